@@ -258,6 +258,12 @@ def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
     return reader
 
 
+def connection_options(url: str) -> dict[str, str]:
+    """Return the options of a connection in the URL of a database, such as ``host``. Raises StoreError."""
+    options: dict[str, str] = _postgres().connection_options(url)
+    return options
+
+
 def prepare_directory(data: Path) -> None:
     """Create the data directory, accessible to its owner only. Raises StoreError if it cannot be used."""
     try:

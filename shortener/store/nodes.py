@@ -5,6 +5,7 @@ All times are seconds of UTC epoch. ``sent_until`` is a time by the node's clock
 
 from msgspec import Struct
 
+from shortener.errors import NotFound
 from shortener.store.database import Reader, Store
 from shortener.store.sql_text import column_list
 
@@ -52,6 +53,14 @@ def list_nodes(reader: Reader) -> list[Node]:
 def find(reader: Reader, name: str) -> Node | None:
     """Return the node with this name that was not removed, or None."""
     return next((node for node in list_nodes(reader) if node.name == name), None)
+
+
+def get(reader: Reader, name: str) -> Node:
+    """Return the node with this name. Raises NotFound."""
+    node = find(reader, name)
+    if node is None:
+        raise NotFound(f"{name}: there is no such node", kind="node_not_found")
+    return node
 
 
 def add(store: Store, name: str, *, role: str, now: int) -> None:

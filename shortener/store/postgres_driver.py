@@ -61,13 +61,18 @@ def store_error(error: psycopg.Error) -> StoreError:
     return kind(f"the store: {message}", kind="store_unusable")
 
 
-def complete_url(url: str) -> str:
-    """Return a URL with the default options that it does not have. Raises StoreError."""
+def connection_options(url: str) -> dict[str, str]:
+    """Return the options that a URL has, by name. Raises StoreError."""
     try:
-        given = conninfo_to_dict(url)
-        return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.Error as error:
         raise StoreError("storage.url is not a valid connection URL of PostgreSQL") from error
+
+
+def complete_url(url: str) -> str:
+    """Return a URL with the default options that it does not have. Raises StoreError."""
+    given = connection_options(url)
+    return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
 
 
 class _LimitedConnection(psycopg.Connection[Any]):

@@ -8,6 +8,7 @@ from shortener.errors import StoreError
 from shortener.store.database import Reader, Store
 from shortener.store.links_copy import update_copy
 from shortener.store.postgres import PostgresConnection
+from shortener.store.postgres_driver import connection_options
 from shortener.store.postgres_migrations import is_empty, migrate
 
 ReaderType = TypeVar("ReaderType", bound=Reader)
@@ -17,6 +18,8 @@ ANSWER_SECONDS = 5.0
 """Silence of the database after which a node closes its connection."""
 LINKS_CHANNEL = "shortener_links"
 """Channel on which a change of links or settings is announced."""
+
+__all__ = ["connection_options", "open_node_reader", "open_reader", "open_store"]
 
 log = logging.getLogger(__name__)
 
