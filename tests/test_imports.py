@@ -21,7 +21,7 @@ LAYERS = (
     {"collector", "node"},
     {"redirect", "reporting", "services"},
     {"web", "api"},
-    {"app"},
+    {"app", "node_app"},
     {"remedies"},
     {"server"},
     {"cli", "demo"},

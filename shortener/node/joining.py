@@ -11,7 +11,7 @@ from shortener.config import Config
 from shortener.errors import InputError
 from shortener.node.keys import copy_keys
 from shortener.node.token import NodeToken
-from shortener.shared_memory import links_revision
+from shortener.shared_memory import LINKS_SEEN_AT, links_revision, sender_state
 from shortener.store import open_node_reader, prepare_directory
 from shortener.store.links_copy import update_copy
 
@@ -43,8 +43,12 @@ def make_first_copy(config: Config, *, now: float) -> int:
     """Copy links, settings and daily keys from the store; return the revision of the links. Raises StoreError."""
     data: Path = config.data_directory
     prepare_directory(data)
-    with closing(open_node_reader(config.storage.url)) as reader, closing(links_revision(data)) as shared:
+    with (
+        closing(open_node_reader(config.storage.url)) as reader,
+        closing(links_revision(data)) as shared,
+        closing(sender_state(data)) as state,
+    ):
         revision = update_copy(reader, data)
-        shared.values[0] = revision
+        shared.values[0], state.values[LINKS_SEEN_AT] = revision, int(now)
         copy_keys(reader, data, now=now)
     return revision

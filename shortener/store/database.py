@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreError
-from shortener.files import STORE_FILE_NAME
+from shortener.files import LINKS_COPY_FILE_NAME, STORE_FILE_NAME
 from shortener.shared_memory import links_revision
 from shortener.store.connection import Connection
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
@@ -235,7 +235,16 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
     if url:
         reader: Reader = _postgres().open_reader(url)
         return reader
-    path = (data / STORE_FILE_NAME).resolve()
+    return Reader(_open_read_only(data / STORE_FILE_NAME))
+
+
+def open_links_copy(data: Path) -> Store:
+    """Open the local copy of links and settings, which cannot be written. Raises StoreError if there is none."""
+    return Store(_open_read_only(data / LINKS_COPY_FILE_NAME), data=data)
+
+
+def _open_read_only(path: Path) -> SqliteConnection:
+    path = path.resolve()
     try:
         conn = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
@@ -245,7 +254,7 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
             conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
-    return Reader(SqliteConnection(conn, path=path))
+    return SqliteConnection(conn, path=path)
 
 
 def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":

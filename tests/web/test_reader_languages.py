@@ -7,11 +7,11 @@ import pytest
 from babel import Locale
 from flask import render_template
 
-from shortener.app import publish_reader_pages
 from shortener.redirect.reader_pages import STATUSES, ReaderPages
 from shortener.store import links
 from shortener.web.filters import format_datetime, format_month, format_multiple, format_number
 from shortener.web.languages import ENGLISH, Language, all_languages, build_language, load_languages, use_language
+from shortener.web.published_pages import publish_reader_pages
 from tests.pseudo_languages import LONG, pseudo_languages
 from tests.web.conftest import NOW, EditorSite
 
