@@ -115,6 +115,10 @@ class StoreUnavailable(StoreError):
     """Raised when the store cannot be used for a temporary cause, such as a full disk or a lost connection."""
 
 
+class LeaseLost(StoreError):
+    """Raised when another process has taken over what only one process of all machines may do."""
+
+
 class StoreDamaged(StoreError):
     """Raised when the content of the store is damaged."""
 

@@ -42,4 +42,4 @@ def _is_read(segment: Segment, position: Position | None) -> bool:
     """
     if position is None or position.position < segment.size:
         return False
-    return position.finished or (not segment.header_bytes and not segment.path.name.endswith(".log"))
+    return position.finished or (not segment.ends and not segment.path.name.endswith(".log"))

@@ -1,16 +1,15 @@
-"""Deletion of old data: daily keys, completely read segments of the click log, and single clicks.
+"""Deletion of old data: completely read segments of the click log, and single clicks.
 
 How long each is kept is in docs/click-log.md, section 8. Rollups are never deleted.
 """
 
 from collections.abc import Mapping
 
-from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.clicklog.reader import ClickLog
 from shortener.clicklog.retention import delete_old_segments
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
-from shortener.store import Store, clicks, issues, page_changes, uploads
+from shortener.store import Store, clicks, inbox, issues, page_changes, uploads
 from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
@@ -21,8 +20,7 @@ def delete_expired(
     store: Store,
     *,
     privacy: Privacy,
-    keys: DailyKeys,
-    click_log: ClickLog,
+    click_log: ClickLog | None,
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
@@ -32,13 +30,15 @@ def delete_expired(
     deleted. Return whether clicks were deleted; if so, user agents and headers that no click refers to were
     deleted as well.
     """
-    keys.destroy_expired(now=now)
-    delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
+    if click_log:
+        delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
     with store.transaction():
         issues.purge_removed(store, now=int(now))
         page_changes.purge(store, now=int(now))
         uploads.purge(store, now=int(now))
-        clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
+        before = int(now) - 2 * privacy.keep_log * DAY_SECONDS
+        clicks.delete_finished_segments(store, before=before)
+        inbox.delete_finished(store, before=before)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
 
 

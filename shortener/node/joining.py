@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.config import Config
 from shortener.errors import InputError
 from shortener.node.keys import copy_keys
@@ -50,5 +51,5 @@ def make_first_copy(config: Config, *, now: float) -> int:
     ):
         revision = update_copy(reader, data)
         shared.values[0], state.values[LINKS_SEEN_AT] = revision, int(now)
-        copy_keys(reader, data, now=now)
+        copy_keys(reader, DailyKeys(data, shared=True), now=now)
     return revision

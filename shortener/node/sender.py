@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from shortener import __version__
-from shortener.clicklog.pseudonyms import DailyKeys
+from shortener.clicklog.pseudonyms import KEY_CHECK_SECONDS, DailyKeys
 from shortener.clicklog.reader import ClickLog, Segment, is_foreign
 from shortener.clicklog.retention import delete_old_segments
 from shortener.clicklog.writer import LOG_DIRECTORY
@@ -26,8 +26,6 @@ from shortener.store.inbox import SentPosition
 
 REPORT_SECONDS = 2.0
 """Time between two reports to the store."""
-KEYS_SECONDS = 60.0
-"""Time between two comparisons of the daily keys with those of the store."""
 RETENTION_SECONDS = float(HOUR_SECONDS)
 CLOCK_MARGIN_SECONDS = 1
 """Time that a click may take from its time to its line in the click log."""
@@ -47,14 +45,21 @@ class Sender:
         self._clock = clock
         self._node = config.node.name
         self._log = ClickLog(config.data_directory)
-        self._keys = DailyKeys(config.data_directory)
+        self._keys = DailyKeys(config.data_directory, shared=True)
         self._links_revision = links_revision(config.data_directory)
         self._state = sender_state(config.data_directory)
         self._positions: dict[str, SentPosition] | None = None
         self._truncated: set[str] = set()
         self._missing: set[str] = set()
         self._sent_until = 0
-        self._report_at = self._keys_at = self._retention_at = 0.0
+        self._report_at = self._keys_at = self._destroy_keys_at = self._retention_at = 0.0
+
+    def destroy_expired_keys(self) -> None:
+        """Destroy the daily keys whose end has come. Call it often, also while the store cannot be reached."""
+        now = time.monotonic()
+        if now >= self._destroy_keys_at:
+            self._destroy_keys_at = now + KEY_CHECK_SECONDS
+            self._keys.destroy_expired(now=self._clock())
 
     def send(self, reader: Reader) -> int:
         """Send all complete lines of the click log, and report when it is due; return the number of bytes sent.
@@ -102,7 +107,7 @@ class Sender:
                 current.position,
             )
             return 0
-        while not current.finished and (current.position < segment.size or segment.header_bytes):
+        while not current.finished and (current.position < segment.size or segment.ends):
             try:
                 part = read_part(segment, position=current.position)
             except OSError as error:
@@ -149,13 +154,18 @@ class Sender:
             self._report(reader)
             self._read_positions(reader)
         if now >= self._keys_at:
-            self._keys_at = now + KEYS_SECONDS
-            copy_keys(reader, self._config.data_directory, now=self._clock())
-            self._keys.destroy_expired(now=self._clock())
+            self._keys_at = now + KEY_CHECK_SECONDS
+            self._copy_keys(reader)
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             days = self._config.privacy.keep_log
             delete_old_segments(self._log, self._positions or {}, keep_log_days=days, now=self._clock())
+
+    def _copy_keys(self, reader: Reader) -> None:
+        try:
+            copy_keys(reader, self._keys, now=self._clock())
+        except OSError as error:
+            log.error("the daily keys cannot be stored: %s", error)
 
     def _report(self, reader: Reader) -> None:
         """Report the state of this node, and write it to shared memory. Raises StoreError if the node was removed."""

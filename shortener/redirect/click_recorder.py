@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from shortener.clicklog.format import (
     FORMAT_VERSION,
+    LOCAL_KEY,
     LOGGED_HEADERS,
     MAX_HEADER_LENGTH,
     MAX_LINE_BYTES,
@@ -121,6 +122,8 @@ class ClickRecorder:
             line.net = network_of(address)
             return
         line.net, line.addr, line.visitor = pseudonymize(address, line.ua, key=key)
+        if self._keys.is_local(line.ts):
+            line.key = LOCAL_KEY
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Count a miss, and write it to the click log unless MAX_MISSES_PER_SECOND were written in this second."""

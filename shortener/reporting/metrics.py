@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.reporting.health import check_health
-from shortener.reporting.node_health import check_node_health
+from shortener.reporting.local_node import check_local_node
 from shortener.shared_memory import read_restarts, read_totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_lines_drained, read_verdict_counts
@@ -42,7 +42,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
 
 def render_node_metrics(config: Config, *, now: float | None = None) -> str:
     """Return the metrics of a redirect node as text. They are read without the database."""
-    health = check_node_health(config, now=now)
+    health = check_local_node(config, now=now)
     behind = {"": health.links_behind_seconds} if health.links_behind_seconds is not None else {}
     sent_until = {"": int(health.sent_until.timestamp())} if health.sent_until else {}
     lines = [

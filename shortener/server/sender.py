@@ -31,6 +31,7 @@ def run(task: Task) -> None:
     start_feed(config, outage=outage)
     sender = Sender(config)
     while not stop():
+        sender.destroy_expired_keys()
         try:
             if task.role == "centre":
                 _add_node(config)
@@ -53,6 +54,7 @@ def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) ->
         while not stop():
             sent = sender.send(reader)
             outage.end()
+            sender.destroy_expired_keys()
             if not sent:
                 stop.wait(POLL_SECONDS)
 

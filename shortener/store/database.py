@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -76,6 +76,8 @@ class Store(Reader):
     def __init__(self, connection: Connection, *, data: Path) -> None:
         super().__init__(connection)
         self.data = data
+        self.check_transaction: Callable[[], None] | None = None
+        """Called at the beginning and the end of each transaction. If it raises, the transaction is rolled back."""
         self._shared_revision = links_revision(data)
 
     def set_meta(self, name: str, value: int) -> None:
@@ -109,12 +111,18 @@ class Store(Reader):
             return
         self.connection.begin()
         try:
+            self._check_transaction()
             yield
+            self._check_transaction()
             self.connection.commit()
         except BaseException:
             self.connection.rollback()
             raise
         self._publish_links()
+
+    def _check_transaction(self) -> None:
+        if self.check_transaction is not None:
+            self.check_transaction()
 
     def roll_back(self) -> None:
         """Roll back a transaction that is still open, as after a request that was interrupted."""

@@ -4,7 +4,7 @@ A node appends the bytes of its segments in order. A segment's position in ``sen
 changed in one transaction, so each byte arrives once. The position that the collector has reached is in ``segments``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -59,7 +59,7 @@ def send(
     try:
         moved = _move(reader, segment_id, node=node, file_name=file_name, start=start, size=len(body),
                       finished=finished, now=now)  # fmt: skip
-        if moved and body:
+        if moved and (body or finished):
             reader.execute(
                 "insert into inbox (segment_id, position, node, recorded_after, body) values (?, ?, ?, ?, ?)",
                 (segment_id, start, node, recorded_after, body),
@@ -92,13 +92,14 @@ def _move(
 
 
 def received_segments(store: Store) -> list[ReceivedSegment]:
-    """Return the segments that have parts in the inbox, or are finished but not yet so for the collector."""
+    """Return the segments of which the collector has not read every part in the inbox."""
     rows = store.execute(
         """
         select sent.segment_id, sent.node, sent.name, sent.position, sent.finished from sent_segments as sent
         left join segments on segments.id = sent.segment_id
-        where sent.segment_id in (select segment_id from inbox)
-            or (sent.finished = 1 and segments.finished_at is null)
+        where sent.segment_id in (select segment_id from inbox) and (
+            sent.position > coalesce(segments.position, 0) or (sent.finished = 1 and segments.finished_at is null)
+        )
         order by sent.name
         """
     )
@@ -120,10 +121,21 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
     return bytes(content)
 
 
-def delete_read(store: Store, positions: Iterable[tuple[str, int]]) -> None:
-    """Delete the parts of segments that end at or before a position, given as (segment id, byte position)."""
-    store.connection.execute_many(
-        "delete from inbox where segment_id = ? and position + length(body) <= ?", list(positions)
+def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> None:
+    """Delete the parts that the collector has read, of all segments or of those with the given ids.
+
+    The last part of a finished segment stays until the collector has noticed that the segment is finished.
+    """
+    store.execute(
+        f"""
+        delete from inbox where {"true" if segment_ids is None else "segment_id in :ids"} and exists (
+            select 1 from segments join sent_segments as sent on sent.segment_id = segments.id
+            where segments.id = inbox.segment_id and inbox.position + length(inbox.body) <= segments.position
+                and (inbox.position + length(inbox.body) < sent.position
+                    or sent.finished = 0 or segments.finished_at is not null)
+        )
+        """,  # noqa: S608
+        {} if segment_ids is None else {"ids": list(segment_ids)},
     )
 
 

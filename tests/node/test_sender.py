@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -75,7 +74,7 @@ class Paris:
 def paris(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paris]:
     """A node that is joined to a centre."""
     monkeypatch.setattr(sender, "REPORT_SECONDS", 0.0)
-    monkeypatch.setattr(sender, "KEYS_SECONDS", 0.0)
+    monkeypatch.setattr(sender, "KEY_CHECK_SECONDS", 0.0)
     monkeypatch.setattr(sender, "RETENTION_SECONDS", 0.0)
     node = Paris(tmp_path, postgres_url)
     with closing(node.centre), closing(node.reader):
@@ -203,8 +202,7 @@ def test_sent_segments_are_deleted_when_they_are_old(paris: Paris) -> None:
 
 
 def test_shared_keys_are_copied(paris: Paris) -> None:
-    """A shared key becomes a file of mode 0600, never over an existing one, and no key is written after its end."""
-    paris.now = time.time()  # the files have the time of this machine
+    """A shared key becomes a file of mode 0600, never over an existing one, and is destroyed by its day."""
     today = int(paris.now // DAY_SECONDS)
     own = DailyKeys(paris.data).key(paris.now)
     keys = {day: bytes([day % 256]) * 32 for day in (today - 2, today, today + 1)}
@@ -213,3 +211,6 @@ def test_shared_keys_are_copied(paris: Paris) -> None:
     files = {path.name: path.read_bytes() for path in (paris.data / "keys").iterdir()}
     assert files == {str(today): own, str(today + 1): keys[today + 1]}
     assert (paris.data / "keys" / str(today + 1)).stat().st_mode & 0o777 == 0o600
+    paris.now += 3 * DAY_SECONDS
+    paris.sender.destroy_expired_keys()
+    assert not list((paris.data / "keys").iterdir())

@@ -6,8 +6,8 @@ from flask.typing import ResponseReturnValue
 
 from shortener.messages import message_text
 from shortener.redirect.redirector import MISS_STATUS_KEY
+from shortener.reporting.local_node import check_local_node
 from shortener.reporting.metrics import CONTENT_TYPE, render_node_metrics
-from shortener.reporting.node_health import check_node_health
 from shortener.web.context import file_config
 from shortener.web.error_pages import render_error_page
 from shortener.web.views.status import is_metrics_client
@@ -18,7 +18,7 @@ blueprint = Blueprint("node_status", __name__)
 @blueprint.get("/-/health")
 def show_health() -> Response:
     """Return the health of this node as application/health+json; 503 if it redirects nothing."""
-    health = check_node_health(file_config())
+    health = check_local_node(file_config())
     status = 503 if health.status == "fail" else 200
     return Response(
         msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"

@@ -16,7 +16,7 @@ MAX_BEHIND_SECONDS = 60
 """Time without the centre above which a node is not well."""
 
 
-class NodeHealth(Struct, frozen=True):
+class LocalNode(Struct, frozen=True):
     """Content of ``/-/health`` on a node; ``notes`` explains a status other than ``pass``.
 
     ``links_behind_seconds`` is the time since the links were last known to be up to date, and ``sent_until`` a time
@@ -34,7 +34,7 @@ class NodeHealth(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def check_node_health(config: Config, *, now: float | None = None) -> NodeHealth:
+def check_local_node(config: Config, *, now: float | None = None) -> LocalNode:
     """Return the health of this node; ``now`` is in seconds of the UTC epoch, by default the current time."""
     now = time.time() if now is None else now
     data = config.data_directory
@@ -52,7 +52,7 @@ def check_node_health(config: Config, *, now: float | None = None) -> NodeHealth
         notes.append(f"the links were last compared with the centre {since}; clicks are kept in the click log")
     if unrecorded:
         notes.append(f"{unrecorded:,} clicks were redirected but could not be recorded; see the server's log")
-    return NodeHealth(
+    return LocalNode(
         status="warn" if notes and has_links else "pass" if has_links else "fail",
         version=__version__,
         node=config.node.name,
