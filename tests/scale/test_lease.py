@@ -113,9 +113,8 @@ def test_a_stopped_process_does_not_lead(centre: Centre, tmp_path: Path) -> None
     finally:
         for process in processes.values():
             process.kill()
-        outputs = [process.communicate()[1] for process in processes.values()]
-    assert "another process has become the collector" in outputs[0]
-    assert "waiting for it to end" in outputs[1]
+        output, _ = (process.communicate()[1] for process in processes.values())
+    assert "another process has become the collector" in output
     assert centre.store.value("select sum(human) from clicks_by_link") == centre.written
 
 
@@ -127,7 +126,7 @@ def leader(centre: Centre) -> str | None:
 def send_and_wait(centre: Centre) -> None:
     """Send clicks from two nodes, and wait until they are stored."""
     for node in ("paris", "berlin"):
-        centre.click("one", visitor=str(centre.written))
+        centre.click("one", visitor=str(centre.written), ts=time.time())  # older clicks would be deleted at once
         centre.send(node)
     wait_for(lambda: len(centre.ids()) == centre.written)
 
