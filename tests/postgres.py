@@ -27,8 +27,8 @@ class PostgresServer:
 
     @property
     def pid(self) -> int:
-        """Process id of the server."""
-        return int(self._server.get_pid())
+        """Process id of the server, which changes at each start."""
+        return int((Path(self._server.pgdata) / "postmaster.pid").read_text(encoding="ascii").split()[0])
 
     def execute(self, *statements: str) -> None:
         """Run statements on a connection of their own."""

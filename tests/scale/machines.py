@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from shortener.cli import main
 from shortener.collector.rebuild import rebuild
 from shortener.store import Store, clicks, inbox, open_store
 from shortener.store.rollup_tables import ALL_ROLLUPS
@@ -44,9 +47,9 @@ class Node(Server):
         self.prefix = []
         self.environment = centre.environment
         self.process = None
-        token = directory / "token"
-        token.write_text(centre.run("node", "token", name).splitlines()[0], encoding="utf-8")
-        self.run("node", "join", "--token-file", str(token))
+        token = CliRunner().invoke(main, ["--config", str(centre.config), "node", "token", name])
+        joined = CliRunner().invoke(main, ["--config", str(self.config), "node", "join"], input=token.stdout)
+        assert joined.exit_code == 0, joined.output
         with self.config.open("a", encoding="utf-8") as file:
             file.write(f"[server]\nport = {self.port}\nworkers = 1\n")
 

@@ -52,11 +52,10 @@ class Serve:
 
     def get(self, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
         """Send a request on a connection of its own."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        response = connection.getresponse()
-        response.body = response.read()  # type: ignore[attr-defined]
-        connection.close()
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            response.body = response.read()  # type: ignore[attr-defined]
         return response
 
     def is_healthy(self) -> bool:
