@@ -143,7 +143,10 @@ class ConfigurationRow(Struct, frozen=True):
 
 
 def _configuration_rows(context: CliContext) -> list[ConfigurationRow]:
-    """Return all keys with their values; those of a domain begin with ``domain.<host>``. Raises ConfigError."""
+    """Return all keys of the configuration with their values. Those of a domain begin with ``domain.<host>``.
+
+    Raises ConfigError.
+    """
     given, stored = context.file_config.given, context.stored_settings()
     tree = msgspec.to_builtins(context.config)
     tree["site"] |= {

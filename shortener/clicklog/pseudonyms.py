@@ -1,4 +1,5 @@
-"""Pseudonyms that are stored instead of a client's address: its network, and hashes with a key that changes daily.
+"""Pseudonyms that are stored instead of a client's address: its network, and hashes with a secret key that changes
+daily.
 
 A key is destroyed 42 hours after its day began. Without the key a hash cannot be linked to an address any more. The
 machines of one store share their keys (docs/click-log.md, section 7).
@@ -79,9 +80,9 @@ class DailyKeys:
         return {day: key for day, key in keys.items() if key is not None}
 
     def _read_or_create(self, day: int) -> bytes:
-        """Return the key of a day (days since 1970) from its file, and create the file if it is missing.
+        """Return the key of a day (days since 1970) from its file; create the file if it is missing.
 
-        Processes that create it at the same time all return one key.
+        If several processes create it at the same time, all return the same key.
         """
         path = self._directory / str(day)
         self._local_days.discard(day)
@@ -188,14 +189,15 @@ def hash_visitor(address: str, user_agent: str, *, key: bytes) -> str | None:
 
 
 def hash_recipient_token(token: str, *, key: bytes) -> str:
-    """Return the keyed hash of a recipient token."""
+    """Return the keyed hash of a recipient token, which is the value in a link that differs for each recipient."""
     return _hash(b"copy\0" + token.encode("utf-8", "surrogatepass"), key=key)
 
 
 def pseudonymize(address: str, user_agent: str | None, *, key: bytes) -> tuple[str | None, str | None, str | None]:
     """Return (network, address hash, visitor hash) of an address, which is parsed only once.
 
-    The visitor hash is None if ``user_agent`` is None. All three are None if the text is not an address.
+    The visitor hash is made from address and user agent; it is None if ``user_agent`` is None. All three are None if
+    ``address`` is not an address.
     """
     packed = parse_address(address)
     if packed is None:
@@ -222,7 +224,7 @@ def _hash(content: bytes, *, key: bytes) -> str:
 
 @lru_cache(maxsize=KEY_CACHE_SIZE)
 def _keyed_state(key: bytes) -> blake2b:
-    """Return the hash function with the key already fed in; copying it is twice as fast as feeding the key again."""
+    """Return a BLAKE2b object for this key. Copying a cached one is twice as fast as making a new one."""
     return blake2b(digest_size=HASH_BYTES, key=key)
 
 

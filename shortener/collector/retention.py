@@ -1,6 +1,6 @@
 """Deletion of old data: completely read segments of the click log, and single clicks.
 
-How long each is kept is in docs/click-log.md, section 8. Rollups are never deleted.
+How long each is kept is in docs/click-log.md, section 8. Sums of clicks are never deleted.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,8 @@ def delete_expired(
 ) -> bool:
     """Delete all data that is older than ``privacy`` allows at ``now`` (seconds since the UTC epoch).
 
-    ``positions`` says, by segment id, how far each segment was read; a segment with unread lines is never
-    deleted. Return whether clicks were deleted; if so, user agents and headers that no click refers to were
-    deleted as well.
+    ``positions`` says how far each file of the click log was read, by segment id; files with unread lines are kept.
+    Return whether clicks were deleted. If so, user agents and headers that no click refers to were deleted as well.
     """
     if click_log:
         delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
@@ -43,7 +42,7 @@ def delete_expired(
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
-    """Delete the clicks before a UTC day (in days since 1970); return whether any click was deleted."""
+    """Delete the clicks before a UTC day (in days since 1970). Return whether any click was deleted."""
     oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False

@@ -22,8 +22,8 @@ INTERVAL_SECONDS = 1.0
 def start_feed(config: Config, *, outage: OutageLog | None = None) -> None:
     """Start the thread that feeds the local copy, if the store is on PostgreSQL.
 
-    A process that changes links updates the copy itself. The feed brings the changes that other machines made, and
-    those of a process that ended before it could update the copy.
+    A process that edits links updates the copy itself. The feed adds the edits of other machines, and of a process that
+    ended before it could update the copy.
     """
     if config.storage.url:
         outage = outage or OutageLog("redirects use the local copy of the links until the store is back")

@@ -1,4 +1,4 @@
-"""The process of the pages: editor pages, previews and exports, served by waitress to the workers on a Unix socket."""
+"""The process of the pages: waitress serves editor pages, previews and exports to the workers on a Unix socket."""
 
 import logging
 import socket
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class RelayedRequests:
-    """WSGI middleware that restores the client's address and scheme, which the worker sent in headers."""
+    """WSGI middleware that restores the client's address and scheme, which the worker has put into headers."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -40,7 +40,7 @@ class RelayedRequests:
 
 
 def publish_again(app: Flask) -> None:
-    """Publish the pages for readers after a change of the settings; log an error of the disk."""
+    """Write the error pages for readers again after a change of the settings. A disk error is only logged."""
     try:
         publish_reader_pages(app)
     except OSError as error:
@@ -48,7 +48,7 @@ def publish_again(app: Flask) -> None:
 
 
 def run(task: Task) -> None:
-    """Serve pages until SIGTERM, which the supervisor sends once no worker waits for a page."""
+    """Serve the pages until SIGTERM. The supervisor sends it when no worker waits for a page any more."""
     app = build_pages_app(task.config)
     publish_reader_pages(app)
     app.extensions["config"].on_change = partial(publish_again, app)

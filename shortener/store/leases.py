@@ -1,4 +1,4 @@
-"""SQL for leases on PostgreSQL: at most one process of all machines holds a lease, and only for a limited time.
+"""SQL for leases on PostgreSQL. A lease is held by at most one process of all machines, and for a limited time.
 
 Times are those of the database's clock, so the clocks of the machines do not matter.
 """
@@ -67,7 +67,7 @@ def current_holder(store: Store, name: str) -> str | None:
 
 
 def release(store: Store, name: str, *, holder: str) -> None:
-    """Let a lease end now, if this holder has it."""
+    """End a lease now, if ``holder`` has it."""
     store.execute("update leases set until_ms = 0 where name = ? and holder = ?", (name, holder))
 
 

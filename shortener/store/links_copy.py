@@ -1,4 +1,5 @@
-"""A copy of the links in a local SQLite file, for a store on PostgreSQL.
+"""A copy of the links in a local SQLite file, for a store on PostgreSQL. Redirect workers read it instead of the
+database.
 
 Redirect workers read the copy, so that they never depend on the database. It has those columns of ``links`` and that
 row of ``meta`` that ``redirect/link_cache.py`` reads from a store on SQLite; and, for the pages of nodes, the titles of
@@ -46,7 +47,10 @@ log = logging.getLogger(__name__)
 
 
 def update_copy(reader: Reader, data: Path) -> int:
-    """Copy the links that were changed since the last call; return the revision of the copy. Raises StoreError."""
+    """Copy the links that were edited since the last call. Return the revision of the copy, the highest one in it.
+
+    Raises StoreError.
+    """
     path = data / LINKS_COPY_FILE_NAME
     try:
         try:
@@ -93,7 +97,7 @@ def _update(reader: Reader, path: Path) -> int:
 
 
 def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the links with a higher revision, ordered by revision, in batches of columns."""
+    """Yield the links with a higher revision than ``revision``, in batches, ordered by revision."""
     last = (revision, 1 << 62)
     while True:
         rows = reader.execute(
@@ -108,7 +112,7 @@ def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ..
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the copy, and create it if there is none."""
+    """Open the file of the copy. It is created if it does not exist."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)) as copy:
         path.chmod(0o600)
         copy.execute("pragma journal_mode = wal")

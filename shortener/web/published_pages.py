@@ -8,10 +8,11 @@ from shortener.redirect.responses import Response
 
 
 def publish_reader_pages(app: Flask) -> None:
-    """Render the pages for misses and for uploads that are too large, and publish them for the redirect workers.
+    """Render the error pages for readers in every language, and write them to the file from which redirect workers
+    answer.
 
-    The server calls it when the pages start and when settings have changed, because the texts depend on them. Raises
-    OSError.
+    They are for example "unknown link", "expired link" and "upload too large". The server calls this function at its
+    start and when settings have changed, because the texts depend on the settings. Raises OSError.
     """
     pages = {
         tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}

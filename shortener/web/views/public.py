@@ -24,7 +24,7 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the short-link domain of the request's Host header, or the first domain if no domain matches."""
+    """Return the domain of short links that the request's Host header names; the first domain if it names none."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.
@@ -54,7 +54,7 @@ def favicon() -> Response:
 
 @blueprint.get(f"{CHECK_PATH}<nonce>")
 def answer_domain_check(nonce: str) -> Response:
-    """Return the nonce of a domain check, signed by this installation, as text."""
+    """Return the nonce (random text) of a domain check, signed by this installation, as text."""
     if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
         abort(404)
     return Response(sign_nonce(nonce, secret=current_app.config["SECRET_KEY"]), mimetype="text/plain")
@@ -73,8 +73,9 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view.
+    """Return the error page for a path without a view. The status is 404.
 
-    For a short link, the redirect handler has already set the status in ``environ[MISS_STATUS_KEY]``; else it is 404.
+    For a short link that does not redirect, it is the status in ``environ[MISS_STATUS_KEY]``, which the redirect has
+    set.
     """
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))
