@@ -85,7 +85,7 @@ def test_workers_send_the_rendered_page_of_the_language(empty_site: EditorSite) 
         for status in STATUSES:
             assert pages.get(status, accept_language=tag).status == status
     assert pages.get(404, accept_language=None) == pages.get(404, accept_language="pt, en;q=0.5")
-    assert dict(pages.get(503, accept_language="fr").headers)["Retry-After"] == "5"
+    assert dict(pages.get(503, accept_language="fr").headers)["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("tag", MISSING)
