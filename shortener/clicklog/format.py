@@ -90,7 +90,7 @@ class SegmentHeader(Struct):
     segment: str
     """Identifier of the segment, which stays the same when the file is renamed."""
     node: str
-    """Host name of the machine that writes the segment."""
+    """Name of the machine that writes the segment: that of the node, or the host name."""
     started: float
     """Time of creation in seconds since the UTC epoch."""
 

@@ -31,7 +31,7 @@ class Segment(Struct, frozen=True):
     """Identifier of the segment, which stays the same when the file is renamed or copied."""
     path: Path
     node: str
-    """Host name of the machine that wrote the segment; empty for files from other programs."""
+    """Name of the machine that wrote the segment; empty for files from other programs."""
     size: int
     """Size of the file in bytes."""
     header_bytes: int
@@ -133,7 +133,7 @@ class ClickLog:
             file.seek(position)
             chunk = file.read(CHUNK_SIZE)
             at_end = position + len(chunk) >= os.fstat(file.fileno()).st_size
-            ended = at_end and not _is_being_written(file.fileno(), segment)
+            ended = at_end and not is_being_written(file.fileno(), segment)
         return decode_part(segment, chunk, position=position, skipping=skipping, ended=ended)
 
 
@@ -186,6 +186,11 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
         return Segment(f"line:{digest[:32]}", path, "", size, 0, ends=False, former_id=with_name)
 
 
+def is_foreign(segment_id: str) -> bool:
+    """Return whether a segment id is that of a file from another program; ids of our workers have no colon."""
+    return ":" in segment_id
+
+
 def _complete_size(segment: Segment) -> int:
     tail = max(0, segment.size - MAX_LINE_BYTES)
     with segment.path.open("rb") as file:
@@ -196,8 +201,8 @@ def _complete_size(segment: Segment) -> int:
     return segment.size if tail else 0
 
 
-def _is_being_written(fd: int, segment: Segment) -> bool:
-    """Return whether a process may still write to a file of the click log.
+def is_being_written(fd: int, segment: Segment) -> bool:
+    """Return whether a process may still write to the segment.
 
     A redirect worker holds a lock on the file that it writes. Other programs take no lock, so their files always count
     as being written.

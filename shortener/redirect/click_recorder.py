@@ -57,6 +57,7 @@ class ClickRecorder:
         self._counters = claim_worker_counters(config.data_directory).values
         self._writer = SegmentWriter(
             config.data_directory / LOG_DIRECTORY,
+            node=config.machine_name,
             rotate_bytes=config.clicklog.rotate * 1024 * 1024,
             sync_seconds=config.clicklog.sync,
         )

@@ -18,9 +18,50 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def render_metrics(config: Config, *, now: float | None = None) -> str:
     """Return all metrics as text. Those of the store are left out if it cannot be read."""
     now = time.time() if now is None else now
-    counters = read_totals(config.data_directory)
     health = check_health(config, now=now)
     lines = [
+        *_redirect_metrics(config),
+        *_format_metric(
+            "backlog_bytes",
+            "gauge",
+            "Click-log bytes that are not collected yet.",
+            {"": health.backlog.bytes},
+        ),
+        *_format_metric(
+            "backlog_seconds",
+            "gauge",
+            "Age in seconds of the oldest uncollected byte.",
+            {"": health.backlog.seconds},
+        ),
+        *_process_metrics(config, disk_free=health.disk_free),
+        *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
+        *_store_metrics(config),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_node_metrics(config: Config, *, now: float | None = None) -> str:
+    """Return the metrics of a redirect node as text. They are read without the database."""
+    health = check_local_node(config, now=now)
+    behind = {"": health.links_behind_seconds} if health.links_behind_seconds is not None else {}
+    sent_until = {"": int(health.sent_until.timestamp())} if health.sent_until else {}
+    lines = [
+        *_redirect_metrics(config),
+        *_format_metric("backlog_bytes", "gauge", "Click-log bytes that are not sent yet.", {"": health.backlog_bytes}),
+        *_format_metric(
+            "sent_until_seconds", "gauge", "Time until which all clicks were sent, in UTC epoch.", sent_until
+        ),
+        *_format_metric(
+            "links_behind_seconds", "gauge", "Time since the links were last known to be up to date.", behind
+        ),
+        *_process_metrics(config, disk_free=health.disk_free),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _redirect_metrics(config: Config) -> list[str]:
+    counters = read_totals(config.data_directory)
+    return [
         *_format_metric(
             "answers_total",
             "counter",
@@ -39,18 +80,11 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
             "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counters["unrecorded"]}
         ),
         *_format_metric("errors_total", "counter", "Clicks recorded without their hashes.", {"": counters["errors"]}),
-        *_format_metric(
-            "backlog_bytes",
-            "gauge",
-            "Click-log bytes that are not collected yet.",
-            {"": health.backlog.bytes},
-        ),
-        *_format_metric(
-            "backlog_seconds",
-            "gauge",
-            "Age in seconds of the oldest uncollected byte.",
-            {"": health.backlog.seconds},
-        ),
+    ]
+
+
+def _process_metrics(config: Config, *, disk_free: int) -> list[str]:
+    return [
         *_format_metric(
             "restarts_total",
             "counter",
@@ -61,13 +95,12 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
             "disk_free_bytes",
             "gauge",
             "Free bytes on the disk of the data directory.",
-            {"": health.disk_free},
+            {"": disk_free},
         ),
         *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
         *_node_metrics(health.nodes),
         *_store_metrics(config),
     ]
-    return "\n".join(lines) + "\n"
 
 
 _NODE_METRICS = {

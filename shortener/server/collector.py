@@ -21,8 +21,9 @@ def run(task: Task) -> None:
     store = _open_store(task.config, stop=stop)
     if store is None:
         return
-    start_feed(task.config)
-    collect(store, config=task.config, stop=stop, on_wait=_log_wait)
+    if task.role == "serve":  # on a centre the sender has the feed, and sends the click log
+        start_feed(task.config)
+    collect(store, config=task.config, own_log=task.role == "serve", stop=stop, on_wait=_log_wait)
 
 
 def _log_wait(error: ShortenerError) -> None:

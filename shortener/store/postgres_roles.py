@@ -5,6 +5,7 @@ A role may read links and keys, and write only the rows of its own node.
 
 import secrets
 
+from shortener.errors import StoreError
 from shortener.store.database import Store
 from shortener.store.links_copy import STORE_ID_KEY
 
@@ -31,6 +32,8 @@ def create(store: Store, node: str) -> tuple[str, str]:
 
     Call it inside a transaction. Raises StoreError if the user of the store may not create roles.
     """
+    if not store.value("select rolcreaterole or rolsuper from pg_roles where rolname = current_user"):
+        raise StoreError("the user of the database may not create roles", kind="role_creation_refused")
     role, password = role_name(store, node), secrets.token_urlsafe(24)
     exists = store.value("select 1 from pg_roles where rolname = ?", (role,))
     verb = "alter" if exists else "create"

@@ -140,7 +140,7 @@ def test_keys_of_a_wrong_clock_do_not_stay(tmp_path: Path, step: float) -> None:
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_segments_go_by_the_time_that_passes(tmp_path: Path, clock: Clock, step: float) -> None:
     """A clock step neither rotates a segment nor gives one name to two segments."""
-    log = SegmentWriter(tmp_path, rotate_bytes=1 << 20, sync_seconds=3600, clock=clock)
+    log = SegmentWriter(tmp_path, node="one", rotate_bytes=1 << 20, sync_seconds=3600, clock=clock)
     assert log.write(b"{}\n")
     clock.now += step
     assert log.write(b"{}\n")

@@ -275,17 +275,20 @@ def spoil(store: Store, state: str) -> None:
             path.write_bytes(b"no database" * 1000)
         return
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-        copy.execute("insert into links values ('go.example', 'gone', 'https://a.example/', null, 'active', null)")
+        copy.execute("insert into links values ('go.example', 'gone', 'https://a.example/', '', null, 'active', null)")
         key, value = {"of another store": ("store_id", 1), "newer": ("links_revision", 99)}[state]
         copy.execute("update meta set value = ? where name = ?", (value, key))
 
 
 @pytest.mark.parametrize("state", ["missing", "damaged", "of another store", "newer"])
-def test_a_copy_that_is_not_of_this_store_is_replaced(store: Store, state: str) -> None:
-    """A copy that is missing or damaged, of another store, or newer than a restored one, is made again."""
+def test_a_copy_that_is_not_of_this_store_is_replaced(
+    store: Store, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copy that is missing or damaged, of another store, or newer than a restored one, is made again (D11)."""
     add_link(store, "a")
     spoil(store, state)
     assert update_copy(store, store.data) == store.meta("links_revision")
+    assert ("all links are copied again" in caplog.text) == (state in {"of another store", "newer"})
     assert copied(store) == {"a": "https://a.example/x"}
 
 

@@ -29,7 +29,7 @@ PUBLIC = {
     "public.not_found",
     "public.preview",
     "public.robots",
-    "public.show_health",
+    "status.show_health",
     "public.show_metrics",
     "static",
 }

@@ -1,0 +1,142 @@
+"""A centre and redirect nodes as running servers on one machine, with a PostgreSQL that tests stop and start."""
+
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from shortener.cli import main
+from shortener.collector.rebuild import rebuild
+from shortener.store import Store, clicks, inbox, open_store
+from shortener.store.rollup_tables import ALL_ROLLUPS
+from tests.faults.accounting import Account, Readers, account
+from tests.faults.serving import Server, wait
+from tests.ports import free_port
+from tests.postgres import PostgresServer
+
+SECONDS = 60.0
+"""Deadline for what must happen on a busy machine."""
+
+
+class Centre(Server):
+    """A machine that runs ``shortener centre``."""
+
+    role = "centre"
+
+
+class Node(Server):
+    """A machine that has joined a centre and runs ``shortener node``. Its links are those of the centre's domain."""
+
+    role = "node"
+
+    def __init__(self, directory: Path, name: str, *, centre: Server) -> None:
+        directory.mkdir()
+        self.url = centre.url
+        self.directory = directory
+        self.data = directory / "data"
+        self.port = free_port()
+        self.host = centre.host
+        self.config = directory / "config.toml"
+        self.messages = directory / "messages"
+        self.prefix = []
+        self.environment = centre.environment
+        self.process = None
+        token = CliRunner().invoke(main, ["--config", str(centre.config), "node", "token", name])
+        joined = CliRunner().invoke(main, ["--config", str(self.config), "node", "join"], input=token.stdout)
+        assert joined.exit_code == 0, joined.output
+        with self.config.open("a", encoding="utf-8") as file:
+            file.write(f"[server]\nport = {self.port}\nworkers = 1\n")
+
+
+class Cluster:
+    """A centre with nodes, and readers on all of them. ``store`` is a connection of the test."""
+
+    def __init__(self, directory: Path, postgres: PostgresServer, url: str, *, nodes: int) -> None:
+        self.postgres = postgres
+        (directory / "centre").mkdir()
+        self.centre = Centre(directory / "centre", url=url, tables='[node]\nname = "centre"\n')
+        self.nodes = [Node(directory / f"node{number}", f"node{number}", centre=self.centre) for number in range(nodes)]
+        self.machines: list[Server] = [self.centre, *self.nodes]
+        self.store: Store = open_store(directory / "test", url=url)
+        self._readers: list[Readers] = []
+        self._asked = 0
+
+    def start(self) -> None:
+        """Start all machines, and return when all their processes respond."""
+        for machine in self.machines:
+            machine.start(ready=False)
+        self.wait_until_healthy()
+
+    def end(self) -> None:
+        """Stop all machines."""
+        self.store.close()
+        for machine in self.machines:
+            machine.end()
+
+    def wait_until_healthy(self) -> None:
+        """Return when every machine has all its processes and the centre's store has heard of each."""
+        for machine in self.machines:
+            wait(machine.is_healthy, seconds=SECONDS, what=f"the health of {machine.directory.name}")
+            wait(partial(_is_complete, machine), seconds=SECONDS, what=f"the processes of {machine.directory.name}")
+
+    @contextlib.contextmanager
+    def readers(self, *machines: Server, pause: float = 0.02) -> Iterator[None]:
+        """Let readers click on these machines, or on all, during the block."""
+        self._readers = [
+            Readers(each, seed=number, first=(self._asked + number) * 10**6, pause=pause)
+            for number, each in enumerate(machines or self.machines)
+        ]
+        self._asked += len(self._readers)
+        for each in self._readers:
+            each.start()
+        try:
+            yield
+        finally:
+            for each in self._readers:
+                each.stop()
+
+    def account(self) -> Account:
+        """Return the account of the last block of readers."""
+        outcomes = {number: kind for each in self._readers for number, kind in each.outcomes.items()}
+        rows = self.store.execute("select referrer from clicks where referrer like '%/k%'")
+        tags = [row[0].rpartition("/")[2] for row in rows]
+        return account(outcomes, [tag for tag in tags if int(tag[1:]) in outcomes])
+
+    def settle(self) -> Account:
+        """Wait until all clicks of the readers are stored and classified; return their account."""
+        wait(self._is_settled, seconds=SECONDS, what="the end of sending and collecting")
+        return self.account()
+
+    def _is_settled(self) -> bool:
+        sent = {each: sum(path.stat().st_size for path in each.segments()) for each in self.machines}
+        received = self.store.value("select coalesce(sum(position), 0) from sent_segments")
+        return (
+            sum(sent.values()) == received and not inbox.waiting_bytes(self.store) and clicks.all_classified(self.store)
+        )
+
+    def kill(self, kind: str, *, rng: random.Random) -> None:
+        """Kill a process of this kind on a random machine that has one now."""
+        found = [pid for machine in self.machines for pid in machine.children(kind)]
+        if found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rng.choice(found), signal.SIGKILL)
+
+    def rollups(self) -> dict[str, list[Any]]:
+        """Return the rows of all rollups."""
+        return {each.table: sorted(self.store.execute(f"select * from {each.table}")) for each in ALL_ROLLUPS}
+
+    def rebuilt_rollups(self) -> dict[str, list[Any]]:
+        """Compute the rollups again from the stored clicks, and return them."""
+        rebuild(self.store, on_progress=lambda _done: None)
+        return self.rollups()
+
+
+def _is_complete(machine: Server) -> bool:
+    others = {"node": {"node_pages", "sender"}, "centre": {"pages", "sender", "collector"}}[machine.role]
+    return {"serve", "granian", "worker"} | others <= set(machine.members().values())
