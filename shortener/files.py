@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import socket
 from pathlib import Path
 
 STORE_FILE_NAME = "store.db"
@@ -45,13 +44,12 @@ def open_locked(path: Path) -> int | None:
     return None
 
 
-def holder_name(lock_fd: int) -> str:
-    """Return a name for the process that holds a lock file: the host's name and a random number that the file keeps.
+def holder_name(lock_fd: int, *, machine: str) -> str:
+    """Return a name for the process that holds a lock file: the machine's name and a random number that the file keeps.
 
     A former process with this name is dead, because the lock was free. The id of this process is written for people.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
-    machine = socket.gethostname()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None
     name = kept or f"{machine} {secrets.token_hex(8)}"
     with contextlib.suppress(OSError):  # a full disk has no room for it

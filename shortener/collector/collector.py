@@ -8,7 +8,6 @@ one transaction. So after a crash, a click is either stored and not read again, 
 import contextlib
 import logging
 import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -67,7 +66,11 @@ class Collector:
         with contextlib.ExitStack() as resources:
             self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
             resources.callback(os.close, self._lock_fd)
-            self._lease = _take_lease(store, holder_name(self._lock_fd)) if config.storage.url else None
+            self._lease = (
+                _take_lease(store, holder_name(self._lock_fd, machine=config.machine_name))
+                if config.storage.url
+                else None
+            )
             if self._lease:
                 resources.callback(self._lease.release)
             self._prepare(store, config, own_log=own_log, clock=clock)
@@ -315,7 +318,7 @@ class Collector:
         """
         if not self._own_log:
             return
-        node = socket.gethostname()
+        node = self._config.machine_name
         segments = self._confirm_deleted(clicks.unfinished_segments(self._store, node=node))
         if not segments:
             return

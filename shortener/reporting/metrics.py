@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.reporting.health import check_health
+from shortener.reporting.local_node import check_local_node
 from shortener.reporting.node_health import NodeHealth
 from shortener.shared_memory import read_restarts, read_totals
 from shortener.store import open_reader
@@ -35,6 +36,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
         ),
         *_process_metrics(config, disk_free=health.disk_free),
         *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
+        *_node_metrics(health.nodes),
         *_store_metrics(config),
     ]
     return "\n".join(lines) + "\n"
@@ -97,9 +99,6 @@ def _process_metrics(config: Config, *, disk_free: int) -> list[str]:
             "Free bytes on the disk of the data directory.",
             {"": disk_free},
         ),
-        *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
-        *_node_metrics(health.nodes),
-        *_store_metrics(config),
     ]
 
 

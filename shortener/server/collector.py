@@ -1,13 +1,14 @@
 """The collector process: it moves clicks from the click log into the store."""
 
 import logging
+from functools import partial
 
 from shortener.collector.other_collector import collect
 from shortener.config import Config
-from shortener.errors import ShortenerError, StoreUnavailable
+from shortener.errors import AlreadyRunning, ShortenerError, StoreUnavailable
 from shortener.remedies import error_message
 from shortener.server.links_feed import start_feed
-from shortener.server.process import Stop, Task
+from shortener.server.process import MachineRole, Stop, Task
 from shortener.store import Store, open_store
 
 RETRY_SECONDS = 1.0
@@ -23,11 +24,15 @@ def run(task: Task) -> None:
         return
     if task.role == "serve":  # on a centre the sender has the feed, and sends the click log
         start_feed(task.config)
-    collect(store, config=task.config, own_log=task.role == "serve", stop=stop, on_wait=_log_wait)
+    on_wait = partial(_log_wait, role=task.role)
+    collect(store, config=task.config, own_log=task.role == "serve", stop=stop, on_wait=on_wait)
 
 
-def _log_wait(error: ShortenerError) -> None:
+def _log_wait(error: ShortenerError, *, role: MachineRole) -> None:
+    """Log why this process waits. Another machine does not collect the click log of a second `shortener serve`."""
     log.info("%s; waiting for it to end; no clicks are lost, they stay in the click log", error_message(error))
+    if role == "serve" and isinstance(error, AlreadyRunning):
+        log.info("with `shortener centre` or `shortener node`, this machine would send its clicks to the collector")
 
 
 def _open_store(config: Config, *, stop: Stop) -> Store | None:

@@ -297,13 +297,17 @@ def _prepare_store(config: Config, role: MachineRole) -> None:
     If the database cannot be reached but a local copy of the links exists, the error is only logged, because workers
     can redirect with the copy.
     """
+    from shortener.clicklog.pseudonyms import DailyKeys
+    from shortener.collector.key_sharing import share_keys
     from shortener.store import open_store, prepare_directory
 
     prepare_directory(config.data_directory)
     if role == "node":
         return
     try:
-        open_store(config.data_directory, url=config.storage.url).close()
+        with contextlib.closing(open_store(config.data_directory, url=config.storage.url)) as store:
+            if role == "centre":  # so that its workers need no keys of their own at the first start
+                share_keys(store, DailyKeys(config.data_directory), now=time.time())
     except StoreUnavailable as error:
         if not (config.storage.url and config.links_file.exists()):
             raise

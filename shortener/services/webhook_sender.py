@@ -137,7 +137,9 @@ class WebhookSender:
                         stack.callback(store.close)
                         lease, needs_lease = None, bool(self._config.storage.url)
                         if needs_lease:
-                            lease = Lease.take(store, LEASE, holder=holder_name(lock_fd))
+                            lease = Lease.take(
+                                store, LEASE, holder=holder_name(lock_fd, machine=self._config.machine_name)
+                            )
                         while bool(lease) == needs_lease and not stop():
                             if lease:
                                 lease.renew_if_due()

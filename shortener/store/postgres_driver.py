@@ -122,4 +122,15 @@ def connect(url: str, *, answer_seconds: float) -> psycopg.Connection[Any]:
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bool, _Flag)
     connection.adapters.register_loader("numeric", _Number)
+    try:
+        if _is_pooled(connection):
+            connection.prepare_threshold = None  # the next transaction may run in another backend
+    except psycopg.Error as error:
+        raise store_error(error) from error
     return connection
+
+
+def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
+    """Return whether a pooler such as PgBouncer is between this process and PostgreSQL."""
+    row = connection.execute(b"select pg_backend_pid()").fetchone()
+    return row is None or row[0] != connection.info.backend_pid

@@ -336,3 +336,17 @@ def test_a_process_that_may_create_the_store_copies_its_links(store: Store, post
     add_link(store, "a")
     with closing(open_store(tmp_path / "elsewhere", url=postgres_url)) as other:
         assert copied(other) == {"a": "https://a.example/x"}
+
+
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "through a pooler"])
+def test_statements_are_not_prepared_for_a_pooler(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, pooled: bool
+) -> None:
+    """A pooler runs each transaction in any backend, so a prepared statement may be missing there."""
+    if pooled:
+        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", -1)  # a pooler reports a number of its own
+    with closing(PostgresConnection(postgres_url, busy_timeout_seconds=1)) as connection:
+        for _ in range(9):
+            connection.execute("select value from (values (1)) as numbers(value) where value = ?", (1,))
+        prepared = connection.execute("select count(*) from pg_prepared_statements").fetchone()
+    assert (prepared[0] == 0) == pooled
