@@ -104,7 +104,12 @@ def format_template(store: Store, section_format: SectionFormat) -> FormatTempla
 
 
 def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, blurb: str) -> None:
-    """Store the texts of an article for a month's picks; those of the article are not stored.
+    """Store the texts of an article for a month's picks, as ``changed_text`` returns them. Raises FieldError."""
+    picks_edits.save_text(store, month, url, changed_text(store, url, title=title, byline=byline, blurb=blurb))
+
+
+def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str) -> PickText:
+    """Return the texts of an article for the picks, without those that are the article's own.
 
     A text may be empty, but for the title. Raises FieldError for an empty title or a text that is too long.
     """
@@ -117,11 +122,16 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
     article = articles.details_by_url(store, [url]).get(url, articles.ArticleDetails())
     original = {"title": article.title or url, "byline": article.author, "blurb": article.summary}
     changed = {name: text for name, text in texts.items() if text != " ".join(original[name].split())}
-    picks_edits.save_text(store, month, url, PickText(**changed))
+    return PickText(**changed)
 
 
 def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Store the order of a month's picks after the article was moved to a position of its list, counted from 1.
+    """Store the order of a month's picks after a move, as ``moved_order`` returns it. Raises FieldError."""
+    picks_edits.save_order(store, month, moved_order(selection, url, position=position))
+
+
+def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
+    """Return the URLs of the picks after the article was moved to a position of its list, counted from 1.
 
     A position beyond the end of the list is its last. Raises FieldError if the picks do not contain the article.
     """
@@ -131,7 +141,7 @@ def move(store: Store, month: str, selection: Picks, url: str, *, position: int)
         raise FieldError(Message("this article is no longer among the picks"), field="position")
     moved.remove(url)
     moved.insert(position - 1, url)
-    picks_edits.save_order(store, month, [url for urls in lists for url in urls])
+    return tuple(url for urls in lists for url in urls)
 
 
 def _urls(entries: Sequence[Pick]) -> list[str]:
@@ -149,10 +159,15 @@ def check_template(sample: TemplateRequest) -> None:
     That can take seconds: call it outside a transaction. Raises InputError if it fails, FieldError for a template that
     is too long.
     """
-    if len(sample.template.encode()) > MAX_TEMPLATE_BYTES:
-        raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
+    check_template_size(sample.template)
     if sample.template.strip():
         render_custom_template(sample)
+
+
+def check_template_size(text: str) -> None:
+    """Raise FieldError for a template that is too long."""
+    if len(text.encode()) > MAX_TEMPLATE_BYTES:
+        raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
 
 
 def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:

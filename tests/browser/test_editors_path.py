@@ -176,6 +176,7 @@ def pin_article(page: "Page") -> None:
 def copy_draft(page: "Page") -> None:
     """The draft begins with the pinned article, and the copy button copies it."""
     page.click("text=Picks for")
+    check_live_preview(page)
     page.click("text=Markdown")
     assert "/…/1" in page.input_value("#section-text")
     page.click("text=Create links and copy")
@@ -185,6 +186,23 @@ def copy_draft(page: "Page") -> None:
     assert copied.replace("\r\n", "\n").strip() == page.input_value("#section-text").strip()
     assert copied.index("Chosen by our editors") < copied.index("Read more")
     assert "…" not in copied
+
+
+def check_live_preview(page: "Page") -> None:
+    """The preview follows a title while it is typed; the section cannot be copied before the title is saved."""
+    preview, note = page.frame_locator("iframe"), page.locator("text=changes that are not saved yet")
+    page.locator("summary:text('Edit texts')").first.click()
+    title = page.locator("form[data-preview=text] input[name=title]").first
+    before = title.input_value()
+    title.press_sequentially("Typed: ")
+    preview.locator("a:text('Typed: ')").first.wait_for()
+    note.wait_for()
+    assert not page.locator("text=Create links and copy").is_visible()
+    page.click("#tab-html")
+    page.wait_for_function("document.querySelector('#section-text').value.includes('Typed: ')")
+    assert title.input_value() == f"Typed: {before}", "the other form of the section keeps what is typed"
+    title.fill(before)
+    note.wait_for(state="hidden")
 
 
 KEYBOARD_ISSUE = """\

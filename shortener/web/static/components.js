@@ -24,10 +24,10 @@ function prepare() {
   for (const toast of document.querySelectorAll(".toast:not(.floating)")) float(toast);
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   for (const frame of document.querySelectorAll("iframe[data-fit]")) {
-    frame.addEventListener("load", () => fit(frame));
     fit(frame);
   }
 }
+document.addEventListener("load", ({ target }) => { if (target.matches?.("iframe[data-fit]")) fit(target); }, true);
 
 // A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
 function copy(text, kind) {
@@ -121,6 +121,13 @@ async function send(address, options) {
   }
 }
 
+// Whether a text or choice is not the one that the page came with.
+const isChanged = (field) => field.localName === "select" ? !field.selectedOptions[0]?.defaultSelected :
+  "defaultValue" in field && !/^(checkbox|radio|hidden|file)$/.test(field.type) && field.value !== field.defaultValue;
+
+// Whether two forms are about the same: a row may have another place on the new page.
+const isSameForm = (one, other) => ["url", "format"].every((name) => one?.elements[name]?.value === other.elements[name]?.value);
+
 async function replace(answer, source) {
   const isPage = answer && (answer.headers.get("Content-Type") || "").startsWith("text/html");
   const fresh = isPage && new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -134,9 +141,14 @@ async function replace(answer, source) {
   const place = source.closest("[id]"), id = place && place.id;
   const focused = document.activeElement && main.contains(document.activeElement) ? document.activeElement.id : "";
   const before = place ? place.getBoundingClientRect().top : 0;
+  const unsaved = [...main.querySelectorAll("form [id][name]")].filter((field) => field.form !== source && isChanged(field));
   document.title = fresh.title;
   main.replaceChildren(...content.childNodes);
   for (const each of open) if (document.getElementById(each)) document.getElementById(each).open = true;
+  for (const field of unsaved) {
+    const same = document.getElementById(field.id);
+    if (same && isSameForm(same.form, field.form)) same.value = field.value;
+  }
   // The top of the page may be out of sight.
   for (const notice of main.querySelectorAll("[aria-live] > .note.good")) notice.classList.add("toast");
   document.dispatchEvent(new Event("swapped"));
