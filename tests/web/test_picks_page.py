@@ -124,7 +124,7 @@ def test_the_preview_follows_unsaved_edits(clicked: "EditorSite") -> None:
     assert preview()["text"].count("\n## [") == 2
     assert preview(one)["text"].count("\n## [") == 1
     moved = preview(text, move)["text"]
-    assert 0 < moved.index("Unsaved") < moved.index("How to count them." if first == WHALES else "What it costs.")
+    assert 0 < moved.index("Unsaved") < moved.index("Counting whales" if first == WHALES else "A cheaper sieve")
     assert preview(text, {"kind": "settings", "template": "list"})["text"].count("- [**") == 2
     own = {"kind": "template", "format": "html", "template": OWN}
     assert preview(text, own, form="html")["text"].count("go.example/…") == 2
