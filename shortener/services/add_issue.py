@@ -138,12 +138,17 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
     return any(url in output for url in urls) or not output
 
 
+def removed_issue_error(slug: str) -> InputError:
+    """Return the error of a slug that belongs to a removed issue."""
+    return InputError(Message("{slug}: this issue was removed", slug=slug), kind="issue_removed")
+
+
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return the plan for a parsed request and the present content of the store. Raises InputError, Conflict."""
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
-        raise InputError(Message("{slug}: this issue was removed", slug=parsed.slug), kind="issue_removed")
+        raise removed_issue_error(parsed.slug)
     codes = _unused_codes(store, domain, config)
     return plan_issue(parsed, existing, domain=domain, codes=codes, config=config, reread=reread)
 
@@ -269,6 +274,12 @@ def _choose_slug(request: AddRequest) -> str:
     """Return the slug of the request, else one made from the file name. Raises InputError."""
     slug = request.slug if request.slug is not None else PurePath(request.filename).name.partition(".")[0]
     slug = "-".join(slug.split()) if request.slug is None else slug
+    check_slug(slug)
+    return slug
+
+
+def check_slug(slug: str) -> None:
+    """Raise InputError if a text cannot be a slug."""
     if (
         slug in {"", ".", ".."}
         or len(slug) > MAX_SLUG_LENGTH
@@ -282,4 +293,3 @@ def _choose_slug(request: AddRequest) -> str:
             ),
             kind="invalid_slug",
         )
-    return slug

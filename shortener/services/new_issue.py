@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shortener import newsletter
 from shortener.config import Config
-from shortener.errors import FieldError, NotFound
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.messages import Message
 from shortener.reporting.issue_contents import ArticleContents
 from shortener.reporting.local_time import local_day
@@ -19,8 +19,10 @@ from shortener.services.add_issue import (
     AddRequest,
     AddResult,
     add_or_update_issue,
+    check_slug,
     make_plan,
     parse_request,
+    removed_issue_error,
 )
 from shortener.services.article_rows import find_corrections, merge_corrections, reading_order
 from shortener.services.edit import ArticleEdit
@@ -211,6 +213,19 @@ def _free_slug(store: Store, slug: str) -> str:
         free = f"{slug[: MAX_SLUG_LENGTH - 7]}-{number}"
         number += 1
     return free
+
+
+def check_new_slug(store: Store, slug: str) -> None:
+    """Raise InputError for a slug that a new issue cannot have; one that another issue has, updates that issue."""
+    check_slug(slug)
+    issue = issues.find(store, slug)
+    if issue is None:
+        return
+    if issue.removed_at is not None:
+        raise removed_issue_error(slug)
+    raise InputError(
+        Message("this is the slug of {issue}; choose another, or update that issue", issue=issue.title or slug)
+    )
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:

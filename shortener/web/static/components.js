@@ -5,6 +5,7 @@
 
 const SHOWN_MS = 10000;
 const COPIED_MS = 2000;
+const CHECK_MS = 300;
 const MAX_FRAME_PX = 6000;
 
 // The notice of an edit, with its Undo, is at the bottom of the window for ten seconds. Afterwards the edit can be
@@ -106,6 +107,32 @@ document.addEventListener("click", async (event) => {
   history.replaceState(null, "", link.href);
   if (!await replace(await send(link.href), link)) location.reload();
 });
+
+// A field with data-check-from has its error beside it while it is filled in; without a script when the form is sent.
+let checking = 0;
+document.addEventListener("input", ({ target }) => {
+  if (!target.dataset.checkFrom) return;
+  clearTimeout(checking);
+  checking = setTimeout(checkField, CHECK_MS, target);
+});
+
+async function checkField(field) {
+  const value = field.value;
+  const answer = await send(`${field.dataset.checkFrom}?${new URLSearchParams({ [field.name]: value })}`);
+  if (answer?.ok && !answer.redirected && field.value === value) showFieldError(field, (await answer.json()).error);
+}
+
+function showFieldError(field, text) {
+  const id = `${field.id}-error`;
+  document.getElementById(id)?.remove();
+  for (const name of ["aria-invalid", "aria-describedby"]) field.removeAttribute(name);
+  if (!text) return;
+  const note = document.createElement("p");
+  Object.assign(note, { id, className: "error", role: "alert", textContent: text });
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", id);
+  field.after(note);
+}
 
 // A choice with the mouse submits the form; with the keyboard, whose arrows pass all choices, its button does.
 document.addEventListener("change", (event) => {

@@ -108,7 +108,7 @@ def _read_choices(review: Review) -> Choices:
     """Return the choices with the form's title, slug and targets. Raises FieldError."""
     choices = review.choices
     title = read_text(request.form, "title", max_length=500)
-    slug = read_text(request.form, "slug", max_length=100)
+    slug = read_text(request.form, "slug")
     known = request.form.get("known", review.known)
     fields = read_target_fields() | read_target_files("targets_file")
     targets = {short_url: target for short_url, target in (choices.targets | fields).items() if target}
