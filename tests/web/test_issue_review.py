@@ -174,7 +174,7 @@ def test_invalid_corrections(site: "EditorSite", fields: dict[str, Any], field: 
     ("slug", "error"),
     [
         ("may", "This is the slug of May: songs and sieves; choose another, or update that issue."),
-        ("gone", "gone: this issue was removed: restore it from the list of issues, or choose another slug."),
+        ("gone", "gone: this issue was removed; restore it from the list of issues, or choose another slug."),
         ("a/b", "'a/b' cannot be a slug: expected up to 100 letters, digits and hyphens."),
         ("x" * 101, "cannot be a slug"),
         ("", "cannot be a slug"),
