@@ -83,8 +83,11 @@ class Connection(ABC):
         """Whether a transaction is open."""
 
     @abstractmethod
-    def begin(self) -> None:
-        """Begin a transaction in which no other process can write. Raises StoreBusy after the busy timeout."""
+    def begin(self, *, locked: bool = True) -> None:
+        """Begin a transaction. While it is ``locked``, no other locked transaction runs, in any process.
+
+        One that is not locked may write rows that no other process changes. Raises StoreBusy after the busy timeout.
+        """
 
     @abstractmethod
     def commit(self) -> None:

@@ -256,7 +256,7 @@ class PostgresConnection(Connection):
         """Begin a transaction. Raises StoreBusy if another writer holds the write lock longer than the busy timeout.
 
         The transaction takes the write lock, so that only one process writes at a time. ``locked=False`` leaves the
-        lock out, for the first transaction, before the schema with the lock exists.
+        lock out: for the first transaction, before the schema with the lock exists, and for what a node sends.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
         if locked:

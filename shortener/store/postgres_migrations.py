@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreError
 from shortener.store.migrations import FUNCTIONS, MIGRATION_NAMES
+from shortener.store.migrations.m020_nodes import POSTGRES_SCRIPT as NODES_SCRIPT
 from shortener.store.migrations.postgres_base import BASE_NAME, INDEXES, ROLLUPS, SCRIPT, TRIGGERS
 from shortener.store.migrations.script import statements
 from shortener.store.postgres import PostgresConnection
@@ -31,6 +32,16 @@ _TRANSLATIONS = tuple(
     )
 )
 """Texts are sorted by bytes, as in SQLite, so that both engines give the same order."""
+NOTIFY = """
+create function announce_links() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('shortener_links', '');
+    return null;
+end $$;
+create trigger links_announced after update of value on meta for each row
+    when (new.name = 'links_revision') execute function announce_links()
+"""
+"""A notification after each change of the links or the settings, which wakes the nodes."""
 
 
 def to_postgres(statement: str) -> str:
@@ -38,6 +49,10 @@ def to_postgres(statement: str) -> str:
     for pattern, replacement in _TRANSLATIONS:
         statement = pattern.sub(replacement, statement)
     return statement
+
+
+ADDITIONS = {"m020_nodes": (NODES_SCRIPT, (NOTIFY,))}
+"""By the name of a migration, what follows it on PostgreSQL only: a script, and statements that contain semicolons."""
 
 
 class _Migrated:
@@ -108,6 +123,9 @@ def _apply(connection: PostgresConnection, function: Any) -> None:
     try:
         if function.__name__ not in _applied(connection):
             function(cast(Database, _Migrated(connection)))
+            script, others = ADDITIONS.get(function.__name__, ("", ()))
+            for statement in (*statements(script), *others):
+                connection.execute_unchanged(statement)
             _note(connection, function.__name__)
         connection.commit()
     except BaseException:

@@ -138,7 +138,7 @@ class SqliteConnection(Connection):
         """Whether a transaction is open."""
         return self.sqlite.in_transaction
 
-    def begin(self) -> None:
+    def begin(self, *, locked: bool = True) -> None:
         """Begin a transaction that holds the write lock. Raises StoreBusy after the busy timeout."""
         try:
             self.sqlite.execute("begin immediate")

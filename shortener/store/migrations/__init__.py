@@ -29,6 +29,7 @@ from shortener.store.migrations.m016_users_seen import m016_users_seen
 from shortener.store.migrations.m017_user_language import m017_user_language
 from shortener.store.migrations.m018_new_issues import m018_new_issues
 from shortener.store.migrations.m019_picks_edits import m019_picks_edits
+from shortener.store.migrations.m020_nodes import m020_nodes
 
 FUNCTIONS = (
     m001_loop,
@@ -50,6 +51,7 @@ FUNCTIONS = (
     m017_user_language,
     m018_new_issues,
     m019_picks_edits,
+    m020_nodes,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

@@ -1,0 +1,137 @@
+"""SQL for the inbox: parts of click logs that nodes have sent and the collector has not read yet.
+
+A node appends the bytes of its segments in order. A segment's position in ``sent_segments`` and the appended bytes are
+changed in one transaction, so each byte arrives once. The position that the collector has reached is in ``segments``.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from shortener.store.database import Reader, Store
+
+MAX_PART_BYTES = 256 * 1024
+"""Largest part of a segment that a node sends at once."""
+
+
+class SentPosition(Struct, frozen=True):
+    """How much of a segment was sent, in bytes. A ``finished`` segment was sent whole and is no longer written."""
+
+    position: int
+    finished: bool
+
+
+class ReceivedSegment(Struct, frozen=True):
+    """A segment of a node, of which the bytes up to ``size`` have arrived."""
+
+    id: str
+    node: str
+    name: str
+    size: int
+    finished: bool
+
+
+def sent_positions(reader: Reader, *, node: str) -> dict[str, SentPosition]:
+    """Return how much of each segment of a node has been sent, by segment id."""
+    rows = reader.execute("select segment_id, position, finished from sent_segments where node = ?", (node,))
+    return {row[0]: SentPosition(row[1], bool(row[2])) for row in rows}
+
+
+def send(
+    reader: Reader,
+    segment_id: str,
+    body: bytes,
+    *,
+    node: str,
+    file_name: str,
+    start: int,
+    finished: bool,
+    recorded_after: int,
+    now: int,
+) -> bool:
+    """Append a part of a segment to the inbox in one transaction.
+
+    ``start`` is the byte position of ``body`` in the segment, and all its lines were recorded after ``recorded_after``
+    (seconds of UTC epoch). Return False, and change nothing, if the segment was not sent exactly up to ``start``.
+    """
+    connection = reader.connection
+    connection.begin(locked=False)
+    try:
+        moved = _move(reader, segment_id, node=node, file_name=file_name, start=start, size=len(body),
+                      finished=finished, now=now)  # fmt: skip
+        if moved and body:
+            reader.execute(
+                "insert into inbox (segment_id, position, node, recorded_after, body) values (?, ?, ?, ?, ?)",
+                (segment_id, start, node, recorded_after, body),
+            )
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return moved
+
+
+def _move(
+    reader: Reader, segment_id: str, *, node: str, file_name: str, start: int, size: int, finished: bool, now: int
+) -> bool:
+    """Move the sent position of a segment from ``start`` by ``size`` bytes; return False if it is not at ``start``."""
+    values = (start + size, int(finished), now)
+    if start == 0:
+        added = reader.execute(
+            "insert into sent_segments (position, finished, updated_at, segment_id, node, name) "
+            "values (?, ?, ?, ?, ?, ?) on conflict (segment_id) do nothing",
+            (*values, segment_id, node, file_name),
+        )
+        if added.rowcount == 1:
+            return True
+    moved = reader.execute(
+        "update sent_segments set position = ?, finished = ?, updated_at = ? where segment_id = ? and position = ?",
+        (*values, segment_id, start),
+    )
+    return moved.rowcount == 1
+
+
+def received_segments(store: Store) -> list[ReceivedSegment]:
+    """Return the segments that have parts in the inbox, or are finished but not yet so for the collector."""
+    rows = store.execute(
+        """
+        select sent.segment_id, sent.node, sent.name, sent.position, sent.finished from sent_segments as sent
+        left join segments on segments.id = sent.segment_id
+        where sent.segment_id in (select segment_id from inbox)
+            or (sent.finished = 1 and segments.finished_at is null)
+        order by sent.name
+        """
+    )
+    return [ReceivedSegment(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+
+
+def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
+    """Return the next bytes of a segment from ``position`` on, from at most ``parts`` parts of the inbox."""
+    rows = store.execute(
+        "select position, body from inbox where segment_id = ? and position + length(body) > ? "
+        "order by position limit ?",
+        (segment_id, position, parts),
+    )
+    content = bytearray()
+    for start, body in rows:
+        if start > position + len(content):
+            break  # a part in between is missing
+        content += body[position + len(content) - start :]
+    return bytes(content)
+
+
+def delete_read(store: Store, positions: Iterable[tuple[str, int]]) -> None:
+    """Delete the parts of segments that end at or before a position, given as (segment id, byte position)."""
+    store.connection.execute_many(
+        "delete from inbox where segment_id = ? and position + length(body) <= ?", list(positions)
+    )
+
+
+def waiting_bytes(reader: Reader) -> int:
+    """Return the number of bytes in the inbox."""
+    return int(reader.value("select coalesce(sum(length(body)), 0) from inbox"))
+
+
+def delete_finished(store: Store, *, before: int) -> None:
+    """Forget the finished segments that did not change since ``before`` (seconds of UTC epoch)."""
+    store.execute("delete from sent_segments where finished = 1 and updated_at < ?", (before,))

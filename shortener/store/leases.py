@@ -1,0 +1,46 @@
+"""SQL for leases on PostgreSQL: at most one process of all machines holds a lease, and only for a limited time.
+
+Times are those of the database's clock, so the clocks of the machines do not matter.
+"""
+
+from shortener.store.database import Store
+
+_NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
+
+
+def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
+    """Take or renew a lease; return its epoch, or None if another holder has it.
+
+    The epoch grows when the lease passes to another holder. Without a renewal the lease ends after ``seconds``.
+    """
+    values = {"name": name, "holder": holder, "ms": int(seconds * 1000)}
+    with store.transaction():
+        row = store.execute(
+            f"""
+            insert into leases (name, holder, until_ms, epoch) values (:name, :holder, {_NOW_MS} + :ms, 1)
+            on conflict (name) do update set
+                holder = excluded.holder, until_ms = excluded.until_ms,
+                epoch = leases.epoch + case when leases.holder = excluded.holder then 0 else 1 end
+            where leases.holder = excluded.holder or leases.until_ms < {_NOW_MS}
+            returning epoch
+            """,  # noqa: S608
+            values,
+        ).fetchone()
+    return int(row[0]) if row else None
+
+
+def is_held(store: Store, name: str, *, holder: str, epoch: int) -> bool:
+    """Return whether a lease is still held in the same epoch, and lock it until the end of the transaction."""
+    row = store.execute("select holder, epoch from leases where name = ? for update", (name,)).fetchone()
+    return row is not None and tuple(row) == (holder, epoch)
+
+
+def holder(store: Store, name: str) -> str | None:
+    """Return the holder of a lease that has not ended, or None."""
+    value = store.value(f"select holder from leases where name = ? and until_ms >= {_NOW_MS}", (name,))  # noqa: S608
+    return None if value is None else str(value)
+
+
+def release(store: Store, name: str, *, holder: str) -> None:
+    """Let a lease end now, if this holder has it."""
+    store.execute("update leases set until_ms = 0 where name = ? and holder = ?", (name, holder))

@@ -1,0 +1,50 @@
+"""Database roles of redirect nodes. A role reads links and keys, and writes only the rows of its own node."""
+
+import secrets
+
+from shortener.store.database import Store
+from shortener.store.links_copy import STORE_ID_KEY
+
+GRANTS = (
+    "select (id, revision, domain, code, target, title, forward, status, expires_at) on links",
+    "select on meta, settings, shared_keys, migrations",
+    "select on nodes",
+    "update (version, heard_at, sent_until, links_revision, backlog_bytes, unrecorded, disk_free) on nodes",
+    "select, insert on sent_segments",
+    "update (position, finished, updated_at) on sent_segments",
+    "insert on inbox",
+)
+"""What a node may do. Row-level security limits what it does with nodes, sent_segments and inbox to its own rows."""
+TABLES = tuple(sorted({name for grant in GRANTS for name in grant.rpartition(" on ")[2].split(", ")}))
+
+
+def role_name(store: Store, node: str) -> str:
+    """Return the name of a node's role, which is unique among all stores of the database server."""
+    return f"shortener_{store.meta(STORE_ID_KEY):x}_{node}"
+
+
+def create(store: Store, node: str) -> tuple[str, str]:
+    """Create the role of a node, or give it a new password; return its name and the password.
+
+    Call it inside a transaction. Raises StoreError if the user of the store may not create roles.
+    """
+    role, password = role_name(store, node), secrets.token_urlsafe(24)
+    exists = store.value("select 1 from pg_roles where rolname = ?", (role,))
+    verb = "alter" if exists else "create"
+    store.connection.execute(f"{verb} role \"{role}\" login password '{password}'")
+    store.connection.execute(f'grant usage on schema {_schema(store)} to "{role}"')
+    for grant in GRANTS:
+        store.connection.execute(f'grant {grant} to "{role}"')
+    return role, password
+
+
+def drop(store: Store, role: str) -> None:
+    """Drop the role of a node, if it exists. Its open connections lose all rights. Call it inside a transaction."""
+    if store.value("select 1 from pg_roles where rolname = ?", (role,)):
+        store.connection.execute(f'revoke all on {", ".join(TABLES)} from "{role}"')
+        store.connection.execute(f'revoke usage on schema {_schema(store)} from "{role}"')
+        store.connection.execute(f'drop role "{role}"')
+
+
+def _schema(store: Store) -> str:
+    return str(store.value("select quote_ident(current_schema())"))

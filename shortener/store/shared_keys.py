@@ -1,0 +1,20 @@
+"""SQL for the daily keys that all nodes share, by UTC day (days since 1970)."""
+
+from collections.abc import Mapping
+
+from shortener.store.database import Reader, Store
+
+
+def read(reader: Reader) -> dict[int, bytes]:
+    """Return the shared keys by day."""
+    return {day: bytes(key) for day, key in reader.execute("select day, key from shared_keys")}
+
+
+def replace(store: Store, keys: Mapping[int, bytes]) -> None:
+    """Let the table contain exactly these keys."""
+    if read(store) == keys:
+        return
+    with store.transaction():
+        store.execute("delete from shared_keys")
+        for day, key in keys.items():
+            store.execute("insert into shared_keys (day, key) values (?, ?)", (day, key))
