@@ -150,7 +150,7 @@ def correct_article(page: "Page") -> None:
     row = page.locator(".rows .article").first
     row.locator("[name^=title-]").fill("Other")
     row.locator("[name^=position-]").fill("")
-    page.click("button:text('Save articles')")
+    page.click("button:text('Save articles and links')")
     page.wait_for_load_state()
 
 

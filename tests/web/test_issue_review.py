@@ -185,7 +185,7 @@ def test_slugs_are_checked_while_typing(site_with_issue: "EditorSite", slug: str
     """The check says why a new issue cannot have a slug."""
     site_with_issue.add_issue("# Gone", slug="gone", sent_at=None)
     issue_status.remove_issue(site_with_issue.store, "gone", who="editor", now=NOW)
-    answer = site_with_issue.client("editor").get("/-/new-issue/slug.json?" + urlencode({"slug": slug})).json
+    answer = site_with_issue.client("editor").get("/-/new-issue/slug.json?" + urlencode({"slug": slug})).get_json()
     assert error in answer["error"] if error else answer == {"error": ""}
 
 

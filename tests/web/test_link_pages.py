@@ -306,7 +306,7 @@ def test_change_query_strings(linked: "EditorSite") -> None:
     assert browser.post(f"{path}/forward", {"forward": "burn"}).status_code == 400
     browser.get(path)
     page = browser.get(path).text
-    assert "changed what happens to query strings: leave it out" in page
+    assert "changed what happens to parameters of a click: not passed on" in page
     revert = re.search(r'name="field" value="forward"><input type="hidden" name="at" value="(\d+)"', page)
     assert revert
     browser.post(f"{path}/revert", {"field": "forward", "at": revert[1]})

@@ -1,7 +1,7 @@
 """The page of picks: order, number, template and preview, without effects of reading it."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -116,7 +116,7 @@ def test_the_preview_follows_unsaved_edits(clicked: "EditorSite") -> None:
         fields = {f"{name}-{number}": value for number, each in enumerate(forms) for name, value in each.items()}
         response = browser.post("/-/picks/preview", fields | {"month": MONTH, "form": form})
         assert response.status_code == 200
-        return response.json  # type: ignore[no-any-return]
+        return cast(dict[str, str], response.json)
 
     one = {"kind": "settings", "top": "1"}
     text = {"kind": "text", "url": second, "title": "Unsaved", "byline": "", "blurb": "Why."}
@@ -150,6 +150,8 @@ def test_links_are_made_by_the_button(clicked: "EditorSite", monkeypatch: pytest
     """
     browser = clicked.client("editor")
     before = clicked.store.value("select count(*) from links")
+    browser.post("/-/picks", {"month": MONTH})
+    assert clicked.store.value("select count(*) from links") == before, "the request does not wait for the ranking"
     assert "Create links and copy" in settled(browser, f"/-/picks?month={MONTH}&form=markdown")
     assert clicked.store.value("select count(*) from links") == before
     computed: list[object] = []

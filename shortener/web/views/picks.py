@@ -12,7 +12,7 @@ from msgspec import Struct
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.errors import FieldError, InputError
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.messages import Message, message_text
 from shortener.ranking import RankedArticle
 from shortener.ranking.picks import picked_urls
@@ -219,8 +219,12 @@ def picks_json() -> Response:
 @role_required("editor")
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
-    """Create a short link for every article of the draft that has none."""
-    draft = require_draft()
+    """Create a short link for every article of the draft that has none; not while the ranking is computed."""
+    month, draft, message = find_draft(draft_if_ready)
+    if draft is None:
+        if message:
+            raise NotFound(message)
+        return redirect(url_for("picks.show_picks", month=month, form=_requested_form()), 303)
     # The next page must have the ranking, so that the section can be copied at once.
     with keep_cache():
         draft_picks.add_short_links(store(), draft, config=config(), now=now())
