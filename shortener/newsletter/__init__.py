@@ -11,13 +11,14 @@ from shortener.newsletter.file_kinds import unreadable_kind
 from shortener.newsletter.honeypot import honeypot_html, insert_honeypot
 from shortener.newsletter.mime import stored_form
 from shortener.newsletter.opt_out import find_opt_out_links
-from shortener.newsletter.parsing import MAX_ISSUE_BYTES, detect_format, parse
+from shortener.newsletter.parsing import MAX_ISSUE_BYTES, PASTED_NAME, detect_format, parse
 from shortener.newsletter.phrases import normalize as normalize_phrase
 from shortener.newsletter.recipient_tokens import check_recipient_tag, strip_recipient_tags
 from shortener.newsletter.rewrite import rewrite
 
 __all__ = [
     "MAX_ISSUE_BYTES",
+    "PASTED_NAME",
     "Document",
     "DocumentLink",
     "ExtractedArticle",

@@ -19,6 +19,8 @@ from shortener.newsletter.document import Document, Format
 
 MAX_ISSUE_BYTES = 5 * 1024 * 1024
 """Maximum size of an issue in bytes."""
+PASTED_NAME = "issue.md"
+"""File name of a pasted document, which is read as Markdown unless its content is that of another format."""
 
 _BOM = b"\xef\xbb\xbf"
 _HTML_SUFFIXES = frozenset((".html", ".htm", ".xhtml", ".xht"))

@@ -20,7 +20,6 @@ from shortener import newsletter
 from shortener.errors import InputError
 from shortener.newsletter import Format
 from shortener.newsletter.html_tokenizer import Token, tokenize
-from shortener.web.languages import gettext as _
 from shortener.web.sender_styles import StyleFilter, layout_width, matches_wide_screen
 
 CONTENT_SECURITY_POLICY = (
@@ -200,6 +199,9 @@ class _Sanitizer:
 
     def sanitize(self) -> tuple[str | _LinkStart | _BadgeSlot, ...]:
         """Return the sanitized parts, with all open elements closed."""
+        # Imported here, so that the process of a trial parse loads neither translations nor the web framework.
+        from shortener.web.languages import gettext as _
+
         tokens = list(islice(tokenize(self._source), MAX_TOKENS + 1))
         removed = _pair_removed_elements(tokens)
         for number, token in enumerate(tokens[:MAX_TOKENS]):

@@ -9,11 +9,11 @@ import resource
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 from shortener import newsletter
 from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
 from shortener.messages import Message
-from shortener.services.new_issue import PASTED_NAME
 from shortener.web import issue_document
 
 TIMEOUT_SECONDS = 8.0
@@ -41,12 +41,7 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
     if not _process_slots.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
         raise UnreadableDocument(Message("the server is busy reading other issues; try again in 30 seconds"))
     try:
-        process = subprocess.run(
-            [sys.executable, "-m", "shortener.web.sandbox"],
-            input=(name or PASTED_NAME).encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        is_parsed = _parse_in_process(source, name or newsletter.PASTED_NAME)
     except subprocess.TimeoutExpired:
         problem = Message(
             "reading the issue took longer than {seconds} seconds and was stopped; look for brackets, quotes or "
@@ -56,11 +51,22 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
         raise UnreadableDocument(_with_name(name, problem)) from None
     finally:
         _process_slots.release()
-    if process.returncode:
+    if not is_parsed:
         problem = Message(
             "the markup could not be read; look for a part that is repeated very often or nested very deeply"
         )
         raise UnreadableDocument(_with_name(name, problem))
+
+
+def _parse_in_process(source: bytes, name: str) -> bool:
+    """Return whether a child process could parse the document. Raises TimeoutExpired."""
+    process = subprocess.run(
+        [sys.executable, "-m", "shortener.web.sandbox"],
+        input=name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    return process.returncode == 0
 
 
 def _with_name(name: str, problem: Message) -> Message:
@@ -75,18 +81,17 @@ def main() -> None:
     # The parent enforces the time limit. If the parent is killed, the kernel ends this process.
     resource.setrlimit(resource.RLIMIT_CPU, (int(TIMEOUT_SECONDS) + 1, int(TIMEOUT_SECONDS) + 1))
     name, _, source = sys.stdin.buffer.read().partition(b"\n")
-    try:
-        _parse(source, name.decode())
-    except InputError:
-        return
+    _parse(source, name.decode())
 
 
 def _parse(source: bytes, name: str) -> None:
+    """Do with a document all that the pages do with it later. A document that is no issue is left to them."""
     document_format = newsletter.detect_format(name, source)
-    document = newsletter.parse(source, format=document_format)
-    newsletter.extract_articles(document, [link.url for link in document.links])
-    newsletter.rewrite(document, {link.index: "https://x.invalid/abcde/1" for link in document.links})
-    issue_document.read_document(source, format=document_format)
+    with suppress(InputError):
+        document = newsletter.parse(source, format=document_format)
+        newsletter.extract_articles(document, [link.url for link in document.links])
+        newsletter.rewrite(document, {link.index: "https://x.invalid/abcde/1" for link in document.links})
+        issue_document.read_document(source, format=document_format)
 
 
 if __name__ == "__main__":

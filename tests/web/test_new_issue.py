@@ -35,6 +35,7 @@ def count_uploads(site: "EditorSite") -> int:
     return int(site.store.value("select count(*) from uploads"))
 
 
+@pytest.mark.usefixtures("parser_process")
 def test_upload_review_create(site: "EditorSite") -> None:
     """The review stores no issue; the next step stores the uploaded file byte for byte, without a new upload."""
     browser = site.client("editor")
@@ -208,6 +209,7 @@ def test_several_issues_at_once(site: "EditorSite") -> None:
     assert (response.status_code, "These are several issues" in response.text) == (400, True)
 
 
+@pytest.mark.usefixtures("parser_process")
 def test_parse_timeout(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """A parse that exceeds its time limit gets 422, and the form still contains the text."""
     monkeypatch.setattr("shortener.web.sandbox.TIMEOUT_SECONDS", 0.01)
@@ -229,6 +231,7 @@ def test_orphaned_parser_process() -> None:
     assert process.returncode < 0
 
 
+@pytest.mark.usefixtures("parser_process")
 def test_crashed_parser_process(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """When the parser process crashes the issue gets 422, and the pages still answer."""
     monkeypatch.setattr("shortener.web.sandbox.sys.executable", "/bin/false")
@@ -265,6 +268,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.usefixtures("parser_process")
 @pytest.mark.parametrize("source", HEAVY.values(), ids=HEAVY.keys())
 def test_markup_that_is_slow_to_parse(site: "EditorSite", source: bytes) -> None:
     """Crafted markup is parsed or refused in bounded time, and so are its review and its click map."""
