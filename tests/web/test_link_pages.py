@@ -300,7 +300,7 @@ def test_undo_of_an_unchanged_value(linked: "EditorSite") -> None:
 def test_change_query_strings(linked: "EditorSite") -> None:
     """How query strings are forwarded is changed, shown in words, and reverted from the history."""
     browser, path = linked.client("editor"), "/-/links/go.example/one"
-    assert "as configured: add it, but keep the values of the destination" in browser.get(path).text
+    assert "as for all links: passed on to the destination, whose own values stay" in browser.get(path).text
     assert browser.post(f"{path}/forward", {"forward": "drop"}).status_code == 303
     assert links.get(linked.store, "go.example", "one").forward == "drop"
     assert browser.post(f"{path}/forward", {"forward": "burn"}).status_code == 400
