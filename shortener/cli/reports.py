@@ -152,7 +152,10 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a suggestion to show an article again, with its state: open, done in a later issue, or not done."""
+    """Return a line about an article that was suggested to be shown again at another position.
+
+    It ends with the state: open, done in a later issue, or not done.
+    """
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
@@ -172,7 +175,7 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
 
 
 def _print_reasons(result: IssueReport | LinkReport) -> None:
-    """Print the requests by verdict and reason, then the low, best and high estimates of human clicks."""
+    """Print the requests by verdict and reason, and then the low, best and high estimates of human clicks."""
     _print_totals(result.totals, result.quality, settling=result.settling)
     print_table(
         "Verdicts by reason",

@@ -93,7 +93,10 @@ def copy(context: CliContext, store: Store, url: str | None, url_file: Path | No
 
 @contextlib.contextmanager
 def _stopped_server(data: Path) -> Iterator[None]:
-    """Make sure that neither a server nor a collector runs for a data directory. Raises AlreadyRunning."""
+    """Make sure that no server or collector runs for a data directory during the ``with`` block.
+
+    Raises AlreadyRunning.
+    """
     with contextlib.ExitStack() as stack:
         for name in (SERVER_LOCK, COLLECTOR_LOCK):
             fd = open_locked(data / name)

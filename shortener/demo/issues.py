@@ -46,7 +46,9 @@ ARTICLE_TEMPLATE = """\
 
 
 class SampleIssue(Struct, frozen=True):
-    """An issue with the share of recipients who click in it, and the appeal of its articles by URL."""
+    """A sample issue. ``click_rate`` is the share (0 to 1) of recipients who click; ``appeals`` has each article's by
+    URL.
+    """
 
     slug: str
     source: bytes

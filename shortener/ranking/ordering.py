@@ -1,4 +1,6 @@
-"""The order of the list, with its intervals, probabilities and hidden gems (docs/ranking.md section 10)."""
+"""The order of the listed articles, with their intervals, probabilities and hidden gems (docs/ranking.md
+section 10).
+"""
 
 import numpy as np
 from msgspec import Struct
@@ -19,7 +21,8 @@ class Ordering(Struct, frozen=True, eq=False):
     """The ordered list of articles.
 
     `order`, `gems` and `loved_by_few` contain indices of articles, and `top` is the length of the top list. The arrays
-    have one entry per article of the analysis, also for articles that are not in the list.
+    have one entry per article of the analysis, also for articles that are not listed. `appeal` is a multiple of the
+    average article with the 90 % interval `low` to `high`; `p_top` is the probability of belonging to the top list.
     """
 
     order: list[int]
@@ -37,7 +40,7 @@ class Ordering(Struct, frozen=True, eq=False):
 def top_length(article_count: int, max_articles: int) -> int:
     """Return the number of articles in the top list.
 
-    It is a fifth of all articles, but at least 3, and at most `max_articles` or the number of articles.
+    It is a fifth of all articles, but at least 3. It never exceeds `max_articles` or `article_count`.
     """
     return min(max_articles, max(MIN_TOP, article_count // TOP_SHARE), article_count)
 
@@ -51,11 +54,12 @@ def order_articles(
     blend: Blend | None,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
-    """Sort the articles with these URLs by score, and choose the top list and the hidden gems.
+    """Sort the articles `urls` by score, and choose the top list and the hidden gems (docs/ranking.md section 10).
 
-    With a `blend` they are sorted by the blend instead of the score. Equal values are sorted by the probability of
-    belonging to the top list, then by clicks and URL. The top list has at most `max_articles` articles. There are at
-    most `max_gems` hidden gems, each with at least `min_gem_probability` of being in the best tenth.
+    A `blend` (the editors' weighted sum of appeal and counts from other platforms) replaces the score. Articles with
+    equal values are sorted by the probability of belonging to the top list, then by clicks and URL. The top list has at
+    most `max_articles` articles. There are at most `max_gems` hidden gems (good articles that few readers saw), each
+    with at least `min_gem_probability` of being in the best tenth.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

@@ -1,8 +1,8 @@
-"""Rendering of an editor's own picks template in a child process with limits on time and memory.
+"""Rendering of a template that editors have written, in a child process with limits on time and memory.
 
 A template is a program: loops inside loops or a large power can run forever, and Python cannot stop them. The child
-process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the section,
-or one line that says what is wrong, to standard output.
+process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the result, or
+one line that says what is wrong, to standard output.
 """
 
 import resource
@@ -26,7 +26,7 @@ INVALID_TEMPLATE_STATUS = 3
 
 
 class TemplateRequest(Struct, frozen=True):
-    """The request to the child process: what to render."""
+    """The request to the child process: the picks (recommended articles) to render, and the template."""
 
     output_format: Literal["markdown", "html"]
     template: str
@@ -35,7 +35,10 @@ class TemplateRequest(Struct, frozen=True):
 
 
 def render_custom_template(request: TemplateRequest) -> str:
-    """Return the section of the picks in an editor's own template. Raises InputError."""
+    """Return the section of the picks (recommended articles), rendered by an editor's own template.
+
+    Raises InputError if the template fails or exceeds the limits.
+    """
     try:
         process = subprocess.run(
             [sys.executable, "-m", "shortener.services.custom_template"],
@@ -61,7 +64,7 @@ def render_custom_template(request: TemplateRequest) -> str:
 
 
 def main() -> int:
-    """Set the limits of this process, then render the request on standard input."""
+    """Set the limits of this process, then render the request on standard input. Return the exit status."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The parent enforces the time limit. If the parent is killed, the kernel ends this process.

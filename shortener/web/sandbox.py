@@ -1,4 +1,4 @@
-"""Trial parse of an uploaded document in a child process, with limits on time and memory.
+"""Trial parsing of an uploaded document in a child process, with limits on time and memory.
 
 Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child process
 (``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
@@ -31,9 +31,9 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    Errors begin with ``name``, the name of the document's file, which is empty for pasted text. Whether the document is
-    a valid issue is not checked; the caller's own parse does that. Raises DocumentTooLarge for a document that is too
-    large, and UnreadableDocument if the limits are exceeded or too many parses run.
+    Whether it is a valid issue is not checked; the caller finds out when it parses the document. ``name`` is that of
+    its file, '' for pasted text; error messages begin with it. Raises DocumentTooLarge for a document that is too
+    large, and UnreadableDocument if the limits are exceeded or too many checks are running.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
