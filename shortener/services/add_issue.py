@@ -206,7 +206,7 @@ def _parse(source: bytes, request: AddRequest) -> Document:
 
     Raises InputError if the document is Markdown and a honeypot link (one that readers do not see) was requested.
     """
-    detected = request.format or newsletter.detect_format(request.filename, source)
+    detected = request.format or newsletter.detect_format(request.filename or newsletter.PASTED_NAME, source)
     if detected not in get_args(Format):
         raise InputError(
             Message(
@@ -223,8 +223,8 @@ def _parse(source: bytes, request: AddRequest) -> Document:
             break_signature=request.break_signature,
         )
     except UnreadableDocument as error:
-        message = Message("{filename}: {error}", filename=request.filename, error=error.message)
-        raise type(error)(message) from None
+        named = Message("{filename}: {error}", filename=request.filename, error=error.message)
+        raise type(error)(named if request.filename else error.message) from None
     if request.add_honeypot and (document.format != "html" or document.parts):
         reasons = {
             "markdown": Message("Markdown has no invisible links"),

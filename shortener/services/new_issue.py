@@ -139,7 +139,7 @@ def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[
 
 def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
     """Return a slug made from the name of the file, else from the title, else from the date. Raises InputError."""
-    parsed = parse_request(AddRequest(source=source, filename=name or newsletter.PASTED_NAME, slug="x"), config=config)
+    parsed = parse_request(AddRequest(source=source, filename=name, slug="x"), config=config)
     stem = PurePath(name).name.partition(".")[0].removesuffix("_out")
     slug = slug_from_title(stem)
     if not slug or slug in UNNAMED_FILES:
@@ -195,7 +195,7 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
         edits.append(replace(edit, url=targets.get(edit_key, edit.url)) if edit_key else edit)
     return AddRequest(
         source=upload.source,
-        filename=upload.name or newsletter.PASTED_NAME,
+        filename=upload.name,
         slug=choices.slug or choices.suggested_slug,
         title=choices.title or None,
         targets=targets,
