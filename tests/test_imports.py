@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
-    {"errors", "codes", "durations", "files", "homographs", "messages", "urls"},
+    {"errors", "codes", "durations", "files", "homographs", "limited_process", "messages", "urls"},
     {"config", "config_messages", "config_sources", "settings", "shared_memory"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},

@@ -106,9 +106,9 @@ def build_draft(
 ) -> Draft:
     """Return the recommended articles of a month, with the short links that they have so far. Nothing is stored.
 
-    ``top`` and ``gems`` limit how many articles the ranking adds to the two lists. By default they are the numbers that
-    editors have chosen for the month, else those of the configuration. Raises InputError for an invalid month, NotFound
-    for a month without articles.
+    ``top`` and ``gems`` limit how many articles the ranking adds: its first ones, and its hidden gems (good articles
+    that few readers saw). By default they are the numbers that editors have chosen for the month, else those of the
+    configuration. Raises InputError for an invalid month, NotFound for a month without articles.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)

@@ -182,8 +182,8 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
     """Return the request to add the issue, with what the editor entered.
 
-    An article whose link has no target is identified by its short URL. If the editor has entered the target since, its
-    corrections are returned under the target.
+    An article whose link has no target is identified by its short URL. If the editor has entered the target since then,
+    the corrections of the article are returned under the target.
     """
     targets = {}
     for short_url, target in choices.targets.items():

@@ -18,7 +18,8 @@ SectionFormat = Literal["markdown", "html"]
 class PicksSettings(Struct, frozen=True):
     """What editors have chosen for the recommended articles of a month. None means no choice.
 
-    ``top`` and ``gems`` are the numbers of top articles and hidden gems, ``template`` is the template.
+    ``top`` is the number of top articles, ``gems`` that of good articles that few readers saw; ``template`` is the
+    template.
     """
 
     top: int | None = None

@@ -1,24 +1,22 @@
-"""Trial parsing of an uploaded document in a child process, with limits on time and memory.
+"""Trial parsing of an uploaded document in a child process, with limits on processor time and memory.
 
 Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child process
 (``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
 """
 
 import os
-import resource
-import subprocess
 import sys
 import threading
 from contextlib import suppress
 
 from shortener import newsletter
 from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
+from shortener.limited_process import LimitExceeded, limit_this_process, run_limited
 from shortener.messages import Message
 from shortener.web import issue_document
 
-TIMEOUT_SECONDS = 8.0
-"""Time limit of a parse, including the start of the process. An issue of 5,000 links takes one second."""
-MAX_MEMORY_BYTES = 1 << 30
+CPU_SECONDS = 8
+"""Processor time that a parse may need, including the start of the process. An issue of 5,000 links needs a second."""
 MAX_PROCESSES = 2
 """Limit of simultaneous parses, so that some CPU time remains for redirects."""
 QUEUE_TIMEOUT_SECONDS = 20.0
@@ -42,11 +40,11 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
         raise UnreadableDocument(Message("the server is busy reading other issues; try again in 30 seconds"))
     try:
         is_parsed = _parse_in_process(source, name or newsletter.PASTED_NAME)
-    except subprocess.TimeoutExpired:
+    except LimitExceeded:
         problem = Message(
             "reading the issue took longer than {seconds} seconds and was stopped; look for brackets, quotes or "
             "comments that are opened again and again, or upload the HTML of a test send",
-            seconds=f"{TIMEOUT_SECONDS:g}",
+            seconds=str(CPU_SECONDS),
         )
         raise UnreadableDocument(_with_name(name, problem)) from None
     finally:
@@ -59,14 +57,10 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
 
 
 def _parse_in_process(source: bytes, name: str) -> bool:
-    """Return whether a child process could parse the document. Raises TimeoutExpired."""
-    process = subprocess.run(
-        [sys.executable, "-m", "shortener.web.sandbox"],
-        input=name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    return process.returncode == 0
+    """Return whether a child process could parse the document. Raises LimitExceeded."""
+    content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
+    status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
+    return status == 0
 
 
 def _with_name(name: str, problem: Message) -> Message:
@@ -76,10 +70,7 @@ def _with_name(name: str, problem: Message) -> Message:
 def main() -> None:
     """Set the limits of this process, then parse the document on standard input."""
     os.nice(PROCESS_NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The parent enforces the time limit. If the parent is killed, the kernel ends this process.
-    resource.setrlimit(resource.RLIMIT_CPU, (int(TIMEOUT_SECONDS) + 1, int(TIMEOUT_SECONDS) + 1))
+    limit_this_process()
     name, _, source = sys.stdin.buffer.read().partition(b"\n")
     _parse(source, name.decode())
 
