@@ -98,7 +98,7 @@ def _move(
 
 
 def received_segments(store: Store) -> list[ReceivedSegment]:
-    """Return the segments of which the collector has not read every part in the inbox."""
+    """Return the click-log files of redirect nodes with parts in the inbox that the collector has not read."""
     rows = store.execute(
         """
         select sent.segment_id, sent.node, sent.name, sent.position, sent.finished from sent_segments as sent
@@ -131,9 +131,10 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
 
 
 def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> None:
-    """Delete the parts that the collector has read, of all segments or of those with the given ids.
+    """Delete the parts of redirect nodes' click logs that the collector has read.
 
-    The last part of a finished segment stays until the collector has noticed that the segment is finished.
+    They are those of the log files with the given ids, or of all. The last part of a file that was sent whole stays
+    until the collector has recorded that.
     """
     store.execute(
         f"""

@@ -19,10 +19,10 @@ _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take a lease; return its epoch, or None if another holder has it.
+    """Take a lease, which one process of all machines can hold, for ``seconds``. Return its epoch.
 
-    The epoch grows each time. Without a renewal the lease ends after ``seconds``. The lock of a holder's transaction is
-    not waited for, as long as the lease has not ended.
+    The epoch is a number that grows each time. Return None if another holder has the lease; an open transaction of that
+    holder is not waited for.
     """
     if current_holder(store, name) not in {None, holder}:
         return None
@@ -42,9 +42,9 @@ def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
 
 
 def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -> bool:
-    """Renew a lease; return False if it was taken by another holder meanwhile.
+    """Renew a lease for ``seconds``. Return False if another process has taken it meanwhile.
 
-    In a transaction nobody else can take it before the end of the transaction.
+    The row is locked, so in a transaction no other process can take the lease before its end.
     """
     values = {"name": name, "holder": holder, "epoch": epoch, "ms": int(seconds * 1000)}
     cursor = store.execute(
