@@ -76,9 +76,10 @@ def test_pages_come_from_the_local_copy(client: FlaskClient) -> None:
 
 
 def test_pages_for_misses_have_the_settings_of_the_centre(client: FlaskClient, config: Config) -> None:
-    """They are published with the name of the site; that of an unreadable copy says when to try again."""
-    publish_reader_pages(client.application)
+    """They are published with the name of the site; that without links says when to try again, also before that."""
     pages = ReaderPages(config.data_directory)
+    assert ("Retry-After", "2") in pages.get(503, accept_language="en").headers
+    publish_reader_pages(client.application)
     assert b"Weekly" in pages.get(404, accept_language="en").body
     assert "Weiterleitung" not in pages.get(413, accept_language="en").body.decode()
     assert ("Retry-After", "2") in pages.get(503, accept_language="en").headers
