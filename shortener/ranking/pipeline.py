@@ -233,7 +233,10 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
 
 
 def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
-    """Return the design matrices of the observations, with the estimated arrival curve and placement weights."""
+    """Return the design matrices of the observations.
+
+    They depend on the estimated shares of clicks that have arrived, and on the estimated weights of links of each kind.
+    """
     observations = inputs.observations
     return build_design(
         observations,

@@ -18,8 +18,8 @@ class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
     `appeal` is a multiple of the average article, shrunk towards 1 if there are few clicks; `low` to `high` is its 90 %
-    interval. `p_top` is the probability of belonging to the top list, and `gem` the article's number among the hidden
-    gems, or None.
+    interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
+    gems (good articles that few readers saw), or None.
 
     `shown` is the number of its appearances. Its total count is in `visitors` or in `clicks`, as the ranking counts;
     the other field is None. `expected` is the count that an average article would have had there. `issue` and

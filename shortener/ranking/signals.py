@@ -92,7 +92,7 @@ def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArra
 
 
 class Blend(Struct, frozen=True):
-    """The editors' weights of appeal, fan ratio and read ratio, by whose weighted sum articles are ordered.
+    """The editors' weights of appeal, fans per read and reads per view. Articles are ordered by the weighted sum.
 
     Raises InputError for negative or infinite weights, or if all are 0.
     """

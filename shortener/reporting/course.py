@@ -182,7 +182,11 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return the total counts over time of each issue, by id, until ``now`` but for LONGEST_HOURS at most."""
+    """Return the total counts over time of each issue, by id.
+
+    Each begins when the issue was sent and ends at ``now`` (seconds of the UTC epoch), or after LONGEST_HOURS if that
+    is earlier.
+    """
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}

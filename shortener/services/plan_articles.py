@@ -17,8 +17,9 @@ _TEXT_FIELDS = ("title", "author", "summary")
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
     """Find targets whose URL was changed in the document. Return the stored target by the new one that replaces it.
 
-    A new target replaces a stored one if the document does not contain the stored one any more, and both have the same
-    title or link text, which no other target has. The link of the stored target must belong to this issue only.
+    A new target replaces a stored one under these conditions: the document does not contain the stored one any more;
+    both have the same title or link text; no other target has this text; and the link of the stored target belongs to
+    this issue only.
     """
     if existing.issue is None:
         return {}

@@ -67,7 +67,7 @@ def current_holder(store: Store, name: str) -> str | None:
 
 
 def release(store: Store, name: str, *, holder: str) -> None:
-    """End a lease now, if ``holder`` has it."""
+    """End a lease now, if the process ``holder`` has it."""
     store.execute("update leases set until_ms = 0 where name = ? and holder = ?", (name, holder))
 
 
