@@ -53,7 +53,7 @@ def token(context: CliContext, store: Store, name: str, host: str) -> None:
         role, password = postgres_roles.create(store, name)
         nodes.add(store, name, role=role, now=int(time.time()))
     options = connection_options(config.storage.url)
-    database = str(store.value("select current_database()"))
+    database = postgres_roles.database_name(store)
     url = database_url(options, host=host, database=database, user=role, password=password)
     click.echo(encode_token(NodeToken(name, url, shared_tables(config))))
     if not host and is_local(options.get("host", "")):

@@ -27,6 +27,11 @@ def role_name(store: Store, node: str) -> str:
     return f"shortener_{store.meta(STORE_ID_KEY):x}_{node}"
 
 
+def database_name(store: Store) -> str:
+    """Return the name of the database that has the store."""
+    return str(store.value("select current_database()"))
+
+
 def create(store: Store, node: str) -> tuple[str, str]:
     """Create the database role of a redirect node, or give it a new password. Return (name, password).
 

@@ -27,5 +27,5 @@ def _render_reader_page(app: Flask, status: int, *, language: str) -> Response:
     page = client.get(path, environ_overrides={MISS_STATUS_KEY: status}, headers={"Accept-Language": language})
     headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
     if status == 503:
-        headers.append(("Retry-After", "2"))
+        headers.append(reader_pages.RETRY_AFTER)
     return Response(page.status_code, headers, page.data)

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from shortener.config import Config, Domain, Node, Site, Storage
 from shortener.node_app import build_node_app
 from shortener.redirect.reader_pages import ReaderPages
+from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, sign_nonce
 from shortener.shared_memory import LINKS_SEEN_AT, sender_state
 from shortener.store import Store, links, open_store, prepare_directory, settings
-from shortener.store.links_copy import update_copy
+from shortener.store.links_copy import STORE_ID_KEY, update_copy
 from shortener.web.published_pages import publish_reader_pages
 
 CENTRE = "https://links.example"
@@ -76,12 +77,20 @@ def test_pages_come_from_the_local_copy(client: FlaskClient) -> None:
 
 
 def test_pages_for_misses_have_the_settings_of_the_centre(client: FlaskClient, config: Config) -> None:
-    """They are published with the name of the site; that of an unreadable copy says when to try again."""
-    publish_reader_pages(client.application)
+    """They are published with the name of the site; that without links says when to try again, also before that."""
     pages = ReaderPages(config.data_directory)
+    assert ("Retry-After", "2") in pages.get(503, accept_language="en").headers
+    publish_reader_pages(client.application)
     assert b"Weekly" in pages.get(404, accept_language="en").body
     assert "Weiterleitung" not in pages.get(413, accept_language="en").body.decode()
     assert ("Retry-After", "2") in pages.get(503, accept_language="en").headers
+
+
+def test_a_node_answers_the_check_of_its_domain(client: FlaskClient, centre: Store) -> None:
+    """The centre finds that a domain which leads to a node is one of this installation."""
+    nonce = "0" * NONCE_LENGTH
+    expected = sign_nonce(nonce, secret=str(centre.meta(STORE_ID_KEY)))
+    assert client.get(f"{CHECK_PATH}{nonce}").get_data(as_text=True) == expected
 
 
 def test_health_says_how_far_the_node_is_behind(client: FlaskClient, config: Config) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,12 @@ from click.testing import CliRunner
 
 from shortener.cli import main
 from shortener.collector.rebuild import rebuild
-from shortener.store import Store, clicks, inbox, open_store
+from shortener.store import Store, clicks, inbox, links, open_store
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from tests.faults.accounting import Account, Readers, account
-from tests.faults.serving import Server, wait
+from tests.faults.serving import CODE, Server, wait
 from tests.ports import free_port
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, start_postgres
 
 SECONDS = 60.0
 """Deadline for what must happen on a busy machine."""
@@ -120,6 +121,18 @@ class Cluster:
             sum(sent.values()) == received and not inbox.waiting_bytes(self.store) and clicks.all_classified(self.store)
         )
 
+    def edit(self, target: str) -> None:
+        """Change the target of the link, as the pages of another machine do."""
+        link = links.get(self.store, self.centre.host, CODE)
+        links.update_field(self.store, link, "target", target, who="", now=1)
+
+    @contextlib.contextmanager
+    def without_notifications(self) -> Iterator[None]:
+        """Let PostgreSQL send no notifications of changed links during the block."""
+        self.store.execute("alter table meta disable trigger links_announced")
+        yield
+        self.store.execute("alter table meta enable trigger links_announced")
+
     def kill(self, kind: str, *, rng: random.Random) -> None:
         """Kill a process of this kind on a random machine that has one now."""
         found = [pid for machine in self.machines for pid in machine.children(kind)]
@@ -135,6 +148,21 @@ class Cluster:
         """Compute the rollups again from the stored clicks, and return them."""
         rebuild(self.store, on_progress=lambda _done: None)
         return self.rollups()
+
+
+@contextlib.contextmanager
+def running_cluster(directory: Path, *, nodes: int) -> Iterator[Cluster]:
+    """Start a PostgreSQL server, a centre and nodes; stop them at the end of the block."""
+    with (
+        tempfile.TemporaryDirectory(prefix="shortener-postgres-") as postgres_directory,
+        contextlib.ExitStack() as stack,
+    ):
+        postgres = start_postgres(Path(postgres_directory) / "data", durable=True)
+        stack.callback(postgres.close)
+        cluster = Cluster(directory, postgres, stack.enter_context(postgres.schema()), nodes=nodes)
+        stack.callback(cluster.end)
+        cluster.start()
+        yield cluster
 
 
 def _is_complete(machine: Server) -> bool:

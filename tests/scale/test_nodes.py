@@ -3,22 +3,17 @@
 The names in brackets are those of the acceptance cases.
 """
 
-import contextlib
 import os
 import random
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from shortener.store import links
-from tests.faults.serving import CODE, TARGET, Server, needs_proc, wait
-from tests.postgres import start_postgres
-from tests.scale.machines import SECONDS, Cluster
+from tests.faults.serving import TARGET, Server, needs_proc, wait
+from tests.scale.machines import SECONDS, Cluster, running_cluster
 
 pytestmark = needs_proc
 
@@ -26,20 +21,8 @@ pytestmark = needs_proc
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A centre and two nodes, for all tests of this module."""
-    with tempfile.TemporaryDirectory(prefix="shortener-postgres-") as directory, contextlib.ExitStack() as stack:
-        postgres = start_postgres(Path(directory) / "data", durable=True)
-        stack.callback(postgres.close)
-        url = stack.enter_context(postgres.schema())
-        made = Cluster(tmp_path_factory.mktemp("cluster"), postgres, url, nodes=2)
-        stack.callback(made.end)
-        made.start()
+    with running_cluster(tmp_path_factory.mktemp("cluster"), nodes=2) as made:
         yield made
-
-
-def edit(cluster: Cluster, target: str) -> None:
-    """Change the target of the link, as the pages of another machine do."""
-    link = links.get(cluster.store, cluster.centre.host, CODE)
-    links.update_field(cluster.store, link, "target", target, who="", now=1)
 
 
 def wait_for_target(cluster: Cluster, target: str) -> None:
@@ -54,12 +37,11 @@ def _redirects_to(machine: Server, target: str) -> bool:
 
 def test_an_edit_is_seen_on_all_nodes(cluster: Cluster) -> None:
     """An edit at the centre reaches all nodes by a notification, and without notifications too (D4)."""
-    edit(cluster, "https://example.com/notified")
+    cluster.edit("https://example.com/notified")
     wait_for_target(cluster, "https://example.com/notified")
-    cluster.store.execute("alter table meta disable trigger links_announced")
-    edit(cluster, TARGET)
-    wait_for_target(cluster, TARGET)
-    cluster.store.execute("alter table meta enable trigger links_announced")
+    with cluster.without_notifications():
+        cluster.edit(TARGET)
+        wait_for_target(cluster, TARGET)
 
 
 def test_killed_processes_and_crashes_lose_and_double_no_click(cluster: Cluster) -> None:

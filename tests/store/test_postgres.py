@@ -240,6 +240,15 @@ def test_an_error_rolls_the_transaction_back(store: Store) -> None:
     assert store.meta("x") == 0
 
 
+def test_a_silent_server_is_left(store: Store, postgres_url: str) -> None:
+    """A statement that gets no answer in time fails, is not repeated, and the connection is opened again."""
+    connection = PostgresConnection(postgres_url, busy_timeout_seconds=1, answer_seconds=0.3)
+    with closing(connection):
+        with pytest.raises(StoreUnavailable, match="did not answer within"):
+            connection.execute("select pg_sleep(20)")
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
 def test_a_large_result_is_read_in_parts(store: Store) -> None:
     """Rows of a stream are those of one snapshot, in a transaction and outside, while the store is used further."""
     sql = "select value from pairs(:pairs) as p cross join meta where name = 'write_lock'"

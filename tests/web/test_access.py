@@ -30,7 +30,7 @@ PUBLIC = {
     "public.preview",
     "public.robots",
     "status.show_health",
-    "public.show_metrics",
+    "status.show_metrics",
     "static",
 }
 """Endpoints of pages that need no sign-in. The operations of the API need a token; tests/api covers them."""

@@ -6,9 +6,9 @@ from flask.typing import ResponseReturnValue
 from shortener.config import Domain
 from shortener.redirect.normalize import Normalizer
 from shortener.redirect.redirector import MISS_STATUS_KEY
-from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, sign_nonce
+from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, installation_secret, sign_nonce
 from shortener.store import links
-from shortener.web.context import config, now, store
+from shortener.web.context import config, file_config, now, store
 from shortener.web.error_pages import render_error_page
 from shortener.web.security import requested_host
 
@@ -57,7 +57,8 @@ def answer_domain_check(nonce: str) -> Response:
     """Return the nonce (random text) of a domain check, signed by this installation, as text."""
     if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
         abort(404)
-    return Response(sign_nonce(nonce, secret=current_app.config["SECRET_KEY"]), mimetype="text/plain")
+    secret = installation_secret(file_config(), session_secret=current_app.config["SECRET_KEY"])
+    return Response(sign_nonce(nonce, secret=secret), mimetype="text/plain")
 
 
 @blueprint.get("/<code>+")
