@@ -37,7 +37,7 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class DailyKeys:
-    """The daily keys in a data directory, with a small cache in memory.
+    """The secret keys for hashing addresses, one file for each UTC day, with a small cache in memory.
 
     With ``shared``, keys come from the collector through ``add``. For a day whose key has not arrived, this machine
     makes a local one.
@@ -99,7 +99,10 @@ class DailyKeys:
         return key
 
     def _create(self, path: Path, key: bytes) -> None:
-        """Write a key to a temporary file and link it to ``path``, so that no process reads an incomplete key."""
+        """Create the key file ``path`` atomically, so that no process reads an incomplete key.
+
+        A temporary file is written and then hard-linked to ``path``.
+        """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
@@ -117,7 +120,7 @@ class DailyKeys:
     def evict_old(self, *, now: float) -> None:
         """Remove expired keys from memory, and local ones, because the shared key may have arrived.
 
-        Call it every KEY_CHECK_SECONDS, also while there are no clicks.
+        ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, also while there are no clicks.
         """
         self._keys = {
             day: key for day, key in self._keys.items() if not is_expired(day, now=now) and day not in self._local_days

@@ -5,6 +5,7 @@ one transaction. So after a crash, a click is either stored and not read again, 
 (docs/reliability.md, section 2.3).
 """
 
+import contextlib
 import logging
 import os
 import socket
@@ -63,13 +64,16 @@ class Collector:
     def __init__(
         self, store: Store, *, config: Config, own_log: bool = True, clock: Callable[[], float] = time.time
     ) -> None:
-        self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
-        try:
-            holder = holder_name(self._lock_fd)
-            self._lease = _take_lease(store, holder) if config.storage.url else None
-        except BaseException:
-            os.close(self._lock_fd)
-            raise
+        with contextlib.ExitStack() as resources:
+            self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
+            resources.callback(os.close, self._lock_fd)
+            self._lease = _take_lease(store, holder_name(self._lock_fd)) if config.storage.url else None
+            if self._lease:
+                resources.callback(self._lease.release)
+            self._prepare(store, config, own_log=own_log, clock=clock)
+            self._resources = resources.pop_all()
+
+    def _prepare(self, store: Store, config: Config, *, own_log: bool, clock: Callable[[], float]) -> None:
         self._store = store
         self._config = config
         self._clock = clock
@@ -157,7 +161,7 @@ class Collector:
     def _read_segment(
         self, source: ClickLog | Inbox, segment: Segment
     ) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of a segment in parts, each with the position that was reached."""
+        """Yield the unread lines of one segment of a source in parts, each with the position that was reached."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -255,8 +259,8 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store the rest, for at most SHUTDOWN_SECONDS. Retries while the store is locked or its disk is
-        full. Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
+        Then store what is left in the log, for at most SHUTDOWN_SECONDS. While the store is locked or its disk is full,
+        it is tried again. Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
         """
         failures = 0
         while not stop():
@@ -360,7 +364,7 @@ class Collector:
             share_keys(self._store, self._keys, now=now)
 
     def delete_expired(self) -> None:
-        """Delete fully read segments and clicks that are older than the configuration allows."""
+        """Delete completely read log files, and clicks that are older than the configuration allows."""
         if delete_expired(
             self._store,
             privacy=self._config.privacy,
@@ -372,9 +376,7 @@ class Collector:
 
     def close(self) -> None:
         """Let another process become the collector."""
-        if self._lease:
-            self._lease.release()
-        os.close(self._lock_fd)
+        self._resources.close()
 
 
 def _position_after(progress: ReadProgress) -> SegmentPosition:

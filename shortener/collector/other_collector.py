@@ -36,7 +36,7 @@ def acquire_collector(
     while True:
         try:
             return Collector(store, config=config, own_log=own_log)
-        except (AlreadyRunning, StoreUnavailable, StoreBusy) as error:
+        except (AlreadyRunning, LeaseLost, StoreUnavailable, StoreBusy) as error:
             if stop():
                 return None
             if not reported:
@@ -81,7 +81,7 @@ def drain_once(store: Store, *, config: Config) -> int:
     while True:
         try:
             collector = Collector(store, config=config)
-        except AlreadyRunning:
+        except (AlreadyRunning, LeaseLost):
             positions = clicks.segment_positions(store)
             are_drained = all(
                 segment_id in positions and positions[segment_id].position >= size

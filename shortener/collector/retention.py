@@ -1,4 +1,4 @@
-"""Deletion of old data: completely read segments of the click log, and single clicks.
+"""Deletion of old data: completely read files of the click log, and single clicks.
 
 How long each is kept is in docs/click-log.md, section 8. Sums of clicks are never deleted.
 """

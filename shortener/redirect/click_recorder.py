@@ -45,12 +45,15 @@ _TRUNCATED_LENGTH = 64
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file."""
+    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file.
 
-    def __init__(self, config: Config) -> None:
+    ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
+    """
+
+    def __init__(self, config: Config, *, shared_keys: bool = False) -> None:
         self._respect_gpc = config.privacy.respect_gpc
         self._records_networks = config.privacy.addresses == "network"
-        self._keys = DailyKeys(config.data_directory)
+        self._keys = DailyKeys(config.data_directory, shared=shared_keys)
         self._counters = claim_worker_counters(config.data_directory).values
         self._writer = SegmentWriter(
             config.data_directory / LOG_DIRECTORY,

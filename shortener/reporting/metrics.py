@@ -1,12 +1,13 @@
 """Metrics of the installation in the text format of Prometheus, for ``/-/metrics``."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.reporting.health import check_health
 from shortener.reporting.local_node import check_local_node
+from shortener.reporting.node_health import NodeHealth
 from shortener.shared_memory import read_restarts, read_totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_lines_drained, read_verdict_counts
@@ -35,6 +36,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
         ),
         *_process_metrics(config, disk_free=health.disk_free),
         *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
+        *_node_metrics(health.nodes),
         *_store_metrics(config),
     ]
     return "\n".join(lines) + "\n"
@@ -98,6 +100,22 @@ def _process_metrics(config: Config, *, disk_free: int) -> list[str]:
             {"": disk_free},
         ),
     ]
+
+
+_NODE_METRICS = {
+    "heard_seconds": "Seconds since the last report of a redirect node.",
+    "links_behind": "Changes of links that a node had not applied at its last report.",
+    "backlog_bytes": "Click-log bytes that a node had not sent at its last report.",
+    "unrecorded": "Clicks that a node has answered but not recorded.",
+    "disk_free": "Free bytes on the disk of a node.",
+}
+
+
+def _node_metrics(nodes: Sequence[NodeHealth]) -> Iterator[str]:
+    for name, help_text in _NODE_METRICS.items() if nodes else ():
+        values = {f'{{node="{node.name}"}}': getattr(node, name) for node in nodes}
+        known = {label: value for label, value in values.items() if value is not None}
+        yield from _format_metric(f"node_{name}", "gauge", help_text, known)
 
 
 def _store_metrics(config: Config) -> list[str]:
