@@ -128,7 +128,7 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         config = task.config
-        self._redirector = Redirector(config)
+        self._redirector = Redirector(config, shared_keys=task.role != "serve")
         self._respond = self._redirector.respond
         self._reader_pages = ReaderPages(config.data_directory)
         self._relay = Relay(config)
