@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 import msgspec
-from msgspec import Struct
 
 from shortener.cli import CliContext, pass_cli_context, with_existing_store, with_store
 from shortener.cli.files import open_atomic
@@ -18,7 +17,7 @@ from shortener.config import Node, environment, find_file, load
 from shortener.errors import ConfigError, InputError
 from shortener.node.joining import make_first_copy, node_configuration
 from shortener.node.token import NodeToken, database_url, decode_token, encode_token, is_local, shared_tables
-from shortener.reporting.counts import to_datetime_or_none
+from shortener.reporting.node_health import NodeHealth, list_node_health
 from shortener.store import Store, nodes, postgres_roles
 from shortener.store.database import connection_options
 
@@ -91,43 +90,17 @@ def join(context: CliContext, token_file: Path | None) -> None:
     click.echo(f"Written: {path}, and a copy of the links in {config.data_directory}. Start with `shortener node`.")
 
 
-class NodeRow(Struct, frozen=True):
-    """A row of ``node list``. ``links_behind`` is the number of changes of links that the node had not seen."""
-
-    name: str
-    version: str
-    heard_at: Any
-    links_behind: int
-    sent_until: Any
-    backlog_bytes: int
-    unrecorded: int
-    disk_free: int
-
-
 @click.command("list", cls=Command, examples=("shortener node list", "shortener node list --format json"))
 @format_option
 @with_store
 def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
     """List the nodes as they reported themselves."""
-    revision, zone = store.meta("links_revision"), context.config.zone
-    listed = nodes.list_nodes(store)
-    rows = [
-        NodeRow(
-            each.name,
-            each.version,
-            to_datetime_or_none(each.heard_at),
-            max(0, revision - each.links_revision),
-            to_datetime_or_none(each.sent_until),
-            each.backlog_bytes,
-            each.unrecorded,
-            each.disk_free,
-        )
-        for each in listed
-    ]
+    zone = context.config.zone
+    rows = list_node_health(store, now=time.time())
     print_as(
         output_format,
         json=lambda: print_json(rows),
-        csv=lambda: print_csv(NodeRow.__struct_fields__, (msgspec.structs.astuple(row) for row in rows)),
+        csv=lambda: print_csv(NodeHealth.__struct_fields__, (msgspec.structs.astuple(row) for row in rows)),
         table=lambda: print_table(
             "",
             ("name", "version", "last report", "links behind", "sent until", "bytes to send", "unrecorded", "free GB"),

@@ -16,7 +16,7 @@ from shortener.clicklog.reader import ClickLog, Segment, is_foreign
 from shortener.clicklog.retention import delete_old_segments
 from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.config import Config
-from shortener.durations import HOUR_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.node.keys import copy_keys
 from shortener.node.parts import read_part
@@ -154,18 +154,20 @@ class Sender:
             self._report(reader)
             self._read_positions(reader)
         if now >= self._keys_at:
-            self._keys_at = now + KEY_CHECK_SECONDS
-            self._copy_keys(reader)
+            self._keys_at = now + (KEY_CHECK_SECONDS if self._copy_keys(reader) else REPORT_SECONDS)
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             days = self._config.privacy.keep_log
             delete_old_segments(self._log, self._positions or {}, keep_log_days=days, now=self._clock())
 
-    def _copy_keys(self, reader: Reader) -> None:
+    def _copy_keys(self, reader: Reader) -> bool:
+        """Copy the daily keys; return whether today's has arrived."""
+        now = self._clock()
         try:
-            copy_keys(reader, self._keys, now=self._clock())
+            return int(now // DAY_SECONDS) in copy_keys(reader, self._keys, now=now)
         except OSError as error:
             log.error("the daily keys cannot be stored: %s", error)
+            return True
 
     def _report(self, reader: Reader) -> None:
         """Report the state of this node, and write it to shared memory. Raises StoreError if the node was removed."""

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from shortener.cli import main
 from shortener.collector.rebuild import rebuild
-from shortener.store import Store, clicks, inbox, links, open_store
+from shortener.store import Store, clicks, inbox, links, open_store, shared_keys
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from tests.faults.accounting import Account, Readers, account
 from tests.faults.serving import CODE, Server, wait
@@ -62,17 +62,27 @@ class Cluster:
         self.postgres = postgres
         (directory / "centre").mkdir()
         self.centre = Centre(directory / "centre", url=url, tables='[node]\nname = "centre"\n')
-        self.nodes = [Node(directory / f"node{number}", f"node{number}", centre=self.centre) for number in range(nodes)]
-        self.machines: list[Server] = [self.centre, *self.nodes]
+        self.machines: list[Server] = [self.centre]
         self.store: Store = open_store(directory / "test", url=url)
+        self._directory = directory
+        self._node_count = nodes
         self._readers: list[Readers] = []
         self._asked = 0
 
     def start(self) -> None:
-        """Start all machines, and return when all their processes respond."""
-        for machine in self.machines:
-            machine.start(ready=False)
+        """Start the centre, let the nodes join and start; return when all processes respond."""
+        self.centre.start(ready=False)
+        wait(lambda: shared_keys.read(self.store), seconds=SECONDS, what="the daily key")
+        for name in (f"node{number}" for number in range(self._node_count)):
+            node = Node(self._directory / name, name, centre=self.centre)
+            self.machines.append(node)
+            node.start(ready=False)
         self.wait_until_healthy()
+
+    @property
+    def nodes(self) -> list[Server]:
+        """The machines without the centre."""
+        return self.machines[1:]
 
     def end(self) -> None:
         """Stop all machines."""

@@ -47,7 +47,8 @@ def test_an_edit_is_seen_on_all_nodes(cluster: Cluster) -> None:
 def test_killed_processes_and_crashes_lose_and_double_no_click(cluster: Cluster) -> None:
     """Workers, senders and the collector are killed, and PostgreSQL crashes: answered clicks are the stored ones (D1).
 
-    The sums are those that are computed from the clicks.
+    The sums are those that are computed from the clicks, and readers at one address are one visitor a day on all
+    machines (D8).
     """
     rng = random.Random(1)
     victims = ["worker", "sender", "collector", "", "sender", "worker", "collector"]
@@ -64,6 +65,10 @@ def test_killed_processes_and_crashes_lose_and_double_no_click(cluster: Cluster)
     assert found.answered > 200
     before = cluster.rollups()
     assert before == cluster.rebuilt_rollups()
+    visitors, days = cluster.store.execute(
+        "select count(distinct visitor), count(distinct ts / 86400000) from clicks"
+    ).fetchone()
+    assert visitors == days
     cluster.wait_until_healthy()
 
 
