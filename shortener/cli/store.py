@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from shortener.cli import CliContext, pass_cli_context, with_existing_store
 from shortener.cli.groups import Group
-from shortener.collector.collector import LOCK_FILE as COLLECTOR_LOCK
+from shortener.collector.locks import LOCK_FILE as COLLECTOR_LOCK
 from shortener.errors import AlreadyRunning, InputError, NotFound
 from shortener.files import STORE_FILE_NAME, open_locked
 from shortener.server.supervisor import LOCK_FILE as SERVER_LOCK

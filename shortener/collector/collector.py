@@ -11,7 +11,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from shortener.clicklog.format import ClickLine
 from shortener.clicklog.pseudonyms import KEY_CHECK_SECONDS, DailyKeys
@@ -22,18 +21,15 @@ from shortener.collector.devices import UserAgentCache
 from shortener.collector.enrich import ClickEnricher
 from shortener.collector.inbox import Inbox
 from shortener.collector.key_sharing import share_keys
+from shortener.collector.locks import acquire_lock, check_other_lease, take_lease
 from shortener.collector.retention import delete_expired
 from shortener.config import Config
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
-from shortener.errors import AlreadyRunning, StoreBusy, StoreUnavailable
-from shortener.files import holder_name, open_locked
+from shortener.errors import StoreBusy, StoreUnavailable
+from shortener.files import holder_name
 from shortener.store import Store, clicks, inbox, nodes
 from shortener.store.clicks import Click, SegmentPosition, UnfinishedSegment
-from shortener.store.leases import Lease, holder_machine
 
-LOCK_FILE = "collector.lock"
-LEASE = "collector"
-"""Name of the lease that the collector of a store on PostgreSQL holds, one of all machines."""
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
@@ -64,16 +60,19 @@ class Collector:
         self, store: Store, *, config: Config, own_log: bool = True, clock: Callable[[], float] = time.time
     ) -> None:
         with contextlib.ExitStack() as resources:
-            self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
+            self._lock_fd = acquire_lock(config.data_directory)
             resources.callback(os.close, self._lock_fd)
-            self._lease = (
-                _take_lease(store, holder_name(self._lock_fd, machine=config.machine_name))
-                if config.storage.url
-                else None
-            )
+            holder = holder_name(self._lock_fd, machine=config.machine_name)
+            if config.storage.url:
+                check_other_lease(store, holder)
+            self._prepare(store, config, own_log=own_log, clock=clock)
+            # The lease is taken last, because it must be renewed soon.
+            self._lease = take_lease(store, holder) if config.storage.url else None
             if self._lease:
                 resources.callback(self._lease.release)
-            self._prepare(store, config, own_log=own_log, clock=clock)
+            self._positions = clicks.segment_positions(store)
+            self._replace_former_ids()
+            self.maintain_keys()
             self._resources = resources.pop_all()
 
     def _prepare(self, store: Store, config: Config, *, own_log: bool, clock: Callable[[], float]) -> None:
@@ -90,9 +89,6 @@ class Collector:
         self._classified_at = 0.0
         self._next_keys_at = 0.0
         self._next_retention_at = 0.0
-        self._positions = clicks.segment_positions(store)
-        self._replace_former_ids()
-        self.maintain_keys()
 
     def drain(self) -> int:
         """Store and classify all clicks that are in the click log now; return the number of lines that were read."""
@@ -391,18 +387,3 @@ def sleep_until_stop(seconds: float, *, stop: Callable[[], bool]) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(min(POLL_SECONDS, seconds))
-
-
-def _take_lease(store: Store, holder: str) -> Lease:
-    lease = Lease.take(store, LEASE, holder=holder)
-    if lease is None:
-        machine = holder_machine(store, LEASE) or "another machine"
-        raise AlreadyRunning(f"the collector of {machine} is already running for this store")
-    return lease
-
-
-def _acquire_lock(path: Path) -> int:
-    fd = open_locked(path)
-    if fd is None:
-        raise AlreadyRunning(f"{path}: another collector is already running for this data directory")
-    return fd

@@ -111,9 +111,3 @@ class Lease:
         self._store.check_transaction = None
         with contextlib.suppress(StoreError):
             release(self._store, self._name, holder=self._holder)
-
-
-def holder_machine(store: Store, name: str) -> str | None:
-    """Return the name of the machine whose process holds a lease, or None."""
-    holder = current_holder(store, name)
-    return holder and holder.partition(" ")[0]

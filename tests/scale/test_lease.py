@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shortener.collector.collector import LEASE, Collector
+from shortener.collector.collector import Collector
+from shortener.collector.locks import LEASE
 from shortener.collector.other_collector import drain_once
 from shortener.errors import AlreadyRunning, LeaseLost
 from shortener.store import Store, leases, open_store
@@ -76,7 +77,7 @@ def test_collect_once_waits_for_the_leader(centre: Centre, tmp_path: Path) -> No
 PROGRAM = """
 import sys
 from shortener.store import leases
-leases.LEASE_SECONDS, leases.RENEWAL_SECONDS, leases.PAUSE_SECONDS = 4.0, 0.5, 4.0
+leases.LEASE_SECONDS, leases.RENEWAL_SECONDS, leases.PAUSE_SECONDS = 5.0, 0.5, 5.0
 from shortener.cli import main
 main()
 """
@@ -134,7 +135,7 @@ def send_and_wait(centre: Centre) -> None:
 def wait_for(condition: object) -> None:
     """Wait until a condition holds."""
     assert callable(condition)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
