@@ -97,7 +97,7 @@ class Cluster:
             wait(partial(_is_complete, machine), seconds=SECONDS, what=f"the processes of {machine.directory.name}")
 
     @contextlib.contextmanager
-    def readers(self, *machines: Server, pause: float = 0.02) -> Iterator[None]:
+    def readers(self, *machines: Server, pause: float = 0.05) -> Iterator[None]:
         """Let readers click on these machines, or on all, during the block."""
         self._readers = [
             Readers(each, seed=number, first=(self._asked + number) * 10**6, pause=pause)

@@ -29,7 +29,7 @@ def measure_nodes(cluster: Cluster, *, seconds: int) -> None:
     """Kill processes under load, and print the account."""
     rng = random.Random(1)
     kills = crashes = 0
-    with cluster.readers():
+    with cluster.readers(pause=0.02):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(1.0)
