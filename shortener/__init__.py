@@ -1,3 +1,3 @@
-"""A link-tracking redirect shortener for newsletters."""
+"""A redirect shortener that tracks the links of newsletters."""
 
 __version__ = "0.1.0"

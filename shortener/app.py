@@ -1,4 +1,4 @@
-"""The Flask application with all pages and the JSON API, and the WSGI application that adds the redirects."""
+"""The Flask application with all pages and the JSON API, and the WSGI application that also answers short links."""
 
 from flask import Flask
 
@@ -55,7 +55,7 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Return the whole WSGI application: short links and pages.
+    """Return one WSGI application that answers both the short links and the pages.
 
     Without ``config``, the configuration is read from the file that ``SHORTENER_CONFIG`` names, or ``config.toml``.
     Raises ConfigError and StoreError.
@@ -69,15 +69,19 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def create_pages_app(config: Config) -> Flask:
-    """Create or migrate the store, then return the application of the pages. Raises ConfigError and StoreError."""
+    """Create the store or migrate it to the current schema, then return the Flask application of the pages.
+
+    Raises ConfigError and StoreError.
+    """
     open_store(config.data_directory, url=config.storage.url).close()
     return build_pages_app(config)
 
 
 def build_pages_app(config: Config) -> Flask:
-    """Return the application of the pages alone, without opening the store. Raises ConfigError and StoreError.
+    """Return the Flask application of the pages, without short links. The store is not opened here.
 
-    The server uses this function, so that the pages can start while the store is unavailable.
+    The server uses this function, so that the pages can start while the store is unavailable. Raises ConfigError and
+    StoreError.
     """
     app = security.PagesApp(
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
@@ -110,10 +114,11 @@ def build_pages_app(config: Config) -> Flask:
 
 
 def publish_reader_pages(app: Flask) -> None:
-    """Render the pages for misses and for uploads that are too large, and publish them for the redirect workers.
+    """Render the error pages for readers in every language, and write them to the file from which redirect workers
+    answer.
 
-    The server calls it when the pages start and when settings have changed, because the texts depend on them. Raises
-    OSError.
+    They are for example "unknown link", "expired link" and "upload too large". The server calls this function at its
+    start and when settings have changed, because the texts depend on the settings. Raises OSError.
     """
     pages = {
         tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}

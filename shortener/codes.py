@@ -1,4 +1,6 @@
-"""Codes of short links: generation, validation, and the suffix and query key that a short URL may have."""
+"""Codes of short links, such as ``7pk3e``: their generation and validation, and what may follow a code in a
+short URL.
+"""
 
 import re
 import secrets
@@ -40,11 +42,11 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 
 
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random code of ``length`` characters of ``alphabet`` for which ``is_taken`` returns False.
+    """Return a random code of ``length`` characters of ``alphabet`` that is not taken.
 
-    If no such code is found, longer ones are tried. The caller must insert the code under a unique constraint, because
-    two processes may generate equal codes.
-    Raises CodeRefused if no code of up to MAX_CODE_LENGTH characters was found.
+    ``is_taken`` says whether a code is. If no free code of this length is found, longer ones are tried. The caller must
+    insert the code under a unique constraint, because two processes may generate equal codes. Raises CodeRefused if no
+    code of up to MAX_CODE_LENGTH characters was found.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):
@@ -61,9 +63,10 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
-    """Return a custom code in its stored form. It is in lower case unless the domain is ``case_sensitive``.
+    """Return a code that a user chose in the form in which it is stored: in lower case, unless the domain is
+    ``case_sensitive``.
 
-    Raises CodeRefused with a reason of one line if the code breaks the rules for codes.
+    Raises CodeRefused, with the reason in one line, if the code breaks the rules for codes.
     """
     if not code:
         raise CodeRefused(
@@ -84,7 +87,7 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
 
 
 def strip_punctuation(raw: str) -> str:
-    """Return a code without the punctuation that a mail client appended: ``7pk3e).`` gives ``7pk3e``.
+    """Return a code without punctuation that a mail client has appended: ``7pk3e).`` gives ``7pk3e``.
 
     ``raw`` may be percent-encoded. The result is empty if nothing remains, or if ``raw`` is too long.
     """
@@ -92,7 +95,7 @@ def strip_punctuation(raw: str) -> str:
 
 
 def _describe_error(code: str) -> str:
-    """Return what is wrong with a code that does not match CODE_PATTERN, and how to fix it."""
+    """Return what is wrong with an invalid code, and how to fix it."""
     invalid = next((c for c in code if not (c.isascii() and (c.isalnum() or c in "-_"))), None)
     if invalid is not None:
         return Message("contains {invalid}; use letters a-z, digits, - and _ only", invalid=ascii(invalid))

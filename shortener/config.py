@@ -32,7 +32,7 @@ ForwardMode = Literal["merge", "override", "drop"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base class of all tables of the configuration: immutable, and an unknown key is an error."""
+    """Base class of the tables of the configuration file. Instances are immutable, and an unknown key is an error."""
 
 
 class Site(Section, frozen=True):
@@ -48,7 +48,7 @@ class Site(Section, frozen=True):
 
 
 class Domain(Section, frozen=True):
-    """``[[domain]]``: one host of short links. Each domain has its own codes."""
+    """``[[domain]]``: one host of short links. Each domain has its own codes; ``home`` is the URL of its home page."""
 
     host: Host
     home: str = ""
@@ -57,7 +57,7 @@ class Domain(Section, frozen=True):
 
 
 class Server(Section, frozen=True):
-    """``[server]``: listening address, number of workers, TLS certificate, and trusted networks."""
+    """``[server]``: listening address, number of worker processes, TLS certificate, and trusted networks."""
 
     host: str = "127.0.0.1"
     port: Port = 8000
@@ -113,7 +113,10 @@ class Newsletter(Section, frozen=True):
 
 
 class Clicklog(Section, frozen=True):
-    """``[clicklog]``: syncing and rotation of segments. ``strict`` refuses the redirect of an unrecorded click."""
+    """``[clicklog]``: when the click log is synced to the disk, and when a new file is begun.
+
+    If ``strict`` is true, a request whose click cannot be written to the log is not redirected.
+    """
 
     sync: Annotated[float, Meta(ge=0, le=60)] = 1.0
     rotate: Annotated[int, Meta(ge=1, le=4096)] = 64
@@ -121,7 +124,7 @@ class Clicklog(Section, frozen=True):
 
 
 class Privacy(Section, frozen=True):
-    """``[privacy]``: which data about readers is stored, for how long in days, and a text about it."""
+    """``[privacy]``: which data about readers is stored, for how many days, and a text about it for readers."""
 
     keep_log: Days = 7
     keep_clicks: Days = 90
@@ -131,20 +134,23 @@ class Privacy(Section, frozen=True):
 
 
 class Verdicts(Section, frozen=True):
-    """``[verdicts]``: files that list networks of data centers, for the classification of clicks."""
+    """``[verdicts]``: files with lists of data-center networks, for the classification of clicks."""
 
     datacenters: tuple[str, ...] = ()
 
 
 class Networks(Section, frozen=True):
-    """``[networks]``: paths of databases (.mmdb) that map addresses to network operators and countries."""
+    """``[networks]``: paths of IP databases (.mmdb) that give the network operator and the country of an address."""
 
     asn: str = ""
     countries: str = ""
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: number of top picks and of hidden gems, months of history, background, and weights of signals."""
+    """``[ranking]``: lengths of the lists, months of history, and weights of the data from other platforms.
+
+    ``background`` says whether author, site and title words are used in the estimates.
+    """
 
     top: Annotated[int, Meta(ge=1, le=100)] = 10
     gems: Annotated[int, Meta(ge=0, le=100)] = 5
@@ -166,12 +172,12 @@ class Api(Section, frozen=True):
 
     @property
     def compatible_paths(self) -> tuple[str, ...]:
-        """Beginning of the paths of each API in ``compatible``."""
+        """The beginnings of the URL paths that belong to the APIs in ``compatible``."""
         return tuple(COMPATIBLE_PATHS[name] for name in self.compatible)
 
 
 class Webhooks(Section, frozen=True):
-    """``[webhooks]``: which URLs an endpoint may have besides https on the ports 443 and 8443."""
+    """``[webhooks]``: which URLs a webhook may have in addition to https URLs on the ports 443 and 8443."""
 
     allow_http: bool = False
     ports: tuple[Port, ...] = ()
@@ -199,8 +205,8 @@ class ConfigFile(Section, frozen=True):
 class Config(ConfigFile, frozen=True):
     """The whole configuration.
 
-    ``given`` has the keys that the file or the environment gives, such as ``site.name`` or ``domain.<host>.home``, each
-    with the name of the file or of the variable. Settings that editors have stored replace defaults only.
+    ``given`` maps each key that the file or the environment sets, such as ``site.name`` or ``domain.<host>.home``, to
+    the name of the file or variable. Settings that editors have stored replace default values only, never these keys.
     """
 
     given: Mapping[str, str] = {}
@@ -212,7 +218,10 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def links_file(self) -> Path:
-        """Path of the SQLite file from which redirect workers read links: the store, or the copy of its links."""
+        """Path of the SQLite file from which redirect workers read links.
+
+        It is the store itself, or a copy of its links if the store is on PostgreSQL.
+        """
         return self.data_directory / (LINKS_COPY_FILE_NAME if self.storage.url else STORE_FILE_NAME)
 
     @property
@@ -231,7 +240,9 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default domain first. Without ``[[domain]]`` it is the host of ``base_url``."""
+        """Domains of short links, the default domain first. Without ``[[domain]]`` the only domain is the host of
+        ``base_url``.
+        """
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
@@ -239,17 +250,17 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def https_hosts(self) -> frozenset[str]:
-        """Hosts of the domains whose short links are https URLs."""
+        """Hosts of the domains whose short links begin with ``https``."""
         return frozenset(domain.host for domain in self.domains if domain.scheme == "https")
 
     @property
     def zone(self) -> ZoneInfo:
-        """Time zone of tables and pages."""
+        """Time zone in which pages and printed tables show times."""
         return ZoneInfo(self.site.timezone)
 
 
 def is_zone(name: str) -> bool:
-    """Return whether this is the name of a known time zone."""
+    """Return whether ``name`` is a known time zone, such as ``Europe/Berlin``."""
     try:
         return bool(ZoneInfo(name).key)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -257,7 +268,7 @@ def is_zone(name: str) -> bool:
 
 
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
-    """Return the configuration of the file ``path``; values in ``environment`` override it. None means no file.
+    """Return the configuration in the file ``path``; None means no file. Environment variables override the file.
 
     Relative paths in the file are resolved against its directory. Raises ConfigError, whose message has the key, the
     value and what was expected.
@@ -278,7 +289,7 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
     """Return the path of the configuration file: ``option``, else ``SHORTENER_CONFIG``, else ``./config.toml``.
 
-    None if there is no such option, variable or file.
+    Return None if neither the option nor the variable is set and the file does not exist.
     """
     name = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     if name:
@@ -288,13 +299,13 @@ def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | N
 
 
 def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str | None:
-    """Return the name of the environment variable that sets a key, or None if there is none."""
+    """Return the name of the environment variable that sets ``key`` in ``[table]``, or None if none is set."""
     name = f"{ENVIRONMENT_PREFIX}{table}__{key}".upper()
     return next((variable for variable in (name, f"{name}_FILE") if variable in environment), None)
 
 
 def _validate(config: Config, *, origin: Origin) -> None:
-    """Check rules that msgspec cannot express. Raises ConfigError."""
+    """Check rules about the configuration that msgspec cannot express. Raises ConfigError."""
     if not is_zone(config.site.timezone):
         raise ConfigError(
             f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected a time zone such as Europe/Berlin"
@@ -331,7 +342,10 @@ def _validate_urls(config: Config, *, origin: Origin) -> None:
 
 
 def _validate_server(server: Server, *, origin: Origin) -> None:
-    """Check networks, and that certificate and key are both given. Raises ConfigError."""
+    """Check the networks in ``[server]``, and that certificate and key are either both given or both missing.
+
+    Raises ConfigError.
+    """
     for key in ("trusted_proxies", "metrics"):
         for network in getattr(server, key):
             try:

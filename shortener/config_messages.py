@@ -1,4 +1,4 @@
-"""Messages about invalid configuration values: where a value comes from, and which values are allowed."""
+"""Error messages about invalid configuration values: where the value comes from, and which values are allowed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,17 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """The origin of configuration values: the name of the file, and the environment variable of each overridden key."""
+    """Where configuration values come from.
+
+    ``file_name`` is the configuration file. ``variables`` maps each key that an environment variable overrides to that
+    variable.
+    """
 
     file_name: str
     variables: Mapping[str, str]
 
     def name(self, key: str) -> str:
-        """Return the environment variable that sets ``key``, or else the file and the key."""
+        """Return where the value of ``key`` comes from: the environment variable, or else the file name and the key."""
         if key in self.variables:
             return self.variables[key]
         table = key.partition("[")[0]
@@ -23,7 +27,11 @@ class Origin(Struct, frozen=True):
 
 
 def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], origin: Origin) -> str:
-    """Return an error of msgspec as ``key = value: what was expected``, with the file or variable in front."""
+    """Return an error of msgspec in the form ``source: key = value: what was expected``.
+
+    The source is the file or the environment variable. ``tree`` has the invalid values, ``root`` is the type of the
+    configuration.
+    """
     expectation, _, path = message.partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
     steps = re.findall(r"[^.\[\]]+", key)
@@ -38,18 +46,24 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
-    """Return the type of the key at ``steps`` without its bounds; None for an unknown key."""
+    """Return the type of a configuration key without its bounds, such as int; None for an unknown key.
+
+    ``steps`` is the path of the key, such as ``["server", "port"]``.
+    """
     kind = type_at(root, steps)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def is_text(kind: Any) -> bool:
-    """Return whether values of this type are text, which needs no quotes in an environment variable."""
+    """Return whether values of this type are texts. An environment variable gives texts without quotes."""
     return kind is str or (get_origin(kind) is Literal and all(isinstance(word, str) for word in get_args(kind)))
 
 
 def type_at(kind: Any, steps: Sequence[str]) -> Any:
-    """Return the type of the key at ``steps``, with its bounds; None for an unknown key."""
+    """Return the type of a configuration key with its bounds; None for an unknown key.
+
+    ``kind`` is the type of the whole configuration, and ``steps`` the path of the key, such as ``["server", "port"]``.
+    """
     for step in steps:
         if step.isdigit() and get_origin(kind) is tuple:
             kind = get_args(kind)[0]
@@ -68,7 +82,7 @@ def _value_at(tree: Any, steps: Sequence[str]) -> Any:
 
 
 def _describe_type(kind: Any) -> str:
-    """Return a description of the values that a type allows."""
+    """Return a description of the values that a type allows, such as "a whole number from 1 to 64"."""
     if get_origin(kind) is Annotated:
         base, meta = get_args(kind)[:2]
         if meta.description:

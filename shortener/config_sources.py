@@ -1,4 +1,6 @@
-"""Reading of the configuration file and the environment variables into one tree of values, before they are checked."""
+"""Reading of the configuration file and of environment variables into one nested dict, before the values
+are checked.
+"""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ ENVIRONMENT_PREFIX = "SHORTENER_"
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the content of a configuration file. Raises ConfigError."""
+    """Return the content of a configuration file as a nested dict. Raises ConfigError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -30,10 +32,11 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
-    """Set the keys of ``tree`` that ``environment`` overrides, and return their variables, by key as ``server.port``.
+    """Replace values in ``tree``, the content of the configuration file, by those of environment variables.
 
     ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the
-    path of a file that contains the value. ``root`` is the type of the tree. Raises ConfigError.
+    path of a file that contains the value. ``root`` is the type of the configuration. Return the name of the variable
+    by key, such as ``server.port``. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):
@@ -69,9 +72,10 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the keys that file and environment give, each with the name of the file or of the variable.
+    """Return the keys that the configuration file or the environment sets, each with the name of the file or variable.
 
-    ``variables`` are those of ``apply_environment``. The keys of a domain begin with ``domain.<host>``.
+    ``tree`` are the values of both, and ``variables`` the result of ``apply_environment``. The keys of a domain begin
+    with ``domain.<host>``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

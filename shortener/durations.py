@@ -1,4 +1,6 @@
-"""Constants for the length of an hour, a day and so on, in seconds and in milliseconds, and the years of input."""
+"""Constants for lengths of time, such as an hour or a day, in seconds and in milliseconds, and the years that input may
+have.
+"""
 
 QUARTER_HOUR_SECONDS = 900
 HOUR_SECONDS = 3_600

@@ -1,8 +1,8 @@
 """All errors that users can cause, as one hierarchy of exceptions.
 
-A message is one line that names the thing and says what is wrong with it. It names no command, option or page.
-``ShortenerError.kind`` identifies the situation, so that a command can append a remedy to the message
-(``remedies.py``). ``cli`` converts the errors to exit codes, and ``web`` converts them to pages.
+The message of an error is one line: the name of the thing and what is wrong with it. It names no command, option or
+page. Commands append advice to it, which they choose by ``ShortenerError.kind`` (``remedies.py``). ``cli`` converts the
+errors to exit codes, and ``web`` converts them to pages.
 """
 
 from typing import Literal
@@ -43,7 +43,9 @@ ErrorKind = Literal[
 
 
 class ShortenerError(Exception):
-    """Base class of all errors with a message for users. ``kind`` selects the remedy, if there is one."""
+    """Base class of all errors with a message for users. ``kind`` selects the advice that commands append to the
+    message.
+    """
 
     def __init__(self, message: str, *, kind: ErrorKind | None = None) -> None:
         super().__init__(message)
@@ -68,7 +70,7 @@ class FieldError(InputError):
 
 
 class Doubtful(FieldError):
-    """Raised when a value is possible but unlikely. It is saved once the user has confirmed it."""
+    """Raised when a value in a form is possible but unlikely. The user can confirm it, and it is then saved."""
 
 
 class UnreadableDocument(InputError):
@@ -88,11 +90,11 @@ class TargetRefused(InputError):
 
 
 class CodeRefused(InputError):
-    """Raised when a custom code breaks the rules for codes."""
+    """Raised when a code that a user chose breaks the rules for codes."""
 
 
 class NotFound(ShortenerError):
-    """Raised when a slug, short URL or other name matches nothing in the store."""
+    """Raised when nothing with a slug, short URL or other name is in the store."""
 
 
 class Conflict(ShortenerError):

@@ -1,4 +1,4 @@
-"""File names, locks and a check for changes of files, shared by several packages."""
+"""Functions on files that several packages use: locking, and finding out whether a file has changed."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ FileState = tuple[int, int, int]
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return the state of a file, which shows whether it changed, from the result of ``os.stat``."""
+    """Return inode, size and modification time of a file. If they change, the file was replaced or written."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

@@ -1,4 +1,4 @@
-"""Warnings of host names that look like others, such as an example.com with a Cyrillic letter."""
+"""Warnings about host names that look like other ones, such as example.com with a Cyrillic letter."""
 
 import unicodedata
 from urllib.parse import urlsplit
@@ -13,7 +13,10 @@ _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικ�
 
 
 def homograph_warning(target: str) -> str | None:
-    """Return a warning if the host of a canonical target looks like another host, else None."""
+    """Return a warning if the host name of ``target`` could be mistaken for another one, else None.
+
+    ``target`` is a canonical URL.
+    """
     host = urlsplit(target).hostname or ""
     top = host.removesuffix(".").rpartition(".")[2]
     for label in host.split("."):
@@ -31,10 +34,10 @@ def homograph_warning(target: str) -> str | None:
 
 
 def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Return how a decoded part of a host name can deceive readers, else None.
+    """Return why readers may mistake a part of a host name for another one, else None.
 
-    It can mix scripts, or consist of look-alikes of Latin letters. ``has_idn_tld`` says whether the top-level
-    domain is internationalized.
+    ``text`` is the part in Unicode. The reason is that it mixes scripts, or has only letters that look like Latin ones.
+    The second reason does not apply if the top-level domain is internationalized (``has_idn_tld``).
     """
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}

@@ -1,7 +1,7 @@
-"""English texts that keep their parts, so that a page can show them in another language.
+"""Translatable messages: English texts that keep their template and values, so that a page can show them translated.
 
-A message is a ``str``: commands, files and JSON write the English text. The pages look up ``text`` in the catalogues of
-the language (``web/languages.py``) and fill in the values.
+A message is a ``str`` with the English text, which commands, files and JSON write. The pages look up its ``text`` in
+the translations (``web/languages.py``) and fill in the values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ MessageValue: TypeAlias = "str | int | Number"
 class Message(str):
     """An English text with its placeholders filled: ``Message("{name}: no user has this name", name="ada")``.
 
-    ``text`` is the text with placeholders. A message with a count also has a text for other counts, ``many``.
+    ``text`` is the template with its placeholders. A message with a count has a second template ``many`` for counts
+    other than 1.
     """
 
     text: str
@@ -38,7 +39,10 @@ class Message(str):
 
     @classmethod
     def plural(cls, one: str, many: str, count: int, /, **values: MessageValue) -> Self:
-        """Return the text for a count, which fills the placeholder ``{count}``."""
+        """Return the message for ``count``: ``one`` is the template for 1, ``many`` for other counts.
+
+        Both may contain the placeholder ``{count}``.
+        """
         return cls._build(one, many, count, {"count": count} | values)
 
     @classmethod
@@ -54,12 +58,12 @@ class Message(str):
 
 
 def mark_text(text: str) -> str:
-    """Return a text as it is; it becomes part of the catalogues, for a message whose text is chosen elsewhere."""
+    """Return ``text`` unchanged. The call only marks the text for translation, when its message is built elsewhere."""
     return text
 
 
 def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
-    """Return parts as one message, with semicolons between them; '' for none. ``template`` joins two parts."""
+    """Return the parts as one message, separated by semicolons; '' if there are none. ``template`` joins two parts."""
     if not parts:
         return ""
     joined = parts[-1]
@@ -69,14 +73,14 @@ def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {res
 
 
 def list_messages(parts: Sequence[str]) -> str:
-    """Return parts as one message, with commas between them; '' for none."""
+    """Return the parts as one message, separated by commas; '' if there are none."""
     return join_messages(parts, mark_text("{first}, {rest}"))
 
 
 def message_text(value: Any) -> str:
-    """Return the English text of a message, for encoders that know only plain text.
+    """Return a message as a plain ``str``. JSON encoders call this function for types that they do not know.
 
-    Raises NotImplementedError for a value that is no text.
+    Raises NotImplementedError if ``value`` is not a text.
     """
     if isinstance(value, str):
         return str(value)

@@ -1,4 +1,4 @@
-"""Error messages of commands and server processes, each with advice: a command to run, or an option to use."""
+"""Advice for the errors of commands and server processes: a command to run, or an option to use."""
 
 from shortener.errors import ErrorKind, ShortenerError
 
@@ -44,7 +44,7 @@ REPORTED_ERRORS = (ShortenerError, OSError)
 
 
 def error_message(error: ShortenerError | OSError) -> str:
-    """Return one line: what the error concerns, what is wrong, and the advice for its kind if there is any."""
+    """Return the line that a command prints for an error: what is wrong, and the advice for the error's kind if any."""
     if isinstance(error, ShortenerError):
         message = f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)
     else:

@@ -1,4 +1,4 @@
-"""Settings that editors change on the pages: their keys, their values, and the configuration that has them.
+"""Settings that editors change on the pages: their keys, their values, and the configuration in which they are applied.
 
 A value in the environment or the configuration file takes precedence over the stored one, which takes precedence over
 the default.
@@ -27,17 +27,20 @@ NAME, ZONE, TOP, GEMS, PRIVACY_TEXT = (
 
 
 def home_key(host: str) -> str:
-    """Return the key of the home page of a domain."""
+    """Return the settings key of a domain's home page: ``domain.<host>.home``."""
     return f"domain.{host}.home"
 
 
 def setting_keys(config: Config) -> tuple[str, ...]:
-    """Return the keys of all settings; each domain has one for its home page."""
+    """Return the keys of all settings that editors can change; the last ones are the home pages of the domains."""
     return (NAME, ZONE, TOP, GEMS, PRIVACY_TEXT, *(home_key(domain.host) for domain in config.domains))
 
 
 def parse_setting(key: str, text: str) -> str | int:
-    """Return the value of a setting from its text. Raises InputError, with the description of the key's values."""
+    """Convert the text that an editor entered for the setting ``key`` to its value.
+
+    Raises InputError, whose message says which values are allowed.
+    """
     steps = ["domain", "0", "home"] if key.startswith("domain.") else key.split(".")
     number = base_type(ConfigFile, steps) is int
     kind = type_at(ConfigFile, steps)
@@ -52,7 +55,10 @@ def parse_setting(key: str, text: str) -> str | int:
 
 
 def _canonicalize_home(key: str, url: str) -> str:
-    """Return the URL of a domain's home page in canonical form. Raises InputError, also for the domain itself."""
+    """Return the URL of a domain's home page in canonical form.
+
+    Raises InputError for an invalid URL, and for a URL on the domain itself.
+    """
     target = canonicalize_target(url, allow_private=True)
     parts = urlsplit(target)
     if home_key(parts.netloc) == key and parts.path in {"", "/"}:
@@ -61,7 +67,7 @@ def _canonicalize_home(key: str, url: str) -> str:
 
 
 def _expectation(kind: Any) -> Message:
-    """Return which numbers or texts a type allows, in the words of the errors of the configuration file."""
+    """Return a message that says which values a type allows, such as "enter a whole number from 1 to 100"."""
     bounds = get_args(kind)[1]
     if bounds.max_length:
         return Message("enter a text of at most {count} characters", count=bounds.max_length)
@@ -69,7 +75,7 @@ def _expectation(kind: Any) -> Message:
 
 
 def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
-    """Return a configuration with stored settings, for the keys that neither file nor environment gives.
+    """Return ``config`` with the stored settings. A key that the file or the environment sets keeps its value.
 
     A stored value that is not valid, such as a time zone that this machine does not know, is left out.
     """
@@ -90,12 +96,12 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
 
 
 def _keys_of(table: str, values: Mapping[str, str | int]) -> dict[str, str | int]:
-    """Return the values of one table, by their keys in it."""
+    """Return the settings of one configuration table, with the table's name removed from their keys."""
     return {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{table}.")}
 
 
 def setting_texts(config: Config, keys: Iterable[str]) -> dict[str, str]:
-    """Return the values of settings in a configuration as texts, by key."""
+    """Return the present values of the settings ``keys`` in a configuration, as texts by key."""
     homes = {home_key(domain.host): domain.home for domain in config.domains}
     texts = {}
     for key in keys:

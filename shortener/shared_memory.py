@@ -1,8 +1,8 @@
 """Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
 
-The file ``links`` contains the revision of the links, so that a worker detects edits with one memory access. The
-files ``worker-NN`` count the responses of one worker each. A write never waits for the disk, and also succeeds when
-the disk is full.
+The file ``links`` contains a number that grows with each edit of a link, so that a worker notices edits with one memory
+access. The files ``worker-NN`` count the responses of one worker each. A write never waits for the disk, and also
+succeeds when the disk is full.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _FILE_BYTES = 8 * 8
 
 
 class SharedCounters:
-    """Eight 64-bit integers that processes share. ``values`` is indexed like a list."""
+    """Eight 64-bit integers in a memory-mapped file that processes share. ``values`` is indexed like a list."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -41,11 +41,11 @@ class SharedCounters:
         self.values = memoryview(self._map).cast("Q")
 
     def try_lock(self) -> bool:
-        """Reserve the file for this process. Return False if another process has reserved it."""
+        """Lock the file for this process. Return False if another process holds the lock."""
         return try_lock(self._fd)
 
     def close(self) -> None:
-        """Unmap and close the file, which also releases the reservation. A second call has no effect."""
+        """Unmap and close the file, which also releases the lock. A second call has no effect."""
         if self._fd >= 0:
             self.values.release()
             self._map.close()
@@ -54,27 +54,31 @@ class SharedCounters:
 
 
 def links_revision(data_directory: Path) -> SharedCounters:
-    """Return the shared integers in ``run/links``.
+    """Return the shared integers in the file ``run/links``.
 
-    Value 0 is the last committed revision of the links, written by the process that committed it.
+    Value 0 is the revision of the links, which grows with each edit. It is written by the process that committed the
+    edit.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
 
 def reader_pages_revision(data_directory: Path) -> SharedCounters:
-    """Open the revision of the pre-rendered reader pages, which is value 0."""
+    """Return the shared integers of ``run/reader-pages-revision``.
+
+    Value 0 grows when the pre-rendered error pages for readers are written again.
+    """
     return SharedCounters(data_directory / RUN_DIRECTORY / "reader-pages-revision")
 
 
 def restart_counters(data_directory: Path) -> SharedCounters:
-    """Return the shared counters of restarted child processes, in the order of CHILD_KINDS."""
+    """Return the shared counters of restarts of child processes, one for each kind in CHILD_KINDS and in its order."""
     return SharedCounters(data_directory / RUN_DIRECTORY / "restarts")
 
 
 def claim_worker_counters(data_directory: Path) -> SharedCounters:
-    """Reserve a file of counters for this worker and return them, in the order of COUNTER_NAMES.
+    """Reserve a file of counters for this worker process and return them, in the order of COUNTER_NAMES.
 
-    The reservation ends when the process ends for any reason. The values stay, and the next worker adds to them. Raises
+    The reservation ends with the process. The values stay, and the next worker with this file adds to them. Raises
     OSError if no file is free.
     """
     for number in range(1, MAX_WORKERS + 1):
@@ -86,7 +90,7 @@ def claim_worker_counters(data_directory: Path) -> SharedCounters:
 
 
 def read_totals(data_directory: Path) -> dict[str, int]:
-    """Return the sum of each counter over all workers, by name. Workers that have ended are included."""
+    """Return each counter by name, summed over all workers, including those that have ended."""
     sums = dict.fromkeys(COUNTER_NAMES, 0)
     for values in _read_workers(data_directory):
         for name, value in zip(COUNTER_NAMES, values, strict=False):
@@ -95,7 +99,7 @@ def read_totals(data_directory: Path) -> dict[str, int]:
 
 
 def read_restarts(data_directory: Path) -> dict[str, int]:
-    """Return the number of restarted child processes by kind, 0 if no server has run yet."""
+    """Return how often child processes were restarted, by kind of process; 0 if no server has run yet."""
     restarts = [0] * len(CHILD_KINDS)
     with contextlib.suppress(OSError):
         content = (data_directory / RUN_DIRECTORY / "restarts").read_bytes()

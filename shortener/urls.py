@@ -1,7 +1,6 @@
-"""Target URLs: validation, canonical form, and forwarding of query strings.
+"""Target URLs of short links: validation, canonical form, and adding the query string of a click.
 
-A canonical target is ASCII, and browsers do not change it: the stored target is sent as
-``Location`` byte for byte.
+A canonical target is ASCII and stays unchanged in browsers: it is sent byte for byte in the header ``Location``.
 """
 
 import contextlib
@@ -61,15 +60,15 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """Return a target in canonical form, the form in which it is stored, shown and sent. Raises TargetRefused.
+    """Return a target URL in canonical form, in which it is stored, shown and sent. Raises TargetRefused.
 
     Surrounding spaces, leading zeros of a port, and an empty port, query or fragment are removed. Scheme and host
-    become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are
-    percent-encoded as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, even ``/../``.
-    Canonicalizing a canonical target changes nothing.
+    become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are percent-encoded
+    as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, even ``/../``. A canonical target
+    stays as it is.
 
-    ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused. An entry of
-    ``own_hosts`` with a port applies to that port only.
+    ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused; an entry with a
+    port applies to that port only.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
@@ -104,8 +103,8 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 def add_query(target: str, query: str, *, forward: str) -> str:
     """Return a canonical target to which a click's query string is added. The result is canonical too.
 
-    ``query`` has no "?" at its beginning. ``forward`` is ``merge`` (for a key in both, the target's value is kept),
-    ``override`` (the click's value is kept) or ``drop``. Keys are compared decoded. The query is dropped as a whole if
+    ``query`` has no "?" at its beginning. If a key is in both, ``forward`` decides: ``merge`` keeps the target's value,
+    ``override`` the click's value; ``drop`` ignores the query. Keys are compared decoded. The whole query is ignored if
     the result would exceed MAX_LOCATION_LENGTH characters.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
@@ -126,7 +125,7 @@ def add_query(target: str, query: str, *, forward: str) -> str:
 
 
 def clean_referrer(raw: str) -> str:
-    """Return origin and path of a referrer, cut after MAX_REFERRER_LENGTH characters; empty if it is invalid.
+    """Return origin and path of a referrer URL, at most MAX_REFERRER_LENGTH characters; empty if it is invalid.
 
     Referrers of apps (``android-app://``, ``ios-app://``) are valid, because they identify mail clients.
     """
@@ -135,15 +134,17 @@ def clean_referrer(raw: str) -> str:
 
 
 def strip_port(host: str) -> str:
-    """Return a host without its ``:port``. An IPv6 address must be in brackets, which are kept."""
+    """Return a host without its ``:port``: ``example.com:80`` gives ``example.com``, and ``[::1]:80`` gives
+    ``[::1]``.
+    """
     name, _, port = host.rpartition(":")
     return name if port.isascii() and port.isdigit() else host
 
 
 def normalize_host_header(value: str) -> str:
-    """Return the value of a Host header in one spelling.
+    """Return the value of a Host header in one spelling: ``Example.COM.:443`` gives ``example.com``.
 
-    It is in lower case. Spaces around it, a final dot, and an empty port or one of 80 and 443 are removed. An IPv6
+    It is in lower case. Spaces around it, a final dot, and an empty port or the ports 80 and 443 are removed. An IPv6
     address gets its shortest form; ``::ffff:192.0.2.1`` becomes ``192.0.2.1``.
     """
     host = value.strip().lower()
@@ -196,9 +197,10 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return the host and the port of a URL; the host as written, the port None if it is missing.
+    """Return the host as written and the port of a URL; the port is None if the URL has none.
 
-    ``authority`` is the URL's part with both, ``text`` the whole URL. Raises TargetRefused.
+    ``authority`` is the part of the URL that contains both. ``text`` is the whole URL, for the error. Raises
+    TargetRefused.
     """
     if "@" in authority:
         _refuse(text, Message("has a user name before its host; remove it and the @"))
@@ -232,7 +234,9 @@ def _canonicalize_host(text: str, host: str) -> str:
 
 
 def _check_ipv6(text: str, host: str) -> str:
-    """Return a bracketed IPv6 address unchanged. Raises TargetRefused with ``text``, the target, if it is invalid."""
+    """Return ``host``, a bracketed IPv6 address, if it is valid. Raises TargetRefused, which names the whole URL
+    ``text``.
+    """
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
@@ -249,7 +253,7 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _map_uts46(host: str) -> str:
-    """Return a host mapped by UTS 46 (non-transitional), as browsers map it. It uses Python's Unicode data."""
+    """Return a host name mapped as browsers map it: by UTS 46, non-transitional, with the Unicode data of Python."""
     text = _IGNORED_CHARACTERS.sub("", _DOT_VARIANTS.sub(".", host)).replace("ẞ", "ß")
     # ß and ς are letters of their own since IDNA 2008. casefold would replace them, and the host would be another one.
     folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
@@ -284,7 +288,7 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether a part of a host name that begins with ``xn--`` is valid. Browsers refuse all others."""
+    """Return whether a label of a host name that begins with ``xn--`` is valid. Browsers refuse invalid ones."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -295,9 +299,9 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether a Unicode label of a host name is valid.
+    """Return whether a label of a host name with non-ASCII letters is valid.
 
-    The mapping of UTS 46 must leave it unchanged, and each of its characters must be allowed in host names.
+    UTS 46 must map it to itself, and each of its characters must be allowed in host names.
     """
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
@@ -305,10 +309,7 @@ def _is_international(label: str) -> bool:
 
 
 def _mixes_directions(label: str) -> bool:
-    """Return whether a part of a host name mixes text directions in a way that RFC 5893 forbids.
-
-    The directions are left-to-right and right-to-left.
-    """
+    """Return whether a label of a host name mixes left-to-right and right-to-left characters as RFC 5893 forbids."""
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -328,7 +329,7 @@ def _check_public(text: str, host: str) -> None:
 
 
 def _is_public(host: str) -> bool:
-    """Return False for an IP address that is not on the public internet, else True. Names are not resolved."""
+    """Return whether ``host`` is a public IP address or a name. Names are not resolved."""
     if host.startswith("["):
         return _is_public_ipv6(ipaddress.IPv6Address(host[1:-1]))
     return not _is_ipv4(host) or _is_public_ipv4(ipaddress.IPv4Address(host))
@@ -342,7 +343,9 @@ def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Return whether an address is public. If it embeds an IPv4 address (mapped, 6to4, NAT64), that one decides."""
+    """Return whether an IPv6 address is public. An IPv4 address inside it (mapped, 6to4, NAT64) decides if there is
+    one.
+    """
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -369,7 +372,9 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """Return a host in a form for comparison, without a trailing dot. An IPv6 address gets its shortest form."""
+    """Return a host in the form in which hosts are compared: no final dot, and IPv6 addresses in their
+    shortest form.
+    """
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 

@@ -14,11 +14,13 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlite_utils import Database
+from werkzeug.routing import Rule
 
 from shortener.cli import main
 from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.store import database, issues, links, open_store
+from shortener.web import sandbox
 from tests.postgres import PostgresServer, start_postgres
 
 SENT = 1_714_550_400
@@ -170,6 +172,45 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let all applications of this process share the compiled templates."""
     cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": cache}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_routes() -> Iterator[None]:
+    """Let all applications of this process share the code that werkzeug compiles for each route to build its URL."""
+    compile_builder = Rule._compile_builder
+    builders: dict[tuple[object, ...], Any] = {}
+
+    def find_or_compile(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", find_or_compile)
+        yield
+
+
+_parse_in_process = sandbox._parse_in_process
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_trial_parse() -> Iterator[None]:
+    """Parse the documents of requests without starting a process for each; ``parser_process`` undoes it."""
+
+    def parse_here(source: bytes, name: str) -> bool:
+        sandbox._parse(source, name)
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "_parse_in_process", parse_here)
+        yield
+
+
+@pytest.fixture
+def parser_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse the documents of requests in a process with limits, as outside of tests."""
+    monkeypatch.setattr(sandbox, "_parse_in_process", _parse_in_process)
 
 
 @pytest.fixture

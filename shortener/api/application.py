@@ -43,7 +43,7 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Respond to a request without an operation: OPTIONS, else 404 or 405."""
+    """Respond to a request for which there is no operation: OPTIONS is answered, others get 404 or 405."""
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None
     methods = operations.methods_at(request.path.removeprefix(PREFIX))
@@ -61,7 +61,7 @@ def _answer_unrouted() -> Response | None:
 
 
 def _allowed_origin() -> str | None:
-    """Return the origin of the request if the configuration allows its scripts to use the API."""
+    """Return the origin of the request if the configuration allows its scripts to use the API, else None."""
     origin = request.headers.get("Origin")
     return origin if origin in config().api.origins else None
 

@@ -18,7 +18,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def current_token() -> Token:
-    """Return the token of this request. Raises ApiError if it has none, or one that is not valid."""
+    """Return the token that was sent with this request. Raises ApiError if there is none, or if it is not valid."""
     if "api_token" not in g:
         text = _read_token()
         if not text:
@@ -29,7 +29,7 @@ def current_token() -> Token:
 
 
 def _read_token() -> str:
-    """Return the token in the header Authorization or X-Api-Key, '' if there is none."""
+    """Return the text of the token in the header Authorization or X-Api-Key; '' if there is none."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return text.strip()
@@ -37,7 +37,7 @@ def _read_token() -> str:
 
 
 def _find_token(text: str) -> Token:
-    """Return the token with this text. Raises ApiError."""
+    """Return the token with this text. Raises ApiError if it is unknown, has expired or was revoked."""
     token = tokens.find_token(store(), text, now=now())
     if token is None:
         raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")
@@ -45,7 +45,10 @@ def _find_token(text: str) -> Token:
 
 
 def authorize(scope: Scope | None) -> None:
-    """Count the request, and check that its token has a scope (None: any token will do). Raises ApiError."""
+    """Count the request against the rate limit, and check that its token has this scope. Raises ApiError.
+
+    None means that any token is allowed.
+    """
     token = current_token()
     limit: RateLimit = current_app.extensions["api_rate_limit"]
     rate = g.api_rate = limit.count(token.id)
@@ -61,12 +64,15 @@ def authorize(scope: Scope | None) -> None:
 
 
 def rate_headers() -> dict[str, str]:
-    """Return the headers that report the remaining requests of the client's rate limit."""
+    """Return the headers that tell the client how many requests its rate limit still allows."""
     rate: RateState | None = g.get("api_rate")
     return rate.headers if rate is not None else {}
 
 
 def authorize_text(text: str, scope: Scope) -> None:
-    """Authorize a request whose token is not in a header of this API, as ``authorize`` does. Raises ApiError."""
+    """Do what ``authorize`` does for a request whose token, ``text``, was sent in another way. Raises ApiError.
+
+    APIs of other shorteners send tokens in their own headers or parameters.
+    """
     g.api_token = _find_token(text.strip())
     authorize(scope)

@@ -27,7 +27,7 @@ _MAX_SECONDS = 10**12
 
 
 class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of the export of clicks: its time range."""
+    """Query parameters of the export of clicks: a time range, and the place from which to continue."""
 
     since: Since | UnsetType = UNSET
     until: Until | UnsetType = UNSET
@@ -56,16 +56,16 @@ def export_clicks(query: ClickQuery) -> Response:
 
 
 def _next_link(end: int) -> str:
-    """Return the header Link with the address of the clicks from ``end`` on (seconds of UTC epoch)."""
+    """Return the header Link with the URL of the clicks from ``end`` on (seconds of the UTC epoch)."""
     values = {name: value for name, value in request.args.items() if name == "until"}
     query = urlencode(values | {"after": encode_cursor(_ORDER, [end])})
     return f'<{config().base_url}{request.path}?{query}>; rel="next"'
 
 
 def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
-    """Yield the clicks as pieces of JSON lines.
+    """Yield the exported clicks as JSON lines, several in a piece.
 
-    A separate store connection is used, because the request has ended when the lines are read.
+    A store connection of its own is taken from ``pool``, because the request has ended when the lines are read.
     """
     connection = pool.acquire()
     try:

@@ -1,4 +1,6 @@
-"""The documentation of the API: the OpenAPI document, a page with all operations, and a page with all problems."""
+"""The documentation of the API: the OpenAPI document, a page with all operations, and a page with all kinds
+of errors.
+"""
 
 from typing import Any
 
@@ -29,5 +31,5 @@ def get_docs() -> Response:
 
 @blueprint.get(HELP_PATH)
 def show_problems() -> str:
-    """Show every kind of problem that the JSON API can answer with, and its remedy."""
+    """Show every kind of error (problem) that the JSON API responds with, and its remedy."""
     return render_template("api_problems.html", config=config(), problems=PROBLEM_TYPES, docs=f"{PREFIX}/docs")

@@ -1,4 +1,4 @@
-"""Types of fields and parameters that several operations share, and cursors of lists."""
+"""Types of fields and parameters that several operations use, and cursors, by which a client fetches the next page."""
 
 import base64
 import binascii
@@ -29,9 +29,9 @@ _Integer = Annotated[int, Meta(ge=-MAX_SQLITE_INTEGER, le=MAX_SQLITE_INTEGER)]
 
 
 def to_seconds(value: datetime | None, *, pointer: str) -> int | None:
-    """Return a time with a zone as seconds of UTC epoch, and None for None.
+    """Return a time with a zone as seconds of the UTC epoch; None for None.
 
-    Raises ApiError for a year that is out of range.
+    Raises ApiError for a year that is out of range. ``pointer`` is the JSON pointer of the field, for the error.
     """
     if value is None:
         return None
@@ -42,7 +42,7 @@ def to_seconds(value: datetime | None, *, pointer: str) -> int | None:
 
 
 def to_query_seconds(value: datetime | UnsetType, name: str) -> int | None:
-    """Return the time of a parameter as seconds of UTC epoch, None if it was not sent. Raises ApiError."""
+    """Return the time in a query parameter as seconds of the UTC epoch; None if it was not sent. Raises ApiError."""
     if value is UNSET:
         return None
     if not MIN_YEAR <= value.year <= MAX_YEAR:
@@ -51,12 +51,15 @@ def to_query_seconds(value: datetime | UnsetType, name: str) -> int | None:
 
 
 def encode_cursor(order: str, key: Sequence[str | int]) -> str:
-    """Return the cursor of the list after the item with this sort key."""
+    """Return the cursor of the place behind the item with this sort key, in a list with this order."""
     return base64.urlsafe_b64encode(msgspec.json.encode([order, *key])).decode().rstrip("=")
 
 
 def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
-    """Return the sort key in a cursor. Raises ApiError for an invalid cursor or that of another sort order."""
+    """Return the sort key in a cursor, which has ``length`` parts.
+
+    Raises ApiError for an invalid cursor, or one of a list with another order.
+    """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found, *key = msgspec.json.decode(data, type=list[str | _Integer])

@@ -1,6 +1,6 @@
 """Idempotency keys: a repeated POST with the same Idempotency-Key gets the stored response of the first one.
 
-The view and the storing of its response share one transaction, so that a process can be killed at any moment
+A view runs and its response is stored in one transaction, so that a process can be killed at any moment
 (draft-ietf-httpapi-idempotency-key-header-07).
 """
 
@@ -34,8 +34,8 @@ _running: set[tuple[int, str]] = set()
 def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Response:
     """Return the response of ``view``, or the stored one if this request was made before with the same key.
 
-    ``hidden_field`` names a field of the response that is not stored, because it is secret; it is null in a repetition.
-    A response of 500 or above is not stored. Raises ApiError.
+    ``hidden_field`` names a field of the response that is secret: it is not stored, and null in a repetition. Responses
+    with a status of 500 or above are not stored. Raises ApiError.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -48,7 +48,7 @@ def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Respo
 
 @contextmanager
 def _claim(token_id: int, key: str) -> Iterator[None]:
-    """Reserve a key during the block. Raises ApiError if another request uses it at the moment."""
+    """Reserve an idempotency key during the ``with`` block. Raises ApiError if another request is using it."""
     entry = (token_id, key)
     with _lock:
         if entry in _running:
@@ -64,7 +64,9 @@ def _claim(token_id: int, key: str) -> Iterator[None]:
 
 
 def _replay(key: str) -> Response | None:
-    """Return the stored response to this request, or None. Raises ApiError if the key belongs to another request."""
+    """Return the response that was stored for this key, or None. Raises ApiError if it belongs to a
+    different request.
+    """
     answer = tokens.find_answer(store(), current_token().id, key, since=now() - KEEP_SECONDS)
     if answer is None:
         return None
@@ -78,7 +80,10 @@ def _replay(key: str) -> Response | None:
 
 
 def _run(view: Callable[[], Response], key: str, hidden_field: str | None) -> Response:
-    """Run a view and store its response in one transaction. If the view fails, only the response is stored."""
+    """Run a view and store its response under ``key`` in one transaction.
+
+    If the view fails, its changes are rolled back, and only the response is stored.
+    """
     try:
         with store().transaction():
             # Another process may have answered the same request before this one got the write lock.

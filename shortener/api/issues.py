@@ -1,4 +1,4 @@
-"""Operations on issues: add one, list, read and correct them, and fetch the document with short links."""
+"""Operations on issues: add, list, read and correct them, and fetch the document with short links."""
 
 import base64
 import binascii
@@ -35,13 +35,13 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     """An issue to add. If the issue exists, it is updated from the document.
 
     Without ``format`` the format is detected. Without ``slug`` it is made from ``title``. ``encoding`` is base64 for a
-    document that is not UTF-8; ``output`` is then base64 too. ``targets`` contains targets by short URL, for short
-    links of our own in the document.
+    document that is not UTF-8; ``output`` is then base64 too. ``targets`` has targets by short URL, for short links of
+    this installation that the document contains.
 
-    ``placements``: short URLs contain placement numbers. ``honeypot``: a honeypot link is added. ``recipient_tag``:
-    this merge tag is added to every short URL. ``take_over_tracking``: links that listmonk tracks are replaced.
-    ``break_signature``: links in signed parts of a mail are replaced. ``copy``: the document may be that of another
-    issue. ``confirmed``: unlikely values are accepted.
+    ``placements``: short URLs end with a number for each occurrence of a link. ``honeypot``: a link that readers do not
+    see is added. ``recipient_tag``: this merge tag is added to every short URL. ``take_over_tracking``: links that
+    listmonk tracks are replaced. ``break_signature``: links in signed parts of a mail are replaced. ``copy``: the
+    document may be that of another issue. ``confirmed``: unlikely values are accepted.
     """
 
     document: Annotated[str, Meta(min_length=1)]
@@ -69,7 +69,9 @@ class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddedIssue(Struct, frozen=True):
-    """The issue, its document with short links, the links that were not replaced, and warnings to check."""
+    """The issue that was added, its document with short links, the links that were not replaced, and
+    warnings to check.
+    """
 
     issue: IssueContents
     output: str
@@ -103,12 +105,14 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_document(body: NewIssue) -> None:
-    """Parse the document in a process with limits, before anything else is done with it. Raises InputError."""
+    """Parse the document in a process with limits on time and memory, before anything else is done. Raises
+    InputError.
+    """
     check_in_sandbox(_source(body), name=_file_name(body))
 
 
 def _source(body: NewIssue) -> bytes:
-    """Return the bytes of a document. Raises ApiError if its encoding is base64 and it cannot be decoded."""
+    """Return the document of a request as bytes. Raises ApiError if it is not valid base64, as its encoding says."""
     if body.encoding == "text":
         return body.document.encode()
     try:
@@ -135,7 +139,7 @@ def _file_name(body: NewIssue) -> str:
 def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
     """Add an issue, and return it with short links; every other byte of the document stays unchanged.
 
-    The answer is 200 if the issue existed, or with `dry_run`. The same document again changes nothing.
+    The status is 200 if the issue existed, or with `dry_run`. Adding the same document again changes nothing.
     """
     request = _add_request(body)
     if query.dry_run:
@@ -150,7 +154,10 @@ def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
 
 
 def _add_request(body: NewIssue) -> AddRequest:
-    """Return the request to add an issue that a body describes. Raises ApiError, InputError."""
+    """Return the request for the service that adds an issue, from the body of the API request.
+
+    Raises ApiError, InputError.
+    """
     if body.slug is None and not body.title:
         raise ApiError("invalid", "slug: the issue needs a slug, or a title from which one is made", pointer="/slug")
     try:
@@ -182,7 +189,7 @@ def _encode(output: bytes, body: NewIssue) -> str:
 
 
 def _planned_issue(plan: IssuePlan) -> IssueContents:
-    """Return the contents that the issue would have after the plan is applied.
+    """Return the contents that the issue would have if the plan were stored.
 
     Fields that the plan does not change have their stored values.
     """
@@ -207,7 +214,7 @@ def list_issues(query: IssueListQuery) -> Response:
 
 @operation("GET", "/issues/{slug}", answers={200: IssueContents}, scope="read", etag=True)
 def get_issue(slug: str) -> Response:
-    """Return the articles and links of an issue, with their placements."""
+    """Return the articles and links of an issue, with each occurrence of a link."""
     return tagged_answer(load_issue_contents(store(), slug, config=config(), now=now()))
 
 

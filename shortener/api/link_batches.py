@@ -17,7 +17,7 @@ MAX_BATCH_SIZE = 500
 
 
 class Batch(Struct, frozen=True, forbid_unknown_fields=True):
-    """Links to create."""
+    """A request to create several links."""
 
     links: Annotated[tuple[NewLink, ...], Meta(min_length=1, max_length=MAX_BATCH_SIZE)]
 
@@ -29,7 +29,7 @@ class BatchQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """The result for one link of a batch: its status, and the link or the problem."""
+    """The result for one link of a batch: its HTTP status, and the link or the problem."""
 
     status: int
     link: LinkRecord | UnsetType = UNSET
@@ -52,14 +52,19 @@ class BatchAnswer(Struct, frozen=True):
     problems=("code-taken",),
 )
 def create_links(body: Batch, query: BatchQuery) -> Response:
-    """Create up to 500 links. Each has its own result; with `atomic` the answer is 201, or an error for all."""
+    """Create up to 500 links. Each has its own result; with `atomic` all are created (status 201) or none
+    (an error).
+    """
     with store().transaction():
         results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
     return json_answer(BatchAnswer(results), status=201 if query.atomic else 200)
 
 
 def _create(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
-    """Return the result of one link. With ``atomic``, a link that cannot be created raises ApiError."""
+    """Create one link of a batch (the one at ``index``) and return its result.
+
+    With ``atomic``, a link that cannot be created raises ApiError.
+    """
     try:
         link, created = make_link(body)
     except (InputError, Conflict, ApiError) as error:

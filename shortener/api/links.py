@@ -49,7 +49,9 @@ class CountsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkPage(Struct, frozen=True):
-    """One page of the list of links; ``next`` is the cursor of the next page, null on the last one."""
+    """One page of the list of links. ``next`` is the cursor by which the next page is fetched, null on the
+    last page.
+    """
 
     data: tuple[LinkRecord, ...]
     next: str | None
@@ -58,7 +60,7 @@ class LinkPage(Struct, frozen=True):
 class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
     """A link to create. Without ``code`` it gets a generated one, without ``domain`` it is on the first domain.
 
-    ``reuse`` returns an active link of no issue that has this target already, if there is one.
+    With ``reuse``, an active link that has this target and belongs to no issue is returned instead, if there is one.
     """
 
     target: Target
@@ -71,7 +73,9 @@ class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of a link to change. Null for ``forward`` means the configured way, for ``expires_at`` never."""
+    """Fields of a link to change. Null for ``forward`` means the configured way, null for ``expires_at``
+    means never.
+    """
 
     target: Target | UnsetType = UNSET
     title: Title | UnsetType = UNSET
@@ -81,7 +85,7 @@ class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole link of a code. Fields that are left out get their defaults."""
+    """All fields of a link. Fields that are left out get their default values."""
 
     target: Target
     title: Title = ""
@@ -90,14 +94,14 @@ class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EditList(Struct, frozen=True):
-    """The changes of a link's fields, the oldest first."""
+    """The edits of a link's fields, the oldest first."""
 
     data: tuple[LinkEdit, ...]
 
 
 @operation("GET", "/links", answers={200: LinkPage}, scope="read", query=LinkQuery, problems=("cursor",))
 def list_links(query: LinkQuery) -> Response:
-    """List links with their counts. Links that are made meanwhile are neither repeated nor left out."""
+    """List links with their counts. Links that are created meanwhile are neither repeated nor left out."""
     link_filter = LinkFilter(
         words=search_words(search_text(query.query, config=config())),
         status=None if query.status is UNSET else query.status,
@@ -113,7 +117,7 @@ def list_links(query: LinkQuery) -> Response:
 
 
 def next_page_header(cursor: str | None) -> dict[str, str]:
-    """Return the header Link with the address of the next page, if there is one."""
+    """Return the header Link with the URL of the next page; no header if ``cursor`` is None."""
     if cursor is None:
         return {}
     query = urlencode(request.args.to_dict() | {"after": cursor})
@@ -130,14 +134,14 @@ def next_page_header(cursor: str | None) -> dict[str, str]:
     etag=True,
 )
 def create_link(body: NewLink) -> Response:
-    """Create a short link; the answer is 200 if one was reused."""
+    """Create a short link; the status is 200 if an existing one is returned."""
     link, created = make_link(body)
     record = load_record(link.domain, link.code)
     return tagged_answer(record, status=201 if created else 200, location=link_path(record))
 
 
 def make_link(body: NewLink) -> tuple[Link, bool]:
-    """Return the link that was created, or reused, and whether it was created. Raises InputError, Conflict."""
+    """Create a link, or find one to reuse. Return it, and whether it was created. Raises InputError, Conflict."""
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         if body.reuse:
@@ -168,13 +172,13 @@ def _find(domain: str, code: str) -> LinkDetails:
 
 
 def link_path(record: LinkRecord) -> str:
-    """Return the path of a link in the API."""
+    """Return the URL path of a link in the API."""
     return f"{PREFIX}/links/{quote(record.domain)}/{quote(record.code)}"
 
 
 @operation("GET", "/links/{domain}/{code}", answers={200: LinkRecord}, scope="read", query=CountsQuery, etag=True)
 def get_link(domain: str, code: str, query: CountsQuery) -> Response:
-    """Return a link. Its ETag is over the stored fields, so that clicks do not change it."""
+    """Return a link. Its ETag depends on the stored fields only, so that clicks do not change it."""
     record = load_record(domain, code, with_counts=query.counts)
     return json_answer(record) if query.counts else tagged_answer(record)
 
@@ -198,7 +202,7 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
 
 
 def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change a link, unless the request's If-Match forbids it. Call it in a transaction."""
+    """Change a link. Call it inside a transaction. Raises ApiError if the header If-Match forbids the change."""
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)
@@ -214,7 +218,7 @@ def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
     etag=True,
 )
 def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
-    """Create the link of a code, or replace it; a retired one is active again."""
+    """Create the link with this code, or replace its fields; a retired one is active again."""
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         exists = links.find(store(), *edit_links.link_key(domain, code, config=config())) is not None

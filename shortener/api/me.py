@@ -1,4 +1,4 @@
-"""Operations on the request's own token, and on the tokens of its owner."""
+"""Operations on the token that was sent with the request, and on the other tokens of its owner."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ from shortener.web.context import now, store
 
 
 class Me(Struct, frozen=True):
-    """The token of the request, its scopes, and its owner with the present role."""
+    """The token that was sent with the request, its scopes, and its owner with the present role."""
 
     token: str
     scopes: tuple[Scope, ...]
@@ -29,13 +29,15 @@ class Me(Struct, frozen=True):
 
 
 class TokenList(Struct, frozen=True):
-    """The tokens of the owner."""
+    """The tokens of the user who owns the token of the request."""
 
     data: tuple[TokenSummary, ...]
 
 
 class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
-    """A token to create. It gets no scope that the token of the request lacks, and does not outlive that token."""
+    """A token to create. It may only have scopes that the token of the request has, and cannot expire later than that
+    one.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=tokens.MAX_NAME_LENGTH)]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=10)]
@@ -43,14 +45,14 @@ class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewTokenAnswer(TokenSummary, frozen=True):
-    """The new token. Its text is in ``token``, once: a repetition with the same idempotency key has null there."""
+    """The new token. ``token`` is its text, and null if the request is repeated with the same idempotency key."""
 
     token: str | None = None
 
 
 @operation("GET", "/me", answers={200: Me})
 def get_me() -> Response:
-    """Return the token of the request, its scopes and its owner."""
+    """Return the token that was sent with the request, its scopes and its owner."""
     token = current_token()
     summary = tokens.summarize(token)
     return json_answer(Me(token.name, token.scopes, summary.expires_at, token.owner, token.role))
@@ -58,7 +60,7 @@ def get_me() -> Response:
 
 @operation("GET", "/me/tokens", answers={200: TokenList})
 def list_my_tokens() -> Response:
-    """List the tokens of the owner, ordered by name."""
+    """List the tokens of the user who owns the token of the request, ordered by name."""
     owned = stored_tokens.list_all(store(), owner=current_token().owner)
     return json_answer(TokenList(tuple(map(tokens.summarize, owned))))
 
@@ -95,7 +97,7 @@ def get_my_token(id: str) -> Response:
 
 @operation("DELETE", "/me/tokens/{id}", answers={204: None}, problems=("scope",))
 def revoke_my_token(id: str) -> Response:
-    """Revoke a token of the owner. It must not have a scope that the token of the request lacks."""
+    """Revoke a token of the owner. It may only have scopes that the token of the request has."""
     with store().transaction():
         revoked = _own_token(id)
         missing = [scope for scope in revoked.scopes if scope not in current_token().scopes]
@@ -106,7 +108,7 @@ def revoke_my_token(id: str) -> Response:
 
 
 def _own_token(token_id: str) -> Token:
-    """Return a token of the owner by its id. Raises ApiError."""
+    """Return the token with this id, which the owner of the request's token must own. Raises ApiError."""
     owned = stored_tokens.list_all(store(), owner=current_token().owner)
     token = next((token for token in owned if str(token.id) == token_id), None)
     if token is None:

@@ -25,7 +25,7 @@ View = TypeVar("View", bound=Callable[..., Response])
 
 
 class Operation(Struct, frozen=True):
-    """A method of a path of the API, with everything that the OpenAPI document describes."""
+    """An operation of the API, which is a method of a path, with everything that the OpenAPI document says about it."""
 
     name: str
     method: str
@@ -51,7 +51,10 @@ class Operation(Struct, frozen=True):
 
     @property
     def all_problems(self) -> list[str]:
-        """Names of all problems that the operation can answer with, those of its declaration last."""
+        """Names of all problems (kinds of errors) that the operation can answer with.
+
+        Those that every such operation has are first, those given in its declaration last.
+        """
         names = [] if self.public else ["token-missing", "token-invalid", "rate-limit"]
         names += ["scope", "role"] if self.scope else []
         names += ["query"] if self.query or self.method == "POST" else []
@@ -82,14 +85,15 @@ def operation(
     max_body_bytes: int = MAX_BODY_BYTES,
     prepare: Callable[[Any], None] | None = None,
 ) -> Callable[[View], View]:
-    """Register a view as an operation of the API.
+    """Return a decorator that registers a view as an operation of the API.
 
-    The view gets the path's parameters, and ``body`` and ``query`` decoded to these types. A parameter ``{+name}`` may
-    contain slashes. Without ``scope`` a token with any scope is accepted; with ``public`` no token is needed.
-    ``hidden_field`` is a field of the answer that must not be stored with an idempotency key.
+    The view gets the parameters in the path, and ``body`` and ``query`` decoded to these types. A parameter ``{+name}``
+    may contain slashes. Without ``scope`` a token with any scope is accepted; with ``public`` no token is needed.
+    ``hidden_field`` is a field of the answer that must not be stored with an idempotency key. ``prepare`` is called
+    with the body before the view.
 
     A POST with an idempotency key runs in one transaction, so its view must not use the network. Slow work belongs in
-    ``prepare``, which is called with the body before the transaction.
+    ``prepare``, which is called before the transaction.
     """
 
     def register(view: View) -> View:
@@ -132,7 +136,10 @@ def _add_rule(registered: Operation) -> None:
 
 
 def methods_at(path: str) -> list[str]:
-    """Return the methods of an address of the API, given without the prefix; none if there is no such address."""
+    """Return the methods that a path of the API allows; empty if there is no such path.
+
+    ``path`` is given without the prefix of the API.
+    """
     methods = {each.method for each in OPERATIONS if re.fullmatch(_path_pattern(each.path), path)}
     implied = ({"HEAD"} if "GET" in methods else set()) | ({"OPTIONS"} if methods else set())
     return sorted(methods | implied)
@@ -143,7 +150,7 @@ def _path_pattern(path: str) -> str:
 
 
 def _respond(registered: Operation, path_values: Mapping[str, str]) -> Response:
-    """Check a request, decode it, and return the answer of its view. Raises ApiError, ShortenerError."""
+    """Check a request, decode it, and return the response of its view. Raises ApiError, ShortenerError."""
     if not registered.public:
         authorize(registered.scope)
     values: dict[str, Any] = dict(path_values)
@@ -175,7 +182,7 @@ Value = TypeVar("Value")
 
 
 def decode_query(kind: type[Value]) -> Value:
-    """Return the query string of this request as a struct. Raises ApiError."""
+    """Decode the query string of this request to a struct of the type ``kind``. Raises ApiError."""
     for name, values in request.args.lists():
         if len(values) > 1:
             raise ApiError("query", f"{name}: given {len(values)} times; give it once.")
@@ -184,14 +191,14 @@ def decode_query(kind: type[Value]) -> Value:
     except msgspec.ValidationError as error:
         raise ApiError("query", explain_validation_error(error)[1]) from None
     for name, text in request.args.items():
-        # Without strict checking msgspec reads a number as seconds of UTC epoch, so that 2026 is a time of 1970.
+        # Without strict checking msgspec reads a number as seconds of the UTC epoch, so that 2026 is a time of 1970.
         if isinstance(getattr(query, name), datetime) and re.fullmatch(r"[-+\d.eE]*", text):
             raise ApiError("query", f"{name}: expected a time in ISO 8601 with a zone, as 2026-11-24T08:00:00Z")
     return query
 
 
 def _decode_body(kind: type, *, max_bytes: int) -> Any:
-    """Return the body of this request as a value of a type. Raises ApiError."""
+    """Decode the JSON body of this request to the type ``kind``. Raises ApiError."""
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     if request.mimetype != JSON:
@@ -209,7 +216,7 @@ def _decode_body(kind: type, *, max_bytes: int) -> Any:
 
 
 def _check_json(data: bytes) -> None:
-    """Raise ApiError if data is not a JSON document."""
+    """Raise ApiError if ``data`` is not a JSON document."""
     try:
         msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -221,7 +228,7 @@ def _too_large(max_bytes: int) -> ApiError:
 
 
 def explain_validation_error(error: Exception) -> tuple[str, str]:
-    """Return the JSON pointer of the field that an error concerns, and what is wrong with it."""
+    """Return (JSON pointer of the field, what is wrong with it) for an error of the decoding."""
     message, _, place = str(error).partition(" - at `$")
     # "[...]" is the place of a value in an object with free keys; msgspec does not say which one.
     pointer = re.sub(r"\[(\d+)\]", r".\1", place.rstrip("`").replace("[...]", "")).replace(".", "/")

@@ -1,4 +1,4 @@
-"""Error responses of the API: problem details by RFC 9457, each with a remedy."""
+"""Error responses of the API, called problems (RFC 9457). Each kind has a remedy."""
 
 import logging
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _COMPATIBLE_STATUSES = frozenset({403, 404, 405, 429, 503})
 
 
 class ProblemType(Struct, frozen=True):
-    """A kind of problem: HTTP status, title and remedy."""
+    """A kind of error that the API responds with: HTTP status, title and remedy."""
 
     status: int
     title: str
@@ -106,7 +106,9 @@ class FieldProblem(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """An error by RFC 9457; ``type`` is a URL that explains it, and ``current`` is the object as it is now (412)."""
+    """An error response by RFC 9457. ``type`` is a URL that explains it. With status 412, ``current`` is the present
+    object.
+    """
 
     type: str
     title: str
@@ -118,7 +120,7 @@ class Problem(Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """Raised to respond with a problem; ``name`` is a key of PROBLEM_TYPES."""
+    """Raised to respond with an error. ``name`` is a key of PROBLEM_TYPES."""
 
     def __init__(
         self,
@@ -140,7 +142,7 @@ class ApiError(Exception):
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the problem response to any error below the path of the API. Unexpected errors are logged."""
+    """Return the error response for any exception at a path of the API. Unexpected ones are logged."""
     api_error = to_api_error(error)
     path = request.path.encode("unicode_escape").decode()
     if api_error.name == "internal":
@@ -151,7 +153,7 @@ def handle_error(error: Exception) -> Response:
 
 
 def problem_response(error: ApiError) -> Response:
-    """Return the response to an error, with the headers that its status needs."""
+    """Return the response for an error of the API, with the headers that belong to its status."""
     response = Response(
         msgspec.json.encode(build_problem(error), enc_hook=message_text),
         PROBLEM_TYPES[error.name].status,
@@ -164,7 +166,7 @@ def problem_response(error: ApiError) -> Response:
 
 
 def build_problem(error: ApiError) -> Problem:
-    """Return the problem of an error."""
+    """Return the body of the response for an error of the API."""
     kind = PROBLEM_TYPES[error.name]
     return Problem(
         type=f"{config().base_url}{HELP_PATH}#{error.name}",
@@ -178,7 +180,7 @@ def build_problem(error: ApiError) -> Problem:
 
 
 def to_api_error(error: Exception) -> ApiError:
-    """Return the error as a problem of the API."""
+    """Convert any exception to an error of the API."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, HTTPException):
@@ -201,13 +203,16 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status of an error in the APIs of other programs; 400 if those APIs do not use the status."""
+    """Return the HTTP status of an error in the imitated APIs of other shorteners.
+
+    It is 400 if they do not use the status.
+    """
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400
 
 
 def _from_http(error: HTTPException) -> ApiError:
-    """Return an error of the web framework, such as an unknown address, as a problem."""
+    """Convert an error of the web framework, such as an unknown URL, to an error of the API."""
     name = _HTTP_TYPES.get(error.code or 500, "internal" if (error.code or 500) >= 500 else "malformed")
     allowed = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(allowed)} if allowed else {}

@@ -1,4 +1,4 @@
-"""Operations on the ranking of articles, the picks of a month, and editors' decisions about them."""
+"""Operations on the ranking of articles, the picks (recommended articles) of a month, and editors' decisions."""
 
 from typing import Annotated
 
@@ -28,20 +28,20 @@ class RankingQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MonthQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of the picks: their month."""
+    """Query parameters of the picks (recommended articles): their month."""
 
     month: Month
 
 
 class NewDecision(Struct, frozen=True, forbid_unknown_fields=True):
-    """A decision about an article, with the reason for other editors."""
+    """A decision about an article in the picks (recommended articles) of a month, with a reason for other editors."""
 
     action: Action
     reason: Annotated[str, Meta(min_length=1, max_length=1_000)]
 
 
 class DecisionList(Struct, frozen=True):
-    """The decisions of a month, the oldest first."""
+    """The editors' decisions about the picks (recommended articles) of a month, the oldest first."""
 
     data: tuple[MonthDecision, ...]
 
@@ -56,20 +56,20 @@ def get_ranking(query: RankingQuery) -> Response:
 
 @operation("GET", "/picks", answers={200: DraftReport}, scope="read", query=MonthQuery, problems=("not-found",))
 def get_picks(query: MonthQuery) -> Response:
-    """Return the draft of a month's picks, with the decisions of editors."""
+    """Return the draft of a month's picks (recommended articles), with the decisions of editors."""
     return json_answer(draft_picks.report_draft(cached_draft(query.month)))
 
 
 @operation("GET", "/decisions/{month}", answers={200: DecisionList}, scope="read", problems=("invalid",))
 def list_decisions(month: str) -> Response:
-    """List the decisions about a month's articles."""
+    """List the editors' decisions about a month's picks (recommended articles)."""
     found = decisions.list_by_month(store(), month)
     return json_answer(DecisionList(tuple(map(draft_picks.report_month_decision, found))))
 
 
 @operation("PUT", "/decisions/{month}/{+article}", answers={200: MonthDecision}, scope="issues", body=NewDecision)
 def decide(month: str, article: str, body: NewDecision) -> Response:
-    """Decide about an article, given by its URL or a short link, percent-encoded; it changes no figure."""
+    """Store a decision about an article, given by its URL or a short link, percent-encoded; it changes no figure."""
     decision = draft_picks.decide(
         store(),
         month,
@@ -85,6 +85,8 @@ def decide(month: str, article: str, body: NewDecision) -> Response:
 
 @operation("DELETE", "/decisions/{month}/{+article}", answers={204: None}, scope="issues", problems=("invalid",))
 def undo_decision(month: str, article: str) -> Response:
-    """Remove an editor's decision (pin, choose or exclude) about an article in a month's picks."""
+    """Remove an editor's decision (pin, choose or exclude) about an article in a month's picks (recommended
+    articles).
+    """
     draft_picks.undo_decision(store(), article, config=config(), now=now(), month=month)
     return no_content()

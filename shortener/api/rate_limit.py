@@ -1,4 +1,4 @@
-"""Rate limit: requests a minute with one token, counted in memory."""
+"""Rate limit: how many requests a minute may be made with one token. It is counted in memory."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,10 @@ MAX_TOKENS = 10_000
 
 
 class RateState(Struct, frozen=True):
-    """What a token may still do: requests left, and seconds until the window ends."""
+    """What the rate limit still allows a token: requests left, and the seconds until the minute ends.
+
+    ``exceeded`` says that the present request is too many.
+    """
 
     limit: int
     remaining: int
@@ -29,7 +32,7 @@ class RateState(Struct, frozen=True):
 
 
 class RateLimit:
-    """Counts requests by token in windows of a minute. It is thread-safe. ``clock`` returns monotonic seconds."""
+    """Counts requests by token in windows of one minute. It is thread-safe. ``clock`` returns monotonic seconds."""
 
     def __init__(self, limit: int, *, clock: Callable[[], float]) -> None:
         self._limit = limit
@@ -38,7 +41,7 @@ class RateLimit:
         self._windows: LRUCache[int, tuple[float, int]] = LRUCache(MAX_TOKENS)
 
     def count(self, token_id: int) -> RateState | None:
-        """Count a request with a token and return the remaining requests; None if there is no limit."""
+        """Count a request with a token, and return what the limit still allows it; None if there is no limit."""
         if not self._limit:
             return None
         with self._lock:

@@ -40,7 +40,7 @@ class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 @operation("GET", "/reports/issues/{slug}", answers={200: IssueReport}, scope="read", etag=True)
 def report_issue(slug: str) -> Response:
-    """Report the clicks of an issue by article, placement and hour."""
+    """Report the clicks of an issue by article, occurrence of a link (placement) and hour."""
     report = build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
     outlook = build_outlook(store(), slug, remaining_share=remaining_shares().get(slug), now=now())
     return _report_answer(structs.replace(report, reruns=reruns(slug, wait=True) or (), outlook=outlook))
@@ -48,14 +48,14 @@ def report_issue(slug: str) -> Response:
 
 @operation("GET", "/reports/links/{domain}/{code}", answers={200: LinkReport}, scope="read", etag=True)
 def report_link(domain: str, code: str) -> Response:
-    """Report the clicks of a link by placement and hour."""
+    """Report the clicks of a link by occurrence in an issue (placement) and by hour."""
     key = edit_links.link_key(domain, code, config=config())
     return _report_answer(build_link_report(store(), *key, as_of=now(), domains=config().domains, zone=config().zone))
 
 
 @operation("GET", "/reports/summary", answers={200: Summary}, scope="read", query=RangeQuery, etag=True)
 def report_summary(query: RangeQuery) -> Response:
-    """Report all issues, the most clicked links and the misses."""
+    """Report all issues, the most clicked links, and misses (requests that were not redirected)."""
     since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
     if since is not None and until is not None and since >= until:
         raise ApiError("query", "since: it is not before until.")
@@ -67,7 +67,7 @@ def report_summary(query: RangeQuery) -> Response:
 def _report_answer(report: Any) -> Response:
     """Return a report with an ETag that does not depend on the current time.
 
-    The outlook of an issue changes with time alone, so it is not part of the ETag.
+    The comparison with earlier issues and the forecast change with time alone, so they are not part of the ETag.
     """
     timeless = {"as_of": to_datetime(0)} | ({"outlook": None} if isinstance(report, IssueReport) else {})
     return tagged_answer(report, tagged=structs.replace(report, **timeless))

@@ -29,9 +29,9 @@ def no_content() -> Response:
 
 
 def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location: str | None = None) -> Response:
-    """Return a value with its ETag, or 304 if the client has it already.
+    """Return a value as JSON with its ETag; 304 without a body if the client has this version already.
 
-    ``tagged`` is the value from which the tag is computed, if it is not the whole value.
+    If the tag is not that of the whole value, ``tagged`` is the value from which it is computed.
     """
     tag = entity_tag(value if tagged is None else tagged)
     headers = {"ETag": f'"{tag}"'} | ({"Location": location} if location else {})
@@ -43,15 +43,15 @@ def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location
 
 
 def entity_tag(value: Any) -> str:
-    """Return the strong entity tag of a value, without quotes."""
+    """Return the strong entity tag (ETag) of a value, without quotes."""
     return hashlib.sha256(msgspec.json.encode(value, enc_hook=message_text)).hexdigest()[:24]
 
 
 def check_if_match(current: Any) -> None:
-    """Raise ApiError if If-Match or If-None-Match of the request forbids the change.
+    """Raise ApiError if the header If-Match or If-None-Match of the request forbids the change.
 
-    An error is also raised if the configuration requires If-Match and the request has none. Call it in the transaction
-    that changes the object. ``current`` is None if there is no object yet.
+    ``current`` is the object before the change, None if it does not exist. An error is also raised if the configuration
+    requires If-Match and it is missing. Call it in the transaction that changes the object.
     """
     excluded = parse_etags(request.headers.get("If-None-Match"))
     if current is not None and excluded.contains_weak(entity_tag(current)):

@@ -33,7 +33,7 @@ class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """New values of a webhook; fields that are missing are unchanged. An empty ``events`` means all types."""
+    """New values of a webhook. Fields that are missing stay unchanged. An empty ``events`` means all types."""
 
     url: URL | UnsetType = UNSET
     events: EventTypes | UnsetType = UNSET
@@ -41,13 +41,15 @@ class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookWithSecret(WebhookSummary, frozen=True):
-    """A webhook and its new secret. A repetition with the same idempotency key has null there."""
+    """A webhook and its new secret. ``secret`` is null if the request is repeated with the same idempotency key."""
 
     secret: str | None = None
 
 
 class DeliveryPage(Struct, frozen=True):
-    """Deliveries of a webhook, newest first; ``next`` is the value of ``after`` for the next page, null at the end."""
+    """Deliveries of a webhook, newest first. ``next`` is the value of ``after`` for the next page, null on the last
+    page.
+    """
 
     data: tuple[DeliverySummary, ...]
     next: str | None
@@ -175,7 +177,7 @@ def _summarize(webhook: stored_webhooks.Webhook) -> WebhookSummary:
 
 
 def _parse_id(text: str) -> int:
-    """Return the number of a webhook or delivery in a path. Raises ApiError."""
+    """Return the id of a webhook or delivery in a path as an integer. Raises ApiError."""
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS):
         raise ApiError("not-found", f"{text}: expected a number.")
     return int(text)

@@ -1,6 +1,6 @@
-"""The API of YOURLS 1.10 at ``/yourls-api.php``, for programs that were made for it.
+"""An imitation of the API of YOURLS 1.10 at ``/yourls-api.php``, for programs that were made for it.
 
-docs/compatibility.md lists what they can do.
+docs/compatibility.md lists what these programs can do.
 """
 
 import random
@@ -39,7 +39,7 @@ Fields = dict[str, Any]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A response before it is formatted; ``simple`` is its text in the format "simple"."""
+    """A response before it is formatted. ``simple`` is its text in YOURLS's format "simple"."""
 
     fields: Fields
     status: int = 200
@@ -60,7 +60,7 @@ def handle() -> Response:
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the response to any error at the path of this API. Unexpected errors are logged by the caller."""
+    """Return the response for any exception at the path of this API. The caller logs unexpected ones."""
     problem = to_api_error(error)
     if problem.name == "internal":
         raise error
@@ -91,7 +91,7 @@ def _failure(status: int, message: str, *, headers: Mapping[str, str] | None = N
 
 
 def _shorten() -> Answer:
-    """Create a short link, or return an existing one with this target."""
+    """Create a short link, or return an existing one with this target (YOURLS's action ``shorturl``)."""
     url = request.values.get("url", "").strip()
     keyword = request.values.get("keyword", "").strip() or None
     if not url:
@@ -146,7 +146,7 @@ def _refusal(code: str, message: str) -> Answer:
 
 
 def _expand() -> Answer:
-    """Return the target of a short link."""
+    """Return the target of a short link (YOURLS's action ``expand``)."""
     link = _find_link()
     if link is None:
         return _missing()
@@ -162,7 +162,7 @@ def _expand() -> Answer:
 
 
 def _url_stats() -> Answer:
-    """Return the clicks on a short link."""
+    """Return the number of clicks on a short link (YOURLS's action ``url-stats``)."""
     link = _find_link()
     if link is None:
         return _missing()
@@ -177,14 +177,14 @@ def _missing() -> Answer:
 
 
 def _stats() -> Answer:
-    """Return a list of links with their clicks."""
+    """Return a list of links with their clicks (YOURLS's action ``stats``)."""
     links_by_name = {f"link_{number}": _link_stats(row) for number, row in enumerate(_list_links(), start=1)}
     fields = {"links": links_by_name, "stats": _site_stats(), "statusCode": "200", "message": "success"}
     return Answer(fields)
 
 
 def _list_links() -> list[LinkDetails]:
-    """Return the most or least clicked, the newest or random links, as the parameters request."""
+    """Return the links that the parameters request: the most or least clicked, the newest, or random ones."""
     chosen = request.values.get("filter", "top")
     limit = read_clamped_integer(request.values, "limit", minimum=0, maximum=MAX_LINKS, default=DEFAULT_LINKS)
     sort: LinkSort = "clicks" if chosen in {"top", "bottom"} else "new"
@@ -212,7 +212,7 @@ def _link_stats(row: LinkDetails) -> Fields:
 
 
 def _db_stats() -> Answer:
-    """Return the number of links, and of clicks."""
+    """Return the total number of links and of clicks (YOURLS's action ``db-stats``)."""
     return Answer({"db-stats": _site_stats(), "statusCode": "200", "message": "success"})
 
 
@@ -238,14 +238,14 @@ _ACTIONS: dict[str, tuple[Scope, Callable[[], Answer] | None]] = {
 
 
 def _host() -> str:
-    """Return the domain that the request addresses, else the default one."""
+    """Return the host of the request if it is a domain of short links, else the default domain."""
     host = request.host.lower()
     names = {host, strip_port(host)}
     return next((domain.host for domain in config().domains if domain.host in names), config().domains[0].host)
 
 
 def _find_link() -> links.Link | None:
-    """Return the active link of the parameter ``shorturl``, a code or a short URL, or None."""
+    """Return the active link that the parameter ``shorturl`` names, as a code or a short URL; None if there is none."""
     text = request.values.get("shorturl", "").strip()
     key = parse_short_url(text if "/" in text else f"{_host()}/{text}", domains=config().domains)
     link = links.find(store(), *key) if key else None

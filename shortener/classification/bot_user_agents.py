@@ -43,10 +43,10 @@ _BOTS.exclude(load_data("agents")["excluded"]["patterns"])
 
 @lru_cache(maxsize=CACHE_SIZE)
 def bot_reason(ua: str) -> str | None:
-    """Return the reason why a user agent cannot be a person's browser; None if it can (rules 2 and 3).
+    """Return why a user agent cannot be a person's browser; None if it can be one.
 
-    The reason is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or
-    ``named-bot``. The caller truncates ``ua`` to MAX_USER_AGENT_LENGTH.
+    The result is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or ``named-bot``
+    (docs/classification.md, rules 2 and 3). The caller truncates ``ua`` to MAX_USER_AGENT_LENGTH.
     """
     ua = ua.strip()
     if not ua:
@@ -65,18 +65,15 @@ def bot_reason(ua: str) -> str | None:
 
 
 def _is_spider(text: str) -> bool:
-    """Return whether the library ua-parser recognizes a crawler.
-
-    It gives crawlers the device family "Spider".
-    """
+    """Return whether the library ua-parser calls the device of this user agent "Spider", its name for crawlers."""
     device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 
 
 def strip_device_model(ua: str) -> str:
-    """Return the user agent without the model name of an Android device.
+    """Return a user agent without the model name of an Android device.
 
-    Manufacturers choose model names freely (``M bot 51``, ``Spider 8``, ``CUBOT``), so the model
-    name is no evidence of a bot.
+    Manufacturers choose model names freely (``M bot 51``, ``Spider 8``, ``CUBOT``), so "bot" in a model name does not
+    show that the client is a bot.
     """
     return _ANDROID_DETAILS.sub("Android", _ANDROID_MODEL.sub(r"\1)", ua, count=1))

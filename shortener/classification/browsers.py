@@ -1,4 +1,4 @@
-"""Facts about the browser that a user agent names: whether it is outdated, for example.
+"""Facts about the browser that a user agent names, for example whether it is outdated.
 
 The conditions and their sources are in docs/classification.md, section 3.3.
 """
@@ -40,7 +40,7 @@ _INTERNET_EXPLORER = re.compile(r"\bTrident/|\bMSIE ")
 
 
 class Browser(Struct, frozen=True):
-    """The browser that a user agent claims to be, which may be untrue."""
+    """Facts about the browser that a user agent claims to be. The claim may be untrue."""
 
     sends_fetch_metadata: bool = False
     """Whether the real browser sends Sec-Fetch headers over https (rule 7)."""
@@ -56,7 +56,7 @@ class Browser(Struct, frozen=True):
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_browser(ua: str) -> Browser:
-    """Return the browser that a user agent claims to be."""
+    """Return the facts about the browser that a user agent claims to be."""
     plain = _DESKTOP_CHROME.fullmatch(ua)
     chrome = _CHROME.search(ua) if plain else None
     return Browser(
@@ -69,9 +69,11 @@ def parse_browser(ua: str) -> Browser:
 
 
 def is_old(browser: Browser, *, ts: float) -> bool:
-    """Return whether a browser was outdated at the time ``ts``, in seconds since the UTC epoch (rule 12).
+    """Return whether a browser was outdated at the time ``ts``, in seconds since the UTC epoch (docs/classification.md,
+    rule 12).
 
-    A desktop Chrome is outdated if it is more than MAX_MAJORS_BEHIND major versions behind the current one.
+    Outdated are Internet Explorer, the old Edge, and a desktop Chrome that is more than MAX_MAJORS_BEHIND major
+    versions behind the current one.
     """
     return browser.obsolete or 0 < browser.chrome_major < current_chrome_major(ts) - MAX_MAJORS_BEHIND
 
@@ -79,7 +81,7 @@ def is_old(browser: Browser, *, ts: float) -> bool:
 def current_chrome_major(ts: float) -> float:
     """Return the estimated major version of stable Chrome at the time ``ts``, in seconds since the UTC epoch.
 
-    The estimate follows Chromium's release calendar and is accurate to two major versions.
+    The estimate follows Chromium's release calendar. It is wrong by at most two major versions.
     """
     return _REFERENCE_MAJOR + (ts - _REFERENCE_TIME) / _SECONDS_PER_MAJOR
 
@@ -113,7 +115,7 @@ def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
 def _is_plausible_build(major: int, build: int) -> bool:
     """Return whether a Chrome with this major version can have this build number.
 
-    True if the build numbers of the major version are not known.
+    The result is True if the build numbers of the major version are not known.
     """
     builds = _DATA["builds"]
     table: list[list[int]] = builds["table"]

@@ -1,4 +1,6 @@
-"""The choice of a click's reason and verdict from its evidence and the time since the sending of its issue."""
+"""The final choice of a click's verdict and its reason, from the evidence bits and the time since its issue
+was sent.
+"""
 
 from collections.abc import Iterator
 
@@ -22,10 +24,10 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 
 
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
-    """Return the classification of a click, from the evidence of its request and of nearby clicks.
+    """Return verdict, reason and evidence of a click.
 
-    ``group_evidence`` are the bits from nearby clicks. If the request alone decided the reason, the reason
-    stays.
+    ``group_evidence`` has the evidence bits from nearby clicks. The bits of the request are in ``click``. If a rule on
+    the request alone has already matched, its reason stays.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)
@@ -39,10 +41,10 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 
 
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
-    """Yield the reasons of all matching group rules, the most certain first.
+    """Yield the reason of each group rule that matches, the most certain first.
 
-    ``age`` is the time from sending to the click in milliseconds; ``honeypot`` is whether its link is a
-    honeypot link.
+    ``evidence`` has the evidence bits of the click. ``age`` is the time from the sending of the issue to the click in
+    milliseconds. ``honeypot`` says whether the clicked link is a honeypot link, one that readers do not see.
     """
     if honeypot:
         yield "hidden-link"
@@ -53,15 +55,16 @@ def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str
 
 
 def age_of(click: NearbyClick) -> int:
-    """Return the milliseconds from the sending of the issue to the click, or UNKNOWN_AGE_MS if they are unknown."""
+    """Return the time from the sending of the issue to the click in milliseconds; UNKNOWN_AGE_MS if it is unknown."""
     if click.sent_at_ms is None or click.ts_ms < click.sent_at_ms:
         return UNKNOWN_AGE_MS
     return click.ts_ms - click.sent_at_ms
 
 
 def is_settled(ts_ms: int, *, now_ms: int) -> bool:
-    """Return whether the verdict on a click is final, provided that no click-log line arrives late.
+    """Return whether no later click can change the verdict on a click made at ``ts_ms``.
 
-    ``ts_ms`` is the time of the click and ``now_ms`` the current time, in milliseconds since the UTC epoch.
+    ``now_ms`` is the current time; both are milliseconds since the UTC epoch. Lines of the click log that arrive late
+    are not considered.
     """
     return now_ms - ts_ms > SETTLED_AFTER_MS

@@ -1,7 +1,7 @@
-"""Comparison of clicks with the clicks near them, and the changes of their classifications that follow.
+"""Comparison of clicks with nearby clicks, and the classifications that change because of it.
 
 The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
-from it. Their evidence depends on clicks up to two windows away (docs/classification.md, section 11).
+from it. The evidence of those clicks depends on clicks up to two windows away (docs/classification.md, section 11).
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,7 +18,7 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """The clicks that classification compares the targets with: stored clicks near them, and earlier honeypot hits."""
+    """The clicks with which the clicks being classified (the targets) are compared."""
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""
@@ -34,7 +34,11 @@ class Neighbourhood(Struct, frozen=True):
 
 
 def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
-    """Return, by sequence number, the changed classifications of the targets and of the clicks near them."""
+    """Return the classifications that change, by the click's sequence number.
+
+    ``targets`` are the clicks to classify, and ``nearby`` has the clicks near them, whose classification can change as
+    well.
+    """
     before = {**nearby.clicks, **targets}
     clicks = before | {seq: _with_request(before[seq], request) for seq, request in nearby.requests.items()}
     evidence_by_seq = group_evidence(
@@ -49,7 +53,10 @@ def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbou
 
 
 def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return a click with a new classification of its request; its evidence from nearby clicks stays."""
+    """Return ``click`` with ``request`` as the classification of its own request.
+
+    The evidence bits from nearby clicks stay.
+    """
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
 
@@ -60,12 +67,13 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Return, by sequence number, the new evidence bits of the ``targets`` and of the clicks near them.
+    """Compare clicks with nearby clicks; return the new evidence bits by sequence number.
 
-    ``targets`` are sequence numbers. ``honeypot_hits`` are compared with the clicks but get no bits.
+    ``clicks_by_seq`` are all loaded clicks, and ``targets`` the sequence numbers of those to classify. The result has
+    the targets and the clicks near them. ``honeypot_hits`` (earlier clicks on links that readers do not see) are
+    compared as well, but get no bits.
 
-    A click that is not near a target keeps its bits, because the clicks around it may not be loaded. If ``truncated``,
-    some clicks near the targets are not loaded either; then only targets can lose bits.
+    ``truncated`` says that some clicks near the targets were not loaded. Then only targets can lose bits.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -99,7 +107,9 @@ def group_evidence(
 
 
 def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
-    """Return those of the sorted ``clicks`` from ``since`` to ``until`` (milliseconds, both included)."""
+    """Return the clicks with a time from ``since`` to ``until`` (milliseconds, both included). ``clicks`` must be
+    sorted.
+    """
     begin = bisect_left(clicks, since, key=_timestamp)
     return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
 
@@ -109,10 +119,11 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return the clicks without those that already have evidence from this kind of group.
+    """Return only the clicks that have to be compared in a kind of group that looks for honeypot hits.
 
-    Comparing these again would change nothing. Honeypot hits and targets are always included. In a flood on a honeypot
-    link nearly all clicks are left out, which saves time.
+    A honeypot hit is a click on a link that readers do not see. The hits and the clicks to classify (``targets``) are
+    returned, and other clicks without evidence from this kind of group. Those that have such evidence would not change.
+    In a flood on a honeypot link, nearly all clicks are left out, which saves time.
     """
     return [
         click
@@ -122,9 +133,10 @@ def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: 
 
 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
-    """Yield the correlation groups of one kind, each as a list of its clicks in the given order.
+    """Yield the correlation groups of one kind: lists of clicks that share a key, such as a network.
 
-    Groups of a single click are left out, unless ``grouping`` needs a honeypot hit, which the click could be.
+    Groups of a single click are left out. In kinds that look for a click on a link that readers do not see (a honeypot
+    hit), they are kept, because the click itself could be the hit.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
@@ -144,10 +156,10 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 
 
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the sequence numbers of the clicks in a group whose evidence the targets can change.
+    """Return the sequence numbers of the clicks in a group whose evidence can change when ``targets`` are classified.
 
-    These are the targets in the group, and all clicks within the time window around a target. If the grouping needs a
-    honeypot hit, only the targets that are honeypot hits have such a window.
+    These are the targets, and the clicks within the time window around a target. If the kind of group looks for clicks
+    on a link that readers do not see (honeypot hits), only targets that are such hits change other clicks.
     """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}
@@ -160,7 +172,7 @@ def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Gr
 def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
     """Return the sequence numbers of the clicks that are at most ``window_ms`` before or after one of ``times``.
 
-    The clicks and ``times`` must be sorted by time.
+    ``group`` and ``times`` must be sorted by time.
     """
     near, last, nearest = [], len(times) - 1, 0
     for click in group:

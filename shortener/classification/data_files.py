@@ -1,8 +1,8 @@
 """Access to the bundled lists of user agents, browsers and networks; each file is read once.
 
-The listed networks are of three kinds. From a ``gateway``, only mail-security software opens links. A ``vendor`` is a
-mail-security company whose networks contain scanners and also people's remote browsers. From ``people`` networks,
-persons browse although a data-center list may contain them, for example through a private relay.
+Networks are of three kinds. From a ``gateway``, only mail-security software opens links. A ``vendor`` is a
+mail-security company whose networks contain scanners and also remote browsers of people. From ``people`` networks,
+persons browse although they may be in a data-center list, for example through a private relay.
 """
 
 import tomllib
@@ -24,20 +24,25 @@ def load_data(name: str) -> dict[str, Any]:
 
 
 def bundled_networks(kind: str) -> list[Network]:
-    """Return the listed networks of one kind: ``gateway``, ``vendor`` or ``people``, explained above."""
+    """Return the bundled networks of one kind.
+
+    ``kind`` is ``gateway`` (mail gateways), ``vendor`` (mail-security companies) or ``people`` (people browse from
+    there).
+    """
     return [network for entry in _entries(kind) for network in _networks(entry)]
 
 
 def bundled_asns(kind: str) -> frozenset[int]:
-    """Return the listed autonomous system numbers of one kind of network.
+    """Return the bundled autonomous system numbers of one kind.
 
-    ``kind`` is ``gateway``, ``vendor`` or ``people``.
+    ``kind`` is ``gateway`` (mail gateways), ``vendor`` (mail-security companies) or ``people`` (people browse from
+    there).
     """
     return frozenset(number for entry in _entries(kind) for number in entry.get("asns", ()))
 
 
 def network_owner(net: str) -> str | None:
-    """Return the name of a network's owner, or None if the bundled lists do not contain the network."""
+    """Return the name of a network's owner, or None if the network is not in the bundled lists."""
     for entry in load_data("networks")["network"]:
         if NetworkTable(_networks(entry)).contains(net):
             return str(entry["name"])

@@ -1,7 +1,7 @@
 """Detectors of clicks that are too fast, too evenly spaced or repeated (rules 16, 17, 19, 20 and 24).
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The
-thresholds and their precision are in docs/classification.md, section 6.
+Each detector takes the clicks of one group, such as those from one network, in order of time. It returns the evidence
+bits of each click. Thresholds and precision are in docs/classification.md, section 6.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -67,9 +67,10 @@ def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
 
 
 def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Set TWO_LINKS_1S on a recipient's clicks if 2 different links were clicked within 1 second (rule 16b).
+    """Return TWO_LINKS_1S for the clicks of a recipient who clicked 2 different links within 1 second
+    (docs/classification.md, rule 16b).
 
-    If there were 3 or more links, BURST is set as well (rule 16).
+    For 3 or more links the bit BURST is added (rule 16). Other clicks get 0.
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
@@ -78,9 +79,10 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Set THREE_LINKS_10S on a reader's clicks if 3 different links were clicked in 10 s (rule 16c).
+    """Return THREE_LINKS_10S for the clicks of a reader who clicked 3 different links within 10 seconds
+    (docs/classification.md, rule 16c).
 
-    If there were 5 or more links, FIVE_LINKS_10S is set as well.
+    For 5 or more links the bit FIVE_LINKS_10S is added. Other clicks get 0.
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
@@ -93,9 +95,10 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 
 
 def detect_coverage(clicks: SortedClicks) -> list[int]:
-    """Set COVERAGE on a reader's clicks if 80 % of the issue's links were clicked within 2 minutes (rule 19).
+    """Return COVERAGE for the clicks of a reader who clicked 80 % of the issue's links within 2 minutes
+    (docs/classification.md, rule 19).
 
-    Issues with fewer than 5 links are left out.
+    Other clicks get 0, and so do all clicks in an issue with fewer than 5 links.
     """
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
@@ -105,9 +108,10 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Set EVEN_PACE on 6 successive clicks at nearly equal intervals, in the order of the document (rule 20).
+    """Return EVEN_PACE for 6 successive clicks that follow the order of the document at nearly equal intervals
+    (docs/classification.md, rule 20).
 
-    The 6 clicks must lie within 2 minutes.
+    The 6 clicks must lie within 2 minutes. Other clicks get 0.
     """
     evidence = [0] * len(clicks)
     ascending = 0
@@ -129,7 +133,8 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 
 
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Set DOUBLE_CLICK on a click if its reader clicked the same link up to 10 s before (rule 24).
+    """Return DOUBLE_CLICK for a click whose reader clicked the same link up to 10 seconds before, else 0
+    (docs/classification.md, rule 24).
 
     Of two clicks in the same millisecond, neither is earlier.
     """
@@ -145,9 +150,10 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 
 
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Set NETWORK_BURST on clicks if their network opened 3 different links within 1 second (rule 17).
+    """Return NETWORK_BURST for clicks whose network opened 3 different links within 1 second, else 0
+    (docs/classification.md, rule 17).
 
-    From a network with many clicks, more links are needed, at most MAX_NETWORK_LINKS.
+    The more clicks a network has, the more links are needed, up to MAX_NETWORK_LINKS.
     """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
@@ -155,10 +161,11 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Set BROWSER_BURST on clicks if one user agent on several networks opened 4 links in 1 s (rule 17).
+    """Return BROWSER_BURST for clicks whose user agent opened 4 different links within 1 second, else 0
+    (docs/classification.md, rule 17).
 
-    A common user agent needs more links, and a very common one never has a burst, because many readers have
-    it. Bursts from one network are found by ``detect_network_burst``.
+    The links must be opened from at least two networks. A common user agent needs more links, because many readers have
+    it, and a very common one never has a burst.
     """
     exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(exceeded):
@@ -174,8 +181,8 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
     """Return for each click whether more links were opened within 1 second than independent readers would open.
 
-    The required number of different links is between ``minimum`` and ``maximum``, and grows with the click rate of the
-    group. See docs/classification.md, section 6.1.
+    The required number of different links grows with the click rate of the group, from ``minimum`` to ``maximum``
+    (docs/classification.md, section 6.1).
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

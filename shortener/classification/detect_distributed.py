@@ -1,11 +1,11 @@
-"""Detectors of machines that open links from several networks or addresses (rules 17b, 21 and 22).
+"""Detectors of programs that open links from several networks or addresses (rules 17b, 21 and 22).
 
-In a *fan-out*, several networks share the links of one recipient among them. In an *agent burst*, several
-data-center addresses with one user agent do so. A *click-time check* is a mail gateway's request for a link
-that a reader clicks at that moment; without a recipient token it is called a *click echo*.
+In a *fan-out*, several networks open different links of one recipient. In an *agent burst*, several data-center
+addresses with one user agent do so. A *click-time check* is a mail gateway's request for a link at the moment when a
+reader clicks it. If the recipient is not known from a token in the link, it is called a *click echo*.
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The
-conditions are described in docs/classification.md, sections 6.2 and 6.3.
+Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The conditions
+are in docs/classification.md, sections 6.2 and 6.3.
 """
 
 from bisect import bisect_left, bisect_right
@@ -53,11 +53,12 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Set FAN_OUT on a recipient's clicks if 3 networks opened 3 different links within a minute (rule 21).
+    """Return FAN_OUT for clicks of a recipient whose links 3 networks opened within a minute, else 0
+    (docs/classification.md, rule 21).
 
-    Networks of data centers are not counted. A click on a link that another network opened within the minute
-    before does not count either, because a check at click time repeats the reader's link. Clicks of a network
-    that opened more than half of the links are left out, because that network is the reader's.
+    At least 3 different links must be opened. Networks of data centers do not count. Neither do clicks on a link that
+    another network opened in the minute before, because mail gateways check a link when its reader clicks it. A network
+    that opened more than half of the links is taken for the reader's own, and its clicks get 0.
     """
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
     first_opens = [clicks[index] for index in indexes]
@@ -79,10 +80,11 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Set AGENT_BURST on clicks if one user agent at several data-center addresses opened 4 links (rule 17b).
+    """Return AGENT_BURST for clicks if one user agent at several data-center addresses opened 4 links, else 0
+    (docs/classification.md, rule 17b).
 
-    The clicks must lie within 10 seconds. Clicks of an address that opened more than half of the links are
-    left out, because that address may be a reader who opens several tabs on a virtual desktop.
+    The clicks must lie within 10 seconds. An address that opened more than half of the links may be a reader who opens
+    tabs on a virtual desktop, so its clicks get 0.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -100,7 +102,7 @@ def detect_agent_burst(clicks: SortedClicks) -> list[int]:
 def _first_opens(clicks: SortedClicks) -> list[int]:
     """Return the indexes of the clicks on links that no other network opened in the minute before.
 
-    Of two clicks in the same millisecond, neither is earlier. Clicks whose network is unknown are left out.
+    Of two clicks in the same millisecond, neither is earlier. Clicks from an unknown network are left out.
     """
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
@@ -120,12 +122,11 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether several sources divide the links opened around it among them.
+    """Return for each click whether several sources share the opening of links around it.
 
-    ``sources`` has the network or the address of each click. Three time windows are tried: one that ends at
-    the click, one that begins at it, and one with the click in the middle. One of them must contain at least
-    ``min_sources`` sources and ``min_links`` different links, and the click's own source must have opened at
-    most half of these links.
+    ``sources`` has the network or the address of each click. Three windows of ``window_ms`` are tried: before the
+    click, after it, and around it. One of them must contain ``min_sources`` sources and ``min_links`` different links
+    or more, and the click's own source must have opened at most half of these links.
     """
     flags = [False] * len(clicks)
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -138,7 +139,7 @@ def _in_distributed_window(
 
 
 class _ClickWindow:
-    """Base class of counters for the clicks between two times. Both times can only be moved forward."""
+    """Base class for counting the clicks in a time window that only moves forward."""
 
     def __init__(self, clicks: SortedClicks) -> None:
         self._clicks = clicks
@@ -154,12 +155,12 @@ class _ClickWindow:
             self._left += 1
 
     def _update(self, index: int, step: int) -> None:
-        """Add the click with this index to the counters if ``step`` is 1, or remove it if ``step`` is -1."""
+        """Count the click with this index: ``step`` is 1 when it enters the window, and -1 when it leaves it."""
         raise NotImplementedError
 
 
 class _SourceWindow(_ClickWindow):
-    """Counter of the different links between two times, in total and for each network or address."""
+    """Counts the different links in a time window, in total and for each source (network or address)."""
 
     def __init__(self, clicks: SortedClicks, sources: Sequence[Hashable]) -> None:
         super().__init__(clicks)
@@ -169,7 +170,7 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether there are at least ``min_sources`` sources and ``min_links`` different links.
+        """Return whether the window has ``min_sources`` sources and ``min_links`` different links or more.
 
         In addition, ``source`` must have opened at most half of the links.
         """
@@ -185,20 +186,18 @@ class _SourceWindow(_ClickWindow):
 
 
 def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
-    """Add ``step`` to the count of a key and return the new count.
-
-    A count of 0 is deleted, so that ``len(counts)`` is the number of keys in the window.
-    """
+    """Add ``step`` to the count of ``key`` and return the new count. A count of 0 is deleted from ``counts``."""
     counts[key] += step
     return counts[key] or counts.pop(key)
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Set CLICK_TIME_CHECK on a mail gateway's check of a link that its recipient also opens (rule 22).
+    """Return CLICK_TIME_CHECK for a mail gateway's check of a link that its recipient opens too, else 0
+    (docs/classification.md, rule 22).
 
-    The two clicks are at most 20 seconds apart and differ in network and user agent. The check comes from a
-    listed network (data center, gateway or vendor), or it follows the reader's click and has incomplete
-    headers. Clicks without network or user agent are left out.
+    The two clicks are at most 20 seconds apart and differ in network and user agent. The check comes from a listed
+    network (data center, mail gateway or security vendor); or it follows the reader's click and lacks headers that
+    browsers send. Clicks without network or user agent are left out.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -214,15 +213,15 @@ def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
 
 
 def _is_reader(click: NearbyClick) -> bool:
-    """Return whether a click looks like a reader's: complete headers, and a network that is on no list."""
+    """Return whether a click looks like a reader's: all headers of a browser, and a network that is in no list."""
     return not click.evidence & INCOMPLETE_HEADERS and not from_listed_network(click.evidence)
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks on one link that are a mail gateway's checks of a reader's click.
+    """Return the indexes of the clicks by which a mail gateway checked a link that a reader clicked.
 
-    ``indexes`` are the indexes of all clicks on the link, and ``readers`` are the readers' clicks on it. A check from a
-    listed network may come before or after the reader's click. A check from another network must come after it.
+    ``indexes`` are those of all clicks on one link, and ``readers`` the clicks on it that look like a reader's. A check
+    from a listed network may come before or after the reader's click. A check from another network must come after it.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -239,13 +238,14 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Set CLICK_ECHO on a click that repeats a reader's click on the same link from elsewhere (rule 22).
+    """Return CLICK_ECHO for a suspicious click that repeats a reader's click on the same link, else 0
+    (docs/classification.md, rule 22).
 
-    It comes at most 20 seconds later, no other reader clicked the link around that time, and there is no recipient
-    token.
+    It comes at most 20 seconds after the reader's click, from another network with another user agent. No other reader
+    may have clicked the link around that time. The links contain no token of the recipient.
 
-    A false positive needs two readers: one opens the link, and just afterwards one without ``Accept-Language`` or in a
-    data center opens it too. On the busiest link that is still examined, this happens to one in eight of the latter.
+    A click is falsely marked if one reader opens the link, and just afterwards another one without ``Accept-Language``
+    or in a data center does so. On the busiest link that is examined, this happens to one in eight such readers.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -260,10 +260,10 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` repeats the click of the only reader among the ``nearby`` clicks on its link.
+    """Return whether ``click`` follows the click of the only reader among the ``nearby`` clicks on its link.
 
-    The reader must have clicked up to 20 seconds before, with another network and another user agent.
-    ``nearby`` includes ``click``, and no other click in it may have the network and user agent of ``click``.
+    The reader must have clicked up to 20 seconds before, with another network and another user agent. ``nearby``
+    includes ``click``. No other click in it may have both the network and the user agent of ``click``.
     """
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
@@ -277,14 +277,14 @@ def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
 
 
 class _ReaderWindow(_ClickWindow):
-    """Counter of readers' clicks between two times, for each network, user agent and pair of both."""
+    """Counts readers' clicks in a time window by network, by user agent, and by both."""
 
     def __init__(self, readers: SortedClicks) -> None:
         super().__init__(readers)
         self._counts: Counter[Hashable] = Counter()
 
     def count_others(self, click: NearbyClick) -> int:
-        """Return how many of the counted clicks differ from ``click`` in network and also in user agent."""
+        """Return how many clicks in the window have another network and also another user agent than ``click``."""
         counts = self._counts
         same = counts["net", click.net] + counts["agent", click.agent_id] - counts[click.net, click.agent_id, None]
         return self._right - self._left - same

@@ -1,8 +1,8 @@
 """Detectors of clicks that share a recipient token, address or network with a honeypot hit (rule 18).
 
-A honeypot hit is a click on a honeypot link. Each detector takes the clicks of one group in order of time and
-returns the evidence bits of each click. docs/classification.md, section 9.1, says which clicks around a hit
-get evidence.
+A honeypot link is a link that readers do not see, and a honeypot hit is a click on it. Each detector takes the clicks
+of one group in order of time and returns the evidence bits of each click. The conditions are in docs/classification.md,
+section 9.1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,14 +34,19 @@ AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
 
 
 def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
-    """Set HONEYPOT_BY_TOKEN on clicks at most 2 minutes from a honeypot hit with the same token (rule 18)."""
+    """Return HONEYPOT_BY_TOKEN for clicks within 2 minutes of a click on the honeypot link, else 0
+    (docs/classification.md, rule 18).
+
+    Readers do not see a honeypot link. All ``clicks`` are on links with one recipient's token.
+    """
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 
 
 def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
-    """Set HONEYPOT_BY_NETWORK on clicks within 15 minutes of a honeypot hit from their network (rule 18b).
+    """Return HONEYPOT_BY_NETWORK for clicks within 15 minutes of a click on the honeypot link, else 0
+    (docs/classification.md, rule 18b).
 
-    The clicks are those of a data center's network.
+    Readers do not see a honeypot link. All ``clicks`` come from one network of a data center.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_NETWORK, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
@@ -52,10 +57,12 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 
 
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
-    """Set HONEYPOT_BY_ADDRESS on clicks within 15 minutes of a honeypot hit from their address (rule 18b).
+    """Return HONEYPOT_BY_ADDRESS for clicks within 15 minutes of a click on the honeypot link, else 0
+    (docs/classification.md, rule 18b).
 
-    If the hit looks like a reader's, only clicks that also have its user agent are marked: people do reach a
-    honeypot link, for example by assistive software or the text part of a mail.
+    Readers do not see a honeypot link. All ``clicks`` come from one address. If the click on the honeypot link looks
+    like a reader's, only clicks with its user agent get the bit, because people do reach such a link: by assistive
+    software, for example, or in the text part of a mail.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)
@@ -65,7 +72,10 @@ def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
 
 
 def _reader_hit_times(clicks: SortedClicks) -> dict[int | str, list[int]]:
-    """Return, for each user agent, the times of its clicks on the honeypot link that look like a reader's."""
+    """Return the times (milliseconds) of those clicks on the honeypot link that look like a reader's, by user agent.
+
+    Readers normally do not see a honeypot link.
+    """
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
         if click.honeypot and click.agent_id is not None and not looks_automated(click):
@@ -83,5 +93,7 @@ def _is_near_hit(
 
 
 def looks_automated(click: NearbyClick) -> bool:
-    """Return whether a honeypot hit has a further sign of automation, in its request or its network."""
+    """Return whether a click on a link that readers do not see has another sign of automation, in its request or
+    network.
+    """
     return bool(click.evidence & AUTOMATION_MASK) or click.reason in REQUEST_REASONS

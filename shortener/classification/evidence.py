@@ -1,7 +1,7 @@
-"""The evidence bits of a click, the request fields that the rules read, and the result of classification.
+"""The evidence bits of a click, the fields of a request that the rules read, and the result of a classification.
 
-Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. The store keeps the integer in one column, so
-that stored clicks can be classified again. All bits are described in docs/classification.md, section 4.
+Evidence is one integer. Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. It is stored, so that
+clicks can be classified again. All bits are described in docs/classification.md, section 4.
 """
 
 from collections.abc import Mapping
@@ -60,9 +60,9 @@ REQUEST_EVIDENCE_TEXTS: Mapping[int, str] = {
 
 
 class ClickRequest(Struct, frozen=True):
-    """The fields of a request that the rules read.
+    """The fields of a request that the classification rules read.
 
-    None means that a field is unknown, empty that it was not sent.
+    None means that a field is unknown; an empty value means that it was not sent.
     """
 
     ts: float
@@ -88,7 +88,7 @@ class ClickRequest(Struct, frozen=True):
 
 
 class Classification(Struct, frozen=True):
-    """The verdict on a click, the reason (a name in ``reasons.REASONS``), and the evidence bits."""
+    """The verdict on a click, such as ``scanner``, the rule that gave it (``reason``), and the evidence bits."""
 
     verdict: str
     reason: str

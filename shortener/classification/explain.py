@@ -1,4 +1,4 @@
-"""Explanation of a verdict: the rules that match the click, the one that decided, and the evidence."""
+"""Explanation of a verdict: the rules that match a click, which of them decided, and the evidence."""
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ _HEADER_REASONS = {"prefetch-header", "range-request", "no-navigation"}
 
 
 class RuleMatch(Struct, frozen=True):
-    """A rule that matches a click, with its reason, the reason's verdict and its description."""
+    """A rule that matches a click: its reason, verdict and description, and the evidence that it read."""
 
     reason: str
     verdict: str
@@ -33,7 +33,7 @@ class RuleMatch(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """All rules that match a click, the most certain first, and descriptions of all its evidence bits."""
+    """All rules that match a click, the most certain first, and a description of each evidence bit of the click."""
 
     matches: tuple[RuleMatch, ...]
     evidence_texts: tuple[str, ...]
@@ -42,7 +42,7 @@ class Explanation(Struct, frozen=True):
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
     """Return the explanation of a stored click's verdict, from the click's evidence bits and its request.
 
-    Without ``request``, the rules that read only the request are not listed, unless one of them decided.
+    If ``request`` is missing, rules on the request are listed only if one of them decided.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []
@@ -70,7 +70,7 @@ def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *
 
 
 def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
-    """Return descriptions of the evidence, headers or network by which the rule with this reason matches."""
+    """Return descriptions of what made the rule with this reason match: evidence bits, headers or network."""
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)

@@ -1,10 +1,9 @@
-"""The rules for groups of clicks; each rule is defined once, with its reason, evidence and condition.
+"""The rules that classify a click by the clicks around it. Each is defined once, and they are tried in the listed
+order.
 
-A rule has a reason (verdict, precision class and description), a detection (detector, groups, evidence bits with their
-texts), and a condition. The groups' detectors, all reasons and all evidence texts are derived from these definitions.
-
-The time from the sending of the issue to the click is called the age of the click. The rules are tried in the order in
-which they are listed here. docs/classification.md, section 7, gives their precision and explains the time limits.
+A rule has a reason (its name, with verdict, precision class and description), a detection (a detector, the groups that
+it compares, and its evidence bits with their texts) and a condition on evidence and age. Age is the time from the
+sending of the issue to the click. docs/classification.md, section 7, gives the precision and explains the time limits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +75,7 @@ UNKNOWN_AGE_MS = 1 << 62
 
 
 class Detection(Struct, frozen=True):
-    """A detector, the groupings whose clicks it compares, and the text of each evidence bit that it sets."""
+    """A detector, the kinds of groups whose clicks it compares, and the text of each evidence bit that it sets."""
 
     detect: Detector
     groupings: tuple[Grouping, ...]
@@ -84,12 +83,12 @@ class Detection(Struct, frozen=True):
 
     @property
     def evidence_mask(self) -> int:
-        """All evidence bits that the detector can set."""
+        """All evidence bits that the detector can set, as one integer."""
         return sum(self.texts)
 
 
 class GroupRule(Struct, frozen=True):
-    """A condition on a click's evidence and age, and the reason of a click that meets it."""
+    """A condition on a click's evidence bits and age, and the reason that a matching click gets."""
 
     reason: str
     description: str
@@ -136,15 +135,19 @@ def _most_links(evidence: int, age: int) -> bool:  # rule 19
 
 
 def has_corroboration(evidence: int) -> bool:
-    """Return whether the evidence contains a second signal (docs/classification.md, section 4)."""
+    """Return whether the evidence contains a second signal, weak evidence that some rules require in addition.
+
+    Second signals are listed in docs/classification.md, section 4.
+    """
     return count_corroborations(evidence) > 0
 
 
 def count_corroborations(evidence: int) -> int:
-    """Return the number of second signals in the evidence (docs/classification.md, section 4).
+    """Return the number of second signals in the evidence: weak evidence that some rules require in addition.
 
-    The result is 0 if the referrer is a mail-security service that rewrites links. Readers' own browsers come from such
-    a service, and missing headers prove nothing there, because proxies often remove them (rule 10).
+    The result is 0 if the referrer is a mail-security service that rewrites links (rule 10): it sends on readers' own
+    browsers, and its customers' proxies often remove headers. Second signals are listed in docs/classification.md,
+    section 4.
     """
     if evidence & REWRITTEN_LINK:
         return 0
@@ -157,7 +160,10 @@ _CORROBORATION_MASK = CORROBORATING | DATACENTER | SECURITY_VENDOR | MAIL_GATEWA
 def _detected(
     reason: str, *detections: Detection, verdict: Verdict = "scanner", precision: Precision = "sure"
 ) -> GroupRule:
-    """Return a rule that matches clicks with any bit of its detections; the text of the first bit describes it."""
+    """Return a rule that matches clicks with any evidence bit of the ``detections``.
+
+    Its description is the text of the first bit.
+    """
     mask = sum(detection.evidence_mask for detection in detections)
     description = next(iter(detections[0].texts.values()))
     return GroupRule(reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision)

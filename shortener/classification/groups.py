@@ -1,8 +1,7 @@
 """The kinds of correlation groups: which fields their clicks share, and the time window of each.
 
-Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks
-are around it, and not on the order in which they arrived. The groups are listed in docs/classification.md,
-section 5.
+Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks are around
+it, and not on the order in which they arrived. All kinds are listed in docs/classification.md, section 5.
 """
 
 from collections.abc import Callable, Hashable
@@ -23,7 +22,7 @@ Detector = Callable[[SortedClicks], list[int]]
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
-    """One kind of correlation group, with the detectors that compare the clicks of a group."""
+    """One kind of correlation group, such as the clicks of one network in one issue, with its detectors."""
 
     name: str
     key_fields: tuple[str, ...]
@@ -46,7 +45,10 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """Return the evidence bits of each click in a group, which must be sorted by ``sort_key``."""
+    """Run the detectors of one kind of group on a group of clicks. Return the evidence bits of each click.
+
+    ``group`` must be sorted by ``sort_key``.
+    """
     evidence = grouping.detectors[0](group)
     for detect in grouping.detectors[1:]:
         evidence = [bits | more for bits, more in zip(evidence, detect(group), strict=True)]
@@ -54,10 +56,7 @@ def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
 
 
 def sort_key(click: NearbyClick) -> tuple[int, int, int]:
-    """Return the key that sorts clicks by time.
-
-    The order of clicks with equal times does not depend on arrival.
-    """
+    """Return the key by which clicks are sorted: the time, then values that do not depend on the order of arrival."""
     return click.ts_ms, click.n, click.link_id
 
 

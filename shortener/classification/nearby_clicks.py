@@ -1,4 +1,4 @@
-"""A click with the fields that are needed to compare it with nearby clicks."""
+"""The fields of a click by which it is compared with nearby clicks."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,10 @@ from shortener.classification.request_reasons import REQUEST_REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
-    """A click with the fields that are needed to compare it with other clicks.
+    """The fields of a click that are needed to compare it with other clicks.
 
-    None means unknown; an ``issue_id`` of None means that the link belongs to no issue.
+    None means unknown; an ``issue_id`` of None means that the link belongs to no issue. ``n`` is the number of the
+    link's occurrence in the issue.
     """
 
     seq: int
@@ -47,23 +48,23 @@ SortedClicks = Sequence[NearbyClick]
 
 
 def is_correlatable(click: NearbyClick) -> bool:
-    """Return whether a click may be in correlation groups.
+    """Return whether a click is compared with other clicks.
 
-    Previews and prefetches are in none, because readers cause them.
+    Previews and prefetches are not, because they follow from what a reader does.
     """
     reason = REQUEST_REASONS.get(click.reason)
     return reason is None or reason.verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether a click came from a mail gateway or a data center, according to its evidence bits.
+    """Return whether the evidence bits contain a mail gateway's network or a data center.
 
-    Data centers of security vendors do not count, because vendors run browsers of readers there (browser
+    Data centers of security vendors are not included, because people browse from there in remote browsers (browser
     isolation).
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 
 
 def from_listed_network(evidence: int) -> bool:
-    """Return whether a click came from a data center, mail gateway or security vendor, according to its bits."""
+    """Return whether the evidence bits contain a data center, a mail gateway or a security vendor."""
     return bool(evidence & (DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR))

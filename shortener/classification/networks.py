@@ -37,14 +37,14 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A set of listed networks, to find out whether the /24 (IPv4) or /48 (IPv6) of a click is among them.
+    """A set of networks that tells whether the /24 (IPv4) or /48 (IPv6) of a click is in it.
 
-    A network counts as listed if at least half of its addresses are. Neighbouring prefixes of a cloud are added up. A
-    single listed server (a /32) does not make the other 255 addresses of its /24 a data center.
+    A network is in the set if at least half of its addresses are. Neighbouring prefixes of a cloud are added up. A
+    single server (a /32) does not make the other 255 addresses of its /24 a data center.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
-        """Build the table from the addresses of ``networks`` that are in no network of ``excluded``."""
+        """Build the table from the addresses that are in ``networks`` but not in ``excluded``."""
         included, removed = list(networks), list(excluded)
         self._intervals = {
             version: subtract(_intervals(included, version), _intervals(removed, version)) for version in (4, 6)
@@ -56,13 +56,13 @@ class NetworkTable:
         return sum(map(len, self._intervals.values()))
 
     def fingerprint(self) -> int:
-        """Return a 32-bit checksum of the table's content."""
+        """Return a 32-bit checksum of the table's content, by which a change is noticed."""
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:
         """Return whether at least half of the addresses of ``net`` are in the table.
 
-        False if ``net`` is None or is neither a network nor an address.
+        The result is False if ``net`` is None, or neither a network nor an address.
         """
         return net is not None and len(self) > 0 and self._cached_lookup(net)
 
@@ -84,8 +84,8 @@ class NetworkTable:
 def read_networks(text: str, *, name: str) -> list[Network]:
     """Return the networks in ``text``, the content of a file; error messages begin with the file's ``name``.
 
-    The text has one CIDR network a line, or is the JSON that a cloud provider publishes. In a line ``#`` or ``;``
-    starts a comment, and text after a comma or a space is ignored. Raises InputError if an entry is not a network or
+    The text has one CIDR network a line, or is the JSON that a cloud provider publishes. ``#`` or ``;`` starts a
+    comment, and what follows a comma or a space in a line is ignored. Raises InputError if an entry is not a network or
     is too wide, or if the file has no networks.
     """
     text = text.removeprefix("\ufeff")
@@ -135,7 +135,7 @@ def _parse_network(entry: str, location: str) -> Network:
 
 
 def _intervals(networks: Iterable[Network], version: int) -> list[Interval]:
-    """Return the addresses of all networks that have this IP version, as disjoint intervals of integers."""
+    """Return the addresses of the networks of one IP version (4 or 6), as disjoint intervals of integers."""
     return merge(_interval(network) for network in networks if network.version == version)
 
 

@@ -1,4 +1,4 @@
-"""All reasons for verdicts and all evidence texts, collected from the request rules and the group rules."""
+"""All reasons for verdicts and the texts of all evidence bits, collected from the request rules and the group rules."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -27,15 +27,15 @@ EVIDENCE_TEXTS: Mapping[int, str] = {
 
 
 def describe_evidence(evidence: int) -> tuple[str, ...]:
-    """Return the descriptions of all bits that are set in ``evidence``."""
+    """Return a description of each bit that is set in ``evidence``."""
     return tuple(text for bit, text in EVIDENCE_TEXTS.items() if evidence & bit)
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click with this reason is in the strict, usual or lenient count of human clicks.
+    """Return whether a click with this reason is included in one of the three counts of human clicks.
 
-    ``usual`` follows the verdict. ``lenient`` also counts clicks with a *likely* reason, and ``strict`` does not count
-    clicks with a *suspect* one. Raises KeyError for an unknown reason.
+    ``usual`` follows the verdict. ``lenient`` also counts automated clicks whose rule is only *likely* right.
+    ``strict`` leaves out human clicks with a *suspect* pattern. Raises KeyError for an unknown reason.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

@@ -1,7 +1,7 @@
-"""The reasons for verdicts that are decided by the request alone.
+"""The reasons for verdicts that the request alone decides.
 
-A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are
-defined in docs/classification.md, section 8.
+A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are defined in
+docs/classification.md, section 8.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ but with a pattern that scanners show too; ``person``: human.
 
 
 class Reason(Struct, frozen=True):
-    """The verdict, precision class and description of one reason."""
+    """The verdict that a rule gives, how precise the rule is, and its description."""
 
     verdict: Verdict
     description: str

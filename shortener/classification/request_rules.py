@@ -51,12 +51,14 @@ EMPTY_TABLE = NetworkTable()
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """Return a table of the operator's data centers, without networks where people browse (rule 14)."""
+    """Return a table of the operator's data-center networks, without networks from which people browse
+    (docs/classification.md, rule 14).
+    """
     return NetworkTable(networks, excluded=bundled_networks("people"))
 
 
 def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> Classification:
-    """Return the classification of a click by its request alone; human if no rule matches."""
+    """Return the classification of a click by its request alone. The verdict is human if no rule matches."""
     evidence = request_evidence(request, datacenters=datacenters)
     human_reason = "rewritten-link" if evidence & REWRITTEN_LINK else "reader"
     reason = next(request_reasons(request, evidence), human_reason)
@@ -65,15 +67,15 @@ def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY
 
 
 def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits of a request (bits 0 to 11)."""
+    """Return the evidence bits of a request by itself (bits 0 to 11). ``datacenters`` are the operator's lists."""
     from_network = network_evidence(request.net, asn=request.asn, datacenters=datacenters)
     return from_network | _browser_evidence(request) | _header_evidence(request)
 
 
 def request_reasons(request: ClickRequest, evidence: int) -> Iterator[str]:
-    """Yield the reason of every request rule that matches, the most certain first.
+    """Yield the reason of each request rule that matches, the most certain first.
 
-    ``evidence`` are the bits that ``request_evidence`` returns for the request.
+    ``evidence`` is the result of ``request_evidence`` for the request.
     """
     user_agent_reason = None if request.ua is None else bot_reason(request.ua[:MAX_USER_AGENT_LENGTH])
     if user_agent_reason:
@@ -97,7 +99,9 @@ def _header_reasons(request: ClickRequest) -> Iterator[str]:  # rules 1, 4 and 5
 
 
 def is_prefetch(headers: Mapping[str, str]) -> bool:
-    """Return whether the headers declare a prefetch, preview or prerender (rule 4)."""
+    """Return whether headers such as ``Sec-Purpose`` declare a prefetch, preview or prerender (docs/classification.md,
+    rule 4).
+    """
     if "prefetch" in headers.get("sec-purpose", "").lower():
         return True
     purposes = {headers.get(name, "").strip().lower() for name in ("purpose", "x-purpose", "x-moz")}
@@ -120,9 +124,10 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether the browser is doubtful and the request also lacks headers (rules 11 and 12).
+    """Return whether a browser is doubtful and its request also lacks headers that it would send
+    (docs/classification.md, rules 11 and 12).
 
-    A browser is doubtful if it is outdated, never existed, or is a version that mail scanners claim to be.
+    Doubtful is a browser that is outdated, that never existed, or that mail scanners claim to be.
     """
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
@@ -131,9 +136,10 @@ def _is_false_browser(evidence: int) -> bool:
 
 
 def network_evidence(net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits for a network: data center, security vendor, mail gateway (rules 13, 14).
+    """Return the evidence bits of a network: data center, security vendor, mail gateway (docs/classification.md, rules
+    13 and 14).
 
-    ``net`` is a /24 or /48, ``asn`` its autonomous system number, ``datacenters`` the operator's lists.
+    ``net`` is a /24 (IPv4) or /48 (IPv6), ``asn`` its autonomous system number, ``datacenters`` the operator's lists.
     """
     evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:
@@ -178,6 +184,8 @@ def _has_fetch_metadata(headers: Mapping[str, str]) -> bool:
 
 
 def is_rewriter(referrer: str) -> bool:
-    """Return whether a referrer URL belongs to a mail-security service that rewrites links (rule 10)."""
+    """Return whether a referrer URL belongs to a mail-security service that replaces links in mails by its own
+    (docs/classification.md, rule 10).
+    """
     host = referrer.partition("//")[2].partition("/")[0].partition(":")[0].lower()
     return any(host == rewriter or host.endswith("." + rewriter) for rewriter in REWRITER_HOSTS)

@@ -1,4 +1,4 @@
-"""Counts in sliding time windows, and the click rate that readers alone cause.
+"""Counts in sliding time windows, and an estimate of the click rate that readers cause without scanners.
 
 Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of equal times.
 """
@@ -24,7 +24,7 @@ RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
 def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:
     """Return for each time the largest number of different items in any time window that contains it.
 
-    A window is ``window_ms`` long. ``items`` has one entry for each of the ``times``, such as the clicked link.
+    A window is ``window_ms`` long. ``items`` has one entry for each time, such as the clicked link.
     """
     if len(set(items)) == 1:
         return [1] * len(times)
@@ -48,9 +48,9 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return, for the window that ends at each time, its first index and its number of different items.
+    """Return two lists about the time windows of ``window_ms`` that end at each of ``times``.
 
-    The result is two lists. A window is ``window_ms`` long.
+    They are the index of the first time in each window, and the number of different items in it.
     """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
@@ -77,9 +77,9 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds in which the group has a click, sorted. The rate follows from the share of
-    seconds with a click, and is infinite if all have one (docs/classification.md, section 6.1). An average would be
-    raised by every click of a scanner; this rate is raised only by the few seconds that contain them.
+    ``seconds`` are the different seconds in which the group has a click, in order. The rate is derived from the share
+    of seconds with a click, so a scanner with many clicks in few seconds hardly raises it. It is infinite if all
+    seconds have one (docs/classification.md, section 6.1).
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
@@ -94,10 +94,10 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """Return how many different links must be opened within a second to be a burst, at ``rate`` clicks a second.
+    """Return how many different links within one second are a burst, if readers make ``rate`` clicks a second.
 
-    The result is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a probability
-    of at most FALSE_ALARM_RATE. If there is none, it is ``maximum`` (docs/classification.md, section 6.1).
+    It is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a probability of at
+    most FALSE_ALARM_RATE. If there is none, it is ``maximum`` (docs/classification.md, section 6.1).
     """
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 
 class CliContext(Struct):
-    """State that each command receives: the path of the configuration file, and the configuration, loaded on first use.
+    """What each command receives: the path of the configuration file, and the configuration, which is loaded when
+    needed.
 
-    ``config`` includes the settings in the store. ``file_config`` does not, for commands that do not read the store,
-    such as ``serve``.
+    ``config`` includes the settings that editors have stored. ``file_config`` does not, for commands such as ``serve``
+    that do not read the store.
     """
 
     config_file: str | None
@@ -39,20 +40,26 @@ class CliContext(Struct):
 
     @property
     def file_config(self) -> Config:
-        """The configuration of the file and the environment. Raises ConfigError."""
+        """The configuration of file and environment, without the settings that editors have stored. Raises
+        ConfigError.
+        """
         if self.cached_file_config is None:
             self.cached_file_config = load(self.config_path, environment=environment())
         return self.cached_file_config
 
     @property
     def config(self) -> Config:
-        """The configuration with the settings in the store, if there is one that can be read. Raises ConfigError."""
+        """The configuration with the settings that editors have stored, if the store can be read. Raises
+        ConfigError.
+        """
         if self.cached_config is None:
             self.cached_config = with_settings(self.file_config, self.stored_settings())
         return self.cached_config
 
     def stored_settings(self) -> dict[str, str]:
-        """Return the settings in the store by key; none if there is no readable store. Raises ConfigError."""
+        """Return the settings that editors have stored, by key; empty if the store cannot be read. Raises
+        ConfigError.
+        """
         data, url = self.file_config.data_directory, self.file_config.storage.url
         if not (url or (data / STORE_FILE_NAME).exists()):
             return {}
@@ -65,11 +72,11 @@ class CliContext(Struct):
             return {}
 
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
-        """Open the store and return it, migrated if necessary. Raises StoreError.
+        """Open the store and return it, migrated if necessary.
 
-        ``missing`` says what happens without a store: ``create`` creates it, ``empty`` returns an empty temporary store
-        for this command, and ``error`` raises StoreError. Raises ConfigError if there is no store, and neither a
-        configuration file nor an environment variable says where to create one.
+        ``missing`` says what happens if there is no store: ``create`` creates it, ``empty`` returns an empty temporary
+        store for this command, and ``error`` raises StoreError. Raises StoreError if the store cannot be used. Raises
+        ConfigError if there is no store, and neither a file nor an environment variable configures where to create it.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
@@ -114,10 +121,12 @@ SECTIONS = {
 
 
 class MainGroup(Group):
-    """The group of all commands. It prints errors that users can cause as one line."""
+    """The group of all commands. Errors that users can cause are printed as one line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line. Errors outside of a command, such as a full disk for ``--help``, are one line too."""
+        """Run the command line. Errors outside of a command, such as a full disk during ``--help``, are one
+        line too.
+        """
         open_closed_streams()
         with report_errors():
             return super().main(*args, **kwargs)
@@ -135,20 +144,20 @@ pass_cli_context = click.make_pass_decorator(CliContext)
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a command that gets the CliContext and an open store, which is closed at the end of the command.
+    """Give a command the CliContext and an open store, which is closed when the command ends.
 
-    If there is no store yet, the command gets an empty temporary one, and creates nothing.
+    If there is no store yet, the command gets an empty temporary one, and none is created.
     """
     return _pass_store(command, missing="empty")
 
 
 def with_new_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Like ``with_store``, for commands that create the store if there is none."""
+    """Give a command the CliContext and an open store, which is created if there is none."""
     return _pass_store(command, missing="create")
 
 
 def with_existing_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Like ``with_store``, for commands that make no sense without a store; they raise StoreError then."""
+    """Give a command the CliContext and an open store. If there is none, the command raises StoreError."""
     return _pass_store(command, missing="error")
 
 

@@ -187,7 +187,7 @@ def reclassify(context: CliContext, store: Store, since: int | None, output_form
 
 
 class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """Number of clicks of one issue (None: of no issue) whose verdict changed from ``before`` to ``after``."""
+    """Number of clicks of one issue whose verdict changed from ``before`` to ``after``; None for clicks of no issue."""
 
     issue: str | None
     before: str

@@ -84,9 +84,9 @@ def demo(directory: Path, port: int, leave: bool) -> None:
 
 
 def _prepare_directory(directory: Path, *, port: int) -> Path:
-    """Write a configuration file into an empty ``directory``, and return the file's path.
+    """Write a configuration file for the demonstration into ``directory``, and return the file's path.
 
-    An earlier demonstration in the directory is deleted. Raises InputError if the directory contains anything else.
+    An earlier demonstration in the directory is deleted. Raises InputError if it contains anything else.
     """
     config_path = directory / "config.toml"
     if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
@@ -98,7 +98,9 @@ def _prepare_directory(directory: Path, *, port: int) -> Path:
 
 
 def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> list[IssueContents]:
-    """Add the six issues and write the clicks of each to the click log. Return the issues, the oldest first."""
+    """Add the six sample issues, and write their simulated clicks to the click log. Return the issues, the oldest
+    first.
+    """
     issues = sample_issues()
     added = []
     log = config.data_directory / LOG_DIRECTORY
@@ -124,12 +126,18 @@ def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> l
 
 
 def _last_sending(now: int) -> int:
-    """Return the latest sending time that lets all simulated readers click before ``now``, in seconds of UTC."""
+    """Return the sending time of the last sample issue, in seconds of the UTC epoch.
+
+    It is the latest time that lets all simulated readers click before ``now``.
+    """
     return (now - LATEST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
 
 
 def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
-    """Add one issue as `shortener issue add` does on the day of sending, and write it with and without short links."""
+    """Add one sample issue, as `shortener issue add` would have done on the day of its sending.
+
+    Its document is written to ``directory`` with and without short links.
+    """
     request = AddRequest(
         source=issue.source, filename="issue.md", slug=issue.slug, sent_at=sent_at, recipients=issue.recipients
     )
@@ -140,7 +148,7 @@ def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue
 
 
 def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -> list[ReaderLink]:
-    """Return the placements of an issue in document order, with the appeal of the article that each leads to."""
+    """Return the links of an issue in document order, each with how much its article attracts the simulated readers."""
     positions = {article.url: article.position for article in contents.articles}
     last_position = len(positions) + 1
     links = []
@@ -160,7 +168,7 @@ def _print_reports(config_path: Path, slug: str) -> None:
 
 
 def _serve(config: Config, config_path: Path, issues: list[IssueContents], directory: Path, *, leave: bool) -> None:
-    """Start the server, print the addresses to open, and keep it running unless ``leave`` is true."""
+    """Start the server and print the URLs to open. If ``leave`` is false, keep the server running until Ctrl-C."""
     server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
         stdout=subprocess.PIPE,

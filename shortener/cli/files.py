@@ -51,11 +51,11 @@ def read_csv(
     all_cells_required: bool = False,
     max_bytes: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file with a header line as (line number, cells by column).
+    """Yield the rows of a CSV file with a header line, as (line number, cells by column name). Raises InputError.
 
-    ``required`` are the columns that the header must have. ``aliases`` maps other spellings of a column, in lower-case
-    letters only, to its name. Of the characters in ``delimiters``, the one most frequent in the header is used. With
-    ``all_cells_required``, a row with fewer cells than the header is an error. Raises InputError.
+    ``required`` are the columns that the header must have. ``aliases`` maps other names of a column, in lower case and
+    only letters, to its name. The delimiter is the character of ``delimiters`` that is most frequent in the header.
+    With ``all_cells_required``, a row with fewer cells than the header is an error.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
@@ -78,7 +78,10 @@ def read_csv(
 
 
 def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
-    """Return the column names of a header line. Of several aliases of one name, only the first is renamed."""
+    """Return the column names of a header line, with other names replaced as ``aliases`` says.
+
+    If several names stand for one column, only the first is replaced.
+    """
     columns: list[str] = []
     for cell in header:
         column = cell.strip().lower()
@@ -88,7 +91,10 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
 
 
 def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
-    """Print the first MAX_LISTED_ERRORS of ``errors``, pairs of line number and message, and raise InputError."""
+    """Print the first MAX_LISTED_ERRORS of ``errors``, which are (line number, message), and raise InputError.
+
+    ``row_count`` is the number of all rows.
+    """
     for line, message in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {message}", err=True)
     more = f", the first {MAX_LISTED_ERRORS} are listed above" if len(errors) > MAX_LISTED_ERRORS else ""
@@ -97,11 +103,11 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 
 @contextmanager
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces ``path`` if the block succeeds; None or "-" is standard output.
+    """Open a temporary file, which replaces the file ``path`` if the ``with`` block succeeds.
 
-    The file is opened at once, so a path that cannot be written is reported before the block runs. Raises InputError
-    if the file cannot be opened or written, or if ``path`` is the file ``protected``, which must not be overwritten. A
-    device or a pipe is written directly.
+    None or "-" means standard output. The temporary file is opened at once, so a path that cannot be written is
+    reported before the block runs. A device or a pipe is written directly. Raises InputError if the file cannot be
+    opened or written, or if ``path`` is the file ``protected``.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

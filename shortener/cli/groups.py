@@ -23,10 +23,10 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Group that lists its commands in the order of definition.
+    """Group that lists its commands in the order of their definition. Their modules are loaded when they are called.
 
-    ``sections`` maps headings to commands, and each command to the module in ``shortener.cli`` that defines it. Such a
-    module is loaded when its command is called. Its ``COMMANDS`` are the commands that it defines.
+    ``sections`` maps headings of the help to commands, and each command to its module in ``shortener.cli``. The
+    module's ``COMMANDS`` are the commands that it defines.
     """
 
     command_class = Command
@@ -48,7 +48,7 @@ class Group(click.Group):
         return [*self.commands, *(name for names in self.sections.values() for name in names)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, and load its module if necessary. Return None for an unknown name."""
+        """Return the command with this name; its module is loaded if necessary. Return None for an unknown name."""
         for names in self.sections.values():
             if cmd_name in names:
                 commands = importlib.import_module(f"shortener.cli.{names[cmd_name]}").COMMANDS
@@ -69,7 +69,9 @@ class Group(click.Group):
         return command.get_short_help_str(MAX_SUMMARY_LENGTH + 1) if command else ""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples of the group, or else the first examples of its first two commands."""
+        """Write the examples of the group. If it has none, write the first example of each of its first two
+        commands.
+        """
         write_examples(formatter, self.examples or tuple(self._examples_of_commands(ctx))[:2])
 
     def _examples_of_commands(self, ctx: click.Context) -> Iterator[str]:

@@ -41,12 +41,12 @@ port = {port}
 
 
 class HostType(click.ParamType[str]):
-    """Option type: the host of short links. A scheme before it and a slash after it are removed."""
+    """Option type: the host of short links. A scheme before the host and a slash after it are removed."""
 
     name = "host"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the host in lower case. Other text is a usage error."""
+        """Return the host in lower case. A text that is not a host is a usage error."""
         host = str(value).strip().lower().removeprefix("https://").removeprefix("http://").rstrip("/")
         try:
             return msgspec.convert({"host": host}, Domain).host
@@ -60,7 +60,7 @@ class ZoneType(click.ParamType[str]):
     name = "zone"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name. Unknown zones are a usage error."""
+        """Return the name of the time zone. An unknown one is a usage error."""
         name = str(value).strip()
         try:
             return ZoneInfo(name).key
@@ -97,7 +97,10 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
 
 
 def _ask(question: str, answer: click.ParamType[str], *, option: str, default: str | None = None) -> str:
-    """Return the answer of the user to a question. Without a terminal it is a usage error, which names the option."""
+    """Ask the user a question and return the answer.
+
+    Without a terminal this is a usage error, which names the ``option`` to use instead.
+    """
     try:
         return str(click.prompt(question, type=answer, default=default, err=not sys.stdout.isatty()))
     except click.Abort:

@@ -122,7 +122,7 @@ def add(
 
 
 def _add(context: CliContext, store: Store, request: AddRequest, output_file: BinaryIO, confirmed: bool) -> AddResult:
-    """Add the issue and write it; if it cannot be written, it is not added."""
+    """Add the issue and write its document. If the document cannot be written, the issue is not added."""
     request = replace(request, confirmed=confirmed)
     with store.transaction():
         result = add_or_update_issue(store, request, config=context.config, now=int(time.time()))
@@ -171,7 +171,7 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
 
 
 def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what is stored of a mail, and the time in its header if the issue has none."""
+    """Print what is stored of a mail and, if the issue has no sending time, the time in the mail's header."""
     click.echo(f"Mail: {MAIL_STORED}.", err=to_stderr)
     if result.date_in_headers is not None and result.created:
         date = datetime.fromtimestamp(result.date_in_headers, UTC).isoformat().replace("+00:00", "Z")
@@ -183,7 +183,7 @@ def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
-    """Print the honeypot link, its HTML, and what it means for readers."""
+    """Print the honeypot link (one that readers do not see) and its HTML, and what it means for readers."""
     if result.honeypot_html:
         click.echo(
             f"Honeypot link {result.honeypot_url} at the end of the body, which no reader sees:",
@@ -200,7 +200,7 @@ def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what the recipient token means for privacy, and what to check in a test send."""
+    """Print what the token for each recipient means for privacy, and what to check in a test send."""
     if result.changed and result.recipient_tag:
         click.echo(
             f"Every short URL ends in ?_c={result.recipient_tag}, which your sender replaces for each recipient.\n"
@@ -215,7 +215,10 @@ def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
-    """Reclassify the clicks of issues whose sending time or honeypot links changed, and print the new verdicts."""
+    """Reclassify the clicks of all queued issues, and print which verdicts changed.
+
+    Issues are queued when their sending time or their honeypot links (which readers do not see) change.
+    """
     changes = run_reclassification_queue(store)
     for (_, before, after), clicks in sorted(changes.items(), key=lambda item: -item[1]):
         click.echo(f"Reclassified: {clicks:,} clicks from {before} to {after}.", err=to_stderr)

@@ -124,7 +124,9 @@ def set_issue(
 
 
 class _IssueChanges(Struct, frozen=True):
-    """Options of ``issue set`` that concern the issue itself; None if not given."""
+    """The options of ``issue set`` that concern the issue itself, not an article. None means that an option is not
+    given.
+    """
 
     title: str | None
     sent_at: int | None
@@ -136,7 +138,7 @@ class _IssueChanges(Struct, frozen=True):
 def _save_changes(
     context: CliContext, store: Store, slug: str, changes: _IssueChanges, now: int, confirmed: bool
 ) -> list[str]:
-    """Save all changes in one transaction, and return a message about each."""
+    """Save all changes of an issue in one transaction, and return a message about each."""
     messages = []
     with store.transaction():
         for url, is_honeypot in ((changes.trap, True), (changes.not_trap, False)):
@@ -163,12 +165,15 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return the new value that an option sets: UNSET without the option, None for ``clear_value``, else its value."""
+    """Return the new value that an option sets. Without the option it is UNSET, which means no change.
+
+    If the option has the value ``clear_value``, it is None, which clears the field.
+    """
     return UNSET if value is None else None if value == clear_value else value
 
 
 def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> str:
-    """Mark a link as a honeypot or not, and return the message about it."""
+    """Mark a link as a honeypot link (one that readers do not see), or unmark it. Return the message about it."""
     link = edit.mark_honeypot(
         store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
     )

@@ -203,7 +203,10 @@ def set_link(
 
 
 def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config) -> Link:
-    """Apply all ``changes`` in one transaction, and return the link as it was before them. ``url`` is its short URL."""
+    """Apply all ``changes`` to the link with the short URL ``url``, in one transaction.
+
+    Return the link as it was before.
+    """
     now = int(time.time())
     with store.transaction():
         short_link = get_link(store, url, config=config)
@@ -265,7 +268,7 @@ def _with_progress_bar(items: list[_Item], description: str) -> Iterable[_Item]:
 def _valid_rows(
     rows: Iterable[tuple[int, dict[str, str]]], errors: list[tuple[int, str]], *, config: Config
 ) -> Iterator[_ImportRow]:
-    """Yield the valid rows. For each invalid row, append (line number, message) to ``errors``."""
+    """Yield the valid rows of an imported file. For each invalid row, append (line number, message) to ``errors``."""
     for line, cells in rows:
         try:
             host, code = parse_link_key(cells["short_url"], config=config)
@@ -279,9 +282,9 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Store the rows. For each link that already has another target, append (line number, message) to ``errors``.
+    """Store imported links. Return the number of new links, and that of links that existed already.
 
-    Return two counts: new links, and existing links that had this target or none.
+    For each link that already has another target, append (line number, message) to ``errors``.
     """
     now, new, existing = int(time.time()), 0, 0
     for row in rows:

@@ -59,7 +59,7 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 
 
 def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, then return a new one. Return None if ``stop`` returns True before that."""
+    """Wait until no other collector runs, then return a new one. Return None if ``stop()`` returns True before that."""
     try:
         return Collector(store, config=config)
     except AlreadyRunning as error:
@@ -153,7 +153,10 @@ class ConfigurationRow(Struct, frozen=True):
 
 
 def _configuration_rows(context: CliContext) -> list[ConfigurationRow]:
-    """Return all keys with their values; those of a domain begin with ``domain.<host>``. Raises ConfigError."""
+    """Return all keys of the configuration with their values. Those of a domain begin with ``domain.<host>``.
+
+    Raises ConfigError.
+    """
     given, stored = context.file_config.given, context.stored_settings()
     tree = msgspec.to_builtins(context.config)
     tree["site"] |= {

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share: times, date ranges, domains and short URLs."""
+"""Options and arguments that several commands have: times, time ranges, domains and short URLs."""
 
 import getpass
 import sys
@@ -20,7 +20,9 @@ from shortener.store.links import Link
 
 
 def parse_time(text: str, *, zone: ZoneInfo) -> int:
-    """Return an ISO 8601 time as seconds of the UTC epoch; without an offset it is in ``zone``. Raises InputError."""
+    """Return an ISO 8601 time as seconds of the UTC epoch. Without an offset it is a time of ``zone``. Raises
+    InputError.
+    """
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -34,18 +36,20 @@ def parse_time(text: str, *, zone: ZoneInfo) -> int:
 
 
 def check_year(text: str, year: int) -> None:
-    """Raise InputError if the year of the date or time ``text`` is not accepted."""
+    """Raise InputError if ``year`` is out of range. ``text`` is the date or time, for the error message."""
     if not MIN_YEAR <= year <= MAX_YEAR:
         raise InputError(f"{text!r} has the year {year}; it must be from {MIN_YEAR} to {MAX_YEAR}")
 
 
 class TimeType(click.ParamType[int]):
-    """Option type: an ISO 8601 time, in the site's zone if it has no offset, converted to seconds of the UTC epoch."""
+    """Option type: an ISO 8601 time, which is converted to seconds of the UTC epoch. Without an offset the site's zone
+    is used.
+    """
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the time in seconds. An invalid time is a usage error."""
+        """Return the time in seconds of the UTC epoch. An invalid time is a usage error."""
         if isinstance(value, int):
             return value
         try:
@@ -64,10 +68,10 @@ TIME = TimeType()
 
 
 class TimeOrNeverType(TimeType):
-    """Option type: an ISO 8601 time, or ``never``, which is converted to NEVER."""
+    """Option type: an ISO 8601 time, or ``never``, which becomes the number NEVER."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the time in seconds, or NEVER for ``never``. Other text is a usage error."""
+        """Return the time in seconds of the UTC epoch, or NEVER for ``never``. Other text is a usage error."""
         return NEVER if value == "never" else super().convert(value, param, ctx)
 
 
@@ -76,7 +80,7 @@ TIME_OR_NEVER = TimeOrNeverType()
 
 
 class CountOrUnknownType(click.ParamType[int]):
-    """Option type: a positive integer, or ``unknown``, which is converted to UNKNOWN."""
+    """Option type: a positive integer, or ``unknown``, which becomes the number UNKNOWN."""
 
     name = "count"
 
@@ -96,9 +100,9 @@ _Saved = TypeVar("_Saved")
 
 
 def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
-    """Call ``save`` and return its result; its argument is whether unlikely values are confirmed.
+    """Call ``save(False)``. If it raises Doubtful (a value is unlikely) and the user confirms, call ``save(True)``.
 
-    If it raises Doubtful, ask the user and call it again. Without a terminal the error is raised.
+    With ``force``, ``save(True)`` is called at once. Return its result. Without a terminal the error is raised.
     """
     try:
         return save(force)
@@ -119,7 +123,7 @@ def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
-    """Return (host, code) of a short URL. Raises InputError if the URL is not on a configured domain."""
+    """Return (host, code) of a short URL. Raises InputError if it is not on a configured domain."""
     key = parse_short_url(text, domains=config.domains)
     if key is None:
         raise InputError(
@@ -130,7 +134,7 @@ def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
 
 
 def get_link(store: Store, text: str, *, config: Config) -> Link:
-    """Return the link of the short URL ``text``. Raises InputError for another host, NotFound for an unknown code."""
+    """Return the link with the short URL ``text``. Raises InputError for another host, NotFound for an unknown code."""
     return links.get(store, *parse_link_key(text, config=config))
 
 

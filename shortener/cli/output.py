@@ -39,7 +39,7 @@ wide_option = click.option(
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options ``--format`` and ``--wide`` to a command. It receives ``output_format``."""
+    """Add the options ``--format`` and ``--wide`` to a command, which gets the argument ``output_format``."""
     option = click.option(
         "--format",
         "output_format",
@@ -64,9 +64,9 @@ UNKNOWN = "unknown"
 
 
 def format_local_time(time: datetime | float | None, zone: ZoneInfo, *, seconds: bool = False) -> str:
-    """Return a time as text like `2026-11-28 14:05 CET` in the time zone ``zone``.
+    """Format a time in the time zone ``zone``, as `2026-11-28 14:05 CET`. None gives a dash.
 
-    With ``seconds`` it has seconds too. A number means seconds of the UTC epoch. None gives a dash.
+    A number means seconds of the UTC epoch. With ``seconds``, seconds are shown too.
     """
     if time is None:
         return NO_VALUE
@@ -76,19 +76,19 @@ def format_local_time(time: datetime | float | None, zone: ZoneInfo, *, seconds:
 
 
 def format_percent(share: float | None) -> str | None:
-    """Return a share from 0 to 1 as a percentage, with one decimal below 10 %. None gives None."""
+    """Format a share from 0 to 1 as a percentage, with one decimal below 10 %. None gives None."""
     if share is None:
         return None
     return f"{share:.0%}" if share >= 0.0995 or not share else f"{share:.1%}"
 
 
 def or_unknown(value: float | str | None) -> float | str:
-    """Return the value, or "unknown" for None."""
+    """Return the value; "unknown" for None."""
     return UNKNOWN if value is None else value
 
 
 def format_duration(seconds: float) -> str:
-    """Return a number of seconds as text in one unit: seconds, minutes, hours or days."""
+    """Format seconds in one fitting unit: seconds, minutes, hours or days."""
     if seconds < 120:
         return f"{seconds:,.1f} s".replace(".0 ", " ")
     for unit, length in (("days", DAY_SECONDS), ("hours", HOUR_SECONDS)):
@@ -98,7 +98,7 @@ def format_duration(seconds: float) -> str:
 
 
 def sanitize_line(text: str) -> str:
-    """Return text as one line, without control characters that a terminal would interpret."""
+    """Return text as one line, without control characters, which a terminal would interpret."""
     return "".join(c if c.isprintable() or c in ZERO_WIDTH_JOINERS else " " if c.isspace() else "�" for c in text)
 
 
@@ -109,7 +109,7 @@ def print_json(value: Any) -> None:
 
 
 def print_json_array(rows: Iterable[Any]) -> None:
-    """Print a JSON array. Each row is printed as soon as ``rows`` yields it."""
+    """Print a JSON array. Each item is printed as soon as ``rows`` yields it."""
     use_utf8()
     separator = "[\n  "
     for row in rows:
@@ -137,7 +137,10 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 class _TableConsole(Console):
-    """A console that raises BrokenPipeError, so that the command can treat a closed pipe as normal."""
+    """A console of the library rich that raises BrokenPipeError for a closed pipe.
+
+    The command then treats the closed pipe as normal, as it does for other output.
+    """
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError."""
@@ -155,8 +158,8 @@ def print_table(
 ) -> None:
     """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty.
 
-    In a narrow terminal, the columns named in ``optional`` are left out in their order until the table fits, and the
-    ``note`` of each row is a second line of the row. The option --wide shows all columns.
+    In a narrow terminal, the columns ``optional`` are left out one by one until the table fits, and the column ``note``
+    becomes a second line of each row. The option --wide shows all columns.
     """
     cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:
@@ -178,7 +181,7 @@ def print_table(
 
 
 def _table_width() -> int | None:
-    """Return the width for tables in columns: that of the terminal, or PIPE_WIDTH; None with the option --wide."""
+    """Return the width that a table may have: that of the terminal, or PIPE_WIDTH; None (no limit) with --wide."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(WIDE_KEY):
         return None
@@ -186,9 +189,9 @@ def _table_width() -> int | None:
 
 
 def command_name() -> str:
-    """Return the command with which `shortener` was called, so that printed commands can be copied.
+    """Return how to call `shortener` on this machine, so that printed commands can be copied.
 
-    It is the path of the program, unless the shell finds the program by its name.
+    It is the name if the shell finds the program by it, else the path of the program.
     """
     program = Path(sys.argv[0])
     found = shutil.which("shortener")
@@ -198,12 +201,12 @@ def command_name() -> str:
 
 
 def print_line(text: str) -> None:
-    """Print one line of text. Control characters, for example in a title from an issue, are removed."""
+    """Print one line of text. Control characters, such as in the title of an issue, are removed."""
     click.echo(sanitize_line(text))
 
 
 def print_list(lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES) -> None:
-    """Print the first ``limit`` lines, indented, and the number of the others; None prints all."""
+    """Print the first ``limit`` lines, indented, and then the number of those left out. None prints all."""
     shown = lines if limit is None else lines[:limit]
     for line in shown:
         click.echo(f"  {sanitize_line(line)}", err=to_stderr)
@@ -214,7 +217,7 @@ def print_list(lines: Sequence[str], *, to_stderr: bool = False, limit: int | No
 def print_titled_list(
     title: str, lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES
 ) -> None:
-    """Print a title with the number of lines, then the lines as ``print_list`` does. Without lines print nothing."""
+    """Print a title with the number of lines, then the lines as ``print_list`` does. Without lines, print nothing."""
     if lines:
         click.echo(f"{title}: {len(lines)}", err=to_stderr)
         print_list(lines, to_stderr=to_stderr, limit=limit)
@@ -230,5 +233,5 @@ Printer = Callable[[], None]
 
 
 def print_as(output_format: str, *, table: Printer, json: Printer, csv: Printer) -> None:
-    """Call the function for the requested output format: ``table``, ``json`` or ``csv``."""
+    """Call one of the three functions, the one for ``output_format``: ``table``, ``json`` or ``csv``."""
     {"table": table, "json": json, "csv": csv}[output_format]()

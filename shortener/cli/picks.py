@@ -1,4 +1,4 @@
-"""``shortener picks``: the section with a month's picks for the next issue, and editors' decisions about it."""
+"""``shortener picks``: the section of a month's picks (recommended articles), and editors' decisions about them."""
 
 import time
 from collections.abc import Iterator
@@ -139,7 +139,9 @@ def _write_section(
     *,
     now: int,
 ) -> None:
-    """Write the picks section and create its short links. If the section cannot be written, no link is created."""
+    """Write the section of the recommended articles and create its short links. If it cannot be written, no link is
+    created.
+    """
     text = None if template is None else read_text(template, max_bytes=MAX_TEMPLATE_BYTES)
     with open_atomic(output) as file, store.transaction():
         linked = draft_picks.add_short_links(store, draft, config=context.config, now=now)
@@ -250,7 +252,7 @@ _DECISION_HELP: dict[Action, str] = {
 
 
 def _add_decision_command(action: Action) -> None:
-    """Register ``picks pin``, ``picks choose`` or ``picks exclude``, as ``action`` says."""
+    """Define the command ``picks pin``, ``picks choose`` or ``picks exclude``, whichever ``action`` names."""
 
     @picks.command(action, help=_DECISION_HELP[action], examples=[text.format(action) for text in _DECISION_EXAMPLES])
     @click.argument("url")

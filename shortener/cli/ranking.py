@@ -125,14 +125,15 @@ def _table_row(article: RankedArticle, result: Ranking, scale: "AppealScale", si
 
 
 def format_appeal(appeal: float) -> str:
-    """Return an appeal as text: a multiple of what is typical, with two decimals and a multiplication sign."""
+    """Format an appeal: a multiple of what is typical, with two decimals and a multiplication sign."""
     return f"{appeal:.2f}{MULTIPLICATION_SIGN}"
 
 
 class AppealScale:
-    """A logarithmic scale for drawing the intervals of ``articles`` as text. `|` marks an average appeal of 1.
+    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the average article.
 
-    The 5 % most extreme ends on each side are cut off, so that one wide interval does not compress all others.
+    It spans the intervals of ``articles``. The most extreme 5 % of their ends on each side are cut off, so that one
+    wide interval does not compress all others.
     """
 
     def __init__(self, articles: Sequence[RankedArticle]) -> None:
@@ -144,14 +145,15 @@ class AppealScale:
 
     @property
     def heading(self) -> str:
-        """The heading of the column with the intervals, which shows both ends of the scale."""
+        """The heading of the column with the intervals. It shows both ends of the scale."""
         low, high = (f"{math.exp(end):.2g}{MULTIPLICATION_SIGN}" for end in (self._log_low, self._log_high))
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """Return an article's 90 % interval as text: a line with a point at the appeal.
+        """Return an article's 90 % interval as text: a line with a point at its appeal, a multiple of the average
+        article.
 
-        `<` or `>` marks an end beyond the scale.
+        `<` or `>` marks an end that is beyond the scale.
         """
         characters = [" "] * INTERVAL_WIDTH
         characters[self._column(1.0)] = "|"
@@ -175,7 +177,7 @@ def _title_suffix(result: Ranking) -> str:
 
 
 def _footer_lines(result: Ranking) -> Iterator[str]:
-    """Yield the lines below the table, such as the length of the top list, the hidden gems and warnings."""
+    """Yield the lines below the ranking, such as the length of the top list, the hidden gems and warnings."""
     titles = {article.url: article.title for article in result.articles}
     if result.top < len(result.articles):
         yield f"Top picks: the first {result.top}. Articles with their rank in brackets are not among them."
@@ -207,7 +209,7 @@ def _markdown_link(article: RankedArticle) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    """Return text that is escaped for a cell of a Markdown table."""
+    """Return text escaped for a cell of a Markdown table."""
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in sanitize_line(text))
 
 
@@ -233,10 +235,7 @@ def _print_explanation_table(result: Explanation) -> None:
 
 
 def _counted_units(result: Explanation) -> list[str]:
-    """Return the units in which the article was counted: ``visitors``, ``clicks``, or both.
-
-    They are both if its issues were counted differently.
-    """
+    """Return the units in which an article was counted in its issues: ``visitors``, ``clicks``, or both."""
     return [unit for unit in COUNT_COLUMNS if any(getattr(cell, unit) is not None for cell in result.cells)]
 
 

@@ -61,7 +61,10 @@ reasons_option = click.option(
 @format_option
 @with_store
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
-    """Report the clicks of an issue by article and placement."""
+    """Report the clicks of an issue by article and placement.
+
+    A placement is one occurrence of a link in the issue.
+    """
     now = int(time.time())
     result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
     if output_format == "json" or (output_format == "table" and not reasons):
@@ -152,7 +155,10 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a suggestion to show an article again, with its state: open, done in a later issue, or not done."""
+    """Return a line about an article that was suggested to be shown again at another position.
+
+    It ends with the state: open, done in a later issue, or not done.
+    """
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
@@ -172,7 +178,7 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
 
 
 def _print_reasons(result: IssueReport | LinkReport) -> None:
-    """Print the requests by verdict and reason, then the low, best and high estimates of human clicks."""
+    """Print the requests by verdict and reason, and then the low, best and high estimates of human clicks."""
     _print_totals(result.totals, result.quality, settling=result.settling)
     print_table(
         "Verdicts by reason",
@@ -227,7 +233,7 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of a short link by placement.
 
-    CSV has the clicks by hour.
+    A placement is one occurrence of the link in an issue. CSV has the clicks by hour.
     """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(

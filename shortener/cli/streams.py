@@ -16,7 +16,7 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 
 
 def open_closed_streams() -> None:
-    """Open closed standard streams as the null device, and write characters that the encoding lacks as "?".
+    """Open closed standard streams as the null device. Characters that the encoding lacks are written as "?".
 
     If a stream stayed closed, the next file that is opened, such as the store, would get the number of the stream.
     """
@@ -46,7 +46,7 @@ def _reconfigure(**settings: str) -> None:
 
 
 def flush_output() -> None:
-    """Flush standard output, so that a full disk is reported as an error of the command. Raises OSError."""
+    """Write buffered standard output, so that a full disk is reported as an error of the command. Raises OSError."""
     sys.stdout.flush()
 
 
@@ -54,7 +54,7 @@ def flush_output() -> None:
 def report_errors() -> Iterator[None]:
     """Print an error that users can cause as one line on standard error, and exit with status 1.
 
-    If the program that reads the output has ended, as `head` does, exit with status 0 and print nothing.
+    If the program that reads the output has ended, as `head` does, exit with status 0 without a message.
     """
     try:
         yield

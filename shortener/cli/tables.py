@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: optional columns are left out, notes become a second line, long text is folded."""
+"""Tables that fit the terminal: columns are left out, notes become a second line, and long text is folded."""
 
 import textwrap
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 
 
 class FittedTable(Struct, frozen=True):
-    """A table for the terminal, the headings of the columns that were left out, and its full width in characters.
+    """A table for the terminal, and the headings of the columns that were left out.
 
-    The full width is that of the table with all columns and without folded text.
+    ``natural_width`` is the width in characters that it would have with all columns and without folded text.
     """
 
     table: Table
@@ -42,11 +42,11 @@ def fit_table(
     note: str | None = None,
     empty_cells: frozenset[str] = frozenset(),
 ) -> FittedTable:
-    """Return a table that fits ``width`` columns; with None it has all columns, unfolded.
+    """Return a table that is at most ``width`` characters wide. None means no limit.
 
     Until it fits, the columns ``optional`` are left out, the first one first. In a narrow table the text of the column
-    ``note`` is a second line in the column ``title``. Columns in which all cells but ``empty_cells`` are numbers are
-    aligned at the right.
+    ``note`` becomes a second line in the column ``title``. A column is right-aligned if all its cells, except
+    ``empty_cells``, are numbers.
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []
@@ -80,18 +80,18 @@ def _without_scheme(cell: str) -> str:
 
 
 def _width(texts: Sequence[str]) -> int:
-    """Return the width of the longest text, in columns of a terminal."""
+    """Return the width of the longest of these texts, in columns of a terminal."""
     return max((cell_len(text) for text in texts), default=0)
 
 
 def _fold_heading(heading: str, cells: Sequence[str]) -> str:
-    """Return a heading that is wider than its cells, folded to several lines."""
+    """Return a column heading, folded to several lines if it is wider than the cells."""
     width = _width(cells)
     return "\n".join(textwrap.wrap(heading, max(width, 1), break_long_words=False)) if len(heading) > width else heading
 
 
 def _min_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_notes: bool) -> int:
-    """Return the width of a table whose long texts are folded as much as is readable."""
+    """Return the smallest width of a table, at which its long texts are folded as much as is readable."""
     total = 1
     for column, column_cells in cells.items():
         width = _width(column_cells)

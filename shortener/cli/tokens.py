@@ -20,12 +20,12 @@ from shortener.store.tokens import list_all as list_all_tokens
 
 
 class ExpiryType(click.ParamType[int]):
-    """Option type: a day such as 2027-01-31, or an ISO 8601 time, converted to seconds of the UTC epoch."""
+    """Option type: a day such as 2027-01-31, or an ISO 8601 time, which is converted to seconds of the UTC epoch."""
 
     name = "day"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the time in seconds. A text that is neither a day nor a time is a usage error."""
+        """Return the time in seconds of the UTC epoch. Text that is neither a day nor a time is a usage error."""
         try:
             return parse_expiry(value, zone=site_zone(ctx))
         except InputError as error:
@@ -33,10 +33,7 @@ class ExpiryType(click.ParamType[int]):
 
 
 def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
-    """Return the time in seconds of UTC epoch at which a token expires. A day means its end in ``zone``.
-
-    Raises InputError.
-    """
+    """Return when a token expires, in seconds of the UTC epoch. A day means its end in ``zone``. Raises InputError."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

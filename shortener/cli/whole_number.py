@@ -1,4 +1,4 @@
-"""Option type for whole numbers with limits. It has a module of its own because `serve` has to import little."""
+"""Option type for whole numbers with limits, in a module of its own because `serve` has to import little."""
 
 from typing import Any
 

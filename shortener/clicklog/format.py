@@ -38,9 +38,9 @@ OPT_OUT_HEADERS = ("sec-gpc", "dnt")
 
 
 def opts_out(headers: Mapping[str, str]) -> bool:
-    """Return whether one value of a header says that the reader opts out. A proxy may have joined several values.
+    """Return whether request headers say that the reader opts out: Global Privacy Control or Do Not Track is ``1``.
 
-    Extensions may follow the ``1`` of Do Not Track.
+    A proxy may have joined several values with commas; one ``1`` is enough. Text after the ``1`` is ignored.
     """
     for name in OPT_OUT_HEADERS:
         value = headers.get(name)
@@ -50,7 +50,10 @@ def opts_out(headers: Mapping[str, str]) -> bool:
 
 
 class ClickLine(Struct, omit_defaults=True, gc=False):
-    """A line of the click log: one click or miss. None means that the key is absent (docs/click-log.md, section 2)."""
+    """One line of the click log: a click, or a miss (a request that was not redirected).
+
+    None means that the key is missing. The keys are defined in docs/click-log.md, section 2.
+    """
 
     v: int
     id: str
@@ -76,7 +79,7 @@ class ClickLine(Struct, omit_defaults=True, gc=False):
 
 
 class SegmentHeader(Struct):
-    """The first line of a segment that one of our workers writes (docs/click-log.md, section 6.1)."""
+    """The first line of a click-log file that one of our workers writes (docs/click-log.md, section 6.1)."""
 
     v: int
     segment: str
@@ -95,12 +98,12 @@ _UNSTORABLE_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def storable_text(text: str) -> str:
-    """Return a text without NUL and without lone surrogates, which not every database can store."""
+    """Return a text without NUL and lone surrogates, because not every database can store them."""
     return _UNSTORABLE_CHARACTERS.sub("", text)
 
 
 def storable(value: Any) -> Any:
-    """Return a text, or a list or dict of values, with every text as ``storable_text`` returns it."""
+    """Return a value without NUL and lone surrogates in its texts; lists and dicts are converted recursively."""
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):
@@ -109,9 +112,9 @@ def storable(value: Any) -> Any:
 
 
 def decode_line(line: bytes) -> ClickLine:
-    """Return the click or miss of a line, without characters that not every database can store.
+    """Parse one line of the click log. Characters that not every database can store are removed.
 
-    Raises msgspec.DecodeError, UnicodeDecodeError and RecursionError.
+    Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError for a damaged line.
     """
     if b"\\u" not in line or not _UNSTORABLE_ESCAPES.search(line):
         return _decode_line(line)

@@ -1,6 +1,7 @@
-"""Pseudonyms that are stored instead of a client's address: its network, and hashes with a key that changes daily.
+"""Pseudonyms that are stored instead of a client's address: its network, and hashes with a secret key that changes
+daily.
 
-The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without the key a
+The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without the key, a
 hash cannot be linked to an address any more (docs/click-log.md, section 7).
 """
 
@@ -30,7 +31,7 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class DailyKeys:
-    """The daily keys in a data directory, with a small cache in memory."""
+    """The secret keys for hashing addresses, one file for each UTC day, with a small cache in memory."""
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory / KEY_DIRECTORY
@@ -50,9 +51,9 @@ class DailyKeys:
         return key
 
     def _read_or_create(self, day: int) -> bytes:
-        """Return the key of a day (days since 1970) from its file, and create the file if it is missing.
+        """Return the key of a day (days since 1970) from its file; create the file if it is missing.
 
-        Processes that create it at the same time all return one key.
+        If several processes create it at the same time, all return the same key.
         """
         path = self._directory / str(day)
         for _ in range(2):
@@ -65,7 +66,10 @@ class DailyKeys:
         return path.read_bytes()
 
     def _create(self, path: Path) -> None:
-        """Write a key to a temporary file and link it to ``path``, so that no process reads an incomplete key."""
+        """Create the key file ``path`` atomically, so that no process reads an incomplete key.
+
+        A temporary file is written and then hard-linked to ``path``.
+        """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
@@ -81,9 +85,9 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove all keys except today's and yesterday's from memory.
+        """Remove all keys except today's and yesterday's from memory. ``now`` is in seconds since the UTC epoch.
 
-        Call it also while there are no clicks.
+        Call it regularly, even if there are no clicks.
         """
         today = int(now // DAY_SECONDS)
         self._keys = {day: key for day, key in self._keys.items() if today - 1 <= day <= today}
@@ -92,8 +96,8 @@ class DailyKeys:
     def destroy_expired(self, *, now: float) -> int:
         """Delete the key files older than KEY_LIFETIME_SECONDS and return their number.
 
-        A file dated more than a day in the future is deleted as well, unless it is today's key: it was made while the
-        clock was wrong.
+        ``now`` is in seconds since the UTC epoch. A file dated more than a day in the future was made while the clock
+        was wrong. It is deleted as well.
         """
         destroyed = 0
         if not self._directory.is_dir():
@@ -129,14 +133,15 @@ def hash_visitor(address: str, user_agent: str, *, key: bytes) -> str | None:
 
 
 def hash_recipient_token(token: str, *, key: bytes) -> str:
-    """Return the keyed hash of a recipient token."""
+    """Return the keyed hash of a recipient token, which is the value in a link that differs for each recipient."""
     return _hash(b"copy\0" + token.encode("utf-8", "surrogatepass"), key=key)
 
 
 def pseudonymize(address: str, user_agent: str | None, *, key: bytes) -> tuple[str | None, str | None, str | None]:
     """Return (network, address hash, visitor hash) of an address, which is parsed only once.
 
-    The visitor hash is None if ``user_agent`` is None. All three are None if the text is not an address.
+    The visitor hash is made from address and user agent; it is None if ``user_agent`` is None. All three are None if
+    ``address`` is not an address.
     """
     packed = parse_address(address)
     if packed is None:
@@ -163,7 +168,7 @@ def _hash(content: bytes, *, key: bytes) -> str:
 
 @lru_cache(maxsize=KEY_CACHE_SIZE)
 def _keyed_state(key: bytes) -> blake2b:
-    """Return the hash function with the key already fed in; copying it is twice as fast as feeding the key again."""
+    """Return a BLAKE2b object for this key. Copying a cached one is twice as fast as making a new one."""
     return blake2b(digest_size=HASH_BYTES, key=key)
 
 

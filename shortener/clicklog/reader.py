@@ -1,4 +1,6 @@
-"""Reader of the click log: finds its segments (files), and reads their lines from a byte position on."""
+"""Reader of the click log. It finds the files of the log, called segments, and reads their lines from a byte position
+on.
+"""
 
 import fcntl
 import hashlib
@@ -22,7 +24,7 @@ COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 
 class Segment(Struct, frozen=True):
-    """One file of the click log."""
+    """One file of the click log. Each worker process writes its own."""
 
     id: str
     """Identifier of the segment, which stays the same when the file is renamed or copied."""
@@ -38,14 +40,16 @@ class Segment(Struct, frozen=True):
 
 
 class SkippedLine(Struct, frozen=True):
-    """A damaged line: the byte position where it begins, and the reason (docs/click-log.md, section 6.4)."""
+    """A damaged line of the click log: the byte position where it begins, and the reason (docs/click-log.md, section
+    6.4).
+    """
 
     byte_position: int
     reason: str
 
 
 class ReadProgress(Struct):
-    """How far one segment was read; positions are in bytes from its beginning."""
+    """How far one file of the click log was read. Positions are in bytes from its beginning."""
 
     segment: Segment
     start_position: int
@@ -65,7 +69,7 @@ class ReadProgress(Struct):
 
 
 class ClickLog:
-    """The click log of a data directory."""
+    """The click log of a data directory. Its files are called segments."""
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory / LOG_DIRECTORY
@@ -73,7 +77,7 @@ class ClickLog:
         """By file name: inode, size and modification time when the file was read, and its segment."""
 
     def segments(self) -> list[Segment]:
-        """Return all readable segments with their current sizes, ordered by file name."""
+        """Return all readable files of the click log with their current sizes, ordered by file name."""
         segments = []
         try:
             entries = sorted(os.scandir(self._directory), key=lambda entry: entry.name)
@@ -90,13 +94,13 @@ class ClickLog:
         return segments
 
     def complete_sizes(self) -> dict[str, int]:
-        """Return for each segment id the size of the segment in bytes, without an incomplete last line."""
+        """Return by segment id the size of each file in bytes, up to the end of its last complete line."""
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
-        """Return the segment in the file of a directory entry.
+        """Return the segment (one file of the click log) of a directory entry.
 
-        None if the file cannot be read or its first line is incomplete.
+        None if the file cannot be read, or if its first line is incomplete.
         """
         try:
             status = entry.stat(follow_symlinks=False)
@@ -114,10 +118,11 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Read at most CHUNK_SIZE bytes of a segment; return the clicks and misses in them, and the progress.
+        """Read at most CHUNK_SIZE bytes of a file from the byte ``position`` on. Return its lines, and how far it was
+        read.
 
-        Reading begins at the byte ``position``. ``skipping`` is the ``in_long_line`` of the previous progress; if it is
-        true, the rest of an over-long line is skipped first. Raises OSError if the file cannot be read.
+        ``skipping`` is the ``in_long_line`` of the previous progress. If it is true, the rest of an over-long line is
+        skipped first. Raises OSError if the file cannot be read.
         """
         progress = ReadProgress(
             segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -140,16 +145,16 @@ class ClickLog:
 
 
 def _is_log_file(name: str) -> bool:
-    """Return whether a file name is that of a segment or of another program's log, such as ``edge.log.1``."""
+    """Return whether a file name is one of a segment, or of the log of another program, such as ``edge.log.1``."""
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """Return the segment in a file, or None if the first line of the file is still incomplete.
+    """Return the segment (file of the click log) at ``path`` with its id; None if its first line is still incomplete.
 
-    A segment of our workers has its id in the header. The file of another program has no header; its id is a hash of
-    the first line, which contains the unique id of a click. If the first line is invalid, several files may begin with
-    it, so the file name is added to the hash.
+    A file of our workers has its id in the header. The file of another program has no header; its id is a hash of the
+    first line, which contains the unique id of a click. If the first line is invalid, the file name is added to the
+    hash, because several files may begin with such a line.
     """
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
@@ -177,10 +182,10 @@ def _complete_size(segment: Segment) -> int:
 
 
 def _is_being_written(fd: int, segment: Segment) -> bool:
-    """Return whether a process may still write to the segment.
+    """Return whether a process may still write to a file of the click log.
 
-    A redirect worker holds a lock on the segment that it writes. Other programs take no lock, so their files always
-    count as being written.
+    A redirect worker holds a lock on the file that it writes. Other programs take no lock, so their files always count
+    as being written.
     """
     if not segment.header_bytes:
         return True
@@ -193,7 +198,7 @@ def _is_being_written(fd: int, segment: Segment) -> bool:
 
 
 def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """Yield the clicks and misses of a chunk, and advance ``progress`` past every complete line."""
+    """Yield the contents of the complete lines in ``chunk``, and advance ``progress`` past each of them."""
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
         position = progress.start_position + begin
@@ -214,7 +219,7 @@ def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Return (click or miss, "") for a valid line, and (None, what is wrong) for a damaged line."""
+    """Parse a line. Return (its content, "") if it is valid, and (None, reason) if it is damaged."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

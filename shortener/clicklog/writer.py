@@ -1,4 +1,4 @@
-"""Writer of the click log. Each worker process has its own segment, and each click is one ``write()`` call.
+"""Writer of the click log. Each worker process has a file (segment) of its own, and each click is one ``write()`` call.
 
 The guarantees are described in docs/click-log.md, section 6.2.
 """
@@ -32,12 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class OpenSegment:
-    """A new segment that this process writes. Its file is locked until ``close`` is called.
+    """A new file of the click log that this process writes. The file is locked until ``close`` is called.
 
-    ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the
-    disk. After a failed write or sync the content of the file is unknown, so it is never written to again. A
-    failed sync is not repeated: the kernel may have dropped the pages, and a second sync would succeed
-    without them.
+    ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the disk.
+    After a failed write or sync, nothing more is written to the file, because its content is unknown. A failed sync is
+    not repeated: the kernel may have dropped the data, and a second sync would succeed without it.
     """
 
     def __init__(self, directory: Path, *, started: float) -> None:
@@ -98,7 +97,7 @@ class OpenSegment:
         return self.synced_lines >= written_lines
 
     def _sync_directory(self) -> None:
-        """Sync the directory once, so that the entry of the new file survives a power cut."""
+        """Sync the directory once, so that the new file is still in it after a power failure."""
         if not self._directory_synced:
             fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -116,10 +115,9 @@ class OpenSegment:
 class SegmentWriter:
     """Writes the click log of one worker process; ``write`` may be called from several threads.
 
-    A background thread syncs every ``sync_seconds``. If that is 0, ``write`` returns only when the click is
-    on the disk, and concurrent calls share one sync. After a failure the line is written once more, to a new
-    segment. If both segments then contain the line, the collector counts the click once, because the id is
-    the same.
+    A background thread syncs every ``sync_seconds``. If ``sync_seconds`` is 0, ``write`` returns only when the click is
+    on the disk, and concurrent calls share one sync. After a failure the line is written once more, to a new file. If
+    both files then contain the line, the collector recognizes it by its id and counts the click once.
     """
 
     def __init__(
@@ -143,7 +141,7 @@ class SegmentWriter:
             threading.Thread(target=self._sync_loop, name="clicklog-sync", daemon=True).start()
 
     def write(self, line: bytes) -> bool:
-        """Write a line, which has to end with a newline, and return whether the click was recorded."""
+        """Write a line, which must end with a newline. Return whether the click was recorded."""
         for _ in range(2):
             with self._write_lock:
                 segment = self._current_segment()
@@ -155,9 +153,9 @@ class SegmentWriter:
         return False
 
     def _current_segment(self) -> OpenSegment | None:
-        """Return the segment to write to, or None while no segment can be opened.
+        """Return the file to write to, or None while no file can be opened.
 
-        A segment that failed, is full or is too old is replaced by a new one.
+        A file that failed, is full or is too old is replaced by a new one.
         """
         segment = self._segment
         if segment is not None:
@@ -176,7 +174,7 @@ class SegmentWriter:
         return self._segment
 
     def _retire(self, segment: OpenSegment) -> None:
-        """Stop writing to a segment; the sync thread closes it, because closing waits for the disk."""
+        """Stop writing to a file. The sync thread closes it, because closing waits for the disk."""
         self._segment = None
         self._retired.append(segment)
         if not self._sync_seconds:
@@ -188,9 +186,10 @@ class SegmentWriter:
                 self._retired.pop().close()
 
     def _ensure_synced(self, segment: OpenSegment, *, line_count: int) -> bool:
-        """Sync the first ``line_count`` lines if needed, and return whether they are on the disk.
+        """Sync the first ``line_count`` lines of a file if they are not synced yet. Return whether they are on the
+        disk.
 
-        The thread that gets the lock syncs the lines of all waiting threads.
+        If several threads wait, one of them syncs the lines of all.
         """
         with self._sync_lock:
             return segment.synced_lines >= line_count or segment.sync()
@@ -201,7 +200,7 @@ class SegmentWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Sync all written lines to the disk; concurrent writes do not wait for it."""
+        """Sync all written lines to the disk. Other threads can write meanwhile."""
         segment = self._segment
         self._close_retired()
         if segment is not None:
@@ -210,7 +209,7 @@ class SegmentWriter:
                     segment.sync()
 
     def close(self) -> None:
-        """Sync and close all segments; a later write begins a new one."""
+        """Sync and close all files. A later ``write`` begins a new file."""
         with self._write_lock:
             if self._segment is not None:
                 self._retired.append(self._segment)

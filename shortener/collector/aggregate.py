@@ -1,4 +1,4 @@
-"""Aggregation of clicks to sums, which are then added to the rollups."""
+"""Counting of clicks into the sums that are then added to the rollups, the tables of click counts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,9 +23,9 @@ _FIRST_VISIT_INDEXES = (
 
 
 class RollupAggregator:
-    """Counts clicks for each row of the fine rollups (``store/rollup_tables.py``).
+    """Counts clicks for the two most detailed rollups, which are tables of click counts (``store/rollup_tables.py``).
 
-    ``clicks_by_link`` contains the sums to add to the table ``clicks_by_link``.
+    Its attribute ``clicks_by_link`` has the sums to add to the table of that name.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class RollupAggregator:
         self._breakdown_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
-        """Count a click; with ``sign=-1`` subtract it from the counts."""
+        """Count a click. With ``sign=-1`` it is subtracted from the counts."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
         key = click.link_id, seconds - seconds % QUARTER_HOUR_SECONDS, click.n, issue
@@ -60,10 +60,11 @@ class RollupAggregator:
         ] += sign
 
     def breakdown_by_link(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
-        """Return the sums to add to the table ``breakdown_by_link``, without zeros.
+        """Return the sums to add to the table ``breakdown_by_link``: clicks by link, dimension, value, day and issue.
 
-        A dimension is for example ``reason`` or ``country``. All clicks are counted for each reason, and
-        human clicks also for each referrer, language, country, browser, system and device.
+        A dimension is for example ``reason`` or ``country``. All clicks are counted by reason, and human clicks also by
+        referrer, language, country, browser, system and device. ``agent_by_id`` returns a parsed user agent by its id.
+        Sums of 0 are left out.
         """
         sums: LinkBreakdownSums = {}
         for (

@@ -1,8 +1,8 @@
-"""Classification of stored clicks by comparison with nearby clicks.
+"""Classification of clicks by comparison with nearby clicks in the store.
 
 A new click can change the verdicts on earlier clicks near it. A verdict depends only on which clicks are stored, not on
-the order or the time in which the collector read them. The store keeps the sequence number (seq) of the last classified
-click (docs/classification.md, section 11).
+when or in which order the collector read them. The store keeps the sequence number of the last classified click
+(docs/classification.md, section 11).
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ ClassifyRequests = Callable[[Iterable[int]], Mapping[int, Classification]]
 
 
 class Classifier:
-    """Classifies clicks, each compared with its nearby clicks, and stores the results."""
+    """Classifies clicks by comparison with the clicks near them, and stores the results."""
 
     def __init__(self, store: Store, *, agents: UserAgentCache) -> None:
         self._store = store
@@ -37,11 +37,13 @@ class Classifier:
         """How often each change of a stored verdict has happened since this classifier was created."""
 
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks with the verdicts of their requests alone; ``classify_new`` has to be called later."""
+        """Store new clicks with the verdicts that their requests alone give. ``classify_new`` has to be
+        called later.
+        """
         self._apply(dict(enumerate(clicks, last_seq(self._store) + 1)), {})
 
     def store_classified(self, clicks: Sequence[Click]) -> None:
-        """Classify new clicks and store them. The verdicts on stored clicks near them are updated as well.
+        """Classify new clicks and store them, and update the verdicts on stored clicks near them.
 
         Stored clicks that are not classified yet are classified first.
         """
@@ -60,9 +62,9 @@ class Classifier:
         self._finish(context, first_seq, first_seq + len(clicks) - 1)
 
     def classify_new(self) -> int:
-        """Classify the oldest stored clicks that are not yet classified, at most BATCH_SIZE; return their number.
+        """Classify the oldest stored clicks that are not classified yet, at most BATCH_SIZE; return their number.
 
-        The verdicts on clicks near them are updated too.
+        The verdicts on the clicks near them are updated too.
         """
         with self._store.transaction():
             rows = nearby_clicks.clicks_after(self._store, self._store.meta("classified_seq"), limit=BATCH_SIZE)
@@ -76,10 +78,10 @@ class Classifier:
     def reclassify(
         self, rows: Sequence[NearbyClickRow], *, classify_requests: ClassifyRequests = lambda seqs: {}
     ) -> None:
-        """Classify stored clicks again, and update the verdicts on the clicks near them.
+        """Classify stored clicks again, and update the verdicts on the clicks near them. Call it inside a transaction.
 
-        The evidence of their requests stays as stored, unless ``classify_requests`` returns another. Call it inside a
-        transaction.
+        ``classify_requests`` returns new classifications of their requests by sequence number. Without it, the stored
+        evidence of the requests is used.
         """
         context = RuleContext(self._store)
         targets = {row[0]: context.from_row(row) for row in rows}
@@ -95,9 +97,9 @@ class Classifier:
         )
 
     def _finish(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
-        """Record the sequence number of the last classified click, and the honeypot hits among the new clicks.
+        """Record that the new clicks, ``first_seq`` to ``last_seq``, are classified.
 
-        The new clicks are those from ``first_seq`` to ``last_seq``.
+        Those on links that readers do not see (honeypot hits) are also stored in a table of their own.
         """
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)
@@ -105,10 +107,11 @@ class Classifier:
 
 
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
-    """Classify the clicks of all marked issues again; return how often each verdict changed.
+    """Classify the clicks of all issues in the queue again; return how often each verdict changed.
 
-    Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence of
-    a honeypot hit are reclassified as well, because the link that was hit may no longer be a honeypot link.
+    Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence from a
+    honeypot link (which readers do not see) are reclassified too, because editors may have declared another link as the
+    honeypot link.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):

@@ -1,9 +1,8 @@
-"""The collector: moves clicks from the click log into the store, each exactly once.
+"""The collector: moves clicks from the files of the click log into the store, each exactly once.
 
-See docs/reliability.md, section 2.3. To *drain* lines or segments is to read them and to store their clicks.
-
-Clicks, sums and the read position in the click log are committed in one transaction. So after a crash, a
-click is either stored and not read again, or not stored and read again.
+To *drain* the log is to read its lines and to store their clicks. Clicks, sums and the read position are committed in
+one transaction. So after a crash, a click is either stored and not read again, or not stored and read again
+(docs/reliability.md, section 2.3).
 """
 
 import contextlib
@@ -47,13 +46,13 @@ log = logging.getLogger(__name__)
 
 
 class PositionConflict(Exception):
-    """Raised when another collector has stored the same part of the click log meanwhile."""
+    """Raised when another collector has meanwhile stored the lines of the click log that this one has read."""
 
 
 class Collector:
-    """The only collector of a data directory. It holds a lock on the directory until ``close`` is called.
+    """Moves clicks from the click log into the store. Only one can exist for a data directory.
 
-    Raises AlreadyRunning if another process holds the lock.
+    It holds a lock on the directory until ``close`` is called. Raises AlreadyRunning if another process holds the lock.
     """
 
     def __init__(self, store: Store, *, config: Config, clock: Callable[[], float] = time.time) -> None:
@@ -72,7 +71,7 @@ class Collector:
         self._replace_former_ids()
 
     def drain(self) -> int:
-        """Store and classify all clicks that are in the click log now; return the number of lines read."""
+        """Store and classify all clicks that are in the click log now; return the number of lines that were read."""
         lines = 0
         while drained := self._drain_batch(classify=True):
             lines += drained
@@ -80,7 +79,10 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Rename stored segments of other programs whose ids an earlier version made from their file names."""
+        """Give stored segments (files of the click log) of other programs their present ids.
+
+        An earlier version made the ids from the names of the files.
+        """
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:
@@ -95,11 +97,10 @@ class Collector:
         self._classified_at = time.monotonic()
 
     def _drain_batch(self, *, classify: bool) -> int:
-        """Store the clicks of one batch of lines in one transaction; return 0 if there was nothing to read.
+        """Store the clicks of one batch of lines in one transaction; return the number of lines, 0 if there are none.
 
-        Otherwise return the number of lines, at least 1. A full batch is always classified before it is
-        stored, which is cheaper than reading it from the store again. A smaller batch is classified if
-        ``classify`` is true.
+        A full batch is always classified before it is stored, which is cheaper than reading it from the store again. A
+        smaller batch is classified only if ``classify`` is true.
         """
         lines: list[ClickLine] = []
         progresses: list[ReadProgress] = []
@@ -125,7 +126,7 @@ class Collector:
         return sum(progress.lines for progress in progresses) or 1
 
     def _read_segment(self, segment: Segment) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of a segment in parts, each with the position that was reached."""
+        """Yield the unread lines of one file of the click log in parts, each with the position that was reached."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -155,7 +156,11 @@ class Collector:
         return not position.finished and segment.header_bytes > 0
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks, update sums and advance read positions in one transaction. Raises PositionConflict."""
+        """Store clicks, update sums and advance the read positions in the click log, all in one transaction.
+
+        Raises PositionConflict if another collector has stored these lines. ``classify`` says whether the clicks are
+        classified now.
+        """
         self._store.check_not_replaced()
         now = int(self._clock())
         with self._store.transaction():
@@ -184,9 +189,9 @@ class Collector:
         )
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store the clicks and misses that are not stored yet; return how many lines match no short link.
+        """Store the clicks and misses (requests that were not redirected) in ``lines`` that are not stored yet.
 
-        ``lines`` is emptied, because the classification needs the memory.
+        Return how many lines match no short link. ``lines`` is emptied, because the classification needs the memory.
         """
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
@@ -216,8 +221,8 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store the rest, for at most SHUTDOWN_SECONDS. Retries while the store is locked or its disk is
-        full. Raises StoreError if the store is damaged.
+        Then store what is left in the log, for at most SHUTDOWN_SECONDS. While the store is locked or its disk is full,
+        it is tried again. Raises StoreError if the store is damaged.
         """
         failures = 0
         while not stop():
@@ -233,7 +238,7 @@ class Collector:
         self._drain_rest()
 
     def _drain_rest(self) -> None:
-        """Store and classify the rest of the click log, for at most SHUTDOWN_SECONDS.
+        """Store and classify the clicks that are left in the click log, for at most SHUTDOWN_SECONDS.
 
         The next collector continues where this one stops.
         """
@@ -247,7 +252,9 @@ class Collector:
             log.error("%s; remaining clicks stay in the click log until the next start", error)
 
     def _run_due_tasks(self) -> None:
-        """Run the periodic tasks that are due: comparison with nearby clicks, and deletion of old data."""
+        """Run the periodic tasks that are due: classifying new clicks, looking for deleted log files, deleting old
+        data.
+        """
         now = time.monotonic()
         if self._is_classification_due():
             self._classify_new()
@@ -257,9 +264,9 @@ class Collector:
             self.delete_expired()
 
     def _report_deleted_segments(self) -> None:
-        """Report segments of this machine that were deleted before they were fully read.
+        """Report files of the click log that this machine wrote and that were deleted before they were fully read.
 
-        The loss is logged as an error, and the unread rest is stored as a skipped line.
+        The loss is logged as an error, and the unread rest is recorded as a skipped line.
         """
         node = socket.gethostname()
         segments = self._confirm_deleted(clicks.unfinished_segments(self._store, node=node))
@@ -286,7 +293,7 @@ class Collector:
                 )
 
     def _confirm_deleted(self, segments: list[UnfinishedSegment]) -> list[UnfinishedSegment]:
-        """Return the segments whose files are missing in two directory listings in a row.
+        """Return the segments whose log files are missing in two directory listings in a row.
 
         A single listing can miss a file that is being renamed.
         """
@@ -303,7 +310,7 @@ class Collector:
         return time.monotonic() - self._classified_at >= CLASSIFY_INTERVAL_SECONDS
 
     def delete_expired(self) -> None:
-        """Delete daily keys, fully read segments and clicks that are older than the configuration allows."""
+        """Delete daily keys, completely read log files, and clicks that are older than the configuration allows."""
         if delete_expired(
             self._store,
             privacy=self._config.privacy,
@@ -324,7 +331,7 @@ def _position_after(progress: ReadProgress) -> SegmentPosition:
 
 
 def sleep_until_stop(seconds: float, *, stop: Callable[[], bool]) -> None:
-    """Sleep for ``seconds``, but end soon after ``stop()`` returns true."""
+    """Sleep for ``seconds``. End earlier if ``stop()`` returns true meanwhile."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(min(POLL_SECONDS, seconds))

@@ -1,4 +1,4 @@
-"""Parsing of user agents to browser, operating system and kind of device. The results are stored."""
+"""Parsing of user agents to browser, operating system and kind of device. Each user agent is parsed once and stored."""
 
 from functools import lru_cache, partial
 
@@ -17,7 +17,7 @@ The browser is named within them.
 
 
 class UserAgent(Struct, frozen=True):
-    """A parsed user agent; ``id`` is the id of its row in the store."""
+    """A parsed user agent; ``id`` is the number of its row in the store."""
 
     id: int
     browser: str
@@ -27,7 +27,7 @@ class UserAgent(Struct, frozen=True):
 
 
 class UserAgentCache:
-    """The stored user agents, with the most recently used ones cached in memory."""
+    """The user agents in the store; those used last are kept in memory."""
 
     def __init__(self, store: Store) -> None:
         self.get_or_create = lru_cache(CACHE_SIZE)(partial(_get_or_create, store))
@@ -36,7 +36,7 @@ class UserAgentCache:
         """Function that returns the stored user agent with an id."""
 
     def clear(self) -> None:
-        """Clear the cache. Call it after a rollback or a deletion, which may have removed rows."""
+        """Clear the cache. Call it after a rollback or a deletion, which may have removed rows that are cached."""
         self.get_or_create.cache_clear()
         self.by_id.cache_clear()
 
@@ -54,7 +54,9 @@ def _by_id(store: Store, agent_id: int) -> UserAgent:
 
 
 def parse_user_agent(ua: str) -> tuple[str, str, str]:
-    """Return (browser, operating system, kind of device), parsed from the first MAX_PARSED_LENGTH characters."""
+    """Return (browser, operating system, kind of device) of a user agent. Only MAX_PARSED_LENGTH characters
+    are read.
+    """
     agent = parse(ua[:MAX_PARSED_LENGTH])
     kinds = (("phone", agent.is_mobile), ("tablet", agent.is_tablet), ("computer", agent.is_pc))
     device = next((kind for kind, matches in kinds if matches), "other")

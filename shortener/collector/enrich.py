@@ -1,4 +1,4 @@
-"""Conversion of click-log lines to clicks: link, verdict, user agent and country are added."""
+"""Conversion of click-log lines to clicks for the store: link, verdict, user agent and country are added."""
 
 from functools import lru_cache, partial
 
@@ -28,10 +28,11 @@ StoredHeaders = tuple[int, dict[str, str]]
 
 
 class ClickEnricher:
-    """Builds clicks from lines of the click log; caches links, headers and request verdicts between batches.
+    """Builds clicks for the store from lines of the click log.
 
-    Call its methods inside the transaction that stores the clicks, because they insert new user agents and headers.
-    Raises ConfigError and InputError if a configured list or database cannot be read.
+    Links, headers and the verdicts on requests are cached between batches. Call the methods inside the transaction that
+    stores the clicks, because they insert new user agents and headers. Raises ConfigError and InputError if a
+    configured list or database cannot be read.
     """
 
     def __init__(self, store: Store, *, config: Config, keys: DailyKeys, agents: UserAgentCache) -> None:
@@ -48,7 +49,7 @@ class ClickEnricher:
         self._store_headers = lru_cache(HEADER_CACHE_SIZE)(partial(_store_headers, store))
 
     def refresh(self) -> None:
-        """Clear the cached links if any link has changed, and reload IP databases whose files were replaced."""
+        """Clear the cached links if any link was edited, and reload IP databases whose files were replaced."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
             self._cached_resolve.cache_clear()
@@ -57,18 +58,18 @@ class ClickEnricher:
             self._request_classifier.clear()
 
     def clear_caches(self) -> None:
-        """Clear the cached ids of rows.
+        """Clear the cached ids of user agents, headers and the like.
 
-        Call it after a rollback or a deletion, which may have removed the rows.
+        Call it after a rollback or a deletion, which may have removed their rows.
         """
         self._user_agents.clear()
         self._store_headers.cache_clear()
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
-        """Return the click in a line, classified by its request only; None if its short link does not exist.
+        """Return the click of a line, classified by its request only; None if its short link does not exist.
 
-        ``line`` is modified: what must not be stored, such as the address, is removed from it.
+        What must not be stored, such as the address, is removed from ``line``.
         """
         link = self._resolve(line)
         if link is None:
@@ -124,7 +125,7 @@ class ClickEnricher:
         return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
-        """Remove from a line what must not be stored (docs/click-log.md, section 4).
+        """Remove from ``line`` what must not be stored (docs/click-log.md, section 4).
 
         Return False if the reader opted out of tracking, else True.
         """
@@ -147,7 +148,7 @@ class ClickEnricher:
         return True
 
     def _hash_addresses(self, line: ClickLine) -> None:
-        """Replace whole addresses that another program wrote in place of hashes."""
+        """Replace addresses by their hashes, where another program has written whole addresses into the log."""
         for name in ("addr", "visitor", "copy"):
             value = getattr(line, name)
             if value and (":" in value or "." in value):
@@ -155,7 +156,7 @@ class ClickEnricher:
 
 
 def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
-    """Store request headers if they are new; return the id of their row and the headers as stored."""
+    """Store a set of request headers if it is new. Return the id of its row, and the headers as stored (truncated)."""
     values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
     return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
 
@@ -165,10 +166,10 @@ _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
 
 @lru_cache(NETWORK_CACHE_SIZE)
 def _reduce_network(net: str) -> str | None:
-    """Return the /24 or /48 of a network or address that another program wrote, or None if it is neither."""
+    """Return the /24 (IPv4) or /48 (IPv6) of a network or address that another program wrote; None if it is neither."""
     return network_of(net.partition("/")[0])
 
 
 def _shorten_identifier(text: str | None) -> str | None:
-    """Return a hash or network, truncated to MAX_IDENTIFIER_LENGTH characters; None if it is empty."""
+    """Return a hash or network, cut after MAX_IDENTIFIER_LENGTH characters; None if it is empty."""
     return text[:MAX_IDENTIFIER_LENGTH] if text else None

@@ -1,7 +1,7 @@
 """Databases in MaxMind's format that give the autonomous system or the country of a network.
 
-The operator provides them. Redirect workers do not use them. They are queried with the first address of a
-network, never with a reader's whole address.
+The operator provides them, and only the collector uses them. They are queried with the first address of a network,
+never with a reader's whole address.
 """
 
 import logging
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class IPDatabase:
-    """One database, held in memory, so that look-ups still work while its file is overwritten.
+    """One IP database, held in memory, so that look-ups still work while its file is overwritten.
 
-    ``parse`` extracts the value from a record, and returns ``default`` if there is none. ``config_key`` and
-    ``content`` (what the values are) are used in messages. Raises ConfigError if the file is missing, damaged
-    or has no value among its first SAMPLE_SIZE networks.
+    ``parse`` extracts the value from a record, and ``default`` is returned if a record has none. ``config_key`` and
+    ``content`` (a word for the values, such as "countries") are used in error messages. Raises ConfigError if the file
+    is missing, damaged or has no value in its first SAMPLE_SIZE networks.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class IPDatabase:
 
     @property
     def built_at(self) -> int:
-        """Time at which the database was built, in seconds since the UTC epoch."""
+        """When the database was built, in seconds of the UTC epoch."""
         return int(self._reader.metadata().build_epoch)
 
     def _lookup(self, net: str) -> Any:
@@ -80,7 +80,7 @@ class IPDatabase:
 
 
 class IPDatabases:
-    """The IP databases that the configuration names. Raises ConfigError if one cannot be opened."""
+    """The IP databases that the configuration names. Raises ConfigError if one of them cannot be opened."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -89,7 +89,7 @@ class IPDatabases:
         self._rejected_states: dict[str, object] = {}
 
     def asn(self, net: str | None) -> int | None:
-        """Return the autonomous system number of a network; None if unknown or without a database."""
+        """Return the autonomous system number of a network; None if it is unknown or no database is configured."""
         return self._asn_database.lookup(net) if self._asn_database and net else None
 
     def country(self, net: str | None) -> str:
@@ -100,9 +100,9 @@ class IPDatabases:
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return a value that changes when the database of autonomous systems changes: its build time.
+        """Return the build time of the database of autonomous systems in a tuple, by which a change is noticed.
 
-        The result is empty if none is configured.
+        The tuple is empty if no database is configured.
         """
         return () if self._asn_database is None else (self._asn_database.built_at,)
 

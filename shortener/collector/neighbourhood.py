@@ -1,8 +1,8 @@
-"""Loading of the stored clicks near the clicks that are being classified. The latter are called targets.
+"""Loading of the stored clicks near the clicks that are being classified, which are called targets.
 
-Clicks up to two time windows away are loaded (docs/classification.md, section 11): those with the recipient token of a
-target, and for targets without a token those near in time and those from the same address. Honeypot hits have a longer
-time window. For them, the clicks that a new hit affects are loaded as well.
+Clicks up to two time windows away are loaded (docs/classification.md, section 11). If the links of a target contain a
+token of the recipient, they are the clicks with this token; otherwise those near in time and those from its address.
+Clicks near a honeypot hit (a click on a link that readers do not see) are loaded over a longer time.
 """
 
 from bisect import bisect_left
@@ -41,18 +41,21 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """Data besides clicks that classification needs: honeypot links; sending time and link count of each issue."""
+    """Data that the rules read besides clicks: sending time and number of links of each issue, and the honeypot links.
+
+    A honeypot link is one that readers do not see.
+    """
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click with the data of its link and its issue that the rules read."""
+        """Return a stored click together with the data of its link and issue that the rules read."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet with the data of its link and its issue that the rules read."""
+        """Return a click that is not stored yet, together with the data of its link and issue that the rules read."""
         return self.from_row(
             (
                 seq,
@@ -71,10 +74,10 @@ class RuleContext:
 
 
 def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the clicks near new clicks, which are given by sequence number.
+    """Load the stored clicks near new clicks. ``targets`` are the new clicks by sequence number.
 
-    Earlier honeypot hits are read from their own table. The clicks near these hits are not loaded again, because their
-    evidence was stored when the hits were classified.
+    Earlier honeypot hits (clicks on links that readers do not see) are read from their own table. The clicks around
+    those hits are not loaded, because they got their evidence when the hits were classified.
     """
     earlier_hits = [*_load_earlier_hits(store, targets.values())] if context.honeypot_link_ids else []
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), earlier_hits)]
@@ -82,10 +85,11 @@ def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: Rul
 
 
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the clicks near stored clicks that are to be classified again, given by sequence number.
+    """Load the clicks near stored clicks that are to be classified again. ``targets`` are the latter by sequence
+    number.
 
-    The table of honeypot hits may be outdated, because editors can mark other links as honeypot links. So the hits are
-    searched for among the stored clicks.
+    Honeypot hits (clicks on links that readers do not see) are searched for among the stored clicks. Their own table
+    may be outdated, because editors can declare other links as honeypot links.
     """
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
     if context.honeypot_link_ids:
@@ -99,7 +103,7 @@ def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: 
 def _clicks(
     loaded: Iterable[list[NearbyClickRow]], targets: Mapping[int, NearbyClick], context: RuleContext
 ) -> dict[int, NearbyClick]:
-    """Return the loaded clicks by sequence number, without the targets."""
+    """Return the clicks of all loaded rows by sequence number. The clicks to classify (``targets``) are left out."""
     return {row[0]: context.from_row(row) for rows in loaded for row in rows if row[0] not in targets}
 
 
@@ -108,9 +112,10 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks near the targets, one list for each query.
+    """Yield the stored clicks near the clicks to classify (``targets``), one list for each query.
 
-    Clicks that can be affected only by a honeypot hit are not among them; ``_load_near_hits`` yields these.
+    Clicks that only a honeypot hit (a click on a link that readers do not see) could affect are yielded by
+    ``_load_near_hits`` instead.
     """
     without_token = _without_token(targets)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
@@ -119,7 +124,7 @@ def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[Ne
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks without a token near one of the times (milliseconds)."""
+    """Yield the stored clicks near one of ``times`` (milliseconds) whose links contain no token of the recipient."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -127,10 +132,10 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks near in time to a target and equal to it in a column, such as the address.
+    """Yield the stored clicks that have the same address or recipient token as a target, near it in time.
 
-    ``timed_values`` has the values of the column and their times (milliseconds); values of None are ignored. The clicks
-    of an hour are loaded together, so some are further away than necessary.
+    ``timed_values`` has the value of ``column`` and the time (milliseconds) of each target; values of None are ignored.
+    Clicks are loaded by whole hours, so some are further away than necessary.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -144,7 +149,10 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield the honeypot hits near the targets from their table, as clicks with the sequence number -1."""
+    """Yield the earlier clicks on links that readers do not see (honeypot hits), near the clicks to classify.
+
+    They are read from their own table, and their sequence number is -1.
+    """
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
@@ -155,7 +163,10 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield the queries that find honeypot hits near the targets, as (addresses and networks, begin, end in ms)."""
+    """Yield the queries for honeypot hits near ``targets``, as (addresses and networks, begin, end in milliseconds).
+
+    Honeypot hits are clicks on links that readers do not see.
+    """
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
         clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
@@ -165,9 +176,10 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that the honeypot hits among the targets affect, one list for each query.
+    """Yield the stored clicks whose evidence changes because a click to classify is a honeypot hit.
 
-    Clicks that one of ``earlier_hits`` affects as well are left out, because they have their evidence already.
+    A honeypot hit is a click on a link that readers do not see. There is one list for each query. Clicks that one of
+    ``earlier_hits`` affects too are left out, because they already have the evidence.
     """
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
@@ -186,7 +198,11 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return, by scope, the intervals (milliseconds) in which clicks get evidence from honeypot hits in ``clicks``."""
+    """Return when and where clicks get evidence from the honeypot hits (on links that readers do not see) in
+    ``clicks``.
+
+    The keys say where, as in ``_hit_scopes``; the values are time intervals in milliseconds.
+    """
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):
@@ -197,10 +213,10 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield the scopes of a honeypot hit, as (column, value, user agent or None).
+    """Yield which clicks get evidence from a honeypot hit, a click on a link that readers do not see.
 
-    A hit gives evidence to the clicks that have this value in this column and, if it is not None, this user agent. See
-    docs/classification.md, section 9.1.
+    They are given as (column, value, user agent or None): the clicks with this value in the column ``addr`` or ``net``
+    and, if it is not None, with this user agent (docs/classification.md, section 9.1).
     """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None
@@ -219,5 +235,8 @@ def _without_token(clicks: Iterable[NearbyClick]) -> list[NearbyClick]:
 
 
 def _intervals_around(times: Iterable[int], margin_ms: int) -> list[Interval]:
-    """Return disjoint intervals that contain each of ``times`` and ``margin_ms`` milliseconds on either side of it."""
+    """Return disjoint intervals that reach from ``margin_ms`` before to ``margin_ms`` after each of ``times``.
+
+    All are in milliseconds.
+    """
     return merge((time - margin_ms, time + margin_ms + 1) for time in times)

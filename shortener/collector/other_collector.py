@@ -1,4 +1,4 @@
-"""Waiting for another collector of the same data directory."""
+"""Waiting for another collector that works on the same data directory."""
 
 import logging
 import time
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
+    """Wait until no other collector runs, then return a new one. Return None if ``stop()`` returns true meanwhile.
 
-    If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
-    stored.
+    ``stop()`` is called only while waiting, so that a collector that starts during a shutdown still stores the last
+    clicks.
     """
     while True:
         try:
@@ -34,10 +34,10 @@ def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool])
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks that were in the click log at the time of the call.
+    """Store and classify all clicks that are in the click log at the time of the call.
 
-    If another collector is running, wait until it has done so. Return the number of lines that this call
-    read. Raises StoreError if the other collector has stored nothing for STALL_SECONDS.
+    If another collector is running, wait until it has done so. Return the number of lines that this call read itself.
+    Raises StoreError if the other collector has stored nothing for STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()
@@ -62,7 +62,7 @@ def drain_once(store: Store, *, config: Config) -> int:
 
 
 class _Wait:
-    """A wait for another collector, which is reported and ends when that collector makes no progress."""
+    """Watches whether another collector makes progress while this process waits for it."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
@@ -70,7 +70,10 @@ class _Wait:
         self._reported = False
 
     def check(self, positions: dict[str, int]) -> None:
-        """Compare the read positions with the last ones. Raises StoreError after STALL_SECONDS without a change."""
+        """Compare the other collector's read positions with those of the last call.
+
+        Raises StoreError if they have not changed for STALL_SECONDS.
+        """
         if positions != self._positions:
             self._positions, self._since = positions, time.monotonic()
         waited = time.monotonic() - self._since

@@ -1,4 +1,4 @@
-"""Recomputation of all sums (rollups) from the stored clicks."""
+"""Recomputation of all rollups (tables of click counts) from the stored clicks."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,10 @@ BATCH_SIZE = 50_000
 
 
 def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
-    """Recompute the rollups of all days whose clicks are still stored, in one transaction.
+    """Compute the rollups (tables of click counts) again from the stored clicks, in one transaction.
 
-    Calls ``on_progress`` with the number of clicks read so far. Return the number of all clicks read.
+    Days whose clicks were deleted keep their sums. ``on_progress`` is called with the number of clicks read so far.
+    Return the number of all clicks read.
     """
     agents = UserAgentCache(store)
     counted = 0

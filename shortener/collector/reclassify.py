@@ -1,4 +1,4 @@
-"""Classification of stored clicks again, with the current rules and lists.
+"""Reclassification: stored clicks are classified again with the current rules and lists.
 
 Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
 stopped. Running it a second time changes nothing.
@@ -36,7 +36,7 @@ CACHE_SIZE = 20_000
 
 
 class ReclassifyResult(Struct, frozen=True):
-    """How many clicks were classified again, how often verdicts changed, and whether an interrupted run was resumed."""
+    """Number of reclassified clicks, how often each verdict changed, and whether an interrupted run was continued."""
 
     clicks: int
     verdict_changes: Counter[VerdictChange]
@@ -46,9 +46,9 @@ class ReclassifyResult(Struct, frozen=True):
 def reclassify(
     store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int, int], None]
 ) -> ReclassifyResult:
-    """Classify every stored click since ``since`` (seconds of the UTC epoch) again.
+    """Classify every stored click since ``since`` (seconds of the UTC epoch) again. The collector may run meanwhile.
 
-    Calls ``on_progress`` with the number of clicks done and the total. The collector may run meanwhile.
+    ``on_progress`` is called with the number of clicks done and the total.
     """
     datacenters = read_datacenters(config)
     ip_databases = IPDatabases(config)
@@ -72,7 +72,7 @@ def reclassify(
 def _reclassify_batch(
     store: Store, classifier: Classifier, requests: "_StoredRequestClassifier", after_seq: int, *, job_id: int
 ) -> tuple[int, int] | None:
-    """Classify the next clicks after ``after_seq`` again, in one transaction.
+    """Classify the next stored clicks after the sequence number ``after_seq`` again, in one transaction.
 
     Return the last sequence number and the number of clicks, or None if no clicks are left.
     """
@@ -91,19 +91,16 @@ def _reclassify_batch(
 
 
 class StoredRequestReader:
-    """Restores the requests of stored clicks.
-
-    User agents and headers are cached, because many clicks share them.
-    """
+    """Reads the requests of stored clicks. User agents and headers are cached, because many clicks share them."""
 
     def __init__(self, store: Store) -> None:
         self._user_agent = lru_cache(CACHE_SIZE)(partial(nearby_clicks.user_agent_text, store))
         self._headers = lru_cache(CACHE_SIZE)(partial(_load_headers, store))
 
     def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
-        """Return the request of a stored click, as the collector classified it.
+        """Return the request of a stored click with the fields that the rules read.
 
-        ``asn`` is the number of the autonomous system that operates the click's network.
+        ``https`` says whether it came over https. ``asn`` is the autonomous system number of its network.
         """
         return ClickRequest(
             ts=row.ts / 1000,

@@ -1,4 +1,7 @@
-"""Storage of new clicks and of changed verdicts, with the updates of first visits and rollups that follow from them."""
+"""Storage of new clicks and changed verdicts, together with the first visits and rollups that change with them.
+
+A first visit is a visitor's earliest human click on a day. Rollups are the tables of click counts.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,9 +28,10 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and the changed classifications of stored clicks; update first visits and rollups.
+    """Store new clicks and changed classifications, and update what depends on them.
 
-    Both mappings are by sequence number. Call it inside a transaction. Return how often each verdict changed.
+    These are first visits (a visitor's first clicks of a day) and rollups (tables of click counts). ``new_clicks`` and
+    ``classifications`` are by sequence number. Call it inside a transaction. Return how often each verdict changed.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -62,9 +66,9 @@ def apply_changes(
 
 
 def apply_classification(click: Click, classification: Classification) -> Click:
-    """Return a copy of the click with another classification.
+    """Return ``click`` with another classification.
 
-    If it is not human, its first visits are removed.
+    If its verdict is not human, it no longer counts as a visitor's first click of the day.
     """
     return replace(
         click,
@@ -79,10 +83,10 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return the stored clicks that are not changed themselves, but whose first visits can change.
+    """Return the stored clicks that have not changed themselves, but may become or stop being first visits.
 
-    For example, a later click becomes a visitor's first visit if the earlier one is found to be automated. All mappings
-    are by sequence number.
+    For example, a visitor's second click becomes the first visit if the first one turns out to be automated. All
+    mappings are by sequence number.
     """
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_bitmasks: dict[VisitorDay | None, int] = {

@@ -14,10 +14,9 @@ CACHE_SIZE = 20_000
 
 
 class RequestClassifier:
-    """Classifies requests, without nearby clicks, and keeps recent results in memory.
+    """Classifies requests by themselves, without nearby clicks, and keeps recent results in memory.
 
-    Most readers of a newsletter send one of a few hundred combinations of user agent and headers, from
-    networks that are in no list.
+    Most readers of a newsletter send one of a few hundred combinations of user agent and headers.
     """
 
     def __init__(self, datacenters: NetworkTable) -> None:
@@ -28,7 +27,8 @@ class RequestClassifier:
     def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
         """Return the classification of a request.
 
-        ``headers_key`` stands for ``request.headers`` in the cache: requests with equal keys must have equal headers.
+        ``headers_key`` is used in the cache instead of ``request.headers``: requests with equal keys must have equal
+        headers.
         """
         key = (
             request.ua,
@@ -49,7 +49,7 @@ class RequestClassifier:
     def clear(self) -> None:
         """Clear the cache.
 
-        Call it when a key of headers may get a new meaning, or IP databases have changed.
+        Call it if a key may now mean other headers, or if IP databases have changed.
         """
         self._classifications.clear()
         self._network_evidence.cache_clear()

@@ -1,6 +1,6 @@
-"""Deletion of old data: daily keys, completely read segments of the click log, and single clicks.
+"""Deletion of old data: daily keys, completely read files of the click log, and single clicks.
 
-How long each is kept is in docs/click-log.md, section 8. Rollups are never deleted.
+How long each is kept is in docs/click-log.md, section 8. Sums of clicks are never deleted.
 """
 
 from collections.abc import Mapping
@@ -27,9 +27,8 @@ def delete_expired(
 ) -> bool:
     """Delete all data that is older than ``privacy`` allows at ``now`` (seconds since the UTC epoch).
 
-    ``positions`` says, by segment id, how far each segment was read; a segment with unread lines is never
-    deleted. Return whether clicks were deleted; if so, user agents and headers that no click refers to were
-    deleted as well.
+    ``positions`` says how far each file of the click log was read, by segment id; files with unread lines are kept.
+    Return whether clicks were deleted. If so, user agents and headers that no click refers to were deleted as well.
     """
     keys.destroy_expired(now=now)
     for segment in click_log.segments():
@@ -47,10 +46,10 @@ def delete_expired(
 
 
 def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
-    """Return whether a segment was read to its end and no process can still write to it.
+    """Return whether a file of the click log was read to its end and no process can still write to it.
 
-    Other programs such as nginx may keep their ``*.log`` file open. So a file of another program counts as drained only
-    if its name does not end with ``.log``, because it was rotated or imported.
+    Other programs such as nginx keep their ``*.log`` file open. So a file of another program counts as finished only if
+    its name does not end with ``.log``, because it was then rotated or imported.
     """
     if position is None or position.position < segment.size:
         return False
@@ -58,7 +57,7 @@ def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
-    """Delete the clicks before a UTC day (in days since 1970); return whether any click was deleted."""
+    """Delete the clicks before a UTC day (in days since 1970). Return whether any click was deleted."""
     oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False

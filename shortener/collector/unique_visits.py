@@ -1,6 +1,6 @@
-"""Finding of first visits: the earliest human click of a visitor on a UTC day.
+"""First visits, by which visitors are counted: the earliest human click of each visitor on a UTC day.
 
-There is one for each placement, each link, each issue, and the whole site.
+A click can be the first visit to its placement (occurrence of a link), its link, its issue, or the whole site.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ FIRST_WITHOUT_ISSUE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
 
 
 def visitor_day(click: Visit) -> VisitorDay | None:
-    """Return the visitor and UTC day of a human click; None for any other click."""
+    """Return (UTC day, visitor) of a human click; None for a click that is not human or has no visitor hash."""
     return (click.ts // DAY_MS, click.visitor) if click.visitor and click.verdict == "human" else None
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return, by key, a bitmask of the kinds of first visit that each human click is.
+    """Return, by the key of ``clicks``, a bitmask of what each click is the first visit to.
 
-    The bits are ``FIRST_ON_PLACEMENT`` and so on. Of several clicks with equal times, the one with the smallest id is
-    the first visit.
+    The bits are FIRST_ON_PLACEMENT and so on: placement (occurrence of a link), link, issue, site. Of clicks with equal
+    times, the one with the smallest id is the first visit.
 
     ``clicks`` must contain all human clicks of each visitor and day. If no click lost its first visit, the new clicks
     and the present first visits are enough.
@@ -51,7 +51,10 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add the first visits of one visitor's human clicks of one day, whose ``keys`` are in order of time."""
+    """Add to ``bitmasks`` what each click is the first visit to.
+
+    ``keys`` are those of one visitor's human clicks on one day, in order of time.
+    """
     seen: set[tuple[int, int | None, int]] = set()
     for key in keys:
         click = clicks[key]

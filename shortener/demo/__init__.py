@@ -1,1 +1,1 @@
-"""Parts of ``shortener demo``: a sample issue and simulated readers."""
+"""Parts of ``shortener demo``: the sample issues and the simulated clicks of their readers."""

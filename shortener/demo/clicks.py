@@ -1,4 +1,4 @@
-"""Simulated lines of the click log: readers of an issue over some days, some bots, previews and mail scanners."""
+"""Simulated lines of the click log: readers of an issue over some days, bots, link previews and mail scanners."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,10 @@ SCANNERS_PER_READER = 0.004
 
 
 class ReaderLink(Struct, frozen=True):
-    """A placement that readers can click. Its kind, position and appeal determine how often they do."""
+    """A link in the sample issue that readers can click. Kind, position and appeal determine how often they do.
+
+    ``n`` is the number of the link's occurrence, ``appeal`` a multiple of the average article.
+    """
 
     code: str
     n: int
@@ -53,7 +56,7 @@ class ReaderLink(Struct, frozen=True):
 
 
 class _Client(Struct, frozen=True):
-    """The fields that all lines of one client have in common: address, user agent and headers."""
+    """What all click-log lines of one simulated client have in common: network, address, user agent and headers."""
 
     network: str
     address: str
@@ -66,9 +69,10 @@ class _Client(Struct, frozen=True):
 def simulate_clicks(
     links: Sequence[ReaderLink], *, host: str, readers: int, sent_at: int, last_delay: int, seed: int
 ) -> list[ClickLine]:
-    """Return the click-log lines of ``readers`` readers and of some machines, in order of time.
+    """Return the click-log lines of ``readers`` simulated readers and of some programs, in order of time.
 
-    Equal arguments give equal lines. Every reader comes within ``last_delay`` seconds after the sending.
+    Equal arguments give equal lines. ``sent_at`` is in seconds of the UTC epoch. Every reader first clicks within
+    ``last_delay`` seconds after it.
     """
     rng = random.Random(seed)  # noqa: S311
     lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at, last_delay)]
@@ -85,7 +89,7 @@ def simulate_clicks(
 def _reader_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int, last_delay: int
 ) -> Iterator[ClickLine]:
-    """Yield the clicks of one reader, who reads for a while between two of them."""
+    """Yield the clicks of one simulated reader, with pauses for reading between them."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**POSITION_EXPONENT for link in links]
     reader = _browser(rng)
     time = sent_at + _delay_seconds(rng, last_delay)
@@ -95,7 +99,10 @@ def _reader_lines(
 
 
 def _delay_seconds(rng: random.Random, last_delay: int) -> float:
-    """Return the seconds between sending and a first click: log-normal, from one minute to ``last_delay``."""
+    """Return a random number of seconds between the sending and a reader's first click.
+
+    It is log-normal, from one minute to ``last_delay``.
+    """
     while True:
         delay = MEDIAN_DELAY_SECONDS * rng.lognormvariate(0, DELAY_SPREAD)
         if MINUTE_SECONDS <= delay <= last_delay:
@@ -110,7 +117,7 @@ def _browser(rng: random.Random) -> _Client:
 
 
 def _random_address(rng: random.Random) -> tuple[str, str]:
-    """Return a random private network, and a name for an address in it in place of its hash."""
+    """Return a random private network, and a made-up text that takes the place of the hash of an address in it."""
     network = f"10.{rng.randrange(256)}.{rng.randrange(256)}.0/24"
     return network, f"{rng.getrandbits(64):016x}"
 
@@ -146,7 +153,7 @@ def _bot_line(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_a
 def _mail_scanner_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int
 ) -> Iterator[ClickLine]:
-    """Yield the requests of a mail scanner: 12 to 24 links at once, with the user agent of a browser."""
+    """Yield the requests of a simulated mail scanner: 12 to 24 links at once, with the user agent of a browser."""
     client = _Client(*_random_address(rng), BROWSER_USER_AGENTS[1], None, None, {"accept": "*/*"})
     time = sent_at + rng.uniform(1, 20)
     for link in links[: rng.randrange(12, 25)]:

@@ -46,7 +46,10 @@ ARTICLE_TEMPLATE = """\
 
 
 class SampleIssue(Struct, frozen=True):
-    """An issue with the share of recipients who click in it, and the appeal of its articles by URL."""
+    """A sample issue. ``click_rate`` is the share (0 to 1) of recipients who click.
+
+    ``appeals`` says by URL how much each article attracts readers, as a multiple of the average article.
+    """
 
     slug: str
     source: bytes

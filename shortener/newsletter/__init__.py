@@ -1,7 +1,7 @@
-"""Reading and rewriting of newsletter issues; the package uses no store and no clock.
+"""Reading of newsletter issues, and replacement of the URLs in them. The package uses no database and no clock.
 
-``parse`` finds the links and the text of an issue, ``extract_articles`` finds its articles and their placements, and
-``rewrite`` replaces URLs and leaves every other byte unchanged.
+``parse`` finds the links and the text of an issue, ``extract_articles`` finds its articles and what kind each of their
+links is, and ``rewrite`` replaces URLs and leaves every other byte unchanged.
 """
 
 from shortener.newsletter.article_roles import Role
@@ -11,13 +11,14 @@ from shortener.newsletter.file_kinds import unreadable_kind
 from shortener.newsletter.honeypot import honeypot_html, insert_honeypot
 from shortener.newsletter.mime import stored_form
 from shortener.newsletter.opt_out import find_opt_out_links
-from shortener.newsletter.parsing import MAX_ISSUE_BYTES, detect_format, parse
+from shortener.newsletter.parsing import MAX_ISSUE_BYTES, PASTED_NAME, detect_format, parse
 from shortener.newsletter.phrases import normalize as normalize_phrase
 from shortener.newsletter.recipient_tokens import check_recipient_tag, strip_recipient_tags
 from shortener.newsletter.rewrite import rewrite
 
 __all__ = [
     "MAX_ISSUE_BYTES",
+    "PASTED_NAME",
     "Document",
     "DocumentLink",
     "ExtractedArticle",

@@ -1,4 +1,6 @@
-"""Role of each target of an issue: an article, a link inside a text, or another link."""
+"""The role of each link target of an issue: an article, a link inside a text, or another link (navigation,
+footer, …).
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,9 +18,10 @@ _MIN_ITEM_SHARE = 0.6  # of all paragraphs
 
 
 def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
-    """Return the role of a target: an article, an inline link or another link.
+    """Return the role of a link target: "article" for an item of its own, "inline" for a link in a text, else "other".
 
-    ``mentions`` are all links to it in the issue; ``item_links`` are the indices of the links that begin a list item.
+    ``mentions`` are all links to the target in the issue. ``title`` is its title, if one was found. ``item_links`` are
+    the indices of the links that begin a list item.
     """
     content = [mention for mention in mentions if mention.is_content]
     if not content:
@@ -35,13 +38,19 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether linked images are an article: they have an alternative text and do not link to a front page."""
+    """Return whether linked images present an article.
+
+    They do if the first has an alternative text of two words or more and does not link to a front page.
+    """
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
 
 def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
-    """Return whether a mention presents its target as an item of its own, not as a part of running text."""
+    """Return whether a link presents its target as an item of its own, not as a part of running text.
+
+    ``mention`` is the link, and ``item_links`` are the indices of the links that begin a list item.
+    """
     line = lines[mention.line_index]
     if mention.has_image or mention.kind in ("more", "button") or mention.link_index in item_links:
         return True
@@ -51,7 +60,7 @@ def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
 
 
 def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a bare URL fills its line, or ends a line that is not longer than a title."""
+    """Return whether a bare URL (``mention``) fills its line, or ends a line that is not longer than a title."""
     if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
         return False
     before = line.text[: mention.start].strip()
@@ -61,11 +70,11 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return the index of the first content link of every list item without a title of its own.
+    """Return the index of the first link to an article in every list item that has no title of its own.
 
-    ``title_lines`` has the level of each line that is a title. List items below the heading of an article comment on
-    it, so their links are left out. In an issue whose paragraphs mostly begin with a link, each of these paragraphs is
-    a list item too.
+    ``title_lines`` has the heading level of each line that is a title. List items below the heading of an article
+    comment on it, so their links are left out. If most paragraphs of an issue begin with a link, they are treated as
+    list items too.
     """
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()
@@ -90,7 +99,9 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the indices of the paragraphs that begin with a link, if most paragraphs of the issue do."""
+    """Return the line indices of the paragraphs that begin with a link. It is empty if these are few or not most
+    paragraphs.
+    """
     paragraphs = [
         line
         for line in lines

@@ -41,7 +41,9 @@ _THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a se
 
 
 def article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the title of an article: its title line, else the text of a link, else the sentence around a link."""
+    """Return the title of an article: its title line, else the text of a link to it, else the sentence
+    around a link.
+    """
     if title is not None:
         return _clean_title(title.text)
     with_text = [mention for mention in mentions if mention.text]
@@ -61,7 +63,7 @@ def article_title(lines: list[Line], mentions: list[Mention], title: Title | Non
 
 
 def _clean_title(text: str) -> str | None:
-    """Remove leftover markup, template tags and link definitions from a title; return None if nothing is left."""
+    """Return a title without leftover markup, template tags and link definitions; None if nothing is left."""
     text = text[: 4 * MAX_TITLE_LENGTH]
     text = _TEMPLATE_TAG.sub(" ", text) if "{" in text else text
     text = _DEFINITION.sub(" ", text) if "]:" in text else text
@@ -72,7 +74,7 @@ def _clean_title(text: str) -> str | None:
 
 
 def _is_fragment(line: Line, mention: Mention) -> bool:
-    """Return whether the text of a link, such as a verb, is only a part of the sentence around it."""
+    """Return whether the text of a link is one to three words of the sentence around it, such as a verb."""
     if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
         return False
     before, after = line.text[: mention.start], line.text[mention.end :]
@@ -83,8 +85,8 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
     """Return the sentence around a link such as "here".
 
-    If the sentence consists of the link's text only, return the text before the link or, if there is none, the text
-    above its line. For a bare URL return the title beside or above it; if there is none, the URL.
+    If nothing but the link is in the sentence, return the text before the link or, if there is none, the text above its
+    line. For a bare URL return the title beside or above it, else the URL.
     """
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
@@ -101,7 +103,10 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL."""
+    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL.
+
+    ``before`` and ``after`` are the texts beside it.
+    """
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]
@@ -120,7 +125,11 @@ def _readable_url(url: str) -> str:
 
 
 def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) -> str | None:
-    """Return the words before the first mark of a footnote, such as "[1]", in the text above it, or None."""
+    """Return the words before the first mark of a footnote, such as "[1]", in the text above the footnote; None if
+    missing.
+
+    ``line_index`` is the line of the footnote.
+    """
     for line in lines[max(0, line_index - _FOOTNOTE_SEARCH_LINES) : line_index]:
         offset = line.text.find(mark)
         if offset < 0:
@@ -134,7 +143,9 @@ def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) ->
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link without a title, in its line or in the line above."""
+    """Return the last sentence before a "read more" link that has no title. It is in the link's line or in the line
+    above.
+    """
     line = lines[mention.line_index]
     text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
     if mention.line_index and not _THREE_LETTERS.search(text):
@@ -144,14 +155,16 @@ def _text_before(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _caption(lines: list[Line], line_index: int) -> str | None:
-    """Return the text of the line above a bare URL if it is a caption, as in plain-text newsletters, or None."""
+    """Return the line above a bare URL if it can be the URL's caption, as in plain-text newsletters; else None."""
     above = lines[line_index - 1] if line_index else None
     fits = above is not None and not above.mentions and 0 < len(above.text) <= MAX_TITLE_LENGTH
     return _TRAILING_SEPARATOR.sub("", _ITEM_NUMBER.sub("", above.text)) if above and fits else None
 
 
 def article_summary(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the paragraph after the title of an article; without a title, the first paragraph that links to it."""
+    """Return the first paragraph after the title of an article; without a title, the first paragraph that
+    links to it.
+    """
     if title is None:
         index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
         return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None
@@ -178,7 +191,7 @@ def _is_prose(line: Line) -> bool:
 
 
 def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | None:
-    """Return the text from ``start`` of a line to the end of its paragraph, without a "read more" at the end."""
+    """Return the text from the offset ``start`` of a line to the end of its paragraph, without a final "read more"."""
     parts, length = [], 0
     while line_index < len(lines) and length < _MAX_SUMMARY_LENGTH:
         line = lines[line_index]
@@ -195,7 +208,7 @@ def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | Non
 
 
 def strip_stray_emphasis(text: str) -> str:
-    """Return the text without the emphasis marks that a faulty export leaves behind."""
+    """Return the text without marks such as ``**`` that a faulty export has left in it."""
     return " ".join((_STRAY_EMPHASIS.sub("", text) if "**" in text or "__" in text else text).split())
 
 

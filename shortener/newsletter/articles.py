@@ -1,4 +1,6 @@
-"""Extraction of the articles of an issue: title, author, summary and section, and the kind of each of their links."""
+"""Extraction of the articles of an issue: their titles, authors, summaries and sections, and the kind of each link to
+them.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -38,7 +40,9 @@ _KIND_PRIORITY: dict[PlacementKind, int] = {
 
 
 class Placement(Struct, frozen=True):
-    """A link of an article: its index in the document, its kind and its text."""
+    """One occurrence of a link in an issue: the link's index in the document, its kind (title, image, …)
+    and its text.
+    """
 
     link_index: int
     kind: PlacementKind
@@ -46,9 +50,10 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """A target that an issue links to: an article, or another target whose links are tracked.
+    """A target to which an issue links, with what was found about it. Not every target is an article: see ``role``.
 
-    ``position`` is 1 to N over the articles in document order, and None for targets with another role.
+    ``key`` is the target's canonical URL. ``position`` is 1 to N over the articles in document order, and None for
+    targets with another role.
     """
 
     key: str
@@ -64,7 +69,7 @@ class ExtractedArticle(Struct, frozen=True):
 
 
 class ExtractedIssue(Struct, frozen=True):
-    """The title of an issue, and the targets of its links in order of first mention."""
+    """The title of an issue, and the targets of its links, ordered by their first link."""
 
     title: str | None
     articles: tuple[ExtractedArticle, ...]
@@ -73,12 +78,12 @@ class ExtractedIssue(Struct, frozen=True):
 def extract_articles(
     document: Document, article_keys: Sequence[str | None], *, recurring: Collection[str] = ()
 ) -> ExtractedIssue:
-    """Return the title and the articles of an issue. Raises ValueError unless there is one key for each link.
+    """Return the title and the articles of an issue.
 
-    ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with equal
-    keys belong to one article. If the links of an issue already go through a sender's click counter, the image, title
-    and button of an article have different URLs; they are grouped by their position in the document. Targets in
-    ``recurring`` are in most issues and get the role "other".
+    ``article_keys[i]`` identifies the target of link ``i``; it is None for a link that gets no short link. Links with
+    equal keys belong to one article. If the links already go through a sender's click counter, image, title and button
+    of an article have different URLs; they are grouped by their position in the document. Targets in ``recurring`` are
+    in most issues of the newsletter and get the role "other". Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -118,7 +123,11 @@ def extract_articles(
 
 
 def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Set the role of every mention, and return the best title of each article."""
+    """Find what each link of the issue is for, and return the best title of each article, by the key of its target.
+
+    The role of each link is stored in its ``Mention``. ``title_line`` is the index of the line with the issue's own
+    title.
+    """
     link_roles.assign_roles(lines)
     navigation.mark_navigation(lines)
     top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
@@ -128,9 +137,9 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the index of the last line with a title of an article, or with the first link to a titled article.
+    """Return the index of the last line that belongs to a title of an article; -1 if there are no titles.
 
-    The title and its link can be in different lines. The result is -1 if there are no titles.
+    It is the line with the title or, if the link is in a later line, the line with the link.
     """
     first_links: dict[str, int] = {}
     for line in lines:
@@ -142,9 +151,9 @@ def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
 
 
 def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
-    """Give the articles the positions 1 to N, and remove summary and section from the other targets.
+    """Give the articles the positions 1 to N. Remove author, summary, section and image from the other targets.
 
-    In an issue without articles, the inline links become its articles.
+    If an issue has no articles, its inline links (links in running text) become the articles.
     """
     article_role: Role = "article" if any(target.role == "article" for target in found) else "inline"
     numbered: list[ExtractedArticle] = []
@@ -159,7 +168,10 @@ def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
 
 
 def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list[ExtractedArticle]:
-    """Add the links in the plain-text part of a mail as placements; targets only in that part are inline links."""
+    """Add the links in the plain-text part of a mail to the articles of its HTML part.
+
+    ``lines`` are those of the plain-text part. A target that only this part links to gets the role "inline" or "other".
+    """
     by_key = {article.key: article for article in articles}
     link_roles.assign_roles(lines)
     for key, mentions in _mentions_by_key(lines).items():
@@ -174,11 +186,11 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and the index of the line that contains it; both are None if it has no title.
+    """Return the title of the issue and the index of its line; the index is None if the title is not in a line.
 
-    The sources are tried in this order: 1. front matter, or the ``<title>`` of HTML unless there is exactly one heading
-    of level 1; 2. the first heading of level 1; 3. the first other heading. If there is only one heading and its level
-    is lower, a short first line above it is preferred, because the heading is then the name of a section.
+    The sources are, in this order: 1. front matter, or the ``<title>`` of HTML unless there is exactly one heading of
+    level 1; 2. the first heading of level 1; 3. the first other heading. If the only heading has a lower level, it is
+    probably the name of a section, and a short first line above it is preferred.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
@@ -197,8 +209,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
 def _first_line(lines: list[Line], heading_index: int) -> Line | None:
     """Return the first visible line above a heading if it can be the title of the issue, else None.
 
-    It can if it is short, has no links and does not end like a sentence; the heading is then only the name of a
-    section.
+    It must be short, have no links and not end like a sentence.
     """
     line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
     is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
@@ -206,7 +217,7 @@ def _first_line(lines: list[Line], heading_index: int) -> Line | None:
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the best title for each article key: the first of those with the highest confidence."""
+    """Return the best title of each article, by the key of its target: the first with the highest confidence."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -226,7 +237,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 def _author_below(lines: list[Line], title: Title) -> str | None:
     """Return the author named in the two lines after a title, or None.
 
-    Links to the author get the role ``byline``.
+    The links of these lines to the author get the role ``byline``.
     """
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
@@ -242,7 +253,7 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Set the kind ``button`` or ``more`` on a short link that is alone in a line after the title of its article."""
+    """Set the kind ``button`` or ``more`` on each short link that is alone in a line below the title of its article."""
     title_links = {mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"}
     for line in lines:
         mention = line.only_mention
@@ -263,9 +274,9 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line its section, which is the text of the last heading up to that line.
+    """Return for each line the section of the issue that it is in: the text of the last heading above or in it.
 
-    Headings that are the title of an article or of the issue, or have no letter, do not count.
+    Headings that are the title of an article or of the issue, and headings without letters, are ignored.
     """
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
@@ -281,14 +292,14 @@ def _section_by_line(
 
 
 def _first_image_source(mentions: list[Mention]) -> str | None:
-    """Return the URL of the first image that links to an article, or None."""
+    """Return the URL of the first image in links to an article; None if there is none."""
     return next((mention.image_source for mention in mentions if mention.image_source), None)
 
 
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
     """Return one placement for each link, in document order.
 
-    A link around image, title and text has several mentions; the kind with the highest priority is used.
+    A link around image, title and text has several entries in ``mentions``; its kind is the most important of theirs.
     """
     best: dict[int, Mention] = {}
     for mention in mentions:

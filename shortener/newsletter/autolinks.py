@@ -1,4 +1,4 @@
-"""Bare URLs in text: where they begin and where they end."""
+"""Finding of bare URLs in text, which are URLs without link markup."""
 
 import re
 import unicodedata
@@ -19,13 +19,18 @@ _OPENERS = {opener: closer for closer, opener in _CLOSERS.items()}
 
 
 def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | None:
-    """Return the start and the furthest possible end of the first bare URL between two offsets, or None."""
+    """Return (start, end) of the first bare URL between two byte offsets; None if there is none.
+
+    The end is the furthest possible one; ``trim_bare_url`` finds the real one.
+    """
     match = _BARE_URL.search(source, start, stop)
     return match.span() if match else None
 
 
 def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
-    """Return (URL, start, end) of each "www." address without a scheme between two offsets."""
+    """Return (URL, start, end) of each address without a scheme, such as "www.example.com", between two
+    byte offsets.
+    """
     found = []
     for match in _WWW.finditer(source, start, stop):
         url = _trim(match[0])
@@ -35,7 +40,7 @@ def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, in
 
 
 def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
-    """Find the bare URLs between two offsets that mail programs show as links. Return (URL, start, end) of each."""
+    """Return (URL, start, end) of each bare URL between two byte offsets that mail programs show as a link."""
     found, offset = [], start
     while span := find_bare_url(source, start=offset, stop=stop):
         url = trim_bare_url(source[span[0] : span[1]])
@@ -47,10 +52,10 @@ def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[s
 
 
 def trim_bare_url(candidate: bytes) -> str:
-    """Return a bare URL without trailing punctuation and unpaired closing brackets, or '' if no URL is left.
+    """Return a bare URL without the punctuation and the unpaired closing brackets at its end; '' if no URL is left.
 
-    Source: GitHub Flavored Markdown, section 6.9. In addition, the URL ends before the first punctuation that is
-    not ASCII, because Chinese and Japanese have no space between a URL and a comma.
+    Source: GitHub Flavored Markdown, section 6.9. In addition, the URL ends before the first punctuation that is not
+    ASCII, because Chinese and Japanese have no space between a URL and a comma.
     """
     url = _trim(candidate)
     return url if len(url) < _MAX_URL_LENGTH and _BARE_URL.match(url.encode()) else ""

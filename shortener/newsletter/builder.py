@@ -1,4 +1,4 @@
-"""The builder that collects links and blocks of text in document order while a reader parses the source."""
+"""The builder of a parsed issue. A reader of Markdown or HTML adds links and blocks of text to it in document order."""
 
 import re
 from bisect import bisect_right
@@ -40,7 +40,7 @@ _INVISIBLE_CHARACTERS = re.compile(
 
 
 def _untouched_reason(url: str) -> str | None:
-    """Return the reason why a URL must not be replaced, or None."""
+    """Return why a URL must not be replaced, such as "it contains a merge tag"; None if it can be replaced."""
     if mergetags.contains_merge_tag(url):
         return Message("it contains a merge tag")
     if _HTTP_URL.match(url):
@@ -59,18 +59,20 @@ def _untouched_reason(url: str) -> str | None:
 
 
 def _portable_image_source(source: str) -> str:
-    """Return an image URL that also works outside of the document, or '' for attachments, data URLs and merge tags."""
+    """Return the URL of an image if it works outside of the document too, else ''.
+
+    Attachments, data URLs and URLs with merge tags do not.
+    """
     is_other_scheme = _SCHEME.match(source) is not None and not _HTTP_URL.match(source)
     is_too_long = len(source) > _MAX_IMAGE_SOURCE_LENGTH
     return "" if is_other_scheme or is_too_long or mergetags.contains_merge_tag(source) else source
 
 
 class DocumentBuilder:
-    """Builder of a document, to which an HTML or Markdown reader adds what it finds, in source order.
+    """Builder of a parsed issue, to which a reader of HTML or Markdown adds what it finds, in source order.
 
-    A reader calls the methods in the order of the source. It sets ``current_link``, ``strong_depth``, ``in_button``,
-    ``in_footer``, ``in_hidden`` and ``in_navigation`` for the text that comes next, and ``title`` to the title of the
-    document.
+    The reader sets ``current_link``, ``strong_depth``, ``in_button``, ``in_footer``, ``in_hidden`` and
+    ``in_navigation`` for the text that comes next, and ``title`` to the title of the document.
     """
 
     def __init__(self, source: bytes, *, take_over_tracking: bool = False) -> None:
@@ -105,11 +107,12 @@ class DocumentBuilder:
         merge_tag_reach: int = 0,
         outlook: bool = False,
     ) -> int | None:
-        """Add the link whose URL is at bytes ``start`` to ``end``; return its index, or None if it must stay unchanged.
+        """Add the link whose URL is at the bytes ``start`` to ``end``. Return its index, or None if it must stay
+        unchanged.
 
-        It must stay unchanged if a merge tag overlaps the URL, or overlaps the text between the URL and
-        ``merge_tag_reach``. If listmonk tracks the link by a suffix of the URL, the suffix belongs to the range and is
-        replaced too. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        It stays unchanged if a merge tag overlaps the URL, or the text from the URL up to ``merge_tag_reach``. If the
+        sender listmonk tracks the link by a suffix of the URL, the suffix is replaced with the URL. Raises
+        UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
@@ -124,7 +127,9 @@ class DocumentBuilder:
     def _add_tracked(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
     ) -> int | None:
-        """Add a link that listmonk would track; return its index, or None if it is untouched."""
+        """Add a link that is marked for click tracking by the sender listmonk. Return its index, or None if it stays
+        unchanged.
+        """
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
             reason = Message("listmonk tracks it, by {{{{ TrackLink }}}}")
@@ -159,9 +164,9 @@ class DocumentBuilder:
         return index
 
     def count_markup(self) -> None:
-        """Count an HTML tag or Markdown mark.
+        """Count one HTML tag or Markdown mark.
 
-        Raises UnreadableDocument if the issue has more than MAX_MARKUP_COUNT.
+        Raises UnreadableDocument if the issue then has more than MAX_MARKUP_COUNT.
         """
         self._markup_count += 1
         if self._markup_count > MAX_MARKUP_COUNT:
@@ -173,7 +178,9 @@ class DocumentBuilder:
             )
 
     def add_untouched(self, url: str, *, start: int, end: int, reason: str) -> None:
-        """Add a link whose URL is never replaced; ``reason`` is a clause such as "it is empty"."""
+        """Add a link whose URL is never replaced. ``reason`` completes "left unchanged, because", for example "it is
+        empty".
+        """
         self._untouched.append(UntouchedLink(start, end, self.line_number(start), url, reason))
 
     def line_number(self, offset: int) -> int:
@@ -181,7 +188,7 @@ class DocumentBuilder:
         return bisect_right(self._line_starts, offset) + 1
 
     def add_text(self, text: str) -> None:
-        """Add text, which belongs to ``current_link``; hidden text without a link is dropped."""
+        """Add text, which belongs to the link ``current_link`` if it is set. Hidden text without a link is dropped."""
         if text and (self.current_link is not None or not self.in_hidden):
             text = _INVISIBLE_CHARACTERS.sub("", text) if not text.isascii() else text
             self._runs.append(Run(text, self.current_link, False, self.strong_depth > 0, self.in_button))
@@ -192,16 +199,16 @@ class DocumentBuilder:
         self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
-        """Add ``current_link`` to the block even if the link has no text."""
+        """Record that the link ``current_link`` is at this place, even if it has no text."""
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 
     def add_line_break(self) -> None:
-        """End the block and continue its paragraph in the next one; a second break in a row ends the paragraph."""
+        """Add a line break: the paragraph continues in a new block. A second break in a row ends the paragraph."""
         self._continues_paragraph = self._flush_block() or not self._continues_paragraph
 
     def begin_block(self, *, level: int = 0) -> None:
-        """Begin a block: a heading if ``level`` is 1 to 6, any other block if it is 0."""
+        """Begin a block of text: a heading if ``level`` is 1 to 6, another block if it is 0."""
         self._flush_block()
         self._heading_level, self._continues_paragraph = level, False
 
@@ -234,7 +241,7 @@ class DocumentBuilder:
         return True
 
     def build(self, *, format: Format) -> Document:
-        """Return the document with everything that was added."""
+        """Return the parsed issue with everything that was added."""
         self._flush_block()
         parts = tuple(self._links), tuple(self._untouched), tuple(self._blocks)
         return Document(self._source, format, *parts, self.title, warnings=tuple(self._warnings))

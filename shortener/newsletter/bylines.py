@@ -1,4 +1,4 @@
-"""Recognition of authors' names in a heading, after a title or in a line of their own, with or without a link."""
+"""Recognition of bylines, which name the author: after a title or in a line of their own, with or without a link."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -31,7 +31,7 @@ _MAX_LETTERS_BEHIND_NAME = 12
 
 
 class Byline(Struct, frozen=True):
-    """An author, the range of the line's text that names the author, and the links in that range."""
+    """The author that a line names, the range of the line's text with the name, and the links in that range."""
 
     author: str
     start: int
@@ -55,7 +55,10 @@ def looks_like_name(text: str) -> bool:
 
 
 def find_byline_after(line: Line, title_end: int) -> Byline | None:
-    """Return the byline after a title, or None; ``title_end`` is the offset in the line's text where the title ends."""
+    """Return the byline (name of the author) after a title in its line, or None.
+
+    ``title_end`` is the offset in the line's text where the title ends.
+    """
     linked = next((mention for mention in line.mentions if mention.start >= title_end and mention.text), None)
     if linked and linked.start - title_end <= _MAX_SEPARATOR_LENGTH:
         separator = line.text[title_end : linked.start]
@@ -93,12 +96,12 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
 
 
 def _continues_as_text(text: str) -> bool:
-    """Return whether the text after a name has more letters than a date or a reading time, as in a sentence."""
+    """Return whether the text after a name is part of a sentence: it has more letters than a date or a reading time."""
     return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
 
 
 def _further_names(text: str, name: str) -> str:
-    """Extend ``name``, the first of several authors, by the names that follow it in ``text``."""
+    """Return ``name`` together with the names of further authors that follow it in ``text``."""
     end = text.find(name) + len(name)
     first = text[:end]
     # "Ann Lee and Bo Marsh" is read as one name.
@@ -115,7 +118,7 @@ def _further_names(text: str, name: str) -> str:
 
 
 def standalone_byline(line: Line) -> Byline | None:
-    """Return the byline of a line that contains nothing else, or None.
+    """Return the byline of a line that has no other content, or None.
 
     Such a line names the author, as in "by Ada Lovelace · 5 min read", or is only a link to a person.
     """
@@ -138,5 +141,5 @@ def standalone_byline(line: Line) -> Byline | None:
 
 
 def _is_recommender(line: Line, mention: Mention) -> bool:
-    """Return whether a person is named as the source of a remark, as in "@name: …", not as the author."""
+    """Return whether a linked name is followed by a colon, as in "@name: …": it is then not the author."""
     return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

@@ -1,4 +1,4 @@
-"""Phrases of every language and lists of hosts, read once from the TOML files in ``data/``."""
+"""Phrases of every language and lists of hosts, from the TOML files in ``data/``. Each file is read once."""
 
 import re
 import tomllib
@@ -13,13 +13,13 @@ HOSTS_FILE = "hosts.toml"
 
 @cache
 def read_data_files() -> dict[str, dict[str, list[str]]]:
-    """Read all bundled data files. Return a mapping from file name to keys, and from key to its list of entries."""
+    """Return the content of all bundled data files as ``{file name: {key: entries}}``."""
     paths = sorted(files("shortener.newsletter").joinpath("data").iterdir(), key=lambda path: path.name)
     return {path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")}
 
 
 def language_entries(key: str) -> list[str]:
-    """Return the phrases listed under ``key`` in all languages. Raises KeyError if there are none."""
+    """Return the phrases listed under ``key`` of all languages together. Raises KeyError if there are none."""
     by_language = (data for name, data in read_data_files().items() if name != HOSTS_FILE)
     entries = [entry for data in by_language for entry in data.get(key, ())]
     if not entries:  # an empty pattern would match any text
@@ -30,14 +30,14 @@ def language_entries(key: str) -> list[str]:
 def language_pattern(key: str) -> str:
     """Return a regular expression that matches any phrase listed under ``key`` in any language.
 
-    Its letters are case-folded, as is the text: a Greek final sigma becomes a plain one, and "ß" becomes "ss".
+    The phrases are case-folded, and the text must be too: "ß" becomes "ss", and a Greek final sigma a plain one.
     """
     pattern = "|".join(dict.fromkeys(language_entries(key)))
     return f"(?:{_FOREIGN_LETTERS.sub(lambda match: match[0].casefold(), pattern)})"
 
 
 def host_entries(key: str) -> frozenset[str]:
-    """Return the entries under ``key`` in the bundled list of known hosts.
+    """Return the entries under ``key`` in the bundled list of well-known hosts.
 
     Raises KeyError if the list has no such key.
     """
@@ -45,5 +45,5 @@ def host_entries(key: str) -> frozenset[str]:
 
 
 def host_pattern(key: str) -> str:
-    """Return a regular expression that matches any entry under ``key`` in the bundled list of known hosts."""
+    """Return a regular expression that matches any entry under ``key`` in the bundled list of well-known hosts."""
     return f"(?:{'|'.join(sorted(host_entries(key)))})"

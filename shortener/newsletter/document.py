@@ -1,6 +1,6 @@
 """A parsed issue: its source, its links with their byte ranges, and its blocks of text.
 
-Offsets are bytes of the unchanged source, which may begin with a byte order mark.
+Offsets are in bytes of the unchanged source, which may begin with a byte order mark.
 """
 
 from typing import Literal
@@ -29,12 +29,12 @@ class DocumentLink(Struct, frozen=True):
     """A link whose http(s) URL can be replaced.
 
     ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1. In
-    ``url`` entities and backslash escapes are resolved, and percent-encoding is as written. A reference definition is
-    one link, however often it is used, and is ordered by its first use.
+    ``url`` entities and backslash escapes are resolved, while percent-encoding is as written. In Markdown, a reference
+    definition is one link, however often it is used; its place in the order is that of its first use.
 
-    ``written_longer`` marks a range that contains the URL and the sender's own tracking mark, which is replaced too.
-    ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail to whose
-    text the range refers, or None.
+    ``written_longer`` says that the range also contains a tracking mark of the sender, which is replaced too.
+    ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail in which
+    the link is, or None if the source has no encoded parts.
     """
 
     index: int
@@ -49,7 +49,7 @@ class DocumentLink(Struct, frozen=True):
 
 
 class UntouchedLink(Struct, frozen=True):
-    """A link whose URL is never replaced; ``reason`` is a clause such as "it contains a merge tag"."""
+    """A link whose URL is never replaced. ``reason`` completes "because", for example "it contains a merge tag"."""
 
     start: int
     end: int
@@ -59,10 +59,10 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A piece of text in a block, or an image; the alternative text of an image is in ``text``.
+    """A piece of text in a block, or an image, whose alternative text is then in ``text``.
 
-    ``link_index`` is the index of the link around it, or None. ``image_source`` is the absolute http(s) URL
-    or the relative URL of an image, or '' for any other.
+    ``link_index`` is the index of the link around it, or None. ``image_source`` is the URL of an image (http, https or
+    relative), or '' if there is none.
     """
 
     text: str
@@ -74,12 +74,12 @@ class Run(Struct, frozen=True):
 
 
 class Block(Struct, frozen=True):
-    """A heading, a paragraph, a part of a paragraph between line breaks, or a rule.
+    """A block of text: a heading, a paragraph, a part of a paragraph between line breaks, or a horizontal rule.
 
-    ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks a further part of a paragraph.
-    ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such as
-    preheaders and parts for Outlook only; links in it are still links. ``navigation`` marks text inside a
-    navigation element. ``plain_part`` marks text of the plain-text part of a mail that has an HTML part too.
+    ``level`` is 1 to 6 for headings, else 0. ``continues_paragraph`` marks a further part of a paragraph. ``footer``
+    and ``navigation`` mark text inside such an element. ``hidden`` marks text that most readers do not see, such as
+    preheaders and parts for Outlook only; links in it are still links. ``plain_part`` marks the plain-text part of a
+    mail that has an HTML part too.
     """
 
     kind: BlockKind
@@ -94,9 +94,10 @@ class Block(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """A part of a source that is encoded: its byte range, its transfer encoding and character set, and its text.
+    """A part of the source that is encoded: its byte range, its transfer encoding and character set, and its decoded
+    text.
 
-    ``text`` is UTF-8 and is what the offsets of links in the part refer to.
+    ``text`` is UTF-8. The offsets of links in the part refer to it.
     """
 
     start: int
@@ -108,10 +109,11 @@ class Part(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A parsed issue with its links in document order; ``title`` is from front matter, ``<title>`` or subject.
+    """A parsed issue with its links in document order.
 
-    ``parts`` are the decoded parts of a mail, or the text of a file that is not UTF-8. ``sent_at`` is the time in the
-    header of a mail, in seconds, and ``warnings`` are sentences for the editor.
+    ``title`` is from front matter, ``<title>`` or the subject of a mail. ``parts`` are the decoded parts of a mail, or
+    the text of a file that is not UTF-8. ``sent_at`` is the time in the header of a mail (seconds of the UTC epoch).
+    ``warnings`` are sentences for the editor.
     """
 
     source: bytes
@@ -126,9 +128,10 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Return for each link that only Outlook shows the link with an equal URL that all other clients show.
+    """Return for each link that only Outlook shows the equal link that all other mail programs show.
 
-    Mail often has each button twice, as VML in a conditional comment and as ``<a>``; both are one placement.
+    Keys and values are link indices. A mail often contains each button twice, as VML in a conditional comment and as
+    ``<a>``; both count as one.
     """
     shown: dict[tuple[int | None, str], list[int]] = {}
     for link in document.links:

@@ -1,4 +1,4 @@
-"""Documents with encoded parts, such as mails: parts are decoded, joined, and encoded again with replaced URLs."""
+"""Documents with encoded parts, such as mails: parts are decoded, and encoded again after their URLs were replaced."""
 
 import re
 from bisect import bisect_right
@@ -14,9 +14,9 @@ _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
 def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
-    """Return a part of a mail with its decoded text.
+    """Return a part of a mail, the bytes from ``start`` to ``end``, with its decoded text.
 
-    Return None if it cannot be decoded, or if encoding it again would change bytes beyond the replaced URLs.
+    Return None if it cannot be decoded, or if encoding it again would change bytes other than those of replaced URLs.
     """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None
@@ -27,9 +27,9 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
 
 
 def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
-    """Return the number of the line of the source, from 1, for each of these offsets in the text of a part.
+    """Return by offset in the text of a part the number of its line in the source, counted from 1.
 
-    ``line_starts`` are offsets of the source.
+    ``line_starts`` are the offsets in the source at which lines begin.
     """
     decoded = _decode(source, part)
     points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
@@ -54,10 +54,10 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 
 
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
-    """Return ``base`` with the links, untouched links and blocks of all parts, in their order.
+    """Return the document ``base`` with the links and text of all parts of a mail added, in their order.
 
-    Each element of ``parts`` is a part, its document, and a flag. The flag is true if the part repeats the issue in
-    another form, such as plain text beside HTML.
+    Each element of ``parts`` is a part, its parsed document, and a flag. The flag is true if the part repeats the issue
+    in another form, as plain text beside HTML does.
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []
@@ -96,9 +96,9 @@ def _shift_run(run: Run, shift: int) -> Run:
 
 
 def rewrite_parts(document: Document, urls: Mapping[int, bytes]) -> bytes:
-    """Return the source with the escaped URLs written into the parts; every other byte is unchanged.
+    """Return the source with new URLs in its encoded parts; every other byte is unchanged.
 
-    A part in base64 is encoded again as a whole.
+    ``urls`` has the escaped URLs by link index. A part in base64 is encoded again as a whole.
     """
     source, output, offset = document.source, [], 0
     links_by_part: dict[int, list[DocumentLink]] = {}

@@ -1,4 +1,6 @@
-"""Text in a character set other than UTF-8, and conversion of its offsets to and from its UTF-8 form."""
+"""Decoding of text in other character sets than UTF-8, and conversion of offsets between the text and its
+UTF-8 form.
+"""
 
 import codecs
 import re
@@ -39,10 +41,10 @@ _READ_AS = {
 
 
 def decode_declared(data: bytes, *, charset: str) -> tuple[str, str] | None:
-    """Return the text of bytes in a declared character set, and Python's name of the encoding that fits them.
+    """Return (text, Python's name of the encoding) of bytes whose character set is declared as ``charset``.
 
-    Return None if the character set is unknown, if the text could be misread, or if encoding it again would change
-    the bytes.
+    Return None if the character set is unknown, if the text could be misread, or if encoding it again would change the
+    bytes.
     """
     name = _codec_name(charset)
     if name is None or name in _UNSAFE_CHARSETS:
@@ -78,12 +80,15 @@ def decode_text(data: bytes, *, charset: str) -> str | None:
 
 
 def to_utf8(text: str) -> bytes:
-    """Return the UTF-8 form that is parsed; a surrogate becomes U+FFFD, which is one character too."""
+    """Return the UTF-8 form of a text. A surrogate becomes U+FFFD, so that the number of characters stays the same."""
     return _SURROGATES.sub("\ufffd", text).encode()
 
 
 def encode_replacements(text: str, replacements: Sequence[Replacement], *, charset: str) -> list[Replacement]:
-    """Convert replacements from offsets in the UTF-8 bytes of ``text`` to offsets in its bytes in ``charset``."""
+    """Convert replacements in the UTF-8 bytes of ``text`` to replacements in its bytes in ``charset``.
+
+    Both the offsets and the new bytes are converted.
+    """
     utf8 = to_utf8(text)
     encoded: list[Replacement] = []
     position, characters, size = 0, 0, 0

@@ -23,7 +23,7 @@ _ATTRIBUTE_ESCAPES = {
 
 
 def _decode_numeric_reference(reference: str) -> str:
-    """Return the character of a numeric reference such as ``#38``, or U+FFFD for an invalid one.
+    """Return the character of a numeric reference: ``#38`` gives ``&``. An invalid one gives U+FFFD.
 
     Source: CommonMark, section 2.5.
     """
@@ -45,7 +45,7 @@ def unescape_markdown(text: str) -> str:
 
 
 def unescape_autolink(text: str) -> str:
-    """Return the text of an autolink with entities resolved; autolinks have no backslash escapes."""
+    """Return the text of a Markdown autolink with entities resolved. Autolinks have no backslash escapes."""
     return _MARKDOWN_ESCAPE.sub(lambda match: match[0] if match[1] else _unescape_markdown_match(match), text)
 
 
@@ -57,9 +57,10 @@ def _unescape_attribute_match(match: re.Match[str]) -> str:
 
 
 def unescape_attribute(text: str) -> str:
-    """Return an attribute value with entities resolved as browsers do; ``&copy=1`` stays, because it is a parameter.
+    """Return the value of an HTML attribute with entities resolved as browsers do.
 
-    Source: WHATWG HTML, section 13.2.5.73, named character reference state.
+    For example ``&amp;`` becomes ``&``, but ``&copy=1`` stays, because it is a URL parameter. Source: WHATWG HTML,
+    section 13.2.5.73, named character reference state.
     """
     return _ATTRIBUTE_REFERENCE.sub(_unescape_attribute_match, text) if "&" in text else text
 

@@ -1,4 +1,6 @@
-"""Detection of file kinds that cannot be read, with advice what to export instead, and of the character set of text."""
+"""Recognition of files that cannot be an issue, with advice what to export instead, and of the character
+set of text.
+"""
 
 import re
 
@@ -21,7 +23,7 @@ _SIGNATURES = (
 
 
 def unreadable_kind(source: bytes) -> str:
-    """Return what a file is if it cannot be an issue, with advice what to export instead; '' for text."""
+    """Return what kind of file this is and what to export instead, if it cannot be an issue; '' if it is text."""
     if source.startswith(b"PK\x03\x04"):
         if b"word/" in source:
             return f"a Word document (.docx); {_EXPORT}"
@@ -47,9 +49,9 @@ def _is_json(source: bytes) -> bool:
 
 
 def declared_charset(source: bytes, *, is_html: bool) -> str:
-    """Return the character set of a source that is not UTF-8: by its byte order mark or, in HTML, as declared.
+    """Return the character set of a source: by its byte order mark or, in HTML, by its declaration.
 
-    Return '' for UTF-8 and where nothing is declared.
+    Return '' for UTF-8, and if nothing is declared.
     """
     if source[:2] in _UTF16:
         return _UTF16[source[:2]]

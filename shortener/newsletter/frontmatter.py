@@ -1,4 +1,4 @@
-"""Front matter of Markdown files: YAML or TOML between delimiter lines such as ``---``, or plain lines of metadata."""
+"""Front matter of Markdown files: YAML or TOML between lines such as ``---``, or plain lines of metadata."""
 
 import re
 
@@ -15,9 +15,10 @@ _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 
 
 def skip_front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
-    """Return the offset after the front matter at byte ``start``, and the title in the front matter.
+    """Return the offset after the front matter that begins at byte ``start``, and the title in it (None if it has
+    none).
 
-    The offset is ``start`` if there is no front matter. The title is None if there is none.
+    Without front matter the offset is ``start``.
     """
     match = _FENCED.match(source, start) or _UNFENCED.match(source, start)
     if match is None or not _METADATA_KEY.search(match[0].strip(b"-+. \r\n")):

@@ -1,4 +1,4 @@
-"""The honeypot link of an HTML issue: readers do not see it, so a request for it comes from a machine."""
+"""The honeypot link of an HTML issue. Readers do not see it, so a request for it comes from a program."""
 
 from shortener.errors import InputError
 from shortener.messages import Message
@@ -17,17 +17,21 @@ _HONEYPOT_TEMPLATE = (
 
 
 def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
-    """Return the HTML of a honeypot link to a short URL; ``recipient_tag`` is added to its query, unless it is ''."""
+    """Return the HTML of a link to ``url`` that readers do not see.
+
+    ``recipient_tag``, a merge tag for the token of the recipient, is added to the query of the URL unless it is ''.
+    """
     return _HONEYPOT_TEMPLATE.format(
         url=escaping.escape_url(url, syntax="double").decode() + recipient_token_query(recipient_tag)
     )
 
 
 def insert_honeypot(source: bytes, html: str) -> bytes:
-    """Return the HTML document with a honeypot link inserted before the end of its body, or at its end.
+    """Return an HTML document in which ``html``, the result of ``honeypot_html``, is inserted before the end of the
+    body.
 
-    ``html`` is the link, as returned by ``honeypot_html``. Every other byte is unchanged. Raises InputError
-    if the document ends in an open comment, script or tag.
+    Without a body it is appended. Every other byte is unchanged. Raises InputError if the document ends in an open
+    comment, script or tag.
     """
     body_ends = [token.start for token in tokenize(source) if token.kind == "end" and token.name == b"body"]
     offset = body_ends[-1] if body_ends else len(source)

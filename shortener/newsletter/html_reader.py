@@ -1,8 +1,8 @@
 """Reader of HTML: whole issues, and HTML inside Markdown.
 
 Links are the ``href`` of ``a`` and ``area``, and in conditional comments for Outlook those of ``a`` and of VML shapes.
-Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Targets of forms, bare URLs in text, and links
-that an attribute excludes from tracking are untouched.
+Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found but never replaced: targets of
+forms, bare URLs in text, and links with an attribute that excludes them from tracking.
 """
 
 import re
@@ -57,24 +57,24 @@ _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", r
 
 
 class HtmlFragment(Struct, frozen=True):
-    """A piece of HTML, and a map of its offsets to offsets in the source.
+    """A piece of HTML, and the places of its text in the source.
 
     Each pair in ``offset_map`` is an offset in ``text`` and the source offset of the text that begins there. A source
-    offset of -1 marks text that differs from the source, because line prefixes were removed.
+    offset of -1 means that the text is not literally in the source, because line prefixes were removed.
     """
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
-        """Return the part of the text from ``start`` to ``end`` as a fragment."""
+        """Return the part of this fragment from the offset ``start`` to ``end``."""
         offset_map = tuple((offset - start, source) for offset, source in self.offset_map)
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return the byte range of the source that holds the text from ``start`` to ``end``.
+        """Return the byte range in the source of the text from ``start`` to ``end``.
 
-        Return None if the source differs from that text.
+        Return None if the text is not literally in the source.
         """
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
@@ -83,7 +83,7 @@ class HtmlFragment(Struct, frozen=True):
 
 
 class _TextState(NamedTuple):
-    """The formatting of the text at one point of the source."""
+    """The formatting that text has at one point of the HTML, such as strong or inside a button."""
 
     strong_depth: int
     in_button: bool
@@ -94,14 +94,16 @@ class _TextState(NamedTuple):
 
 
 class _OpenElement(NamedTuple):
-    """An open element; ``outer_state`` is the state before it, which its end tag restores."""
+    """An open HTML element. ``outer_state`` is the formatting before it, which its end tag restores."""
 
     name: bytes
     outer_state: _TextState
 
 
 class HtmlReader:
-    """Reader that passes fragments of HTML to a builder; an element can stay open from one fragment to the next."""
+    """Reader that adds the content of HTML fragments to a document. An element may stay open from one fragment to the
+    next.
+    """
 
     def __init__(self, builder: DocumentBuilder, *, in_outlook_comment: bool = False) -> None:
         self._builder = builder
@@ -115,7 +117,7 @@ class HtmlReader:
 
     @property
     def in_link_or_raw_text(self) -> bool:
-        """Whether the next text is inside a link or a raw-text element, such as a script.
+        """Whether the text that follows is inside a link or inside an element such as ``script``.
 
         Bare URLs in such text are not links.
         """
@@ -123,15 +125,15 @@ class HtmlReader:
 
     @property
     def in_raw_text(self) -> bool:
-        """Whether the next text is inside a raw-text element, such as a script or style."""
+        """Whether the text that follows is inside an element with raw text, such as ``script`` or ``style``."""
         return bool(self._raw_element)
 
     def leave_raw_text(self) -> None:
-        """Close an open raw-text element, such as a script or style."""
+        """Close an element with raw text, such as ``script`` or ``style``, if one is open."""
         self._raw_element = b""
 
     def feed(self, fragment: HtmlFragment) -> None:
-        """Read the next fragment. Raises UnreadableDocument if the issue has too many links or tags."""
+        """Read the next fragment of HTML. Raises UnreadableDocument if the issue has too many links or tags."""
         self._fragment = fragment
         for token in tokenize(fragment.text, raw_element=self._raw_element):
             self._builder.count_markup()
@@ -155,9 +157,9 @@ class HtmlReader:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
     def _attribute_values(self, token: Token, names: frozenset[bytes]) -> dict[bytes, str]:
-        """Return the unescaped values of the attributes with these names.
+        """Return the unescaped values of the attributes with these names, by name.
 
-        If a tag has one attribute several times, the first counts.
+        If a tag has an attribute twice, the first counts.
         """
         return {
             attribute.name: escaping.unescape_attribute(self._attribute_text(attribute))
@@ -213,7 +215,7 @@ class HtmlReader:
             builder.add_anchor()
 
     def _open_component(self, token: Token) -> None:
-        """Open an MJML component, which is a block; its ``href`` becomes a link when it is compiled."""
+        """Read the start tag of an MJML component. It begins a block, and its ``href``, if any, is a link."""
         builder, name, outer_state = self._builder, token.name, self._text_state()
         builder.begin_block()
         self._open_elements.append(_OpenElement(name, outer_state))
@@ -231,7 +233,10 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _add_component_text(self, token: Token) -> bool:
-        """Return whether text is in the title or a style sheet of MJML; a title is set as that of the document."""
+        """Handle text inside MJML's title or style sheet. Return False if the text is somewhere else.
+
+        A title becomes that of the document; a style sheet is ignored.
+        """
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True
@@ -294,8 +299,8 @@ class HtmlReader:
     def _add_link(self, token: Token) -> int | None:
         """Add the link of a tag and return its index.
 
-        Return None if the URL must stay unchanged, or the tag has no ``href``. A second ``href`` is ignored,
-        as in browsers.
+        Return None if the URL must stay unchanged, or if the tag has no ``href``. A second ``href`` in a tag is
+        ignored, as in browsers.
         """
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:
@@ -326,7 +331,7 @@ class HtmlReader:
         )
 
     def _opts_out(self, token: Token) -> bool:
-        """Return whether an attribute of a tag asks sending services not to track its link."""
+        """Return whether a tag has an attribute that tells sending services not to track its link."""
         return any(
             attribute.name in _OPT_OUT_ATTRIBUTES
             and self._attribute_text(attribute).strip().casefold() in _OPT_OUT_ATTRIBUTES[attribute.name]
@@ -334,7 +339,7 @@ class HtmlReader:
         ) or any(name in _OPT_OUT_FLAGS for name in token.flags)
 
     def _add_form(self, token: Token) -> None:
-        """Add the target of a form, which a reader of a mail can submit, as an untouched link."""
+        """Add the target of a form as a link that is never replaced."""
         action = next((attribute for attribute in token.attributes if attribute.name == b"action"), None)
         source_range = self._fragment.source_range(action.start, action.end) if action else None
         if action and source_range and self._attribute_text(action).strip():
@@ -343,7 +348,7 @@ class HtmlReader:
             self._builder.add_untouched(url, start=start, end=end, reason=Message("it is the target of a form"))
 
     def _add_bare_urls(self, token: Token) -> None:
-        """Add the bare URLs in text, which mail programs show as links, as untouched links."""
+        """Add the bare URLs in text as links that are never replaced. Mail programs show them as links."""
         text = self._fragment.text
         for url, start, end in autolinks.find_clickable_text(text, start=token.start, stop=token.end):
             source_range = self._fragment.source_range(start, end)
@@ -356,10 +361,10 @@ class HtmlReader:
                 )
 
     def _handle_comment(self, token: Token) -> None:
-        """Read the links in a conditional comment for Outlook, and skip any other comment.
+        """Read the links in a conditional comment for Outlook. Any other comment is skipped.
 
-        HTML mail often has each button twice: as VML for Outlook on Windows, in such a comment, and as ``<a>`` for
-        all other clients. Both are links, and one placement.
+        A mail often contains each button twice: as VML for Outlook on Windows in such a comment, and as ``<a>`` for all
+        other mail programs. They are two links in the document, but a reader sees only one of them.
         """
         inner = self._fragment.subfragment(token.start, token.end)
         condition = _CONDITIONAL_COMMENT.match(inner.text)
@@ -384,7 +389,8 @@ class HtmlReader:
 def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
     """Return the document of HTML or MJML that begins at byte ``start``.
 
-    Raises UnreadableDocument if the document has too many links or tags.
+    With ``take_over_tracking``, links that the sender listmonk would track are replaced as well. Raises
+    UnreadableDocument if the document has too many links or tags.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     text = template_tags.mask_track_actions(source)

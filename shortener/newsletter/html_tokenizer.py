@@ -1,7 +1,7 @@
-"""Tokenizer of HTML by the rules of browsers (WHATWG HTML, section 13.2.5), with byte offsets.
+"""Tokenizer of HTML by the rules of browsers (WHATWG HTML, section 13.2.5), which returns byte offsets in linear time.
 
 The standard library's ``html.parser`` has no offsets of attribute values, reads broken markup differently from release
-to release, and takes quadratic time on unclosed comments. This tokenizer takes linear time.
+to release, and takes quadratic time on unclosed comments.
 """
 
 import re
@@ -31,7 +31,9 @@ TokenKind = Literal["text", "raw", "start", "end", "comment"]
 
 
 class Attribute(Struct, frozen=True):
-    """An attribute of a tag: its lower-case name, and the byte range and the syntax (quotes) of its value."""
+    """An attribute of a tag: its name in lower case, and the byte range and the kind of quotes (``syntax``) of its
+    value.
+    """
 
     name: bytes
     start: int
@@ -40,10 +42,11 @@ class Attribute(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """A piece of HTML from byte ``start`` to ``end``.
+    """A token of HTML: the bytes from ``start`` to ``end`` of the source.
 
-    ``name`` is the lower-case name of the tag, or of the element around ``raw`` text (scripts, styles, titles).
-    The range of a ``comment`` is that of its content.
+    ``name`` is the lower-case name of the tag. For ``raw`` text it is the name of the element around it (a script,
+    style or title). The range of a ``comment`` is that of its content. ``flags`` are the names of attributes without a
+    value.
     """
 
     kind: TokenKind
@@ -56,7 +59,7 @@ class Token(Struct, frozen=True):
 
 
 def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, UrlSyntax] | None:
-    """Return the start and end of the value at ``offset``, the offset after it, and its syntax (quotes).
+    """Return (start, end, offset after it, kind of quotes) of the attribute value at ``offset``.
 
     Return None if the closing quote is missing.
     """
@@ -70,9 +73,10 @@ def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, U
 
 
 def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...], tuple[bytes, ...], int]:
-    """Return the attributes from ``offset`` on, the names of those without a value, and the offset behind the tag.
+    """Return the attributes of a tag from ``offset`` on, the names of those without a value, and the offset after the
+    tag.
 
-    The offset is -1 if the tag has no end.
+    The last is -1 if the tag does not end.
     """
     attributes: list[Attribute] = []
     flags: list[bytes] = []
@@ -94,9 +98,8 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 
 
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
-    """Read the comment, declaration or processing instruction at ``offset``.
-
-    Return it as a comment token, and the offset after it.
+    """Return the comment, declaration or processing instruction at ``offset`` as a comment token, and the offset after
+    it.
     """
     size = len(source)
     if source.startswith(b"<!--", offset):
@@ -115,8 +118,8 @@ def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple
 def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
     """Yield the tokens of ``source`` in order.
 
-    If the source begins inside a raw-text element, such as a script, ``raw_element`` is its name. As in browsers, a
-    tag that has no ``>`` up to the end of the source is dropped.
+    If the source begins inside an element with raw text, such as a script, ``raw_element`` is its name. A tag without a
+    closing ``>`` is dropped, as in browsers.
     """
     offset, size, last_cdata = 0, len(source), source.rfind(b"]]>")
     while offset < size:
@@ -145,6 +148,8 @@ def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
 
 
 def _find_raw_text_end(source: bytes, raw_element: bytes, offset: int) -> int:
-    """Return the offset of the end tag that closes ``raw_element`` after ``offset``, or the length of the source."""
+    """Return the offset of the end tag of ``raw_element`` after ``offset``; the length of the source if it
+    is missing.
+    """
     match = _RAW_TEXT_END[raw_element].search(source, offset) if raw_element in _RAW_TEXT_END else None
     return match.start() if match else len(source)

@@ -1,4 +1,4 @@
-"""The lines of text that a reader of an issue sees, with the mentions of links in each line."""
+"""The lines of an issue as a reader sees them. Each line has its text and the links in it, called mentions."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -33,10 +33,11 @@ LETTER = re.compile(r"[^\W_]")
 
 
 class Mention(Struct):
-    """The part of a link that is in one line, from ``start`` to ``end`` of the line's text.
+    """A link, or the part of a link that is in one line: the characters ``start`` to ``end`` of the line's text.
 
-    ``article_key`` identifies the target, or is None for a link that is not tracked. ``image_source`` is the
-    URL of the first image in the link, or ''.
+    ``article_key`` identifies the target; it is None for a link that gets no short link. ``role`` says what a link that
+    leads to no article is for, such as "service"; it is '' otherwise. ``image_source`` is the URL of the first image in
+    the link, or ''.
     """
 
     link_index: int
@@ -56,12 +57,14 @@ class Mention(Struct):
 
     @property
     def is_content(self) -> bool:
-        """Whether the link is tracked and has no role, so that it can lead to an article."""
+        """Whether the link can lead to an article: it gets a short link, and no role such as navigation was found for
+        it.
+        """
         return self.article_key is not None and not self.role
 
 
 class Line(Struct):
-    """A line of text with the links in it.
+    """A line of text with the links in it, called mentions.
 
     ``level`` is 1 to 6 for a heading, 7 for a line that only looks like a heading, and 0 for any other line.
     """
@@ -81,7 +84,7 @@ class Line(Struct):
 
     @property
     def only_mention(self) -> Mention | None:
-        """The link that contains all letters and digits of the line, or None if there is no such link."""
+        """The link that contains all letters and digits of the line; None if there is no such link."""
         mention = self.mentions[0] if len(self.mentions) == 1 else None
         return mention if mention and not has_text_outside(self, mention) else None
 
@@ -92,16 +95,16 @@ class Line(Struct):
 
 
 def has_text_outside(line: Line, mention: Mention) -> bool:
-    """Return whether a line has letters or digits next to the link, outside it."""
+    """Return whether a line has letters or digits outside of the link ``mention``."""
     before = max(0, mention.start - _MAX_OUTSIDE_LENGTH)
     after = mention.end + _MAX_OUTSIDE_LENGTH
     return bool(LETTER.search(line.text, before, mention.start) or LETTER.search(line.text, mention.end, after))
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append ``piece`` to the pieces ``text`` of a line, with white space collapsed to single spaces.
+    """Append ``piece`` to the text of a line, with runs of white space collapsed to single spaces.
 
-    ``length`` is the number of characters of the line so far. Return their number afterwards.
+    ``text`` has the pieces of the line so far, and ``length`` is their number of characters. Return the new number.
     """
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
@@ -176,9 +179,9 @@ def _extend_mention(mention: Mention, run: Run, end: int) -> None:
 def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[Line]:
     """Return the lines of an issue, one for each block of text.
 
-    ``article_keys`` gives for each link of the document the canonical target that identifies its article, or
-    None if the link is not tracked. Short lines in strong type are treated as headings, unless most lines of
-    the issue are strong.
+    ``article_keys`` has for each link of the document the canonical target, which identifies its article; None if the
+    link gets no short link. Short lines in strong type are treated as headings, unless most lines of the issue are
+    strong.
     """
     lines = [
         _build_line(block, index, document=document, article_keys=article_keys)

@@ -1,4 +1,4 @@
-"""Roles of links that do not lead to articles: links about the mail itself, boilerplate, sponsors, and authors."""
+"""Roles of links that lead to no article: links about the mail itself, boilerplate, sponsors and authors."""
 
 import re
 
@@ -20,18 +20,18 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """Return the title that follows an empty link, as in Medium's exports, or '' for any other link.
+    """Return the title of a link card in an export from Medium, or '' if the link is no such card.
 
-    Medium's exports write a card (image and title of an article) as an empty link, followed by ``[## Title``.
+    The export contains a card (image and title of an article) as an empty link that is followed by ``[## Title``.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of links that lead to no article, by their URL, their text, or a sponsor label above them.
+    """Set the role of each link that leads to no article, by its URL, its text, or a sponsor label above it.
 
-    Links of authors named after a title, and footer links, get their roles later.
+    Links to authors and links in the footer get their roles later.
     """
     for line in lines:
         for mention in line.mentions:
@@ -43,9 +43,10 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a link to a social profile or channel is recommended in the text, not one of the sender's own.
+    """Return whether the text recommends a social profile or channel to which ``mention`` links.
 
-    It is recommended if it is a bare URL below a title, or begins a list item that describes it.
+    That is so if the link is a bare URL below a title, or begins a list item that describes it. Other links to social
+    networks lead to the sender's own profiles.
     """
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
@@ -111,11 +112,11 @@ def _open_sponsor_scope(line: Line) -> "_SponsorScope | None":
 
 
 class _SponsorScope(Struct):
-    """A sponsored part of an issue, from ``start_line`` on.
+    """A sponsored part of an issue, which begins at the line ``start_line``.
 
-    ``level`` is that of the heading that begins it, or 0 if a sponsor label ("sponsored by") or a title
-    marked as paid does. ``is_linked_label`` is set if the line of that label contains links; only links to
-    their targets are then sponsored.
+    It begins with a heading, whose level is then ``level``, or with a label such as "sponsored by" or a title marked as
+    paid; ``level`` is then 0. If the label itself has links (``is_linked_label``), only links to their targets are
+    sponsored.
     """
 
     level: int
@@ -126,9 +127,9 @@ class _SponsorScope(Struct):
     def ends_at(self, line: Line) -> bool:
         """Return whether the sponsored part of the issue ends at ``line``.
 
-        If a heading began it, it ends at the next heading of the same or a higher level. If a sponsor label
-        began it, it covers one article, and ends at the title of the next. If that label has links itself, it
-        ends at the next heading or at the first link to another target.
+        A part that began with a heading ends at the next heading of its level or a higher one. A part that began with a
+        label covers one article: it ends at the title of the next. If the label has links, it ends at the next heading
+        or at the first link to another target.
         """
         if self.level:
             return 0 < line.level <= self.level

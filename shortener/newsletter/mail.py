@@ -1,4 +1,4 @@
-"""Reader of mails: the links of every text part, HTML before plain text, and title and time from the headers."""
+"""Reader of mails: it finds the links of every text part, and title and sending time in the headers."""
 
 import contextlib
 from email.message import EmailMessage
@@ -19,10 +19,11 @@ _SIGNATURE_WARNING = Message("the mail is signed, and its signature will no long
 
 
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
-    """Return the document of a mail: links of its HTML parts come first, then those of its plain text.
+    """Return the document of a mail. The links of its HTML parts come first, then those of its plain text.
 
-    Links in signed parts are untouched unless ``break_signature`` is set. Raises UnreadableDocument if no part can be
-    read or there are too many links.
+    Links in signed parts stay unchanged, unless ``break_signature`` is set. With ``take_over_tracking``, links that the
+    sender listmonk would track are replaced as well. Raises UnreadableDocument if no part can be read or there are too
+    many links.
     """
     structure = mime.parse_structure(source)
     headers = mime.read_headers(source, structure)
@@ -77,7 +78,7 @@ def _read_leaf(source: bytes, leaf: MailPart, *, take_over_tracking: bool) -> tu
 
 
 def _leave_signed(document: Document) -> Document:
-    """Return the document of a signed part with all links untouched."""
+    """Return the document of a signed part in which no link is replaced."""
     signed = [
         UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part") for link in document.links
     ]

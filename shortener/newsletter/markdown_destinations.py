@@ -1,4 +1,4 @@
-"""Destinations of Markdown links: the byte range of each URL, which the parser pyromark does not report."""
+"""Finding of the byte range of each URL in Markdown links, which the parser pyromark does not report."""
 
 import re
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _PLAIN_DESTINATION = re.compile(rb"[^\x00-\x20]+")
 
 
 class Destination(NamedTuple):
-    """The byte range and the syntax of a link destination."""
+    """The byte range of the URL of a Markdown link, and its syntax, such as angle brackets."""
 
     start: int
     end: int
@@ -20,7 +20,10 @@ class Destination(NamedTuple):
 
 
 def find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> Destination | None:
-    """Return the destination after white space at ``start``; None if it is not ``expected_url``."""
+    """Return where the URL of a Markdown link is, after white space at ``start``.
+
+    Return None if the URL found there is not ``expected_url``.
+    """
     prefix = _LINE_PREFIX.match(source, start, end)
     start = prefix.end() if prefix else start
     angle = _ANGLE_DESTINATION.match(source, start, end)
@@ -32,5 +35,7 @@ def find_destination(source: bytes, expected_url: str, *, start: int, end: int) 
 
 
 def normalize_label(text: str) -> str:
-    """Return a reference label in the form in which labels are compared. Source: CommonMark, section 4.7."""
+    """Return the label of a reference link in the form in which labels are compared. Source: CommonMark,
+    section 4.7.
+    """
     return " ".join(text.split()).casefold()

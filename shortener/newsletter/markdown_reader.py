@@ -1,7 +1,7 @@
 """Reader of Markdown: CommonMark with tables, footnotes, strikethrough, task lists, bare URLs and HTML.
 
-The parser pyromark gives the byte range of a whole link. The destination is searched for inside that range.
-The link stays unchanged unless the text found there is exactly the destination that pyromark reports.
+The parser pyromark reports the byte range of a whole link. The URL is then searched for inside that range. The link
+stays unchanged unless exactly the URL that pyromark reports is found there.
 """
 
 import re
@@ -38,7 +38,9 @@ _LABEL_END = re.compile(rb"(?:[^\\\]]|\\.)*\]:", re.S)
 
 
 class _Definition(Struct):
-    """A reference definition with its byte range; ``link_index`` is set when the definition is first used."""
+    """The definition of a reference link with its byte range. ``link_index`` is set when the definition is
+    first used.
+    """
 
     destination: str
     start: int
@@ -48,10 +50,10 @@ class _Definition(Struct):
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return a piece of HTML in Markdown as a fragment.
+    """Return HTML inside Markdown as a fragment. ``start`` and ``end`` are its byte range in the source.
 
-    ``start`` and ``end`` are its byte range in the source. Where pyromark has removed line prefixes, such as
-    ``>`` of quotes, each line is mapped to the source separately.
+    pyromark removes line prefixes, such as the ``>`` of quotations, from ``text``. Where it has, each line is mapped to
+    the source separately.
     """
     html = text.encode()
     if source[start:end] == html:
@@ -73,12 +75,14 @@ def _join_fragments(fragments: Sequence[HtmlFragment]) -> HtmlFragment:
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
-    """Return the name and the data of a pyromark value: a string without data, or a dict from the name to the data."""
+    """Return (name, data) of a value from pyromark, which is a name or ``{name: data}``. Without data the second is
+    None.
+    """
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
 class _Event(NamedTuple):
-    """An event of pyromark: its kind, its data and its byte range."""
+    """An event of the parser pyromark, such as the start of a link: its kind, its data and its byte range."""
 
     kind: str
     value: Any
@@ -87,7 +91,7 @@ class _Event(NamedTuple):
 
 
 class _TextPiece(NamedTuple):
-    """A piece of unescaped text with its byte range, and the end of the innermost emphasis around it."""
+    """A piece of unescaped text with its byte range, and where the innermost emphasis around it ends."""
 
     text: str
     start: int
@@ -97,7 +101,7 @@ class _TextPiece(NamedTuple):
 
 
 class _BareUrl(NamedTuple):
-    """The byte range of a bare URL, and the index of its link."""
+    """A bare URL in the source: its byte range, and the index of its link."""
 
     start: int
     end: int
@@ -109,7 +113,7 @@ def _link_start(link: _BareUrl) -> int:
 
 
 class _MarkdownReader:
-    """Reader of Markdown that passes what it finds to a builder.
+    """Reader that adds the content of Markdown to a document.
 
     Its input is the output of the parser pyromark: a sequence of events, each with a byte range.
     """
@@ -146,7 +150,7 @@ class _MarkdownReader:
         return definitions
 
     def read(self) -> None:
-        """Read the whole body. Raises UnreadableDocument if it has too many links or marks."""
+        """Read the whole document. Raises UnreadableDocument if it has too many links or marks."""
         for event in self._events:
             self._handle_event(event)
         self._flush_text()
@@ -154,7 +158,7 @@ class _MarkdownReader:
             self._add_untouched(unused.destination, unused.start, unused.end, "the definition is not used")
 
     def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
-        """Add a link whose URL is never replaced, and return None, because it has no index."""
+        """Add a link whose URL is never replaced. Return None, because such a link has no index."""
         self._builder.add_untouched(url, start=start, end=end, reason=reason)
         return None
 
@@ -193,7 +197,7 @@ class _MarkdownReader:
             self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
-        """Return whether a line break is next to a line that is only a URL, as in plain-text newsletters."""
+        """Return whether the line before or after a line break is only a URL, as in plain-text newsletters."""
         if self._alt_parts is not None or self._in_link:
             return False
         before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]
@@ -201,7 +205,7 @@ class _MarkdownReader:
         return bool(_URL_LINE.fullmatch(before.lstrip(b"> \t")) or _URL_LINE.fullmatch(after))
 
     def _add_plain_text(self, text: str) -> None:
-        """Add text in which no bare URLs are searched for."""
+        """Add text. Bare URLs in it are not links."""
         if self._alt_parts is not None:
             self._alt_parts.append(text)
             return
@@ -266,8 +270,7 @@ class _MarkdownReader:
     def _handle_link(self, event: _Event, data: Any) -> None:
         """Read a link and its content up to the end of the link.
 
-        The destination is added last, because it follows the content. A link inside an image is read as plain
-        text.
+        The URL is searched for last, because it follows the content. A link inside an image is read as plain text.
         """
         if self._alt_parts is not None:
             return
@@ -313,7 +316,7 @@ class _MarkdownReader:
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Return the link index of a definition, which is one link however often it is used."""
+        """Return the index of the link that a definition stands for. It is one link, however often it is used."""
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is ambiguous")
@@ -327,7 +330,7 @@ class _MarkdownReader:
         return definition.link_index
 
     def _flush_text(self) -> None:
-        """Add the collected pieces of text, and the bare URLs in them, to the document."""
+        """Add the text that was collected, and the bare URLs in it, to the document."""
         pieces, self._text_pieces = self._text_pieces, []
         strong = self._builder.strong_depth
         links = [] if self._in_link or self._html_reader.in_link_or_raw_text else self._find_bare_urls(pieces)
@@ -351,14 +354,19 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the text of a piece between two source offsets; a piece with an entity or escape is added whole."""
+        """Add the text of a piece between two source offsets.
+
+        A piece with an entity or a backslash escape can only be added whole.
+        """
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
         elif end > start:
             self._builder.add_text(self._source[start:end].decode())
 
     def _add_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
-        """Add the URLs that begin with "www." as untouched links, unless they are inside one of the bare URLs."""
+        """Add the URLs that begin with "www." as links that are never replaced, except those inside one of
+        ``links``.
+        """
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             before = bisect_right(links, start, key=_link_start) - 1
             if before < 0 or links[before].end <= start:
@@ -385,7 +393,11 @@ class _MarkdownReader:
 
 
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
-    """Return the document of Markdown from byte ``start`` on. Raises UnreadableDocument for too many links or marks."""
+    """Return the document of Markdown that begins at byte ``start``.
+
+    With ``take_over_tracking``, links that the sender listmonk would track are replaced as well. Raises
+    UnreadableDocument for too many links or marks.
+    """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)
     text, template_lines = template_tags.mask_template_lines(template_tags.mask_track_actions(source))

@@ -1,4 +1,4 @@
-"""Merge tags: placeholders that a sending service fills in, and that must stay unchanged."""
+"""Merge tags, such as ``*|FNAME|*``: placeholders that a sending service fills in, and that must stay unchanged."""
 
 import re
 from bisect import bisect_left
@@ -35,13 +35,15 @@ def find_merge_tags(source: bytes) -> list[ByteRange]:
 
 
 def overlaps_merge_tag(ranges: Sequence[ByteRange], *, start: int, end: int) -> bool:
-    """Return whether one of the merge tags at ``ranges`` overlaps the bytes from ``start`` to ``end``."""
+    """Return whether a merge tag overlaps the bytes from ``start`` to ``end``. ``ranges`` are those of all
+    merge tags.
+    """
     index = bisect_left(ranges, (end, 0)) - 1
     return index >= 0 and ranges[index][1] > start
 
 
 def find_merge_tag_end(source: bytes, start: int) -> int | None:
-    """Return the offset at which the merge tag that begins at ``start`` ends, or None if none begins there.
+    """Return the end of the merge tag that begins at the offset ``start``; None if none begins there.
 
     Tags that occur only as the value of a query parameter, such as ``{name}``, are recognized too.
     """
@@ -50,5 +52,5 @@ def find_merge_tag_end(source: bytes, start: int) -> int | None:
 
 
 def contains_merge_tag(url: str) -> bool:
-    """Return whether a URL contains a merge tag or a part of one."""
+    """Return whether a URL contains a merge tag, whole or cut off."""
     return _MERGE_TAG_IN_URL.search(url) is not None

@@ -33,9 +33,10 @@ _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ 
 
 
 class MailPart(Struct, frozen=True):
-    """A part of a mail: the byte ranges of its header and its body, and the values of its header.
+    """A part of a mail: the byte ranges of its header and its body, and values from its header.
 
-    ``is_closed`` is False for a multipart without a closing boundary. ``signed`` marks parts of ``multipart/signed``.
+    ``is_closed`` is False for a multipart whose closing boundary is missing. ``signed`` marks parts inside
+    ``multipart/signed``.
     """
 
     header_start: int
@@ -50,14 +51,16 @@ class MailPart(Struct, frozen=True):
     is_closed: bool = True
 
     def leaves(self) -> list["MailPart"]:
-        """Return the parts that contain no other parts, in document order."""
+        """Return the parts inside this part that contain no other parts, in document order."""
         if not self.children and not self.content_type.startswith("multipart/"):
             return [self]
         return [leaf for child in self.children for leaf in child.leaves()]
 
 
 def looks_like_mail(source: bytes) -> bool:
-    """Return whether a source begins with header lines of a mail: two or more before the first empty line."""
+    """Return whether a source looks like a mail: it begins with two or more header lines before the first
+    empty line.
+    """
     offset, known, is_strong = 0, 0, False
     while match := _HEADER_LINE.match(source, offset):
         known += bool(_MAIL_HEADER.match(match[0]))
@@ -108,9 +111,9 @@ def parse_structure(
     depth: int = 0,
     default_type: str = "text/plain",
 ) -> MailPart:
-    """Return the part that begins with a header at ``start``, with the parts inside it.
+    """Return the part of a mail whose header begins at ``start``, with all parts inside it.
 
-    ``default_type`` is the type of a part whose header has none.
+    ``default_type`` is its content type if the header names none. ``depth`` is the number of parts around it.
     """
     end = len(source) if end is None else end
     body = _body_start(source, start, end)
@@ -143,7 +146,7 @@ def parse_structure(
 
 
 def _body_start(source: bytes, start: int, end: int) -> int:
-    """Return the offset after the first empty line, or ``end`` if there is none."""
+    """Return the offset after the first empty line between ``start`` and ``end``; ``end`` if there is none."""
     if empty := _LINE_END.match(source, start, end):
         return empty.end()
     header_end = _HEADER_END.search(source, start, end)
@@ -151,9 +154,9 @@ def _body_start(source: bytes, start: int, end: int) -> int:
 
 
 def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return the ranges of the parts between boundary lines, and whether the closing boundary is there.
+    """Return the byte ranges of the parts between boundary lines, and whether the closing boundary was found.
 
-    A boundary counts only at the start of a line. The line end in front of it belongs to it.
+    A boundary must begin a line. The line end before it belongs to the boundary.
     """
     delimiter = re.compile(
         rb"(?:\r\n|\n|\r|(?<=\n)|(?<=\r)|\A)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\n|\r|\Z)"
@@ -173,9 +176,9 @@ def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[t
 
 
 def stored_form(source: bytes) -> bytes:
-    """Remove the header lines that can name a person from a mail; only Subject, Date, MIME-Version and Content-* stay.
+    """Return a mail without the headers that can name a person. Only Subject, Date, MIME-Version and Content-* stay.
 
-    Attached mails lose their headers too. The parts are unchanged.
+    Attached mails lose their headers too. The bodies are unchanged.
     """
     structure = parse_structure(source)
     cuts = [(structure.header_start, structure.start)]

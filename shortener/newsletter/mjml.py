@@ -1,6 +1,6 @@
-"""Components of MJML, which are compiled to HTML after the links are replaced.
+"""Names of MJML components by purpose: button, image, navigation and so on. Source: the reference of MJML 4.
 
-Source: the reference of MJML 4.
+Links are replaced in the MJML, which is compiled to HTML afterwards.
 """
 
 PREFIX = b"mj-"

@@ -19,7 +19,7 @@ _WIDE_CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def mark_navigation(lines: list[Line]) -> None:
-    """Set the role ``navigation`` on links that lead to other pages of the newsletter rather than to an article."""
+    """Set the role ``navigation`` on links that lead to other pages of the newsletter, not to an article."""
     mention_counts = Counter(m.article_key for line in lines for m in line.mentions)
     image_keys = {m.article_key for line in lines for m in line.mentions if m.has_image}
     for line in lines:
@@ -35,7 +35,7 @@ def mark_navigation(lines: list[Line]) -> None:
 
 
 def _undo_if_no_links_remain(lines: list[Line]) -> None:
-    """Remove the role ``navigation`` from all links if the issue would have no content links otherwise.
+    """Remove the role ``navigation`` from all links again if no link to an article would be left otherwise.
 
     An example is an issue that consists of three links side by side.
     """
@@ -52,7 +52,7 @@ def _mark(mentions: list[Mention]) -> None:
 
 
 def _words(text: str) -> int:
-    """Return the number of words, counting two wide characters as a word."""
+    """Return the number of words. Two wide characters (Chinese, Japanese) count as a word."""
     wide = len(_WIDE_CHARACTER.findall(text))
     return len(_WIDE_CHARACTER.sub(" ", text).split()) + (wide + 1) // 2
 
@@ -62,7 +62,7 @@ def _is_short(text: str) -> bool:
 
 
 def _is_link_bar(line: Line) -> bool:
-    """Return whether a line consists of short links side by side, to different targets, and of separators."""
+    """Return whether a line consists only of short links to different targets, with separators between them."""
     if len(line.mentions) < 2 or 0 < line.level < PSEUDO_HEADING_LEVEL or line.item_part:
         return False
     if len({mention.article_key or mention.url for mention in line.mentions}) < 2:
@@ -77,10 +77,10 @@ def _is_link_bar(line: Line) -> bool:
 
 
 def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
-    """Yield runs of lines that consist of one text link each, as in a column of navigation links.
+    """Yield groups of successive lines that each consist of one text link, as in a column of navigation links.
 
-    The target of each link occurs only once in the issue and is not linked from an image. Lines without letters, such
-    as numbers, do not interrupt a run. A button below a text belongs to the text, not to a run.
+    The target of each link occurs only once in the issue and is not linked from an image. Lines without letters are
+    skipped. A button below a text belongs to the text, not to a group.
     """
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
@@ -138,10 +138,10 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Mark links to the web version of the issue and to the sender's front page.
+    """Set the role ``navigation`` on links to the web version of the issue and to the sender's front page.
 
-    The web version is the page to which "view in browser" links. The front page is the one on the host of the service
-    links, such as unsubscribe, or the target of the logo at the top.
+    The web version is the page of the "view in browser" link. The front page is the one on the host of links such as
+    unsubscribe, or the target of the logo at the top.
     """
     own_pages = {
         url_kinds.without_query(mention.url)

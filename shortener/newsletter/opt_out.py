@@ -1,7 +1,7 @@
-"""Links with which a reader unsubscribes or changes settings. They are not replaced by short links.
+"""Recognition of the links with which a reader unsubscribes or changes settings. They get no short links.
 
-A sending service recognizes them by their URL or replaces them itself; a redirect in between would break one-click
-unsubscribing, and a count of their clicks is of no use.
+A sending service recognizes such links by their URL, or replaces them itself. A redirect would break one-click
+unsubscribing.
 """
 
 import re
@@ -21,7 +21,7 @@ _SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！।]")  # noqa: RUF001 - other l
 
 
 def find_opt_out_links(document: Document) -> dict[int, str]:
-    """Return the links with which a reader unsubscribes or changes settings: the reason for each, by link index."""
+    """Return the links with which a reader unsubscribes or changes settings: by link index, why each is one."""
     found: dict[int, str] = {}
     for line in build_lines(document, [None] * len(document.links)):
         for mention in line.mentions:
@@ -46,7 +46,7 @@ def _is_opt_out(line: Line, mention: Mention) -> bool:
 
 
 def _is_click_here(words: str) -> bool:
-    """Return whether a short text ends or begins in a word such as "here"."""
+    """Return whether a short text begins or ends with a word such as "here"."""
     parts = words.split()
     return len(words) <= _MAX_SHORT_TEXT_LENGTH and bool(
         parts and (phrases.GENERIC_TEXT.match(parts[-1]) or phrases.GENERIC_TEXT.match(parts[0]))
@@ -54,9 +54,9 @@ def _is_click_here(words: str) -> bool:
 
 
 def _leads_to_prose(line: Line, mention: Mention) -> bool:
-    """Return whether a link is the title of a list item that also has a description.
+    """Return whether a link begins a list item that also has a description.
 
-    Such a link leads to an article about unsubscribing rather than to an unsubscribe page.
+    Such a link leads to an article about unsubscribing, not to an unsubscribe page.
     """
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH

@@ -1,4 +1,6 @@
-"""Parsing of issues: check of size and encoding, detection of the format, and choice of the reader."""
+"""Parsing of an issue: its size and encoding are checked, its format is detected, and a reader for the format is
+chosen.
+"""
 
 import re
 from pathlib import PurePath
@@ -19,6 +21,8 @@ from shortener.newsletter.document import Document, Format
 
 MAX_ISSUE_BYTES = 5 * 1024 * 1024
 """Maximum size of an issue in bytes."""
+PASTED_NAME = "issue.md"
+"""File name of a pasted document, which is read as Markdown unless its content is that of another format."""
 
 _BOM = b"\xef\xbb\xbf"
 _HTML_SUFFIXES = frozenset((".html", ".htm", ".xhtml", ".xht"))
@@ -36,10 +40,10 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 
 
 def detect_format(filename: str, source: bytes) -> Format:
-    """Return the format of an issue from its file name and its content.
+    """Return the format of an issue, such as "markdown", from its file name and its content.
 
-    First, the start of the source decides: headers of a mail, MJML, or an HTML document. Otherwise the suffix of the
-    file name decides. With neither, a source that begins and ends with an HTML tag is HTML, and any other is Markdown.
+    The start of the content decides if it is the header of a mail, MJML, or an HTML document; otherwise the suffix of
+    the file name does. With neither, content that begins and ends with an HTML tag is HTML, and any other is Markdown.
     """
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
     if head[:2] in _UTF16_MARKS:
@@ -61,11 +65,11 @@ def detect_format(filename: str, source: bytes) -> Format:
 def parse(
     source: bytes, *, format: Format, take_over_tracking: bool = False, break_signature: bool = False
 ) -> Document:
-    """Return the parsed issue, with links, untouched links and blocks in document order.
+    """Return the parsed issue: its links, the links that are never replaced, and its blocks of text, in document order.
 
-    With ``take_over_tracking``, links that listmonk tracks by an action are links too; with ``break_signature``, so are
-    links in signed parts of a mail. Raises DocumentTooLarge if the source is larger than MAX_ISSUE_BYTES, and
-    UnreadableDocument if it is empty, is not text, or has too many links or too much markup.
+    With ``take_over_tracking``, links that the sender listmonk would track by a template action are replaced too; with
+    ``break_signature``, so are links in signed parts of a mail. Raises DocumentTooLarge if the source is larger than
+    MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not text, or has too many links or too much markup.
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
@@ -96,7 +100,10 @@ def _parse_text(source: bytes, *, format: Format, take_over_tracking: bool) -> D
 
 
 def _parse_encoded(source: bytes, charset: str, *, format: Format, take_over_tracking: bool) -> Document:
-    """Return the document of text in another character set than UTF-8, as a document with one encoded part."""
+    """Return the document of a text in the character set ``charset``, which is not UTF-8.
+
+    The whole text is one encoded part of the document.
+    """
     part = encoded_document.decode_part(
         source, start=0, end=len(source), charset=charset, encoding="", is_html=format != "markdown"
     )

@@ -1,7 +1,7 @@
-"""Patterns of the phrases that newsletters use, such as "read more" and "unsubscribe", in many languages.
+"""Patterns of phrases that newsletters use, such as "read more" and "unsubscribe", in many languages.
 
-The phrases of each language are in ``data/``. Match a pattern against the result of ``normalize``, unless its
-docstring says otherwise.
+The phrases of each language are in ``data/``. Patterns are matched against the result of ``normalize``, unless their
+docstrings say otherwise.
 """
 
 # ruff: noqa: RUF001 - other languages have other punctuation
@@ -24,7 +24,7 @@ def normalize(text: str) -> str:
 
 
 def fold_case(text: str) -> str:
-    """Return the text case-folded and with ' for apostrophes, as the patterns expect it.
+    """Return the text case-folded and with ' for every kind of apostrophe, as the patterns expect it.
 
     A Turkish capital dotted I becomes a plain "i", not "i" with a combining dot.
     """
@@ -32,9 +32,9 @@ def fold_case(text: str) -> str:
 
 
 def _leading_marks(match: re.Match[str]) -> str:
-    """Return the combining marks at the start of the match, such as the vowel signs of Hindi and Thai.
+    """Return the combining marks, such as vowel signs of Hindi and Thai, at the start of a match.
 
-    They belong to the letter before the match and must stay with it.
+    They belong to the letter before the match, so they must not be removed with it.
     """
     return "".join(takewhile(lambda character: unicodedata.category(character) in ("Mn", "Mc"), match[0])).rstrip(
         "\ufe0e\ufe0f"
@@ -95,6 +95,6 @@ NAVIGATION_HEADING = _whole_text_pattern("navigation_heading")
 
 
 def is_generic(text: str) -> bool:
-    """Return whether the text of a link is generic, such as "here", and does not name its target."""
+    """Return whether the text of a link is generic, such as "here": it does not name the target."""
     words = normalize(text)
     return bool(GENERIC_TEXT.match(words) or READ_MORE.match(words))

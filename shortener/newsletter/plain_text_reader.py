@@ -1,4 +1,4 @@
-"""Reader of plain text: lines are blocks, and links are bare URLs."""
+"""Reader of issues in plain text. Each line is a block of text, and bare URLs are the links."""
 
 import re
 
@@ -12,7 +12,11 @@ _RULE = re.compile(rb"[ \t]*(?:[-=_*~+#]|\xe2\x94\x80|\xe2\x80\x94){4,}[ \t]*\Z"
 
 
 def parse_plain_text(source: bytes, *, take_over_tracking: bool = False) -> Document:
-    """Return the document of plain text. Raises UnreadableDocument if it has too many links."""
+    """Return the document of plain text, whose links are bare URLs.
+
+    With ``take_over_tracking``, links that the sender listmonk would track are replaced as well. Raises
+    UnreadableDocument if it has too many links.
+    """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     for match in _LINE.finditer(source):
         start, end = match.span(1)

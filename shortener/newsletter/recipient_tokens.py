@@ -1,4 +1,4 @@
-"""Recipient tags: a merge tag in the query of every short URL, which the sender replaces by a token for each recipient.
+"""Recipient tags: a merge tag in the query of every short URL, for which the sender puts in a token of each recipient.
 
 The tag is the value of the parameter ``_c``. It is neither escaped nor encoded, because the sending service searches
 for exactly these bytes.
@@ -19,7 +19,10 @@ _UNSAFE_CHARACTER = re.compile(r"[\s\x00-\x1f\x7f#&]")
 
 
 def check_recipient_tag(tag: str) -> str:
-    """Return ``tag`` unchanged. Raises InputError if it is not a known merge tag or cannot be part of a URL."""
+    """Return ``tag`` (the merge tag for a token of the recipient) unchanged.
+
+    Raises InputError if it is not a known merge tag or cannot be part of a URL.
+    """
     shown = tag if tag.isprintable() else repr(tag)
     if len(tag) > MAX_TAG_LENGTH:
         raise InputError(
@@ -58,12 +61,15 @@ def check_recipient_tag(tag: str) -> str:
 
 
 def recipient_token_query(recipient_tag: str) -> str:
-    """Return the query string that adds a recipient tag to a short URL, or '' if ``recipient_tag`` is ''."""
+    """Return the query string that adds a recipient tag to a short URL, such as ``?_c=*|UNIQID|*``.
+
+    It is '' if ``recipient_tag`` is ''.
+    """
     return f"?{RECIPIENT_PARAMETER}={recipient_tag}" if recipient_tag else ""
 
 
 def strip_recipient_tags(source: bytes, *, hosts: Collection[str]) -> tuple[bytes, str]:
-    """Remove the recipient tags from all short URLs of ``hosts``.
+    """Remove the recipient tags (merge tags for a token of the recipient) from all short URLs on ``hosts``.
 
     Return the new source, and the first tag that was removed, or '' if there was none.
     """

@@ -12,12 +12,12 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return the source of an issue with the new ``urls``, given by link index, in place of the old ones.
+    """Return the source of an issue with new URLs. ``urls`` has them by link index.
 
-    A new URL is escaped for the syntax of its link. Every byte outside the replaced URLs is unchanged, and so
-    is a URL that equals its replacement. A recipient tag is added to the query of each of the URLs,
-    unescaped. Raises InputError for a URL that is not http(s) and for a recipient tag that the syntax of a
-    link would change, and IndexError for an unknown index.
+    A new URL is escaped for the syntax of its link. Every byte outside the replaced URLs is unchanged.
+    ``recipient_tag``, a merge tag for a token of the recipient, is added to the query of each of these URLs without
+    escaping. Raises InputError for a URL that is not http(s) and for a tag that the syntax of a link would change, and
+    IndexError for an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
@@ -70,7 +70,10 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """Return the URL escaped for the syntax of the link, with the recipient tag in its query."""
+    """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, with the recipient tag.
+
+    ``original`` are the present bytes. They are kept if the URL stays the same.
+    """
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
     query = recipient_token_query(recipient_tag).encode()
@@ -88,9 +91,10 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Parse the rewritten issue again, and yield the links whose URL then differs from the new URL.
+    """Parse the rewritten issue again, and yield the links whose URL is not read as it was written.
 
-    This happens if a recipient tag has a character that ends a table cell or an attribute.
+    This happens if a recipient tag has a character that ends a table cell or an attribute. ``links_by_offset`` has the
+    links by their place in ``output``.
     """
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

@@ -1,7 +1,7 @@
-"""Template lines of site generators, and the links that listmonk tracks itself.
+"""Template lines of site generators, and links that the sender listmonk marks for its own click tracking.
 
-Readers of Markdown and HTML read a masked copy of the source, which has the same length, so that offsets are those of
-the source.
+Readers of Markdown and HTML read a copy of the source in which these are masked. The copy has the length of the source,
+so that offsets are valid in both.
 """
 
 import re
@@ -16,7 +16,7 @@ _TRACK_SUFFIX = "@TrackLink"
 
 
 class TrackedUrl(Struct, frozen=True):
-    """A URL that listmonk tracks: the URL alone, and whether an action or only a suffix marks it."""
+    """The URL of a link that the sender listmonk tracks. ``is_action`` is false if only a suffix of the URL says so."""
 
     url: str
     is_action: bool
@@ -25,7 +25,7 @@ class TrackedUrl(Struct, frozen=True):
 def mask_track_actions(source: bytes) -> bytes:
     """Return the source with every ``{{ TrackLink "URL" }}`` replaced by its URL, padded to the length of the tag.
 
-    The padding is a fragment (``#---``). It keeps the offsets of all other bytes.
+    The padding is a fragment (``#---``), so that the offsets of all other bytes stay valid.
     """
     if b"TrackLink" not in source:
         return source
@@ -38,7 +38,9 @@ def mask_track_actions(source: bytes) -> bytes:
 
 
 def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """Replace lines that are only a ``{% … %}`` tag by spaces; return the new source and the ranges of these lines."""
+    """Replace the lines that consist of a ``{% … %}`` tag by spaces. Return the new source and the ranges of these
+    lines.
+    """
     if b"{%" not in source:
         return source, []
     ranges = [match.span() for match in _TEMPLATE_LINE.finditer(source)]
@@ -46,7 +48,8 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return the URL of a link that listmonk tracks, by a template action or by a suffix of the URL; else None.
+    """Return the URL of a link that the sender listmonk tracks, by a template action or by a suffix; None for other
+    links.
 
     ``written`` is the URL as it is in the source. Source: the template functions of listmonk.
     """

@@ -1,6 +1,6 @@
 """Recognition of article titles: headings with a link, links at the start of a line, and headings without a link.
 
-A heading without a link gets its article from the image above it or the "read more" link below it.
+The article of a heading without a link is found by the image above it or the "read more" link below it.
 """
 
 # ruff: noqa: RUF001 - other languages have other punctuation
@@ -41,9 +41,9 @@ HEADING_CONFIDENCE, UNLINKED_HEADING_CONFIDENCE, LEADING_LINK_CONFIDENCE, CARD_C
 
 
 class Title(Struct, frozen=True):
-    """A title of an article.
+    """A title of an article, with its place and the confidence that it is one.
 
-    ``end`` is the offset in its line after the title and, if an author is named behind it, after the author.
+    ``end`` is the offset in the line where the title ends or, if the line also names the author, where the name ends.
     """
 
     article_key: str
@@ -55,10 +55,9 @@ class Title(Struct, frozen=True):
 
 
 def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[Title]:
-    """Yield every title, and set the kinds of the links that are titles, buttons or "read more" links.
+    """Yield every title of an article. Links that are titles, buttons or "read more" links get their ``kind``.
 
-    ``issue_title_line`` is the index of the issue's own title, which is the title of an article only if it
-    contains a link.
+    ``issue_title_line`` is the line with the title of the issue, which is a title of an article only if it has a link.
     """
     _mark_read_more(lines)
     titles: list[Title] = []
@@ -77,7 +76,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a short link to the article of the last title."""
+    """Return whether a line is only a short link to the article of the title found last."""
     link = line.only_mention
     return bool(
         titles
@@ -100,7 +99,7 @@ def _mark_read_more(lines: list[Line]) -> None:
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
     """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link.
 
-    The kind is found by the words of the link, or by its formatting.
+    The words of the link and its formatting decide.
     """
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(phrases.normalize(mention.text)):
@@ -113,7 +112,7 @@ def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
 
 
 def _is_followed_by_text(line: Line, mention_index: int) -> bool:
-    """Return whether a link is followed by unlinked words in its line, as in a sentence."""
+    """Return whether words without a link follow a link in its line, as in a sentence."""
     following = line.mentions[mention_index + 1 : mention_index + 1 + _MAX_TITLE_LINKS]
     ends = [line.mentions[mention_index].end, *(mention.end for mention in following)]
     starts = [*(mention.start for mention in following), ends[-1] + _MAX_TITLE_LENGTH]
@@ -123,7 +122,7 @@ def _is_followed_by_text(line: Line, mention_index: int) -> bool:
 def _titles_in_heading(line: Line) -> Iterator[Title]:
     """Yield the titles in a heading, one for each article that it links to.
 
-    If there is only one title, its author may be named in the heading too.
+    If there is only one, the heading may also name its author.
     """
     if len(line.mentions) > _MAX_TITLE_LINKS:
         return
@@ -158,10 +157,10 @@ def _titles_in_heading(line: Line) -> Iterator[Title]:
 def _split_title_and_author(
     line: Line, title_mention: Mention, end: int, byline: Byline | None
 ) -> tuple[str, str | None]:
-    """Return the title and the author of the article that a heading links to.
+    """Return the title and the author of the article to which a heading links.
 
-    The title is the text of the link if punctuation separates it from the rest, otherwise the entire heading. Some
-    translations swap the links of title and author; the texts are swapped back.
+    The title is the text of the link if punctuation separates it from the rest, otherwise the entire heading. If a
+    translation has swapped the links of title and author, the texts are swapped back.
     """
     if byline is None:
         return _title_or_link_text(line.text, title_mention.start, end), None
@@ -200,7 +199,7 @@ def _title_or_link_text(text: str, start: int, end: int) -> str:
 def _title_at_line_start(line: Line, lines: list[Line]) -> Iterator[Title]:
     """Yield the title at the start of a line that is not a heading, if the link there looks like a title.
 
-    Such a link fills the line or is set apart from the rest, for example by a colon.
+    Such a link fills the line, or something such as a colon separates it from the rest.
     """
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.is_content or first.article_key is None:
@@ -248,9 +247,9 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link alone in its line is the button of the text above it.
+    """Return whether a link that fills its line is the button of the text above it, not a title.
 
-    That is so if the link is short or a button, and there is a text above it but none below it.
+    That is so if the link is short or a button, and text is above it but not below it.
     """
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
@@ -260,7 +259,10 @@ def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool
 
 
 def _is_call_below_text(line: Line, words: str, lines: list[Line]) -> bool:
-    """Return whether a link such as "buy now" is alone in the line below a text without links."""
+    """Return whether a link such as "buy now" fills the line below a text without links.
+
+    ``words`` is the normalized text of the link.
+    """
     previous = _adjacent_visible_line(lines, line.index, -1)
     is_call = len(words.split()) <= _MAX_CALL_WORDS and phrases.BUTTON_VERB.match(words) is not None
     return is_call and previous is not None and bool(previous.text) and not previous.mentions
@@ -282,8 +284,9 @@ def _titles_from_unlinked_headings(
 ) -> Iterator[Title]:
     """Yield a title for each heading without a link that names an article.
 
-    The article is the one that the image above the heading or the text below it links to. The issue's own title
-    names an article only if an image above it or a button below it has the same target.
+    The article is the one to which the image above the heading or the text below it links. ``titled_keys`` are the
+    articles that have a title already. The title of the issue names an article only if an image above it or a button
+    below it links to the article.
     """
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
@@ -292,17 +295,16 @@ def _titles_from_unlinked_headings(
             continue
         end = _region_end(lines, next_index)
         key = _key_for_heading(lines, index, end, titled_keys)
-        if key is None or (index == issue_title_line and not _is_hero(lines, index, end, key)):
+        if key is None or (index == issue_title_line and not _names_article(lines, index, end, key)):
             continue
         titled_keys.add(key)
         yield Title(key, line.text, None, UNLINKED_HEADING_CONFIDENCE, index, len(line.text))
 
 
 def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line after the content of a heading.
+    """Return the index of the line after the content of a heading. ``end`` is the index of the next heading.
 
-    ``end`` is the index of the next heading. Linked images right above the next heading are not content of this heading
-    if they link to the article of the next one.
+    Linked images right above the next heading belong to that heading if they link to its article.
     """
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
@@ -314,8 +316,8 @@ def _region_end(lines: list[Line], end: int) -> int:
     return end
 
 
-def _is_hero(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
-    """Return whether the heading with the issue's title also names the article with this ``key``.
+def _names_article(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
+    """Return whether the heading with the title of the issue also names the article ``key``.
 
     That is so if an image above the heading or a button below it links to the article.
     """
@@ -339,7 +341,10 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
 
 
 def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
-    """Return the key of the article that an unlinked heading names, or None if it names none or several."""
+    """Return the key of the article that a heading without a link names; None if it names none or several.
+
+    The content of the heading is in the lines up to ``end``. Articles in ``titled_keys`` have a title already.
+    """
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)
     for key in _image_keys_before(lines, heading_index):
@@ -365,7 +370,7 @@ def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_key
 
 
 def _is_bare_url_line(lines: list[Line], mention: Mention) -> bool:
-    """Return whether a link is a bare URL and all of its line, so that the line above is its title."""
+    """Return whether a link is a bare URL that fills its line."""
     return mention.text == mention.url and lines[mention.line_index].only_mention is mention
 
 
@@ -376,8 +381,7 @@ def _is_generic_text(mention: Mention) -> bool:
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
     """Return whether a link below a heading without a link is a button or a "read more" link.
 
-    Any other link counts as one if its text is short and fills the line, and no other article is linked below
-    the heading.
+    If no other article is linked below the heading, a short link that fills its line counts as one too.
     """
     is_short_line = (
         is_only_article

@@ -1,7 +1,7 @@
-"""Grouping of links that already go through a sender's click counter, so that each has a URL of its own.
+"""Grouping of the links of an article that already go through a sender's click counter.
 
-The links of an article then have different URLs. They are grouped by their position: the images above a title and the
-buttons below it belong to the title.
+Each of them then has a URL of its own, so they are grouped by their place: the images above a title and the buttons
+below it belong to the title.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ _MAX_GAP = 3  # lines between an image and the title below it
 
 
 def _find_tracker(lines: list[Line]) -> str:
-    """Return the host and first path segment of the click counter that most links of an issue use, or ''."""
+    """Return the click counter that most links of an issue use, as host and first path segment; '' if there is none."""
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
     del prefixes[""]
@@ -31,10 +31,10 @@ def _find_tracker(lines: list[Line]) -> str:
 
 
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
-    """Give images, buttons and "read more" links the key of the title to which they belong by their position.
+    """Assign images, buttons and "read more" links to the article whose title is next to them.
 
-    Nothing is changed in an issue whose links do not go through a click counter. ``title_keys`` has the article key of
-    every line that is a title, by the index of the line.
+    ``title_keys`` has the article's key for each line that is a title, by the index of the line. Nothing is changed in
+    an issue whose links do not go through a sender's click counter.
     """
     prefix = _find_tracker(lines)
     if not prefix:

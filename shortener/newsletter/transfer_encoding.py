@@ -1,4 +1,4 @@
-"""Transfer encodings of mail parts: decoding with byte offsets, and replacement that keeps every other byte.
+"""Transfer encodings of mail parts: decoding that keeps track of offsets, and replacement of bytes in the encoded form.
 
 Source: RFC 2045, sections 6.7 (quoted-printable) and 6.8 (base64).
 """
@@ -26,7 +26,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class Replacement(Struct, frozen=True):
-    """Bytes that replace the decoded bytes from ``start`` to ``end``."""
+    """A replacement of decoded bytes: ``new`` is put in the place of the bytes from ``start`` to ``end``."""
 
     start: int
     end: int
@@ -34,9 +34,10 @@ class Replacement(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A piece of quoted-printable: the offset and number of its decoded bytes, and the range of its encoded bytes.
+    """A piece of a quoted-printable text: ``size`` decoded bytes from ``offset`` on, encoded as the bytes ``start`` to
+    ``end``.
 
-    If a piece has several decoded bytes, they are unchanged by the encoding.
+    A piece of several decoded bytes contains only bytes that the encoding leaves unchanged.
     """
 
     offset: int
@@ -52,12 +53,12 @@ class DecodedBytes(Struct, frozen=True):
     pieces: tuple[Piece, ...] = ()
 
     def encoded_start(self, offset: int) -> int:
-        """Return the offset of the first encoded byte of the decoded byte at ``offset``."""
+        """Return where the encoding of the decoded byte at ``offset`` begins, as an offset in the encoded bytes."""
         piece = self._piece_at(offset)
         return piece.start + (offset - piece.offset if piece.size > 1 else 0)
 
     def encoded_end(self, offset: int) -> int:
-        """Return the offset after the last encoded byte of the decoded byte at ``offset - 1``."""
+        """Return where the encoding of the decoded byte at ``offset - 1`` ends, as an offset in the encoded bytes."""
         piece = self._piece_at(offset - 1)
         return piece.start + offset - piece.offset if piece.size > 1 else piece.end
 
@@ -70,7 +71,7 @@ def _piece_offset(piece: Piece) -> int:
 
 
 def decode(encoded: bytes, *, transfer_encoding: str) -> DecodedBytes | None:
-    """Return the decoded bytes, or None for an unknown encoding or invalid base64."""
+    """Return the decoded bytes of a mail part. Return None for an unknown encoding or invalid base64."""
     if transfer_encoding in IDENTITY_ENCODINGS:
         return DecodedBytes(encoded)
     if transfer_encoding == "quoted-printable":
@@ -97,16 +98,19 @@ def _decode_quoted_printable(encoded: bytes) -> DecodedBytes:
 
 
 def source_offset(decoded: DecodedBytes, offset: int, *, transfer_encoding: str) -> int:
-    """Convert an offset in the decoded bytes to an offset in the encoded bytes; for base64 it is an estimate."""
+    """Convert an offset in the decoded bytes to an offset in the encoded bytes. For base64 the result is
+    approximate.
+    """
     if transfer_encoding == "quoted-printable":
         return decoded.encoded_start(offset) if decoded.pieces else 0
     return offset * 4 // 3 if transfer_encoding == "base64" else offset
 
 
 def replace(encoded: bytes, replacements: Sequence[Replacement], *, transfer_encoding: str) -> bytes:
-    """Replace ranges of the decoded bytes and return the new encoded bytes. The ranges are in order and do not overlap.
+    """Replace ranges of the decoded bytes, and return the new encoded bytes. The ranges are in order and do not
+    overlap.
 
-    In base64 the entire part is encoded again, with its own line width and line ends.
+    Base64 is encoded again as a whole, with its own line width and line ends.
     """
     if not replacements:
         return encoded
@@ -132,7 +136,9 @@ def _line_end(data: bytes) -> bytes:
 
 
 def _encode_base64(data: bytes, *, like: bytes) -> bytes:
-    """Return base64 with the line width, line ends and surrounding white space of ``like``."""
+    """Return ``data`` in base64 with the line width, line ends and surrounding white space of the base64
+    text ``like``.
+    """
     body = like.strip()
     start = like.index(body) if body else 0
     first_line = body.split(None, 1)[0] if body else b""
@@ -166,7 +172,10 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
 
 
 def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
-    """Append bytes in quoted-printable with soft line breaks, and return the column after them."""
+    """Append ``data`` to ``output`` in quoted-printable, with soft line breaks. Return the column after it.
+
+    ``column`` is the number of characters in the line so far.
+    """
     for byte in data:
         token = b"=%02X" % byte if byte == 0x3D or byte > 0x7E or byte < 0x21 else bytes([byte])
         if column + len(token) > _MAX_LINE_LENGTH - 1:
@@ -178,10 +187,10 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the start of an over-long ``rest`` of a line, divided by soft line breaks.
+    """Append the first bytes of a line's ``rest`` to ``output``, with soft line breaks, until the others fit into
+    ``limit``.
 
-    As much is appended as is needed for the remaining bytes to fit into ``limit``. Return the number of bytes appended
-    from ``rest``; 0 if it fits already.
+    Return the number of bytes appended from ``rest``; 0 if it fits already.
     """
     taken, column = 0, 0
     if len(rest) <= limit:

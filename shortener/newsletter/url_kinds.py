@@ -1,6 +1,6 @@
-"""Recognition of the purpose of a link by its URL: a profile, a subscription form, a shop, an image.
+"""Recognition of what a link is for by its URL: a profile, a subscription form, a shop, an image.
 
-The hosts and the words in paths are in ``data/``.
+The lists of hosts and of words in paths are in ``data/``.
 """
 
 import re
@@ -58,19 +58,19 @@ def without_query(url: str) -> str:
 
 
 def is_social(url: str) -> bool:
-    """Return whether a URL is on a social network."""
+    """Return whether a URL is on the site of a social network."""
     parts = _split_url(url)
     return parts is not None and _base_host(parts) in _SOCIAL_HOSTS
 
 
 def is_share(url: str) -> bool:
-    """Return whether a URL shares a page on a social network."""
+    """Return whether a URL opens the form for sharing a page on a social network."""
     parts = _split_url(url)
     return parts is not None and bool(_SHARE_PATH.search(parts.path))
 
 
 def site_name(url: str) -> str:
-    """Guess the registered domain of a URL, such as "example.co.uk", from its labels; return '' if it has no host."""
+    """Return a guess of the registered domain of a URL, such as "example.co.uk"; '' if it has no host."""
     parts = _split_url(url)
     labels = _base_host(parts).split(".") if parts else []
     size = 3 if len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3 else 2
@@ -78,7 +78,7 @@ def site_name(url: str) -> str:
 
 
 def tracker_prefix(url: str) -> str:
-    """Return the host and first path segment of a URL of a sender's click counter, or '' for any other URL."""
+    """Return host and first path segment of a URL that belongs to a sender's click counter; '' for any other URL."""
     parts = _split_url(url)
     if parts is None:
         return ""
@@ -89,7 +89,7 @@ def tracker_prefix(url: str) -> str:
 
 
 def is_image(url: str) -> bool:
-    """Return whether a URL is that of an image file; a link to such a file only enlarges an image."""
+    """Return whether a URL is that of an image file. A link to it only enlarges an image."""
     parts = _split_url(url)
     return parts is not None and bool(_IMAGE_PATH.search(parts.path))
 
@@ -108,7 +108,7 @@ def is_person_page(url: str) -> bool:
 
 
 def is_service(url: str) -> bool:
-    """Return whether a URL is that of a page to manage the subscription, to share the issue, or of a social profile."""
+    """Return whether a URL is a page to manage the subscription, a form for sharing, or a social profile."""
     parts = _split_url(url)
     if parts is None:
         return False
@@ -122,7 +122,7 @@ def is_service(url: str) -> bool:
 
 
 def is_subscription_page(url: str) -> bool:
-    """Return whether a URL unsubscribes or changes the settings of a subscription."""
+    """Return whether a URL is a page for unsubscribing or for the settings of a subscription."""
     parts = _split_url(url)
     if parts is None:
         return False
@@ -133,7 +133,7 @@ def is_subscription_page(url: str) -> bool:
 
 
 def is_boilerplate(url: str) -> bool:
-    """Return whether a URL is for subscribing, buying, sponsoring or legal notices, or lists other pages."""
+    """Return whether a URL is a page for subscribing, buying, sponsoring or legal notices, or a list of other pages."""
     parts = _split_url(url)
     if parts is None:
         return False

@@ -1,4 +1,6 @@
-"""The arrival curve F: the share of an issue's clicks that has arrived at a given age (docs/ranking.md section 4)."""
+"""The arrival curve F(age): the share of an issue's clicks that has arrived at an age of the issue (docs/ranking.md
+section 4).
+"""
 
 import math
 from bisect import bisect_right
@@ -23,32 +25,32 @@ The last point is not from the source; it closes the curve.
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
-    """A curve that gives the share of an issue's clicks that has arrived at a given age.
+    """A curve that gives the share of an issue's clicks that has arrived by a given time after sending.
 
-    `shares` are its values (0 to 1) at the ages `BUCKET_EDGES`.
+    `shares` are its values (0 to 1) at the ages `BUCKET_EDGES` (hours).
     """
 
     shares: FloatArray
 
     def shares_at(self, hours: FloatArray) -> FloatArray:
-        """Return the values of the curve at the ages `hours` (docs/ranking.md section 4).
+        """Return the share of clicks (0 to 1) that has arrived at each of the ages `hours` (docs/ranking.md section 4).
 
-        Between the edges the value is linear in the logarithm of the age. In the first hour it grows evenly,
-        and after the last edge it is 1.
+        Between the ages `BUCKET_EDGES` the share is linear in the logarithm of the age. In the first hour it grows
+        evenly, and after the last edge it is 1.
         """
         after_first_hour = np.interp(np.log(np.maximum(hours, 1.0)), np.log(BUCKET_EDGES[1:]), self.shares[1:])
         first_hour = self.shares[1] * np.maximum(hours, 0.0)
         return np.asarray(np.where(hours < 1.0, first_hour, after_first_hour), dtype=np.float64)
 
     def share_at(self, hours: float) -> float:
-        """Return the value of the curve at one age in hours."""
+        """Return the share of clicks (0 to 1) that has arrived at the age `hours`."""
         return float(self.shares_at(np.array([hours]))[0])
 
 
 def prior_curve() -> ArrivalCurve:
-    """Return the arrival curve that is used before there is data, drawn through shares from published studies.
+    """Return the arrival curve that is used before there is data. It is drawn through shares from published studies.
 
-    Between two of these shares, the probit of the value is linear in the logarithm of the age (docs/ranking.md section
+    Between two of these shares, the probit of the share is linear in the logarithm of the age (docs/ranking.md section
     4).
     """
     normal = NormalDist()
@@ -58,10 +60,11 @@ def prior_curve() -> ArrivalCurve:
 
 
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
-    """Estimate the arrival curve from the arrival times of clicks (docs/ranking.md section 4).
+    """Estimate the arrival curve, the share of clicks that has arrived at each age of an issue (docs/ranking.md section
+    4).
 
-    The prior curve weighs as much as a fixed number of clicks. An age bucket that is still open for an issue is left
-    out for that issue, so a recent issue informs the early hours only.
+    The prior curve counts as much as a fixed number of clicks. Ages are divided into intervals. An issue contributes
+    only the intervals that are over, so a recent issue contributes the early hours.
     """
     prior = prior_curve().shares
     counts = _clicks_by_bucket(observations, arrivals)
@@ -77,9 +80,9 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
 
 
 def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return the clicks of each issue (row) in each age bucket (column).
+    """Return a matrix with the clicks of each issue (row) in each interval of age (column).
 
-    The clicks of an arrival are counted in the bucket that contains the midpoint of its interval.
+    The clicks of an `Arrival` are counted in the interval that contains the middle of its time.
     """
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
@@ -92,9 +95,9 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
 
 
 def clicks_within(arrivals: Sequence[Arrival], *, hours: float) -> float:
-    """Return the number of clicks that one issue had in its first `hours`.
+    """Return the number of clicks of one issue in the first `hours` after sending.
 
-    An arrival interval that begins before that age and ends after it is divided evenly.
+    If an `Arrival` begins before that age and ends after it, its clicks are divided evenly over its time.
     """
     return math.fsum(_share_within(arrival, hours) * arrival.clicks for arrival in arrivals)
 

@@ -1,4 +1,4 @@
-"""Predictors of an article's appeal: its site, its author and the words of its title.
+"""Predictors of an article's success besides its clicks: its site, its author and the words of its title.
 
 The estimate of an article with few clicks is pulled towards articles with the same site, author or title words (partial
 pooling, docs/ranking.md section 7.1).
@@ -30,9 +30,10 @@ WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
 
 
 class BackgroundGroup(Struct, frozen=True, eq=False):
-    """Columns of the design matrix whose coefficients share one variance, such as one column for each site.
+    """Columns of the design matrix whose coefficients have one variance in common, for example a column for each site.
 
-    `columns` has a row for each article; `sd` is the prior standard deviation of the coefficients.
+    `columns` has a row for each article. `names` are the names of the columns, and `sd` is the prior standard deviation
+    of the coefficients.
     """
 
     kind: str
@@ -44,7 +45,10 @@ class BackgroundGroup(Struct, frozen=True, eq=False):
 def build_background(
     urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
 ) -> tuple[BackgroundGroup, ...]:
-    """Return the columns for sites, authors and title words of these articles; groups without a column are left out."""
+    """Return the design columns for the sites, authors and title words of the articles `urls`, in up to three groups.
+
+    `titles` and `authors` are by URL. A group without a frequent name is left out.
+    """
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
     words = _word_columns([titles.get(url, "") for url in urls])
@@ -57,7 +61,7 @@ def build_background(
 
 
 def site_of(url: str) -> str:
-    """Return the host of a URL without `www.`, '' if it has none."""
+    """Return the host of a URL without `www.`; '' if it has no host."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:  # such as an unfinished IPv6 address
@@ -66,22 +70,22 @@ def site_of(url: str) -> str:
 
 
 def title_words(title: str) -> set[str]:
-    """Return the words of a title in lower case: two or more letters, digits, `+` or `#`."""
+    """Return the words of a title in lower case. A word has two or more letters, digits, `+` or `#`."""
     return set(WORD_PATTERN.findall(title.lower()))
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent names, and a matrix of articles x names with 1 where an article has the name."""
+    """Return the frequent names, and a matrix (articles x names) with 1 where an article has the name, else 0."""
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)
 
 
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent words, and a matrix of articles x words.
+    """Return the frequent words, and a matrix (articles x words) that says which titles contain them.
 
-    An entry is 1 if the title has the word, else 0, minus the word's mean over all titles. It is 0 for an article
-    without a title.
+    An entry is 1 if the title contains the word, else 0, minus the mean of the column. An article without a title has
+    0.
     """
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])

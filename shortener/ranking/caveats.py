@@ -1,6 +1,6 @@
 """Caveats: sentences that tell editors what the ranking cannot show, and what to do about it.
 
-A caveat is given only if it concerns an article of the list (docs/ranking.md section 16).
+Only caveats that concern a listed article are given (docs/ranking.md section 16).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,9 @@ RERUN_ADVICE = Message("show 2-3 articles of each issue again at another positio
 
 
 def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
-    """Return the caveats about the articles that a ranking shows, one sentence each (docs/ranking.md section 16)."""
+    """Return the sentences that tell editors what a ranking of the listed articles cannot show (docs/ranking.md section
+    16).
+    """
     return [
         *_fit_caveats(analysis),
         *_click_caveats(analysis, listed),
@@ -117,7 +119,7 @@ def _age_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
 
 
 def format_age(hours: float) -> Message:
-    """Format an age in minutes below one hour, in days from 48 hours on, and in hours between."""
+    """Format an age: in minutes below one hour, in hours below 48 hours, else in days."""
     if hours < 1:
         return Message.plural("{count} minute", "{count} minutes", round(hours * 60))
     if hours >= 48:

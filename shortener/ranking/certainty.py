@@ -1,4 +1,4 @@
-"""How sure a list is: groups of articles by their intervals, and the confidence of the whole list."""
+"""How sure a ranking is: groups of articles by their 90 % intervals, and the confidence of the whole list."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -16,23 +16,26 @@ GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0
 
 
 def certainty_group(low: float, high: float) -> Group:
-    """Return the group of an article by its 90 % interval, given as multiples of the typical count."""
+    """Return the group of an article by the 90 % interval of its appeal, `low` to `high`; 1 is the average article.
+
+    It is "winner" if the whole interval is above 1, "below" if it is below 1, and otherwise "typical" (docs/ranking.md
+    section 10).
+    """
     return "winner" if low > 1 else "below" if high < 1 else "typical"
 
 
 def interval_width(articles: Sequence[RankedArticle]) -> float:
-    """Return the median over all articles of `high / low`, the quotient of the interval's ends.
-
-    The result is 1 without articles.
+    """Return the median of `high / low` over all articles: how wide their 90 % intervals are. It is 1
+    without articles.
     """
     return median(article.high / article.low for article in articles) if articles else 1.0
 
 
 def confidence(ranking: Ranking) -> Confidence:
-    """Return the confidence of a list: good, fair or low (docs/ranking.md section 10).
+    """Return the confidence of a ranking: good, fair or low (docs/ranking.md section 10).
 
-    It is good with narrow intervals and no warnings. It is low with wide intervals, or if the model could not be
-    fitted.
+    It is good if the intervals are narrow and there are no warnings. It is low if the intervals are wide or the model
+    could not be fitted.
     """
     width = interval_width(ranking.articles)
     if ranking.method != METHOD or width > FAIR_WIDTH:

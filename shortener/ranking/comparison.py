@@ -1,4 +1,6 @@
-"""The comparison of two issues at the same number of hours after sending (docs/ranking.md section 18)."""
+"""Comparison of two issues at the same age, that is, an equal number of hours after sending (docs/ranking.md section
+18).
+"""
 
 import math
 from collections.abc import Sequence
@@ -20,8 +22,8 @@ class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
     Its count up to the compared age is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate`
-    is this count per recipient, None if the recipients are unknown. `to_come` is the share (0 to 1) of all its clicks
-    that is still expected at the time of the comparison, None without evidence.
+    is this count divided by the recipients, None if they are unknown. `to_come` is the share (0 to 1) of its clicks
+    that is still expected now, None if it cannot be estimated.
     """
 
     slug: str
@@ -35,13 +37,14 @@ class ComparedIssue(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Two issues compared `hours` after sending.
+    """Two issues compared at the same age, `hours` after sending.
 
-    `to_come` is the share of clicks (0 to 1) expected after that age; None if `hours` is below 1.
+    `ratio` is the rate (count per recipient) of the first issue divided by that of the second, and `low` to `high` its
+    90 % interval. If the recipients of an issue are unknown, it is the ratio of the counts. It is None if an issue has
+    no clicks yet.
 
-    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first issue
-    divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of one issue
-    are unknown, and None if one issue has not yet been clicked.
+    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the share of clicks (0 to 1)
+    expected after that age; None if `hours` is below 1.
     """
 
     hours: float
@@ -64,12 +67,15 @@ def compare(
     as_of: float,
     hours: float | None = None,
 ) -> Comparison:
-    """Compare the issues with these slugs at the same age: `hours` after sending.
+    """Compare the issues with these slugs at the same age: `hours` after sending, by default the age of the younger
+    issue.
 
-    `arrivals` are the visitors or clicks of each issue as a whole, over short intervals. The default age is that of the
-    younger issue at `as_of` (epoch seconds). The interval is that of a ratio of two
-    Poisson counts, whose logarithm has standard deviation `sqrt(1/n1 + 1/n2)`. Raises NotFound for an issue that was
-    not sent by then, and InputError for an age that the younger issue has not reached.
+    `arrivals` are the visitors or clicks of each issue as a whole, over short intervals. `as_of` is the present time in
+    seconds of the UTC epoch. The interval of the ratio is that of two Poisson counts: its logarithm has standard
+    deviation `sqrt(1/n1 + 1/n2)` (docs/ranking.md section 18).
+
+    Raises NotFound for an issue that was not sent by `as_of`, and InputError for an age that the younger issue has not
+    reached.
     """
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]

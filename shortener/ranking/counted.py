@@ -1,4 +1,4 @@
-"""A provisional ranking of articles by their counts, which is shown while the model is being fitted."""
+"""A provisional order of articles by their counts, which is shown while the statistical model is being fitted."""
 
 from msgspec import Struct
 
@@ -7,9 +7,10 @@ from shortener.ranking.selection import ArticleFilter, select_articles
 
 
 class CountedArticle(Struct, frozen=True):
-    """An article with its count in all issues; `issue` and `position` are those of its last appearance.
+    """An article with its count, summed over all issues.
 
-    The count is in `visitors` or in `clicks`, as in the ranking; the other field is None.
+    The count is in `visitors` or in `clicks`; the other field is None. `issue` and `position` are those of its last
+    appearance, and `shown` is the number of appearances.
     """
 
     url: str
@@ -22,10 +23,10 @@ class CountedArticle(Struct, frozen=True):
 
 
 def count_articles(history: History, *, as_of: float, article_filter: ArticleFilter) -> tuple[CountedArticle, ...]:
-    """Return the articles that `rank` lists for a filter, the article with the highest count first.
+    """Return the articles that the ranking would list, ordered by their counts, the highest first.
 
-    With a filter for an issue their counts are those of the issue. Raises InputError for an invalid history, and
-    NotFound for an unknown issue.
+    If `article_filter` selects one issue, only the counts in that issue are used. Raises InputError for an invalid
+    history, and NotFound for an unknown issue.
     """
     known, urls = select_articles(history, article_filter, as_of=as_of)
     appearances: dict[str, list[Appearance]] = {}

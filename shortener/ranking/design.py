@@ -39,7 +39,7 @@ DEFAULT_RECIPIENTS = 1000.0
 
 
 class Effect(Struct, frozen=True):
-    """A coefficient of the model with the mean and standard deviation of its normal prior."""
+    """A coefficient of the regression with the mean and standard deviation of its normal prior."""
 
     name: str
     mean: float
@@ -61,13 +61,16 @@ SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio"
 
 
 class Design(Struct, frozen=True, eq=False):
-    """The matrices of the model and the priors of its coefficients.
+    """The matrices of the regression and the priors of its coefficients. A cell is one article in one issue.
 
-    `x` is cells x coefficients. `t` is articles x coefficients, and 0 except for sorting, signals and background.
-    `offset` is log recipients + log F(age) per cell. The issue effects are the columns of `x` from
-    `first_issue_column` on. `background` has the columns and the prior standard deviation of each group of
-    background effects. `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and
-    `recipients_known` is 1 or 0; both have one entry per issue.
+    `x` (cells x coefficients) is the design matrix. `t` (articles x coefficients) has the columns that belong to
+    articles: sorting by editors, counts from other platforms, and background (site, author, title words). Its other
+    columns are 0. `offset` is log recipients + log share of clicks arrived, per cell. The columns of `x` from
+    `first_issue_column` on are the issue effects.
+
+    `background` has the columns and the prior standard deviation of each group of background effects.
+    `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and `recipients_known` is 1
+    or 0; both have one entry per issue.
     """
 
     effects: tuple[Effect, ...]
@@ -91,13 +94,16 @@ def build_design(
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the matrices of the model from the observations (docs/ranking.md section 6).
+    """Build the matrices of the regression from the observations (docs/ranking.md section 6, which explains the
+    symbols).
 
-    For cell c of article a in issue i,
-    `log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
-    + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a` and
-    `q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a + sum_w d_w (t_aw - mean t_w) + u_a`. If no position is
-    known, the position columns and b are dropped.
+    The log of the expected clicks of cell c (article a in issue i) is `log mu_c = log recipients_i + log F(age_i) +
+    level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos) + end [last two positions] + omega log(sum w) + rerun
+    [shown before] + q_a`. The effect of the article is `q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a +
+    sum_w d_w (t_aw - mean t_w) + u_a`. If no position is known, the terms with eta, d_k, end and b are left out.
+
+    `completed_shares` is F per issue, `total_weights` the sum of the placement weights per cell, and `signal_scores` is
+    z (articles x signals).
     """
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
     cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
@@ -134,7 +140,10 @@ def build_design(
 def _assemble(
     observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return `t` (articles x coefficients) and `x` (cells x coefficients): cell, article and issue columns."""
+    """Return the matrices `t` (articles x coefficients) and `x` (cells x coefficients) from their columns.
+
+    The columns are those of cells, those of articles, and one for each issue.
+    """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])
     issue_columns = np.eye(issues)[observations.issue_index]
@@ -145,9 +154,8 @@ def _assemble(
 
 
 def fill_positions(observations: Observations) -> FloatArray:
-    """Return the position of each cell (one article in one issue).
-
-    An unknown position is replaced by the middle of the issue.
+    """Return the position of each cell (one article in one issue). An unknown one is replaced by the middle of the
+    issue.
     """
     middle = (1 + last_positions(observations)) / 2
     known = np.isfinite(observations.positions)
@@ -162,19 +170,19 @@ def last_positions(observations: Observations) -> FloatArray:
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """Return 1 for each appearance at one of the last two positions of its issue, else 0.
+    """Return for each cell (one article in one issue) 1 if it is at one of the last two positions of the issue, else 0.
 
-    It is always 0 in an issue with fewer than three positions.
+    In an issue with fewer than three positions it is 0.
     """
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
 
 
 def hat_basis(log_position: FloatArray) -> list[FloatArray]:
-    """Return the weight of each knot in `POSITION_KNOTS` at each log position, one array per knot.
+    """Return the piecewise linear basis functions of the position effect, one array for each knot in `POSITION_KNOTS`.
 
-    A weight is 1 at its knot and falls linearly to 0 at the knots beside it. The weights sum to 1 at every
-    position, and that of the last knot stays 1 after it.
+    An array has the function's value at each log position. It is 1 at its knot and falls linearly to 0 at the
+    neighbouring knots; after the last knot it stays 1. The values at a position add up to 1.
     """
     knots = np.log(POSITION_KNOTS)
     return [np.interp(log_position, knots, values) for values in np.eye(len(POSITION_KNOTS))]
@@ -183,8 +191,8 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
     """Return for each article how high in the issue editors placed it on average, relative to the mean article.
 
-    The measure is the mean of `position_scores` over the article's appearances. It corrects for editors who put better
-    articles first (Mundlak's device, docs/ranking.md section 7).
+    The measure is the mean of `position_scores` over its appearances. It corrects for editors who put better articles
+    first (Mundlak's device, docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
@@ -194,12 +202,19 @@ def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatA
 
 
 def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
-    """Return the score of each position, higher near the top: -log(position), or the normal score, as `shape` says."""
+    """Return a score for each position, higher near the top.
+
+    It is -log(position) if `shape` is "log", and the normal score if it is "normal". `last` has the last position of
+    each issue.
+    """
     return -np.log(positions) if shape == "log" else normal_scores(positions, last)
 
 
 def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
-    """Return the normal score of each position: `Phi^-1((n - pos + 0.625) / (n + 0.25))`, with n the last position."""
+    """Return the normal score of each position, `Phi^-1((n - pos + 0.625) / (n + 0.25))` (docs/ranking.md section 7).
+
+    `last` has n, the last position of the issue.
+    """
     shares = np.clip((last - positions + 0.625) / (last + 0.25), NORMAL_SCORE_LIMIT, 1 - NORMAL_SCORE_LIMIT)
     distinct, index = np.unique(shares, return_inverse=True)
     inverse = NormalDist().inv_cdf
@@ -207,7 +222,7 @@ def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
 
 
 def fill_recipients(observations: Observations) -> tuple[FloatArray, FloatArray]:
-    """Return two arrays with one entry per issue: recipients, and 1 if they are known, else 0.
+    """Return the recipients of each issue, and an array with 1 where they are known and 0 where not.
 
     Unknown recipients are replaced by the median of the other issues.
     """

@@ -1,4 +1,4 @@
-"""Diagnostics of the fitted model: six checks, each of which returns a warning if it fails and concerns the list.
+"""Six checks of the fitted model. A check that fails returns a warning, if it concerns the listed articles.
 
 They are described in docs/ranking.md section 17.
 """
@@ -43,9 +43,10 @@ With fewer clicks, the 90 % interval would contain clearly more than 90 % of the
 
 
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
-    """Return the warnings of all checks; `top_articles` are the indices of the articles in the top list.
+    """Run all checks of the fitted model and return their warnings.
 
-    If there are two fits, the one with the larger weight is checked.
+    `top_articles` are the indices of the first articles of the ranking. If there are two fits, the one with the larger
+    weight is checked.
     """
     if analysis.fit is None:
         return []
@@ -60,10 +61,10 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequen
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: warn about a listed issue whose fitted clicks are not 0.8 to 1.25 times the observed clicks.
+    """Check 1: warn if the fitted clicks of a listed issue are not 0.8 to 1.25 times its observed clicks.
 
-    Differences that chance explains are accepted. The check does not apply without positions. The position effect is
-    then part of the noise, and the few top positions with most of the clicks leave every sum too small.
+    Differences that chance explains are accepted. If no positions are known, nothing is checked: the position effect is
+    then part of the noise, and fitted sums are always too small.
     """
     if not observations.has_positions:
         return
@@ -84,7 +85,7 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn about groups of positions whose clicks are on average 15 % above or below the fit.
+    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, are on average 15 % above or below the fit.
 
     Differences that chance explains (two standard deviations) are accepted.
     """
@@ -104,11 +105,10 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
-    """Check 3: warn that the ranking is unreliable if one of three estimated parameters is not plausible.
+    """Check 3: warn if one of three estimated parameters is outside its plausible range.
 
-    They are eta (position effect), omega (effect of further links) and s_q (spread of appeal) of
-    docs/ranking.md section 6. Without positions only s_q is checked. The first articles have more links, so
-    omega then includes the position effect.
+    They are eta (position effect), omega (effect of further links to an article) and s_q (standard deviation of the
+    article effects) of docs/ranking.md section 6. If no positions are known, only s_q is checked.
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
@@ -125,7 +125,7 @@ def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
 
 
 def check_selection_bias(observations: Observations, top_articles: Sequence[int]) -> Iterator[str]:
-    """Check 4: warn if all articles of the top list were in the first fifth, or all in the last half, of an issue."""
+    """Check 4: warn if all top articles were in the first fifth of their issues, or all in the last half."""
     depth = observations.positions / last_positions(observations)[observations.issue_index]
     cells = [observations.article_index == article for article in top_articles]
     depths = [np.min(depth[inside]) for inside in cells]
@@ -151,11 +151,11 @@ _INTERVAL_TEXTS = {
 
 
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 5: predict the clicks of each article that was in several issues from its other appearances.
+    """Check 5: warn if the intervals that the model predicts are too narrow or too wide.
 
-    Warn unless 80-97 % of the actual counts are within the 90 % interval of the prediction. The upper limit
-    is raised by two binomial standard deviations, because 100 % of a few counts is common and intervals that
-    are too wide are harmless.
+    For each appearance of an article that was in several issues, a 90 % interval is predicted from the other
+    appearances. 80 to 97 % of the actual counts should be inside. The upper limit is raised by two binomial standard
+    deviations, because it is often exceeded by chance.
     """
     inside = leave_one_out_coverage(observations, fit)
     if len(inside) < MIN_RERUN_CELLS:
@@ -171,8 +171,8 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
     """Return 1 or 0 for each appearance of an article that was in several issues.
 
-    It is 1 if the count is within the 90 % interval that is predicted without it. Appearances with fewer than
-    5 predicted clicks are left out.
+    It is 1 if its count is within the 90 % interval that is predicted without this appearance. Appearances with fewer
+    than 5 predicted clicks are left out.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.
@@ -194,10 +194,10 @@ def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
 
 
 def check_permutation(analysis: Analysis) -> Iterator[str]:
-    """Check 6: warn if the position effect hardly falls when the positions are shuffled within each issue.
+    """Check 6: warn if the estimated position effect stays about equal when positions are shuffled within each issue.
 
-    It must fall by one standard deviation or more. The check applies only if the data determine the effect.
-    Otherwise it stays near its prior in both cases.
+    It should fall by one standard deviation or more. Nothing is checked if the effect is mostly based on its prior,
+    because it would then stay equal in any case.
     """
     eta, variance = analysis.effect_estimate(POSITION_ETA)
     if not (is_position_effect_measured(analysis) and eta > PLAUSIBLE_RANGES["eta"][0]):
@@ -211,9 +211,10 @@ def check_permutation(analysis: Analysis) -> Iterator[str]:
 
 
 def permuted_eta(analysis: Analysis) -> float:
-    """Return eta refitted after one permutation of the positions within each issue; nan if the fit fails.
+    """Return the position effect eta, fitted after a random permutation of the positions within each issue.
 
-    The refit has no background, which has no part in eta and would cost most of the time.
+    It is nan if the fit fails. Site, author and title words are left out, because they hardly change eta and cost most
+    of the time.
     """
     rng, observations = np.random.default_rng(RANDOM_SEED), analysis.observations
     positions = observations.positions.copy()

@@ -1,4 +1,7 @@
-"""The Laplace evidence of a fit, and the weights of several fits (docs/ranking.md section 8.1)."""
+"""The evidence (marginal likelihood) of a fit by Laplace's approximation, and the weights of several fits that follow.
+
+The formulas are in docs/ranking.md section 8.1.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,11 +22,12 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
-    """Return the logarithm of the evidence by Laplace's approximation, up to a constant shared by all fits.
+    """Return the log of the marginal likelihood of a fit by Laplace's approximation, up to a constant that all fits
+    share.
 
-    It is `sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2)
-    - 1/2 log|S| - 1/2 sum log D`, plus the log prior of each variance. `u` are the article effects with variance
-    `s_q^2`, and `v` the prior variances of `beta`; D is the diagonal of the Hessian for `u`, and S its Schur complement
+    It is `sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2) - 1/2
+    log|S| - 1/2 sum log D`, plus the log prior of each variance. `beta` are the coefficients with prior variances `v`,
+    `u` the article effects with variance `s_q^2`. D is the diagonal of the Hessian for `u`, and S its Schur complement
     for `beta` (docs/ranking.md section 8.1).
     """
     with np.errstate(all="ignore"):
@@ -48,14 +52,20 @@ def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float
 
 
 def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
-    """Return `sum log NegBin(y | mu, phi)` with variance `mu + phi mu^2`, without the term of y alone."""
+    """Return `sum log NegBin(clicks | mu, phi)` with variance `mu + phi mu^2`. The term that depends on clicks alone is
+    left out.
+    """
     size = 1 / phi
     rising = math.fsum(math.lgamma(y + size) - math.lgamma(size) for y in clicks.tolist())
     return rising + float((clicks * np.log(mu / (mu + size)) - size * np.log1p(mu * phi)).sum())
 
 
 def _log_prior_of_variances(fit: Fit, design: Design) -> float:
-    """Return the sum of `-df/2 (log s + s0/s)` over all estimated variances s with prior centre s0."""
+    """Return the log prior density of the estimated variances, up to a constant (docs/ranking.md section 8.1).
+
+    It is the sum of `-df/2 (log s + s0/s)` over all variances s; s0 is the centre of the prior and df its degrees of
+    freedom.
+    """
     variances = fit.variances
     terms = [
         (variances.appeal, APPEAL_SD**2, APPEAL_DF),
@@ -68,7 +78,9 @@ def _log_prior_of_variances(fit: Fit, design: Design) -> float:
 
 
 def evidence_weights(log_evidences: Sequence[float]) -> list[float]:
-    """Return `w_m = exp(L_m) / sum exp(L)`."""
+    """Return the weight of each fit, `exp(L_m) / sum exp(L)`, from their log evidences L (docs/ranking.md
+    section 8.1).
+    """
     highest = max(log_evidences)
     likelihoods = [math.exp(value - highest) for value in log_evidences]
     return [likelihood / math.fsum(likelihoods) for likelihood in likelihoods]

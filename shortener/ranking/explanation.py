@@ -1,4 +1,6 @@
-"""The explanation of one article: its figures as products of factors (docs/ranking.md section 12)."""
+"""The explanation of one article: its result and its expected clicks as products of factors (docs/ranking.md section
+12).
+"""
 
 import math
 from collections.abc import Mapping
@@ -34,7 +36,7 @@ MAX_LISTED_LINKS = 20
 
 
 class Factor(Struct, frozen=True):
-    """A named factor of a product; a factor of 1 has no effect."""
+    """A named factor of a product, such as "position"; `times` is 1 if it has no effect."""
 
     name: str
     times: float
@@ -43,9 +45,9 @@ class Factor(Struct, frozen=True):
 class ExplainedAppearance(Struct, frozen=True):
     """One article in one issue, with the factors whose product is its expected clicks.
 
-    The observed count is in `visitors` or in `clicks`, whichever the issue counts; the other field is None.
-    `expected` is the product of `factors`: the clicks that an average article would have had in its place.
-    `fitted` is `expected` times the appeal of the article.
+    `expected` are the clicks that an average article would have had in its place, and `fitted` is `expected` times the
+    appeal of the article. The observed count is in `visitors` or in `clicks`, as the issue counts; the other field is
+    None.
     """
 
     issue: str
@@ -59,11 +61,10 @@ class ExplainedAppearance(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """The figures of one article, with the factors whose product is its appeal.
+    """The figures of one article, with the factors whose product is its appeal, a multiple of the average article.
 
-    `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. `counted` is
-    "visitors" if every issue in `cells` counts visitors; `visitors` is then the sum over all appearances, and `clicks`
-    is None. Otherwise `counted` is "clicks", `clicks` is the sum and `visitors` is None.
+    `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. Its count is in
+    `visitors` if every issue counts visitors, otherwise in `clicks`, as `counted` says; the other field is None.
     """
 
     url: str
@@ -102,10 +103,10 @@ def explain(
     zone: tzinfo = UTC,
     background: bool = True,
 ) -> Explanation:
-    """Explain the figures of the article with this canonical target URL; the other arguments are those of `rank`.
+    """Explain the figures of the article with the canonical target `url`; the other arguments are those of `rank`.
 
-    An article older than the window is explained by a fit around its own last appearance. Raises NotFound for a URL
-    that is not on the list at `as_of` (epoch seconds).
+    An article last shown before the window (`window` months) is explained by a separate fit of the issues around that
+    time. Raises NotFound for a URL that is not on the list at `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
@@ -180,7 +181,11 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors of an appeal: predictions by sorting, signals and background, and the article's own clicks."""
+    """Return the factors whose product is the appeal of an article, a multiple of the average article.
+
+    They are what the editors' order, counts from other platforms and the background (site, author, title words)
+    predict, and the effect of the article's own clicks.
+    """
     appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:
         return (Factor("shrunken rate", appeal),)
@@ -195,7 +200,11 @@ def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
 
 
 def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
-    """Return the factors of the fit with the larger weight, and a factor for the effect of averaging two fits."""
+    """Add a last factor that makes the product equal to `total`.
+
+    The other factors come from the fit with the larger weight, while `total` is an average of two fits. With one fit
+    nothing is added.
+    """
     if len(analysis.fits) < 2:
         return tuple(factors)
     return (*factors, Factor(OTHER_PICTURE, total / math.prod(factor.times for factor in factors)))
@@ -208,8 +217,8 @@ def _effect_factors(
 ) -> tuple[Factor, ...]:
     """Return one factor for each named group of effects.
 
-    `contributions` are the contributions of the effects to the logarithm of the product. Groups that the
-    design does not contain are left out.
+    `effects_by_factor` has the groups. `contributions` has what each effect adds to the logarithm of the product. A
+    group whose effects are not in the design is left out.
     """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))

@@ -1,4 +1,7 @@
-"""Two short lists beside the ranking: hidden gems, and articles loved by few (docs/ranking.md section 11)."""
+"""Two short lists beside the ranking: hidden gems (good, but seen by few), and articles loved by few readers.
+
+Their conditions are in docs/ranking.md section 11.
+"""
 
 from collections.abc import Sequence
 
@@ -20,7 +23,7 @@ MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 def top_decile_probability(posterior: Posterior) -> FloatArray:
     """Return for each article the probability that it is in the best tenth of all articles.
 
-    It is the share of the simulations in `posterior.draws` in which it is.
+    It is the share of the simulations in `posterior.draws` in which the article is there.
     """
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
@@ -35,12 +38,14 @@ def find_hidden_gems(
     top_decile_probabilities: FloatArray,
     min_probability: float = MIN_GEM_PROBABILITY,
 ) -> list[int]:
-    """Return the indices of the articles that their position hid from readers, the most probable gem first.
+    """Return the indices of the hidden gems: good articles that few readers saw at their position. The most probable is
+    first.
 
-    `order` contains the indices of all listed articles; the first `top_length` of them are the top list. A hidden gem
-    meets five conditions: it is not in the top list; its clicks are below the 75th percentile of the list; its expected
-    clicks are at most at the 60th percentile; its score is above 0; and its probability of being in the best tenth of
-    all articles is at least `min_probability`. Gems with equal probability are sorted by the upper bound of appeal.
+    `order` has the indices of all listed articles; the first `top_length` of them are the top list. A hidden gem meets
+    five conditions (docs/ranking.md section 11): it is not in the top list; its clicks are below the 75th percentile of
+    the list; its expected clicks are at most at the 60th percentile; its score is above 0; and its probability of being
+    in the best tenth of all articles is at least `min_probability`. Equally probable gems are sorted by the upper bound
+    of their appeal.
     """
     if not order:
         return []
@@ -59,11 +64,11 @@ def find_hidden_gems(
 
 
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
-    """Return the indices of the articles with few clicks that many of their readers applauded.
+    """Return the indices of the articles with few clicks that many of their readers applauded, the most applauded
+    first.
 
     Such an article has fewer clicks than the median of the list and at least 30 reads. The lower bound of the 90 %
-    interval of its fans per read is above the fans per read of all articles. The article with the highest bound is
-    first.
+    interval of its fans per read must exceed the fans per read of all articles (docs/ranking.md section 11).
     """
     if not order:
         return []

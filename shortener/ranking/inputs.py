@@ -1,6 +1,6 @@
 """The input of the ranking: issues, articles with their clicks, arrival times of clicks, and signals.
 
-Every value is a plain count or time, see docs/ranking.md section 2.
+Signals are counts from other platforms. Every value is a plain count or time (docs/ranking.md section 2).
 """
 
 import math
@@ -21,9 +21,9 @@ MAX_COUNT = 10**12
 class Issue(Struct, frozen=True):
     """One sent issue: `sent_at` in epoch seconds, `recipients` None if unknown.
 
-    `counted` says whether the fields `clicks` of its appearances, placements and arrivals hold visitors or clicks.
-    `total` is this count for the issue as a whole; None: that of its appearances added up. A visitor of two links is
-    one visitor of the issue.
+    `counted` says whether its counts are visitors or clicks, also in fields that are called `clicks`. `total` is the
+    count of the whole issue; if it is None, the counts of its articles are added up. The two can differ, because a
+    visitor of two links is one visitor of the issue.
     """
 
     slug: str
@@ -35,9 +35,9 @@ class Issue(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """All links of one kind (title, image, …) that an article has in an issue, with their total clicks.
+    """All links of one kind (title, image, …) to an article in an issue, with their total clicks.
 
-    Unlike elsewhere, all placements of one kind are taken together here.
+    In the rest of the program a placement is a single occurrence of a link.
     """
 
     kind: str
@@ -48,10 +48,10 @@ class Placement(Struct, frozen=True):
 class Appearance(Struct, frozen=True):
     """One article in one issue, with its clicks up to the time of the ranking.
 
-    `clicks` holds visitors if the issue counts visitors, and `all_clicks` then holds the clicks. `url` is the canonical
-    target, by which an article is recognized in other issues. `position` is 1 for the top of the issue, None if
-    unknown. Placements may add up to more than `clicks`, because one visitor can use two of them. Appearances of one
-    article in one issue are merged.
+    `url` is the canonical target, by which an article is recognized in other issues. `position` is 1 for the top of the
+    issue, None if unknown. If the issue counts visitors, `clicks` has the visitors and `all_clicks` the clicks. The
+    clicks of `placements` may add up to more than `clicks`, because a visitor can use two of them. Several appearances
+    of an article in one issue are merged later.
     """
 
     issue: str
@@ -63,12 +63,14 @@ class Appearance(Struct, frozen=True):
 
     @property
     def click_count(self) -> int:
-        """Number of clicks, even if `clicks` contains visitors."""
+        """Number of clicks, also if the field `clicks` contains visitors."""
         return self.clicks if self.all_clicks is None else self.all_clicks
 
 
 class Arrival(Struct, frozen=True):
-    """The number of clicks of a whole issue in one interval of time, given in hours after sending."""
+    """The number of clicks of a whole issue in one interval of time, from `start_hours` to `end_hours`
+    after sending.
+    """
 
     issue: str
     start_hours: float
@@ -77,7 +79,7 @@ class Arrival(Struct, frozen=True):
 
 
 class Signal(Struct, frozen=True):
-    """Counts of an article from another platform: page views, completed reads, and readers who applauded."""
+    """Counts of an article from another platform: page views, completed reads, and readers who applauded (fans)."""
 
     url: str
     views: int | None = None
@@ -86,9 +88,9 @@ class Signal(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """Everything known at the time of the ranking, in any order of rows.
+    """All data from which a ranking is computed. The order of the rows has no effect.
 
-    `titles` and `authors` map the URL of an article to its title and author; an unknown one is missing or ''.
+    `titles` and `authors` are by article URL; an unknown one is missing or ''.
     """
 
     issues: tuple[Issue, ...] = ()
@@ -100,14 +102,13 @@ class History(Struct, frozen=True):
 
 
 def common_unit(issues: Iterable[Issue]) -> Counted:
-    """Return "visitors" if all issues count visitors, otherwise "clicks"."""
+    """Return what can be counted for all issues: "visitors" if each of them counts visitors, otherwise "clicks"."""
     return "visitors" if all(issue.counted == "visitors" for issue in issues) else "clicks"
 
 
 def check_history(history: History) -> None:
-    """Raise InputError if a history has impossible counts, duplicates or unknown issues.
-
-    The error message names the row.
+    """Raise InputError if a history has impossible counts, duplicate rows or unknown issues. The message
+    names the row.
     """
     slugs = _require_unique((issue.slug for issue in history.issues), "issue")
     _require_unique((signal.url for signal in history.signals), "signals row for")

@@ -1,4 +1,4 @@
-"""The part of the model's data that belongs to the listed articles; caveats and checks concern this part only."""
+"""The part of the model's data that belongs to the listed articles. Caveats and checks concern this part only."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,11 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The listed articles (indices) and the mask `cells` of their cells; `has_gems` says whether gems are shown."""
+    """The listed articles, and which cells belong to them. A cell is one article in one issue.
+
+    `articles` are indices, and `cells` is a mask over all cells of `observations`. `has_gems` says whether hidden gems
+    (good articles that few readers saw) are shown.
+    """
 
     observations: Observations
     articles: tuple[int, ...]
@@ -20,7 +24,7 @@ class ListedPart(Struct, frozen=True, eq=False):
 
     @property
     def issue_indices(self) -> tuple[int, ...]:
-        """The issues that contain a listed article, oldest first."""
+        """Indices of the issues that contain a listed article, oldest first."""
         return tuple(np.unique(self.observations.issue_index[self.cells]).tolist())
 
     @property
@@ -30,11 +34,11 @@ class ListedPart(Struct, frozen=True, eq=False):
 
     @property
     def positions(self) -> FloatArray:
-        """The positions of the listed articles in their cells; nan if unknown."""
+        """The positions of the listed articles, one entry for each issue that contains one; nan if unknown."""
         return self.observations.positions[self.cells]
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return the part of the data that belongs to the articles with these indices."""
+    """Return the part of the data that belongs to the articles with the indices `articles`."""
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

@@ -22,11 +22,12 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 class Solution(Struct, frozen=True, eq=False):
     """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty.
 
-    `covariance_root` is the matrix L with `S^-1 = V = L' L`, where S is the reduced normal matrix. `article_precision`
-    is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients).
+    `covariance_root` is a matrix L with `V = L' L`, where V is the covariance of `beta` (the inverse of the normal
+    matrix S after the article effects were eliminated). `article_precision` is D, one entry per article, and
+    `elimination` is `R = D^-1 H` (articles x coefficients), as in docs/ranking.md section 8.
 
-    `article_variances` are the posterior variances of u, `var(u_a) = 1/D_a + R_a V R_a'`. `predictor_variances` are
-    those of each cell's fitted log mean, `h = 1/D_a + (x_c - R_a) V (x_c - R_a)'`.
+    `article_variances` are the posterior variances of u, `1/D_a + R_a V R_a'`. `predictor_variances` are those of each
+    cell's fitted log mean, `1/D_a + (x_c - R_a) V (x_c - R_a)'`. A cell is one article in one issue.
     """
 
     beta: FloatArray
@@ -39,9 +40,11 @@ class Solution(Struct, frozen=True, eq=False):
 
 
 class Variances(Struct, frozen=True):
-    """The estimated variances: s_q^2 of article effects, s_i^2 of issue effects, phi of cell noise.
+    """The estimated variances of the model: `appeal` is that of the article effects, `open_rate` that of the issue
+    effects.
 
-    `background` has one variance for each group of background effects in the design: s_h^2, s_a^2, s_w^2.
+    `phi` is that of the noise. They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one
+    variance for each group of background effects (sites, authors, title words).
     """
 
     appeal: float
@@ -51,7 +54,7 @@ class Variances(Struct, frozen=True):
 
 
 def prior_of_variances(design: Design) -> Variances:
-    """Return the variances from which a fit starts: the centres of their priors."""
+    """Return the variances with which a fit begins. They are the centres of their priors."""
     return Variances(
         appeal=APPEAL_SD**2,
         open_rate=OPEN_RATE_SD**2,
@@ -63,9 +66,9 @@ def prior_of_variances(design: Design) -> Variances:
 class Fit(Struct, frozen=True, eq=False):
     """The fitted model: the last solution, the variances, and the fitted clicks `mu`.
 
-    The arrays have one entry per cell (one article in one issue). `predictor_variances` are the variances of
-    the log of `mu`, and `weights` the weights of the least squares. They are h and W of docs/ranking.md
-    section 8.
+    Arrays have one entry per cell (one article in one issue). `predictor_variances` are the variances of log `mu`, and
+    `weights` the weights of the least squares: h and W of docs/ranking.md section 8. `converged` is false if the last
+    round still changed a cell.
     """
 
     solution: Solution
@@ -103,15 +106,15 @@ def _iterate(design: Design, observations: Observations) -> Fit:
 
 
 def require_finite(*arrays: FloatArray) -> None:
-    """Raise FloatingPointError unless all values are finite."""
+    """Raise FloatingPointError if any value is infinite or nan."""
     if not all(np.isfinite(values).all() for values in arrays):
         raise FloatingPointError("the fit diverged (non-finite values)")
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks and the least-squares weights of all cells.
+    """Return the fitted clicks and the least-squares weights of all cells: mu and W of docs/ranking.md section 8.
 
-    They are mu and W of docs/ranking.md section 8.
+    A cell is one article in one issue.
     """
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
@@ -126,8 +129,8 @@ def solve(
 ) -> Solution:
     """Solve the least-squares problem of one round of the fit (docs/ranking.md section 8).
 
-    The article effects are eliminated first, so the matrix to solve has one row per coefficient. Raises
-    LinAlgError if this matrix is not positive definite.
+    `working_response` is z there. The article effects are eliminated first, so the matrix to solve has one row per
+    coefficient. Raises LinAlgError if this matrix is not positive definite.
     """
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
@@ -149,7 +152,11 @@ def solve(
 def _variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the variances of the article effects and of the cells' log means; `R_a L'` is `sum W x L' / D_a`."""
+    """Return the variances of the article effects, and the variances of the log means of the cells.
+
+    They are var(u_a) and h_c of docs/ranking.md section 8. `root` is L with `V = L' L`, and `R_a L'` is `sum W x L' /
+    D_a`.
+    """
     x_root = design.x @ root.T
     r_root = observations.sum_by_article(weights[:, None] * x_root) / d[:, None]
     article = observations.article_index
@@ -161,7 +168,9 @@ def _variances(
 
 
 def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
-    """Return the inverse of a lower triangular matrix, block by block, which is faster than a general solver."""
+    """Return the inverse of a lower triangular matrix. It is computed by halves, which is faster than a
+    general solver.
+    """
     size = len(matrix)
     if size <= BLOCK_SIZE:
         return np.asarray(np.tril(np.linalg.solve(matrix, np.eye(size))), dtype=np.float64)
@@ -174,7 +183,11 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 
 
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
-    """Return the prior variance of each coefficient; an issue effect has `s_i^2 + (0.5 (1 - F))^2`."""
+    """Return the prior variance of each coefficient.
+
+    That of an issue effect is `s_i^2 + (0.5 (1 - F))^2`, with F the share of clicks that has arrived (docs/ranking.md
+    section 6).
+    """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])
     for (columns, _), variance in zip(design.background, variances.background, strict=True):
         by_coefficient[columns] = variance
@@ -204,7 +217,7 @@ def update_variances(
 
 
 def _update_appeal_variance(solution: Solution, previous: float) -> float:
-    """Return the next estimate of the variance of appeal, from the current one (docs/ranking.md section 8).
+    """Return the variance of the article effects for the next round of the fit: s_q^2 of docs/ranking.md section 8.
 
     The prior counts as much as `APPEAL_DF` articles.
     """
@@ -214,10 +227,10 @@ def _update_appeal_variance(solution: Solution, previous: float) -> float:
 
 
 def _update_open_rate_variance(design: Design, solution: Solution, previous: float) -> float:
-    """Return the variance of the issue effects for the next round: s_i^2 of docs/ranking.md section 8.
+    """Return the variance of the issue effects for the next round of the fit: s_i^2 of docs/ranking.md section 8.
 
-    Only issues with known recipients are used. The effect of a recent issue includes the error of the arrival
-    curve, so only a part of it is attributed to the issue.
+    Only issues with known recipients are used. The effect of a recent issue contains the error in the share of clicks
+    that has arrived, so only a part of it counts.
     """
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
@@ -231,7 +244,12 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
 
 
 def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
-    """Return `s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))` of each group, at least 1e-5."""
+    """Return the variance of each group of background effects (sites, authors, title words) for the next round of the
+    fit.
+
+    It is `(5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))`, at least 1e-5. beta are the effects, s0 is the prior
+    standard deviation, and s^2 the present variance (docs/ranking.md section 8).
+    """
     updated = []
     for (columns, sd), variance in zip(design.background, previous, strict=True):
         freedom = 1 - (solution.covariance_root[:, columns] ** 2).sum(axis=0) / variance
@@ -244,7 +262,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the variance of the noise beyond chance (phi of docs/ranking.md section 8) for the next round."""
+    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md
+    section 8.
+    """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)
     h = solution.predictor_variances

@@ -1,4 +1,6 @@
-"""The click history as arrays with one entry per cell: one article in one issue (docs/ranking.md section 3)."""
+"""The click history as arrays with one entry per cell, which is one article in one issue (docs/ranking.md
+section 3).
+"""
 
 from collections.abc import Iterable
 
@@ -16,11 +18,11 @@ MIN_AGE_HOURS = 1 / 60  # at age 0 the arrival curve is 0, and its logarithm is 
 
 
 class Observations(Struct, frozen=True, eq=False):
-    """Clicks, positions and other data of all cells (one article in one issue) as arrays.
+    """Clicks, positions and other data of all cells as arrays. A cell is one article in one issue.
 
-    The cells are sorted by article and then by issue. Arrays have one entry per cell, except `age_hours` (one
-    per issue) and `article_starts`. The cells of article a begin at `article_starts[a]`. `issues` are sorted
-    by sending time and `urls` alphabetically, so that the order of the input rows has no effect.
+    The cells are sorted by article and then by issue; those of article a begin at `article_starts[a]`. `age_hours` has
+    one entry per issue, and all other arrays one per cell. `issues` are sorted by sending time and `urls`
+    alphabetically, so that the order of the input rows has no effect.
     """
 
     issues: tuple[Issue, ...]
@@ -36,26 +38,25 @@ class Observations(Struct, frozen=True, eq=False):
 
     @property
     def has_positions(self) -> bool:
-        """Whether any position is known."""
+        """Whether the position of any article is known."""
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Return the sum of `values` for each article.
-
-        `values` has one entry or one row per cell, which is one article in one issue.
+        """Return for each article the sum of `values`, which has one entry or row per cell (one article in
+        one issue).
         """
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 
 def age_in_hours(issue: Issue, *, as_of: float) -> float:
-    """Return the age of an issue at `as_of` (epoch seconds), at least one minute."""
+    """Return the age of an issue in hours at `as_of` (epoch seconds), at least one minute."""
     return max((as_of - issue.sent_at) / HOUR_SECONDS, MIN_AGE_HOURS)
 
 
 def build_observations(history: History, *, as_of: float) -> Observations:
     """Return the clicks and other data of a history as arrays.
 
-    Its issues must be sent by `as_of` (epoch seconds) and sorted, oldest first.
+    All its issues must have been sent by `as_of` (epoch seconds), and be sorted with the oldest first.
     """
     index = {issue.slug: n for n, issue in enumerate(history.issues)}
     appearances = merge_appearances(history.appearances)
@@ -81,9 +82,9 @@ def build_observations(history: History, *, as_of: float) -> Observations:
 
 
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
-    """Merge all appearances of an article in one issue into one appearance.
+    """Merge several appearances of an article in one issue into one.
 
-    Clicks are added, placements are added by kind, and the position nearest to the top is kept.
+    Clicks are added, placements are added by kind (title, image, …), and the position nearest to the top is kept.
     """
     groups: dict[tuple[str, str], list[Appearance]] = {}
     for appearance in appearances:

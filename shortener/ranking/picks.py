@@ -1,6 +1,7 @@
-"""The picks for the next issue: the top list and the hidden gems, changed by the editors' decisions.
+"""The picks: the section of recommended articles in the next issue.
 
-A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
+They are the first articles of the ranking and its hidden gems (good articles that few readers saw), changed by editors'
+decisions. A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ Action = Literal["pin", "exclude", "choose"]
 
 
 class Decision(Struct, frozen=True):
-    """A decision about an article by the editor `who`; `decided_at` is in epoch seconds, `reason` can be empty.
+    """What the editor `who` decided about an article; `decided_at` is in epoch seconds, `reason` can be empty.
 
     `pin` puts the article first in the list, `choose` first among the lesser known articles, and `exclude` removes it.
     """
@@ -29,7 +30,7 @@ class Decision(Struct, frozen=True):
 
 
 class ArticleDetails(Struct, frozen=True):
-    """The data of an article that a template can show; `short_url` has no placement number."""
+    """The data of an article that a template can show. ``short_url`` has no number at its end."""
 
     url: str
     title: str
@@ -41,9 +42,11 @@ class ArticleDetails(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """One article of the picks; `origin` says whether it comes from the top list, the gems or an editor.
+    """One recommended article; `origin` says where it comes from.
 
-    `ranked` is the entry of the article in the ranking, or None if the ranking does not contain it.
+    That is the top of the ranking, its hidden gems (good articles that few readers saw), or an editor. `ranked` is its
+    entry in the ranking, or None if the ranking does not contain it. `decision` is what an editor decided about it, if
+    anything.
     """
 
     url: str
@@ -53,9 +56,11 @@ class Pick(Struct, frozen=True):
 
 
 class Picks(Struct, frozen=True):
-    """The picks: `featured` are the pinned and listed articles, `lesser_known` the chosen articles and hidden gems.
+    """The recommended articles, in two lists.
 
-    `excluded` are the decisions that removed an article; readers never see them.
+    `featured` are the articles that editors pinned and the first of the ranking. `lesser_known` are the articles that
+    editors chose and the hidden gems (good articles that few readers saw). `excluded` are the decisions that removed an
+    article; readers never see them.
     """
 
     featured: tuple[Pick, ...]
@@ -72,12 +77,12 @@ def select_picks(
     max_featured: int | None = None,
     max_gems: int | None = None,
 ) -> Picks:
-    """Select the picks of the next issue from a ranking and the decisions of editors.
+    """Select the recommended articles of the next issue from a ranking and the editors' decisions.
 
-    Featured are the pinned articles, oldest decision first, and then the articles of the ranking up to `max_featured`
-    in all. Lesser known are the chosen articles, and then at most `max_gems` hidden gems. The defaults are the numbers
-    of the ranking. The last decision about an article counts. Raises InputError for a decision without a name, or with
-    an unknown action.
+    Featured are the pinned articles, oldest decision first, and then those of the ranking, up to `max_featured` in all.
+    Lesser known are the articles that editors chose, and then at most `max_gems` hidden gems (good articles that few
+    readers saw). The default numbers are those of the ranking. The last decision about an article counts. Raises
+    InputError for a decision without a name, or with an unknown action.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
@@ -105,7 +110,10 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return the last decision about each article by URL, oldest first. Raises InputError for an invalid decision."""
+    """Return by article URL the last decision of an editor about the article. The oldest of these decisions is first.
+
+    Raises InputError for an invalid decision.
+    """
     effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
         _check_decision(decision)
@@ -122,9 +130,9 @@ def _check_decision(decision: Decision) -> None:
 
 
 def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
-    """Return the picks with both lists in the given order of URLs.
+    """Return the recommended articles in the order of URLs that an editor chose.
 
-    An article that is not in `order` stays behind the article that precedes it without `order`.
+    An article that is not in `order` stays behind the article that it followed before.
     """
     return msgspec.structs.replace(
         picks, featured=_arrange(picks.featured, order), lesser_known=_arrange(picks.lesser_known, order)
@@ -143,5 +151,5 @@ def _arrange(picks: Sequence[Pick], order: Sequence[str]) -> tuple[Pick, ...]:
 
 
 def picked_urls(picks: Picks) -> Sequence[str]:
-    """Return the URLs of all picked articles in order; a template needs `ArticleDetails` of each."""
+    """Return the URLs of all recommended articles in order. A template needs `ArticleDetails` of each."""
     return [pick.url for pick in (*picks.featured, *picks.lesser_known)]

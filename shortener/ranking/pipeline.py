@@ -1,4 +1,6 @@
-"""The whole computation from a click history to the estimates of its articles, with a fallback if the fit fails."""
+"""The whole computation from a click history to the estimates of its articles, with simpler estimates if
+the fit fails.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,9 +31,10 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 
 
 class Inputs(Struct, frozen=True, eq=False):
-    """The data from which the design matrix is built: observations, arrival curve, and placement weights.
+    """The data from which the design matrix is built.
 
-    `weights` are by placement kind. `signals` and `background` are known about the articles besides their clicks.
+    `weights` say how much a link of each kind (title, image, …) is clicked. `signals` are counts of articles from other
+    platforms, and `background` is site, author and title words.
     """
 
     observations: Observations
@@ -42,14 +45,16 @@ class Inputs(Struct, frozen=True, eq=False):
 
 
 class WeightedFit(Struct, frozen=True, eq=False):
-    """A fit with one sorting shape; `weight` is its share in the average of all fits."""
+    """A fit under one model of how editors order articles; `weight` (0 to 1) is its share in the average of
+    all fits.
+    """
 
     design: Design
     fit: Fit
     weight: float
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return posterior mean and variance of an effect; nan if the design lacks it."""
+        """Return the posterior mean and variance of an effect; nan if the design does not contain it."""
         if effect not in self.design.effects:
             return math.nan, math.nan
         column = self.design.effects.index(effect)
@@ -60,9 +65,10 @@ class WeightedFit(Struct, frozen=True, eq=False):
 class Analysis(Inputs, frozen=True, eq=False):
     """All estimates from one history.
 
-    `fits` has the fits that succeeded, the one with the largest weight first. `design` and `fit` are those of the
-    first. If no fit succeeded, `fit` is None and `fit_error` the reason. `posterior` is the mixture of all fits.
-    `background_scores` is the part of each article's log appeal that its background predicts in `fit`; its mean is 0.
+    `fits` has the fits that succeeded, the one with the largest weight first; `design` and `fit` are those of the
+    first. If none succeeded, `fit` is None and `fit_error` the reason. `posterior` is the weighted mixture of all fits.
+    `background_scores` is the part of each article's log appeal that site, author and title words predict in `fit`; its
+    mean is 0.
     """
 
     design: Design
@@ -74,17 +80,21 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def remaining_shares(self) -> list[float]:
-        """The share of clicks (0 to 1) that is still expected for each issue."""
+        """For each issue, the share of its clicks (0 to 1) that is still expected."""
         return [1 - float(share) for share in self.curve.shares_at(self.observations.age_hours)]
 
     @property
     def eta_uncertainty_removed(self) -> float:
-        """The percentage of the prior variance of eta that the data removed (docs/ranking.md section 15)."""
+        """By how many percent the data reduced the prior variance of eta, the position effect (docs/ranking.md section
+        15).
+        """
         return 100 * (1 - self.eta_estimate[1] / POSITION_ETA.sd**2)
 
     @property
     def eta_estimate(self) -> tuple[float, float]:
-        """Posterior mean and variance of eta in the mixture of all fits; nan without a fit or positions."""
+        """Posterior mean and variance of eta, the position effect, over all fits; nan without a fit or without
+        positions.
+        """
         if not self.fits:
             return math.nan, math.nan
         estimates = [(fit.weight, *fit.effect_estimate(POSITION_ETA)) for fit in self.fits]
@@ -93,18 +103,22 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def sorting_weights(self) -> dict[SortingShape, float]:
-        """The weight of each sorting shape; empty without a fit or positions."""
+        """The weight (0 to 1) of each model of how editors order articles; empty without a fit or without positions."""
         if not self.fits or not self.observations.has_positions:
             return {}
         weights = {fit.design.shape: fit.weight for fit in self.fits}
         return {shape: weights.get(shape, 0.0) for shape in SORTING_SHAPES}
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return posterior mean and variance of an effect in `fit`; nan without a fit or if the design lacks it."""
+        """Return the posterior mean and variance of an effect in `fit`; nan if there is no fit or it lacks
+        the effect.
+        """
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return the posterior mean of b in `fit`; nan without a fit or positions."""
+        """Return the posterior mean of b, how much better the articles are that editors put first; nan without fit or
+        positions.
+        """
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
     def counted_for(self, urls: Iterable[str]) -> Counted:
@@ -115,9 +129,10 @@ class Analysis(Inputs, frozen=True, eq=False):
 
 
 def analyse(history: History, *, as_of: float, background: bool = True) -> Analysis:
-    """Estimate everything from a history of issues sent by `as_of` (epoch seconds), oldest first.
+    """Estimate all figures from a history of issues sent by `as_of` (epoch seconds), oldest first.
 
-    The history has at least one appearance. `background` says whether author, site and title words are used.
+    The history must have at least one appearance of an article. `background` says whether author, site and title words
+    are used.
     """
     observations = build_observations(history, as_of=as_of)
     urls = observations.urls
@@ -167,22 +182,27 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 
 
 class Arrivals(Struct, frozen=True, eq=False):
-    """For each issue, by slug, the share of its clicks that is still expected, 1 - F(age), and the arrival curve F.
+    """How many of their clicks the issues have received so far.
 
-    Without articles there is no curve.
+    `remaining_shares` has for each slug the share of clicks (0 to 1) that is still expected. `curve` is the arrival
+    curve from which the shares come, None if there are no articles.
     """
 
     remaining_shares: dict[str, float]
     curve: ArrivalCurve | None
 
     def arrived_share(self, slug: str) -> float | None:
-        """Return the share of the clicks of an issue (0 to 1) that has arrived, None if unknown."""
+        """Return the share of an issue's clicks (0 to 1) that has arrived, None if it cannot be estimated."""
         share = self.remaining_shares.get(slug)
         return None if share is None else 1 - share
 
 
 def estimate_arrivals(history: History, *, as_of: float, window: float | None) -> Arrivals:
-    """Return the arrival curve without fitting the model, in a fraction of the time of `rank`."""
+    """Return the arrival curve and the shares of clicks still expected, without fitting the model.
+
+    `window` is the number of months of history that are used, None for all. This takes a fraction of the time of
+    `rank`.
+    """
     sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
     if not urls:
         return Arrivals({}, None)
@@ -193,9 +213,10 @@ def estimate_arrivals(history: History, *, as_of: float, window: float | None) -
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Yield design, fit, posterior and log evidence for each sorting shape that can be fitted; collect the errors.
+    """Yield (design, fit, posterior, log evidence) for each sorting shape, a model of how editors order articles.
 
-    Without positions there is no sorting term, and only one fit.
+    If a fit fails, its error is appended to `errors`. If no positions are known, there is one fit without a sorting
+    term.
     """
     shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
     for shape in shapes:
@@ -212,7 +233,10 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
 
 
 def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
-    """Return the design of these cells under the estimated arrival curve and placement weights."""
+    """Return the design matrices of the observations.
+
+    They depend on the estimated shares of clicks that have arrived, and on the estimated weights of links of each kind.
+    """
     observations = inputs.observations
     return build_design(
         observations,

@@ -1,4 +1,7 @@
-"""Weights of the placement kinds (title, image, "read more", …), estimated from articles with several links."""
+"""How much a link of each kind (title, image, "read more", …) is clicked, estimated from articles with several links.
+
+These weights are described in docs/ranking.md section 5.
+"""
 
 from collections.abc import Sequence
 
@@ -17,10 +20,11 @@ ITERATIONS = 50
 
 
 def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
-    """Estimate the weight of each placement kind, relative to title = 1 (docs/ranking.md section 5).
+    """Estimate how much a link of each kind (title, image, …) is clicked, relative to title = 1 (docs/ranking.md
+    section 5).
 
-    The model is Luce's choice rule, fitted by a minorize-maximize algorithm to the appearances with two kinds
-    of links or more. Position, issue and appeal cancel out.
+    The model is Luce's choice rule, fitted by a minorize-maximize algorithm. Only appearances with two kinds of links
+    or more are used; the effects of position, issue and article cancel out in them.
     """
     kinds = sorted({placement.kind for row in appearances for placement in row.placements} | {"title"})
     prior = np.array([PRIOR_WEIGHTS.get(kind, DEFAULT_WEIGHT) for kind in kinds])
@@ -37,7 +41,7 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return the clicks and the links of each appearance (row) and placement kind (column), as two matrices.
+    """Return two matrices (appearances x placement kinds): the clicks, and the number of links.
 
     Appearances with only one kind are left out.
     """
@@ -49,5 +53,7 @@ def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tu
 
 
 def sum_weights(appearances: Sequence[Appearance], weights: dict[str, float]) -> FloatArray:
-    """Return for each cell (one article in one issue) the sum of its links' weights; 1 if no placement is known."""
+    """Return for each appearance of an article in an issue the sum of the weights of its links; 1 if its links are
+    unknown.
+    """
     return np.array([sum(weights[p.kind] * p.links for p in row.placements) or 1.0 for row in appearances])

@@ -1,4 +1,6 @@
-"""The posterior estimates of each article: its score and uncertainty, and simulated scores for rank probabilities."""
+"""The estimates of each article after the fit: its score and uncertainty, and simulated scores for rank
+probabilities.
+"""
 
 from collections.abc import Sequence
 
@@ -15,11 +17,11 @@ RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """The estimates of all articles, with one entry per article.
+    """The estimates of all articles; arrays have one entry per article unless stated otherwise.
 
     `score` is log appeal relative to the mean article, and `sd` its standard deviation. `expected` are the clicks that
-    an average article would have had in the same cells, and `cell_expected` those in each cell. `draws` is a matrix of
-    simulated scores, draws x articles.
+    an average article would have had in the same places; `cell_expected` has them per cell (one article in one issue).
+    `draws` is a matrix of simulated scores, simulations x articles.
     """
 
     score: FloatArray
@@ -52,10 +54,10 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the weighted mixture of several posteriors of the same articles; the weights add up to 1.
+    """Return the mixture of several posteriors of the same articles. The weights w must add up to 1.
 
-    `score = sum w score_m`, `sd^2 = sum w (sd_m^2 + (score_m - score)^2)`, `expected = sum w expected_m`. Each
-    posterior contributes the share w of the simulated scores, in this order (docs/ranking.md section 9).
+    It has `score = sum w score_m`, `sd^2 = sum w (sd_m^2 + (score_m - score)^2)` and `expected = sum w expected_m`. Of
+    the simulated scores, each posterior contributes its share w, in the given order (docs/ranking.md section 9).
     """
     w = np.array(weights)[:, None]
     score = (w * [each.score for each in posteriors]).sum(axis=0)
@@ -75,11 +77,11 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
-    """Return simple estimates that are used if the model could not be fitted (docs/ranking.md section 8).
+    """Return simple estimates, which are used if the model could not be fitted (docs/ranking.md section 8).
 
-    All clicks are distributed over the articles of all issues, in proportion to the recipients of each issue and to
-    the share of its clicks that has arrived. These are the expected clicks. The appeal of an article is its clicks
-    divided by its expected clicks, shrunk towards 1.
+    Expected clicks: all clicks are distributed over the articles, in proportion to the recipients of each issue and to
+    the share of its clicks that has arrived. Appeal: the clicks of the article divided by its expected clicks, shrunk
+    towards 1.
     """
     # appeal = (clicks + 2) / (expected + 2): the 2 is the weight 1/0.7^2 of a Gamma prior.
     # Log appeal has the standard deviation 1 / sqrt(clicks + 2).
@@ -96,7 +98,7 @@ def fallback_posterior(observations: Observations, design: Design) -> Posterior:
 def top_k_probability(draws: FloatArray, k: int) -> FloatArray:
     """Return for each article the share of the simulations in which its score is among the `k` highest.
 
-    `draws` is a matrix of simulated scores, simulations x articles.
+    `draws` is a matrix of simulated scores (simulations x articles).
     """
     if k >= draws.shape[1]:
         return np.ones(draws.shape[1])

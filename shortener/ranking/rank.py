@@ -1,4 +1,4 @@
-"""The ranking: an ordered, annotated list of articles from a history of counts."""
+"""The ranking: an ordered list of articles with notes, computed from the counts of past issues."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -42,16 +42,20 @@ def rank(
     background: bool = True,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ranking:
-    """Rank articles by appeal (docs/ranking.md sections 1 and 10).
+    """Rank articles by appeal: their clicks compared with those of an average article in the same places.
 
-    `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last shown
-    in it, `since` (epoch seconds) those last shown since then, `issue` those of one issue; without them all are listed.
-    The fit uses the issues within `window` months of the listed articles, None for all issues. With `issue`, the counts
-    of a row are those of that issue. The top list has at most `top` articles, and there are at most `gems` hidden gems,
-    each with at least `min_gem_probability` of being in the best tenth. A `blend` replaces appeal in the order. With
-    `background`, the estimates of articles with few clicks are pulled towards articles with the same author, site or
-    title words. If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for
-    invalid arguments or counts, and NotFound for an unknown issue.
+    Issues sent after `as_of` (epoch seconds) are ignored. With `month` (YYYY-MM in `zone`) the articles last shown in
+    that month are listed, with `since` (epoch seconds) those last shown since then, and with `issue` those of one issue
+    with their counts in it; otherwise all.
+
+    The fit uses the issues within `window` months of the listed articles, or all issues if it is None. With
+    `background`, estimates of articles with few clicks are pulled towards articles with the same author, site or title
+    words. A `blend` (weighted sum of appeal and counts from other platforms) replaces appeal in the order. The top list
+    has at most `top` articles. There are at most `gems` hidden gems (good articles that few readers saw), each with at
+    least `min_gem_probability` of being in the best tenth.
+
+    If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for invalid arguments
+    or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")
@@ -133,7 +137,7 @@ def _ranked_article(
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
-    """Return a row of the list; `cells` are the appearances whose counts it shows."""
+    """Return the row of an article in the list. `cells` are the indices of the appearances whose counts it shows."""
     posterior, signals = analysis.posterior, analysis.signals
     appearances = [analysis.observations.appearances[cell] for cell in cells]
     shown, expected = appearances[-1], math.fsum(posterior.cell_expected[cells])
@@ -175,12 +179,12 @@ def _ranked_article(
 
 
 def _round_decimals(value: float) -> float:
-    """Return the value rounded to RESULT_DIGITS decimals; `+ 0.0` turns -0.0 into 0.0."""
+    """Return the value rounded to RESULT_DIGITS decimals, never -0.0."""
     return round(float(value), RESULT_DIGITS) + 0.0
 
 
 def _round_significant(value: float) -> float:
-    """Return the value rounded to RESULT_DIGITS significant digits, so that a small multiple does not become 0."""
+    """Return the value rounded to RESULT_DIGITS significant digits, so that 0.0000123 does not become 0."""
     return float(f"{value:.{RESULT_DIGITS}g}")
 
 

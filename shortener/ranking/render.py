@@ -1,4 +1,7 @@
-"""The picks as a section of the next issue, in Markdown or HTML, from templates that editors can replace."""
+"""Output of the picks (recommended articles) as a section of the next issue, in Markdown or HTML.
+
+Editors can replace the templates.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -30,9 +33,10 @@ BUNDLED_TEMPLATES = {
 
 
 class TemplateEntry(Struct, frozen=True):
-    """The variables of one article in a template; its short links end in placement numbers, from 1 in document order.
+    """The variables of one article in a template.
 
-    `image_link` is None without an image. `origin` is list, gem, pinned or chosen.
+    Each link in the section is a short link that ends with a number of its own, from 1 in document order. `image_link`
+    is None without an image. `origin` is list, gem, pinned or chosen.
     """
 
     title: str
@@ -47,11 +51,11 @@ class TemplateEntry(Struct, frozen=True):
 
 
 def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks as a section in Markdown.
+    """Return the picks (recommended articles) as a section in Markdown.
 
     `details` has one entry for each pick. `template` is the text of a Jinja template, by default the bundled one. Its
-    variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and
-    `url` makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
+    variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and `url`
+    makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
     """
     return _render_template(
         _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details
@@ -59,9 +63,10 @@ def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template
 
 
 def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks as a section in HTML; everything but the template's own text is escaped.
+    """Return the picks (recommended articles) as a section in HTML.
 
-    Arguments, template variables and errors are those of `render_markdown`.
+    Values are escaped; only the template itself may contain markup. Arguments, template variables and errors are those
+    of `render_markdown`.
     """
     return _render_template(
         _jinja_environment(as_html=True), template or bundled_template("picks.html.j2"), picks, details
@@ -69,7 +74,7 @@ def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: st
 
 
 def bundled_template(name: str) -> str:
-    """Return the text of a template of this package, such as `picks.md.j2`."""
+    """Return the text of a template that comes with this package, such as `picks.md.j2`."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
@@ -122,13 +127,13 @@ def _template_entry(pick: Pick, details_by_url: Mapping[str, ArticleDetails]) ->
 
 
 def escape_markdown(text: str) -> str:
-    """Return plain text as one line of Markdown in which no character acts as markup or starts a block."""
+    """Return plain text as one line of Markdown that is shown literally."""
     line = MARKDOWN_INLINE.sub(r"\\\g<0>", " ".join(str(text).split()))
     return MARKDOWN_BLOCK_START.sub(r"\1\\\2", line)
 
 
 def _collapse_whitespace(text: str) -> str:
-    """Return text as one line; Jinja escapes it later, unless the template marked it as safe."""
+    """Return text as one line. Jinja escapes it afterwards, unless the template has marked it as safe."""
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 

@@ -1,4 +1,7 @@
-"""Articles to show again at another position, which measures the position effect (docs/ranking.md section 21)."""
+"""Suggestions of articles to show again at another position, from which the position effect can be estimated.
+
+The method is in docs/ranking.md section 21.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC
@@ -38,7 +41,8 @@ MIN_SHARE_REMOVED = 0.01
 class Rerun(Struct, frozen=True):
     """An article to show again at `new_position` instead of `position`.
 
-    `share_removed` is the share (0 to 1) of the variance of eta that this would remove, after the reruns before it.
+    `share_removed` is the share (0 to 1) of the variance of eta, the position effect, that this would remove in
+    addition to earlier suggestions.
     """
 
     url: str
@@ -50,11 +54,11 @@ class Rerun(Struct, frozen=True):
 def suggest_reruns(
     history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
 ) -> tuple[Rerun, ...]:
-    """Return at most two articles of an issue whose repetition would teach most about the position effect.
+    """Return at most two articles of an issue from whose repetition most could be learned about the position effect.
 
-    They are chosen one after the other, for different new positions, by how much each reduces the variance of eta.
-    Nothing is suggested without positions or if the fit fails. Raises NotFound for an issue that was not sent by
-    `as_of` (epoch seconds).
+    The second is chosen after the first, for another position. The criterion is how much a repetition reduces the
+    variance of eta (docs/ranking.md section 21). The result is empty without positions or if the fit fails. `window` is
+    the number of months of history. Raises NotFound for an issue that was not sent by `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:
@@ -89,7 +93,10 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
 
 
 def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (article, position, new position) for the articles of an issue that had one position so far."""
+    """Yield (article, position, new position) for each article of an issue that was always at one position.
+
+    Articles are indices. The new positions are knots of the position effect that differ enough from the old one.
+    """
     observations = analysis.observations
     last = last_positions(observations)[issue]
     for cell in np.flatnonzero(observations.issue_index == issue):
@@ -107,10 +114,11 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return rows B and signs s: another appearance of an article changes the normal matrix S by `B' diag(s) B`.
+    """Return how another appearance of an article would change the normal matrix S, as rows B and signs s.
 
-    An article with rows X, weights W and D = sum W + 1/s_q^2 contributes `X' W X - h h' / D` to S, with h = X' W. The
-    new appearance adds a row, and moves the article's sorting covariate in its other rows.
+    The new matrix is `S + B' diag(s) B`. An article with rows X, weights W and `D = sum W + 1/s_q^2` contributes `X' W
+    X - h h' / D` to S, with `h = X' W`. The new appearance adds a row. In the other rows of the article it changes the
+    covariate that says how high editors place it (docs/ranking.md section 21).
     """
     design = analysis.design
     cells = np.flatnonzero(analysis.observations.article_index == article)
@@ -127,15 +135,19 @@ def information_change(
 
 
 def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) -> tuple[FloatArray, FloatArray]:
-    """Return rows B and signs s with `B' diag(s) B = X' W X - h h' / D`."""
+    """Return what an article contributes to the normal matrix, as rows B and signs s.
+
+    `B' diag(s) B` is `X' W X - h h' / D`, with rows X, weights W, `h = X' W` and `D = sum W + 1/s_q^2` (docs/ranking.md
+    section 21).
+    """
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
 
 
 def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: int) -> FloatArray:
-    """Return the design rows of an article with one more appearance, in an issue as long as this one.
+    """Return the rows of an article in the design matrix after one more appearance, at `new_position`.
 
-    The new issue has no column: its effect is part of the new cell's noise.
+    The new issue is taken to be as long as this one. It has no column: its effect is part of the noise of the new row.
     """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
@@ -161,10 +173,10 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
 
 
 def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
-    """Return the weight W of a new cell: `1/W = 1/mu + phi + (s_q^2 + phi)/n`, with all its clicks arrived.
+    """Return the least-squares weight W of a further appearance of an article: `1/W = 1/mu + phi + (s_q^2 + phi)/n`.
 
-    The last term is the uncertainty of the new issue's effect, which its n articles determine. Recipients and n are
-    those of this issue.
+    mu are its expected clicks when all have arrived. The last term is the uncertainty of the new issue's effect, which
+    its n articles determine. Recipients and n are those of this issue (docs/ranking.md section 21).
     """
     recipients = float(fill_recipients(analysis.observations)[0][issue])
     count = int((analysis.observations.issue_index == issue).sum())
@@ -174,12 +186,18 @@ def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: F
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return by how much the variance of one coefficient falls if S changes by `B' diag(s) B`."""
+    """Return by how much the variance of one coefficient falls if the normal matrix S changes by `B' diag(s) B`.
+
+    `rows` is B, `signs` is s, `covariance` is the inverse of S, and `column` the coefficient.
+    """
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return V after S changed by `B' diag(s) B`: `V - V B' (diag(s) + B V B')^-1 B V` (Woodbury)."""
+    """Return the covariance V of the coefficients after the normal matrix has changed by `B' diag(s) B`.
+
+    It is `V - V B' (diag(s) + B V B')^-1 B V` (Woodbury identity); `rows` is B and `signs` is s.
+    """
     projected = rows @ covariance
     return np.asarray(covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected))

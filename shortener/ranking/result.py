@@ -1,4 +1,4 @@
-"""The result of the ranking, which pages, commands and files print; its field names are the JSON keys."""
+"""The result of the ranking, which pages, commands and files show. Its field names are the keys in JSON."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return the count as a pair (visitors, clicks): one of them is the count, as `counted` says, the other is None."""
+    """Return the count as (visitors, clicks): `counted` says which of them it is; the other is None."""
     return (count, None) if counted == "visitors" else (None, count)
 
 
@@ -18,14 +18,13 @@ class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
     `appeal` is a multiple of the average article, shrunk towards 1 if there are few clicks; `low` to `high` is its 90 %
-    interval. `p_top` is the probability of belonging to the top list, and `gem` the article's number among the hidden
-    gems, or None.
+    interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
+    gems (good articles that few readers saw), or None.
 
-    `shown` is the number of appearances of the article. Its total count in these appearances is in `visitors` or in
-    `clicks`, as the ranking counts; the other field is None. `expected` is the count that an average article would have
-    had there. `issue` and `position` are those of the last appearance.
-
-    If the articles of one issue were requested, the count, `issue` and `position` are those of that issue.
+    `shown` is the number of its appearances. Its total count is in `visitors` or in `clicks`, as the ranking counts;
+    the other field is None. `expected` is the count that an average article would have had there. `issue` and
+    `position` are those of the last appearance. In the list of one issue, the counts, `issue` and `position` are those
+    of that issue.
     """
 
     rank: int
@@ -51,11 +50,10 @@ class RankedArticle(Struct, frozen=True):
 
 
 class IssueProgress(Struct, frozen=True):
-    """An issue from which the ranking was computed, as of the time of the ranking.
+    """An issue that was used for the ranking, with its figures at the time of the ranking.
 
-    `hours` is its age since sending. Its visitors or clicks are in `visitors` or in `clicks`, as its `counted` says;
-    the other field is None. `to_come` is the share (0 to 1) of its clicks that is still
-    expected.
+    `hours` is its age since sending. Its count is in `visitors` or in `clicks`, as its `counted` says; the other field
+    is None. `to_come` is the share (0 to 1) of its clicks that is still expected.
     """
 
     slug: str
@@ -69,14 +67,14 @@ class IssueProgress(Struct, frozen=True):
 
 
 class Ranking(Struct, frozen=True):
-    """All listed articles in order; the first `top` are the top list. `as_of` is ISO 8601 in UTC.
+    """All listed articles in order; the first `top` of them are the top list. `as_of` is ISO 8601 in UTC.
 
-    `issues` are all issues of the fit, also those without a listed article. Each counts its visitors or, if too few are
-    known, its clicks: `issues[].counted`.
+    `issues` are all issues that the model was fitted to, also those without a listed article. Each counts visitors or,
+    if too few of them are known, clicks: see `counted` of the issue.
 
-    The `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks".
-    If the list is empty, all sent issues decide. In a list with issues of both kinds, the expected counts of some
-    issues are visitors; a warning names the issues that count clicks.
+    `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If
+    the list is empty, all sent issues decide. Expected counts always use the unit of each issue; if the units differ, a
+    warning names the issues that count clicks.
     """
 
     as_of: str

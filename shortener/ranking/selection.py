@@ -1,4 +1,4 @@
-"""Selection of the issues for the fit and of the articles for the list (docs/ranking.md section 2.1)."""
+"""Selection of the issues that the model is fitted to, and of the articles to list (docs/ranking.md section 2.1)."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -17,7 +17,7 @@ SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
 class ArticleFilter(Struct, frozen=True):
-    """The articles to list: those last shown in a month (YYYY-MM in `zone`), those of one issue, or all.
+    """Which articles to list: those last shown in `month` (YYYY-MM in `zone`), those of `issue`, or all.
 
     With `since` they are those last shown in an issue sent since then (epoch seconds). Raises InputError if more than
     one is given, or for an invalid month.
@@ -29,7 +29,7 @@ class ArticleFilter(Struct, frozen=True):
     since: float | None = None
 
     def __post_init__(self) -> None:
-        """Validate the filter."""
+        """Check the values. Raises InputError if more than one of the filters is given, or for an invalid month."""
         if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
             raise InputError(Message("rank either a month or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
@@ -37,9 +37,10 @@ class ArticleFilter(Struct, frozen=True):
 
 
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
-    """Check a history; return its issues with evidence at `as_of` (epoch seconds) and the URLs of the articles to list.
+    """Check a history. Return its issues with enough evidence at `as_of` (epoch seconds), and the URLs of the listed
+    articles.
 
-    An issue has evidence from `MIN_AGE_HOURS` after sending, once it was clicked. Raises InputError for an invalid
+    An issue has evidence from `MIN_AGE_HOURS` after sending on, if it was clicked. Raises InputError for an invalid
     history, and NotFound if the issue of the filter was not sent by then.
     """
     sent = select_sent(history, as_of=as_of)
@@ -60,9 +61,9 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
 
 
 def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
-    """Return why nothing can be estimated about a sent issue yet, as a clause about it; '' if it has evidence.
+    """Return why nothing can be estimated yet about the articles of a sent issue; '' if something can.
 
-    `clicked` are the slugs of the issues with clicks.
+    The text is a clause, such as "has no clicks yet". `clicked` are the slugs of the issues with clicks.
     """
     if as_of - issue.sent_at < MIN_AGE_HOURS * HOUR_SECONDS:
         return Message("was sent less than an hour ago")
@@ -76,7 +77,7 @@ def clicked_issues(sent: History) -> set[str]:
 
 
 def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: float) -> str:
-    """Return the sentence that is shown instead of an empty list."""
+    """Return the sentence that is shown instead of a list without articles: why there are none."""
     sent = select_sent(history, as_of=as_of)
     asked = [
         issue
@@ -96,7 +97,7 @@ def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: 
 
 
 def select_sent(history: History, *, as_of: float) -> History:
-    """Check a history and return its issues sent by `as_of` (epoch seconds), oldest first.
+    """Check a history and return only the issues sent by `as_of` (epoch seconds), the oldest first.
 
     Raises InputError for an invalid history.
     """
@@ -114,7 +115,7 @@ def find_issue(history: History, slug: str) -> Issue:
 
 
 def last_issue_by_url(history: History) -> dict[str, Issue]:
-    """Return the issue in which each article was last shown, by the article's URL."""
+    """Return, by the URL of each article, the issue in which it was last shown."""
     issues = {issue.slug: issue for issue in history.issues}
     last_issues: dict[str, Issue] = {}
     for appearance in history.appearances:
@@ -125,7 +126,7 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history restricted to issues within `months` of the last appearance of a listed article.
+    """Return the history without issues that are more than `months` away from the last appearance of a listed article.
 
     `urls` are the listed articles. If `months` is None, all issues are kept. If all articles are listed, only the
     issues of the last `months` are kept, so that older articles leave the list.

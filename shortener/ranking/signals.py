@@ -1,4 +1,4 @@
-"""Views, reads and fans from other platforms: their ratios, and the sum by which editors can order articles.
+"""Signals (views, reads and fans from other platforms): their ratios, and a weighted sum by which editors can order.
 
 The formulas are in docs/ranking.md section 14.
 """
@@ -20,9 +20,10 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Signals with one entry per article; nan where a count is missing.
+    """Counts of articles from other platforms as arrays with one entry per article; nan where a count is missing.
 
-    `read_ratio` is reads per view and `fan_ratio` fans per read, shrunk to the overall ratio by 20 pseudo-counts.
+    `read_ratio` is reads per view and `fan_ratio` fans per read. Both are shrunk to the overall ratio by 20
+    pseudo-counts (docs/ranking.md section 14).
     """
 
     views: FloatArray
@@ -33,7 +34,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
     @property
     def overall_fan_ratio(self) -> float:
-        """Fans per read over all articles that have both counts; nan if none has."""
+        """Fans per read, over all articles that have both counts; nan if there is none."""
         return _overall_ratio(self.fans, self.reads)
 
     def fan_ratio_lower_bound(self) -> FloatArray:
@@ -44,7 +45,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
 
 def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColumns:
-    """Return the signals as arrays in the order of `urls`; signals of other articles are ignored."""
+    """Return counts from other platforms as arrays in the order of the articles `urls`. Other articles are left out."""
     by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
     rows = [by_url.get(url, Signal(url=url)) for url in urls]
     views = np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64)
@@ -54,7 +55,7 @@ def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColum
 
 
 def z_scores(signals: SignalColumns) -> FloatArray:
-    """Return the standardized signals of each article (row): log views, log read ratio and log fan ratio.
+    """Return a matrix (articles x 3) of standardized signals: log views, log read ratio and log fan ratio.
 
     Missing values are 0.
     """
@@ -66,7 +67,7 @@ def z_scores(signals: SignalColumns) -> FloatArray:
 def z_score(values: FloatArray) -> FloatArray:
     """Return the values standardized to mean 0 and standard deviation 1.
 
-    Values that are not finite, and all values if they are equal, become 0.
+    Values that are not finite become 0. If all values are equal, all become 0.
     """
     known = np.isfinite(values)
     sd = float(values[known].std()) if known.any() else 0.0
@@ -82,13 +83,16 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return a ratio for each article, shrunk towards the overall ratio if counts are small, and at most 1."""
+    """Return numerator / denominator of each article, shrunk towards the overall ratio where counts are small.
+
+    It is at most 1.
+    """
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
 
 class Blend(Struct, frozen=True):
-    """Weights of appeal, fan ratio and read ratio in the sum by which editors can order articles.
+    """The editors' weights of appeal, fans per read and reads per view. Articles are ordered by the weighted sum.
 
     Raises InputError for negative or infinite weights, or if all are 0.
     """
@@ -98,13 +102,13 @@ class Blend(Struct, frozen=True):
     reads: float = 0.15
 
     def __post_init__(self) -> None:
-        """Validate the weights."""
+        """Check the weights. Raises InputError for negative or infinite weights, or if all are 0."""
         weights = (self.appeal, self.fans, self.reads)
         if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """Return each article's weighted sum of its standardized score, fan ratio and read ratio.
+        """Return for each article the weighted sum of its standardized score, fan ratio and read ratio.
 
         Missing values count as 0.
         """

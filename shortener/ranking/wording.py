@@ -1,4 +1,4 @@
-"""Texts for editors: numbers with few digits, the note of each article, and the footer of the list."""
+"""Texts for editors: numbers with few digits, the note of each article, and the footer of the ranking."""
 
 import math
 
@@ -19,7 +19,7 @@ BACKGROUND_RANGE = (0.9, 1.1)
 
 
 def format_multiple(appeal: float) -> str:
-    """Format a multiple with one or two significant digits and a multiplication sign: 12, 1.8, 0.4 or 0.05 times."""
+    """Format a multiple with one or two significant digits and a multiplication sign, such as 12, 1.8 or 0.05 times."""
     return Message("{number}\u00d7", number=_round_multiple(appeal))
 
 
@@ -30,24 +30,24 @@ def _round_multiple(appeal: float) -> MessageValue:
 
 
 def format_interval(low: float, high: float) -> str:
-    """Format the 90 % interval of a multiple: 90% interval 0.8-1.5."""
+    """Format the 90 % interval of a multiple, such as "90% interval 0.8-1.5"."""
     return Message("90% interval {low}-{high}", low=_round_multiple(low), high=_round_multiple(high))
 
 
 def format_expected(clicks: float) -> str | Number:
-    """Format expected clicks: a whole number from 10 on, one decimal below."""
+    """Format expected clicks: as a whole number from 10 on, with one decimal below."""
     return f"{clicks:.0f}" if clicks >= 9.95 else Number(clicks, 1)
 
 
 def format_count(number: int, counted: Counted) -> str:
-    """Return a count with its unit: 1 visitor, 2 clicks."""
+    """Return a count with its unit, such as "1 visitor" or "2 clicks"."""
     if counted == "visitors":
         return Message.plural("{count} visitor", "{count} visitors", number, count=str(number))
     return Message.plural("{count} click", "{count} clicks", number, count=str(number))
 
 
 def format_probability(probability: float) -> str:
-    """Format a probability as a whole percentage between "under 1%" and "over 99%".
+    """Format a probability as a whole percentage, at most "over 99%" and at least "under 1%".
 
     It is estimated from 400 simulations, so values closer to 0 or 1 are not reliable.
     """
@@ -57,12 +57,12 @@ def format_probability(probability: float) -> str:
 
 
 def format_share(share: float) -> str:
-    """Format a share of clicks as a whole percentage; a share below 1 % is not rounded to 0."""
+    """Format a share (0 to 1) as a whole percentage. A share below 1 % gives "under 1%"."""
     return Message("under 1%") if 0 < share < 0.01 else format_percent(share)
 
 
 def format_percent(share: float) -> str:
-    """Format a share as a whole percentage."""
+    """Format a share (0 to 1) as a whole percentage."""
     return Message("{number}%", number=Number(100 * share))
 
 
@@ -77,10 +77,11 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note of an article, which is given by its index (docs/ranking.md section 15).
+    """Return the note that explains the result of an article in the list (docs/ranking.md section 15).
 
-    `count` and `expected` are the figures of its row, `bounds` is the 90 % interval of its appeal. `gem_probability` is
-    a hidden gem's probability of being in the best tenth, None for other articles.
+    `article` is its index, `count` and `expected` are its figures, and `bounds` is the 90 % interval of its appeal, a
+    multiple of the average article. `gem_probability` is its probability of being in the best tenth if it is a hidden
+    gem (a good article that few readers saw), else None.
     """
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
@@ -142,7 +143,7 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the phrase that says what the expected clicks are based on, such as "at its position"."""
+    """Return what the expected clicks of an article are based on, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -154,7 +155,9 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """Return the footer: position effect, editors' order, clicks still expected, and the blend if there is one."""
+    """Return the footer of the ranking: position effect, editors' order, clicks still expected, and the
+    blend if any.
+    """
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     remaining = (
         mark_text("issue {slug}: {share} of its visitors still expected")
@@ -198,17 +201,18 @@ def _describe_position_effect(analysis: Analysis) -> str:
 
 
 def is_position_effect_measured(analysis: Analysis) -> bool:
-    """Return whether the data determine the position effect.
+    """Return whether the position effect is determined by the data rather than by its prior.
 
-    At least one article was then shown at two positions, and the data removed 60 % of the uncertainty of eta.
+    At least one article must have been shown at two positions, and the data must have removed 60 % of the prior
+    variance.
     """
     return analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED and count_multi_position_articles(analysis) > 0
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return one text with the probabilities of the two models of how editors order articles.
+    """Return a text with the probabilities of the two models of how editors order articles.
 
-    The list is empty if the model has no sorting term.
+    It is the only item of a list; the list is empty if the model has no sorting term.
     """
     weights = analysis.sorting_weights
     if not weights:
@@ -218,9 +222,10 @@ def _describe_sorting(analysis: Analysis) -> list[str]:
 
 
 def count_multi_position_articles(analysis: Analysis) -> int:
-    """Return the number of articles that were shown at two or more known positions.
+    """Return the number of articles that were shown at two or more different known positions.
 
-    Only these articles separate the position effect from the editors' sorting (docs/ranking.md section 7).
+    Only these articles separate the position effect from the editors' habit of putting better articles first
+    (docs/ranking.md section 7).
     """
     positions: dict[str, set[int]] = {}
     for appearance in analysis.observations.appearances:

@@ -1,4 +1,4 @@
-"""Choice of a language by the header Accept-Language, in workers and pages alike."""
+"""Choice of a language by the request header Accept-Language, for redirect workers and for the pages."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,10 @@ MAX_TAGS = 20
 
 
 def choose_language(accept_language: str | None, available: Iterable[str]) -> str:
-    """Return the available language tag that a client prefers, DEFAULT_LANGUAGE if it asks for none of them.
+    """Return the tag in ``available`` that a client prefers; DEFAULT_LANGUAGE if it asks for none of them.
 
-    A requested tag matches an equal tag, else the first with an equal primary subtag: ``zh-CN`` matches ``zh-Hans``.
+    A requested tag matches an equal tag, else the first tag with an equal primary subtag: ``zh-CN`` matches
+    ``zh-Hans``.
     """
     by_tag: dict[str, str] = {}
     for tag in available:
@@ -35,7 +36,10 @@ def _requested_tags(header: str) -> list[str]:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a tag: 1 without a parameter, 0 if the parameter is no weight from 0 to 1."""
+    """Return the weight of a language tag, from its parameter ``q``: 1 without a parameter.
+
+    It is 0 if the parameter is not a number from 0 to 1.
+    """
     name, _, value = parameter.partition("=")
     if not name.strip():
         return 1.0

@@ -1,4 +1,4 @@
-"""Recording of clicks and misses as lines of the click log.
+"""Recording of clicks, and of misses (requests that were not redirected), as lines of the click log.
 
 The keys of a line are described in docs/click-log.md, section 2.1.
 """
@@ -44,7 +44,7 @@ _TRUNCATED_LENGTH = 64
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process. Its methods wait for one ``write()`` at most."""
+    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file."""
 
     def __init__(self, config: Config) -> None:
         self._respect_gpc = config.privacy.respect_gpc
@@ -64,8 +64,8 @@ class ClickRecorder:
     def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
         """Write a click to the click log, and increment a counter. Return whether the click was written.
 
-        ``line`` has the fields of request and response. This method adds the click's id, and the fields of the client
-        and of the query string from ``request``. ``counter`` is an index such as REDIRECTS.
+        ``line`` has fields of the request and the response. The id of the click, and what ``request`` says about the
+        client, are added to it. ``counter`` is the index of the counter, such as REDIRECTS.
         """
         try:
             line.id = self._new_id()
@@ -87,7 +87,9 @@ class ClickRecorder:
         return recorded
 
     def _add_headers(self, line: ClickLine, headers: Headers) -> None:
-        """Add the logged headers; user agent and referrer are left out if the reader opted out of tracking."""
+        """Add the request headers that are logged. If the reader opted out of tracking, user agent and referrer are
+        left out.
+        """
         get = headers.get
         logged = {name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None}
         language = get("accept-language")
@@ -104,14 +106,18 @@ class ClickRecorder:
             line.ref = clean_referrer(referrer)
 
     def _opts_out(self, headers: Headers, logged: dict[str, str]) -> bool:
-        """Return whether the reader opts out of tracking, and log all values of the headers that say so."""
+        """Return whether the reader opts out of tracking. The headers that say so are added to ``logged`` with all
+        their values.
+        """
         for name in OPT_OUT_HEADERS:
             if name in logged:
                 logged[name] = ", ".join(headers.get_all(name))[:MAX_HEADER_LENGTH]
         return self._respect_gpc and opts_out(logged)
 
     def _add_client(self, line: ClickLine, request: Request) -> None:
-        """Add the client's network and the hashes of its address and visitor to ``line``, but not the address."""
+        """Add the client's network and the hashes of its address and of the visitor to ``line``. The address is not
+        logged.
+        """
         address = request.client
         try:
             key = self._keys.key(line.ts)
@@ -122,7 +128,11 @@ class ClickRecorder:
         line.net, line.addr, line.visitor = pseudonymize(address, line.ua, key=key)
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
-        """Count a miss, and write it to the click log unless MAX_MISSES_PER_SECOND were written in this second."""
+        """Count a request that was not redirected, and write it to the click log.
+
+        It is only counted if MAX_MISSES_PER_SECOND were already written in this second. ``now`` is in seconds of the
+        UTC epoch.
+        """
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1
@@ -135,11 +145,11 @@ class ClickRecorder:
             self._writer.write(encode(line) + b"\n")
 
     def count_unknown_host(self) -> None:
-        """Count a request for a code at a host that is no domain. It is not logged."""
+        """Count a request for a short link on a host that is not a configured domain. It is not logged."""
         self._counters[UNKNOWN_HOSTS] += 1
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys from memory. Without this call, a worker without requests would keep them."""
+        """Remove expired daily keys from memory, also if no requests come. ``now`` is in seconds of the UTC epoch."""
         self._keys.evict_old(now=now)
 
     def close(self) -> None:
@@ -148,13 +158,13 @@ class ClickRecorder:
 
 
 def _campaign(query: str) -> str | None:
-    """Return only the campaign parameters of a query string, as a query string; None if there are none."""
+    """Return the campaign parameters (``utm_…`` and the like) of a query string as a query string; None without any."""
     pairs = parse_qsl(query[:8192], errors="replace")
     return urlencode([(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS])[:1024] or None
 
 
 def _encode_line(line: ClickLine) -> bytes:
-    """Return the line as JSON bytes. All texts are truncated if the line would exceed MAX_LINE_BYTES."""
+    """Return the line as JSON bytes. If it would be longer than MAX_LINE_BYTES, all its texts are truncated."""
     try:
         content = encode(line)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent

@@ -1,4 +1,4 @@
-"""Determination of a client's address behind trusted proxies."""
+"""Finding of a client's address behind trusted proxies."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -13,7 +13,7 @@ MAX_FORWARDED_LENGTH = 1024
 class ClientIPResolver:
     """Finds the address of the client that sent a request.
 
-    Without trusted proxies it is the peer's address.
+    Without trusted proxies it is the address of the peer, the other end of the connection.
     """
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
@@ -23,11 +23,11 @@ class ClientIPResolver:
         ]
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the client's address. ``forwarded_for`` is the header X-Forwarded-For, None if it is absent.
+        """Return the client's address. ``peer`` is the other end of the connection.
 
-        If the peer is a trusted proxy, the client is the rightmost entry of the header that is not a trusted
-        proxy. If an invalid entry is found first, the address to its right is returned, because entries to
-        its left cannot be trusted.
+        ``forwarded_for`` is the header X-Forwarded-For, None if it is absent. If the peer is a trusted proxy, the
+        client is the rightmost entry of the header that is not a trusted proxy. Entries to the left of an invalid one
+        cannot be trusted; then the client is the entry to its right.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer
@@ -43,7 +43,7 @@ class ClientIPResolver:
         return client
 
     def is_proxy(self, peer: str) -> bool:
-        """Return whether the peer is a trusted proxy."""
+        """Return whether ``peer``, the other end of a connection, is a trusted proxy."""
         return self._is_trusted(parse_address(peer))
 
     def _is_trusted(self, address: bytes | None) -> bool:
@@ -57,9 +57,10 @@ class ClientIPResolver:
 
 
 def normalize_address(address: str) -> str:
-    """Return an address in its shortest form, without an interface. An IPv4 address inside IPv6 becomes IPv4.
+    """Return an address in its shortest form: ``::ffff:192.0.2.1`` gives ``192.0.2.1``, and ``fe80::1%eth0`` gives
+    ``fe80::1``.
 
-    A server that listens on both sees clients of IPv4 at such addresses. Other text is unchanged.
+    Other text is returned unchanged.
     """
     packed = parse_address(address)
     if packed is None:
@@ -68,14 +69,14 @@ def normalize_address(address: str) -> str:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """Return the entries of ``X-Forwarded-For``. Only the last MAX_FORWARDED_LENGTH characters are read."""
+    """Return the last entries of the header X-Forwarded-For, those in its last MAX_FORWARDED_LENGTH characters."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]
 
 
 def _strip_port(entry: str) -> str:
-    """Return the address of an entry like ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
+    """Return the address in an entry such as ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
     if entry.startswith("["):
         return entry[1:].partition("]")[0]
     return entry.partition(":")[0] if entry.count(":") == 1 else entry

@@ -1,6 +1,6 @@
-"""Cache of short links in a redirect worker. After a change of any link, links are read from the store again.
+"""Cache of the short links in a redirect worker. After an edit of any link, links are read from the store again.
 
-The module opens the store file itself, read-only, and does not use the package ``store``. So a worker does not load
+The module opens the store file itself, read-only, without the package ``store``. So a worker does not load
 sqlite-utils, and starts within a tenth of a second.
 """
 
@@ -31,9 +31,9 @@ _REVISION_SQL = "select value from meta where name = 'links_revision'"
 
 
 class Link:
-    """A short link.
+    """A short link as a worker needs it.
 
-    ``response`` is the redirect for requests without query string, which is rendered in advance.
+    ``response`` is the redirect for requests without a query string. It is prepared when the link is loaded.
     """
 
     __slots__ = ("expires_at", "forward", "is_retired", "response", "revision", "target")
@@ -56,16 +56,15 @@ class Link:
         self.response = redirect_response(target, status=status)
 
     def is_gone(self, now: float) -> bool:
-        """Return whether the link is retired, or expired at ``now`` (seconds of the UTC epoch)."""
+        """Return whether the link is retired, or has expired at ``now`` (seconds of the UTC epoch)."""
         return self.is_retired or (self.expires_at is not None and now >= self.expires_at)
 
 
 class LinkCache:
     """Looks up short links, and keeps them in the memory of one worker. It is thread-safe.
 
-    The store has a revision number that every change of a link increments. A cached link is used while the
-    revision stays the same. If the store cannot be read, a cached link is used even if it is outdated,
-    because an old target is better for a reader than none.
+    The store has a revision number that every edit of a link increments. All cached links are dropped when it changes.
+    If the store cannot be read, they are used all the same: an outdated target is better for a reader than none.
     """
 
     def __init__(self, file: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
@@ -89,9 +88,10 @@ class LinkCache:
         return len(self._cache)
 
     def find(self, domain: str, code: str) -> Link | None:
-        """Return the link with this code; None if it does not exist or has no target yet.
+        """Return the link with this domain and code; None if it does not exist or has no target yet.
 
-        The result includes every change that was committed before the call. Raises StoreUnavailable.
+        The result includes every edit that was committed before the call. Raises StoreUnavailable if the store cannot
+        be read and the link is not cached.
         """
         if self._shared_revision.values[0] != self._announced_revision or self._clock() >= self._next_check_at:
             self._check_revision()
@@ -101,7 +101,7 @@ class LinkCache:
         return self._load(domain, code)
 
     def _check_revision(self) -> None:
-        """Invalidate all cached links if any link has changed."""
+        """Invalidate all cached links if any link was edited."""
         with self._lock:
             self._next_check_at = self._clock() + REVISION_CHECK_SECONDS
             self._close_replaced_file()
@@ -116,7 +116,7 @@ class LinkCache:
                 self._announced_revision, self._stored_revision = announced, stored
 
     def close(self) -> None:
-        """Close the connection to the store. A later look-up of a link that is not cached opens it again."""
+        """Close the connection to the store. It is opened again when a link that is not cached is looked up."""
         with self._lock:
             self._disconnect()
 
@@ -126,7 +126,7 @@ class LinkCache:
             self._connection = None
 
     def _close_replaced_file(self) -> None:
-        """Close the store if another file, such as a restored backup, is now at its path."""
+        """Close the connection to the store if its file was replaced, for example by a restored backup."""
         if self._connection is not None and _file_identity(self._path) not in (None, self._opened_file):
             self._disconnect()
             self._revision += 1
@@ -154,7 +154,7 @@ class LinkCache:
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None if there is no row. Raises sqlite3.Error.
 
-        Within RETRY_SECONDS after a failure the store is not tried again, so that requests do not wait for it.
+        For RETRY_SECONDS after a failure the error is raised at once, so that requests do not wait for the store.
         """
         if self._connection is None and self._clock() < self._next_retry_at:
             raise sqlite3.OperationalError("the store could not be read a moment ago")
@@ -171,13 +171,13 @@ class LinkCache:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a connection that can neither write to the store nor create one."""
+    """Open a read-only connection to the file ``path``, which is not created if it is missing."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and the inode of a file; None if there is no file."""
+    """Return (device, inode) of a file; None if the file does not exist."""
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino

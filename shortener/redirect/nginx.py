@@ -1,7 +1,7 @@
-"""Configuration for an nginx that redirects short links itself and writes the click log.
+"""Configuration for an nginx that answers short links itself and writes the click log.
 
-See docs/click-log.md, section 9. nginx reads the links from a ``map`` file and writes one JSON line for each
-click. Requests that it cannot answer are passed to the server behind it.
+nginx reads the links from a ``map`` file and writes one JSON line for each click. Requests that it cannot answer are
+passed to our server behind it (docs/click-log.md, section 9).
 """
 
 from collections.abc import Iterable, Iterator
@@ -102,9 +102,9 @@ $agent$language$cuts    map $$http_referer $$edge_referrer {
 def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Iterator[str]:
     """Yield the lines of the map file, in which nginx looks up the target of a short link.
 
-    ``links`` are (domain, code, target). nginx ignores case in the plain strings of a map. So a code of a
-    case-sensitive domain becomes an anchored regular expression. nginx tries these one after the other, which
-    is slow for many codes.
+    ``links`` are (domain, code, target). nginx ignores case in the plain strings of a map, so a code of a
+    case-sensitive domain is written as a regular expression. nginx tries these one after the other, which is slow if
+    there are many.
     """
     sensitive = {domain.host for domain in config.domains if domain.case_sensitive}
     for domain, code, target in links:
@@ -115,10 +115,10 @@ def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Itera
 
 
 def server_config(config: Config, *, map_path: Path, link_count: int, max_line_length: int, listen: str) -> str:
-    """Return a complete ``nginx.conf``. ``listen`` is the value of nginx's directive ``listen``.
+    """Return a complete ``nginx.conf``. ``listen`` is the value of nginx's directive of that name, such as ``80``.
 
-    ``map_path`` is the map file, which has ``link_count`` lines of at most ``max_line_length`` characters. Raises
-    ConfigError if nginx would answer or log differently from our workers.
+    ``map_path`` is the map file, with ``link_count`` lines of at most ``max_line_length`` characters. Raises
+    ConfigError for a configuration with which nginx would answer or log differently from our workers.
     """
     if config.privacy.addresses == "none":
         raise ConfigError(
@@ -160,9 +160,9 @@ def _truncating_map(source: str, variable: str, max_length: int) -> str:
 
 
 def _quote_value(target: str) -> str:
-    """Return a target URL as a quoted string for nginx.
+    """Return a target URL as a quoted string of nginx's configuration.
 
-    ``$`` is replaced by a variable, as nginx cannot escape it.
+    ``$`` is replaced by a variable with this value, because nginx cannot escape it.
     """
     escaped = target.replace("\\", "\\\\").replace('"', '\\"').replace("$", "${edge_dollar}")
     return f'"{escaped}"'

@@ -1,7 +1,6 @@
-"""Normalization of requests: all spellings of a host, short link, query string and client address become one.
+"""Normalization of requests: every spelling of a host, short link, query string and client address becomes one.
 
-The redirect, previews, pages, metrics and the nginx export use these rules, so that no two of them read one request
-differently.
+The redirect, previews, pages, metrics and the nginx export use these rules, so that all of them read a request alike.
 """
 
 import re
@@ -46,10 +45,11 @@ _GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
 
 
 class ShortPath(Struct, frozen=True):
-    """The parts of a path, parsed as the path of a short link.
+    """The parts of a URL path, read as the path of a short link.
 
-    ``code`` is empty if the path belongs to a page. ``placement`` is 0 if it is absent, and None if the path is
-    invalid. ``query`` is a query string that the path contained, percent-encoded.
+    ``code`` is empty if the path belongs to a page. ``placement`` is the number after the code, the occurrence of the
+    link in its issue; 0 if it is absent, and None if the path is invalid. ``query`` is a query string that was encoded
+    into the path.
     """
 
     code: str
@@ -62,7 +62,7 @@ _PAGE = ShortPath("")
 
 
 class Normalizer:
-    """Normalizes requests, so that all parts of the program read equal values. It raises no errors."""
+    """Normalizes requests, so that all parts of the program read them alike. It raises no errors."""
 
     def __init__(self, config: Config) -> None:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
@@ -72,7 +72,7 @@ class Normalizer:
         self._client_ips = ClientIPResolver(config.server.trusted_proxies)
 
     def normalize(self, request: Request) -> None:
-        """Normalize a request in place. A request without a host is unchanged, because it is refused."""
+        """Normalize a request in place. A request without a host stays as it is, because it is refused later."""
         host = request.host
         if host is None:
             return
@@ -105,7 +105,10 @@ class Normalizer:
         return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
-        """Parse a path that is not simply a slash and a code."""
+        """Set the code, the number after it, the sign of the preview and the query of a request from its path.
+
+        Paths that are only a slash and a code are handled elsewhere, because that is faster.
+        """
         path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
         domain = request.domain
         code, request.placement, request.preview = path.code, path.placement, path.preview
@@ -118,23 +121,27 @@ class Normalizer:
             request.path = f"/{code}{PREVIEW_SUFFIX}"
 
     def client_address(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the address of the client in its shortest form; see ``ClientIPResolver`` for the arguments."""
+        """Return the client's address in its shortest form. The arguments are those of ``ClientIPResolver.resolve``."""
         address = self._client_ips.resolve(peer, forwarded_for)
         return normalize_address(address) if ":" in address else address
 
     def match_domain(self, host: str) -> Domain | None:
-        """Return the domain of a normalized host, or None. For local tests, a loopback host means the first domain."""
+        """Return the configured domain with this normalized host, or None.
+
+        A loopback host such as ``localhost`` stands for the first domain, for tests on one machine.
+        """
         name = strip_port(host)
         domain = self._domains.get(host) or self._domains.get(name)
         return self._default_domain if domain is None and name in LOOPBACK_HOSTS else domain
 
 
 def parse_path(path: str) -> ShortPath:
-    """Parse a percent-decoded path as that of a short link: ``/<code>``, ``/<code>/<n>``, or either with ``+``.
+    """Parse a percent-decoded path as that of a short link: ``/<code>`` or ``/<code>/<n>``, with or without a final
+    ``+``.
 
     What mail clients, chats and editors append is ignored: punctuation, also percent-encoded or as HTML entities,
-    mark-up, a fragment, invisible characters and further slashes. A query string that belongs to the link, but was
-    encoded into the path, is returned separately.
+    mark-up, a fragment, invisible characters and further slashes. A query string that was wrongly encoded into the path
+    is returned separately.
     """
     text = path[1:]
     if text[:1] == "-" or (text.partition("/")[0] in ROOT_PATHS and not _plain_path("/" + text.lstrip("/"))):
@@ -155,7 +162,11 @@ def parse_path(path: str) -> ShortPath:
 
 
 def take_recipient_token(query: str) -> tuple[str, str | None]:
-    """Return (query without recipient tokens, first token or None). A token is found in any spelling of its key."""
+    """Remove the token of the recipient (parameter ``_c``) from a query string. Return the new query and the first
+    token.
+
+    The token is None if there was none. Any spelling of the parameter's name is recognized.
+    """
     kept, token = [], None
     for part in query.split("&"):
         if not _may_have_token(part):
@@ -183,7 +194,9 @@ def _is_token_key(field: str) -> bool:
 
 
 def _split_query(text: str) -> tuple[str, str]:
-    """Return (path, query string that was encoded into the path)."""
+    """Return (path, query): the path without the query string that was wrongly encoded into it, and that
+    query string.
+    """
     start = _GLUED_QUERY.search(text)
     if start is None:
         return text, ""

@@ -1,4 +1,4 @@
-"""Pages for readers whose link does not redirect: rendered in advance by the pages' process, sent by the workers."""
+"""Error pages for readers whose link does not redirect. The pages' process renders them, and the workers send them."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def publish(pages: PagesByLanguage, *, data_directory: Path) -> None:
-    """Replace the pre-rendered pages; every worker sends the new ones from its next miss on. Raises OSError."""
+    """Write the rendered error pages to their file. The workers send the new ones from then on. Raises OSError."""
     path = _path(data_directory)
     revision = reader_pages_revision(data_directory)
     draft = path.with_suffix(f".{os.getpid()}")
@@ -35,7 +35,9 @@ def publish(pages: PagesByLanguage, *, data_directory: Path) -> None:
 
 
 class ReaderPages:
-    """The published pages, which one worker keeps in memory and reads again when their revision has changed."""
+    """The rendered error pages in the memory of one worker. They are read again when their revision number
+    has changed.
+    """
 
     def __init__(self, data_directory: Path) -> None:
         self._path = _path(data_directory)
@@ -44,7 +46,9 @@ class ReaderPages:
         self._pages: PagesByLanguage = {}
 
     def get(self, status: int, *, accept_language: str | None) -> Response:
-        """Return the page of a status in the language that the client prefers; plain text if none is published."""
+        """Return the error page for a status in the language that the client prefers; plain text if no pages are
+        published.
+        """
         revision = self._shared_revision.values[0]
         if revision != self._revision:
             self._revision = revision

@@ -1,7 +1,7 @@
-"""The redirect: look up the link, write one line to the click log, respond.
+"""The redirect of a short link: look up the link, write one line to the click log, respond.
 
-Paths that are not short links, and misses, are left to the pages. Methods other than GET and HEAD get 405 here.
-Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
+Pages answer all paths that are not short links, and misses (links that do not redirect). Methods other than GET and
+HEAD get 405 here. Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
 """
 
 import time
@@ -34,7 +34,7 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 
 
 class Redirector:
-    """Responds to requests for short links, and records each click and each miss."""
+    """Responds to requests for short links. Clicks, and misses (requests that are not redirected), are recorded."""
 
     def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -46,10 +46,10 @@ class Redirector:
         self._recorder = ClickRecorder(config)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
-        """Return the response to a request for a short link.
+        """Return the response to a request for a short link; None if its path is that of a page.
 
-        The result is None if the path is that of a page. It is a status for a miss, whose page the caller sends: 404,
-        410, or 503 if the store cannot be read. The request is normalized in place.
+        If the link does not redirect, the result is a status, for which the caller sends an error page: 404, 410, or
+        503 if the store cannot be read. The request is normalized in place.
         """
         path = request.path
         if request.host is None or path[:1] != "/":
@@ -81,7 +81,7 @@ class Redirector:
         return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _choose_response(self, request: Request, link: Link) -> tuple[Response, int]:
-        """Return the response to a request for ``link``, and the index of the counter to increment."""
+        """Return the response to a request for ``link``, and the index of the counter that counts it."""
         if (request.headers.get("sec-purpose") or "").startswith("prefetch"):
             # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES
@@ -92,11 +92,11 @@ class Redirector:
         return redirect_response(target, status=self._redirect_status), REDIRECTS
 
     def cached_links(self) -> int:
-        """Return the number of links that are cached."""
+        """Return the number of links in the cache."""
         return len(self._link_cache)
 
     def discard_expired(self) -> None:
-        """Remove expired daily keys from memory."""
+        """Remove expired daily keys (for hashing addresses) from memory."""
         self._recorder.discard_expired(now=self._clock())
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class Redirector:
 
 
 class RedirectMiddleware:
-    """WSGI middleware that responds to short links and passes all other requests to ``pages``."""
+    """WSGI middleware that answers short links and passes all other requests to the application ``pages``."""
 
     def __init__(self, pages: WSGIApplication, *, config: Config, clock: Callable[[], float] = time.time) -> None:
         self._pages = pages

@@ -1,4 +1,4 @@
-"""The typed request that the redirect handler takes, and its construction from a WSGI environ."""
+"""The request that the redirect takes, independent of the server, and its construction from a WSGI environ."""
 
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -13,15 +13,15 @@ QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Headers(Protocol):
-    """Request headers by lower-case name."""
+    """Base class of request headers, which are found by their lower-case names."""
 
     def __contains__(self, name: str, /) -> bool:
-        """Return whether the header was sent, also with a value that is not ASCII."""
+        """Return whether the header was sent."""
 
     def get(self, name: str, /) -> str | None:
         """Return the first value of a header; None if it was not sent.
 
-        A value that is not ASCII may also be returned as None.
+        Some servers return None for a value that is not ASCII, too.
         """
 
     def get_all(self, name: str, /) -> list[str]:
@@ -29,9 +29,9 @@ class Headers(Protocol):
 
 
 class Request(Struct, gc=False):
-    """An HTTP request without its body.
+    """An HTTP request without its body. ``peer`` is the address at the other end of the connection.
 
-    The fields from ``domain`` on are set by ``Normalizer``, which also gives ``host`` and ``query`` one spelling.
+    The fields from ``domain`` on are set by ``Normalizer``, which also brings ``host`` and ``query`` into one spelling.
     """
 
     method: str
@@ -59,7 +59,9 @@ class Request(Struct, gc=False):
 
 
 class EnvironHeaders:
-    """The headers of a WSGI environ; the server has joined several values of a header with commas."""
+    """The headers of a WSGI environ. If a header was sent several times, the server has joined its values
+    with commas.
+    """
 
     def __init__(self, environ: Environ) -> None:
         self._environ = environ
@@ -79,7 +81,7 @@ class EnvironHeaders:
 
 
 def parse_environ(environ: Environ) -> Request:
-    """Return the request of a WSGI environ."""
+    """Return the request that a WSGI environ describes."""
     headers = EnvironHeaders(environ)
     host = headers.get("host")
     if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
@@ -95,9 +97,9 @@ def parse_environ(environ: Environ) -> Request:
 
 
 def encode_query(query: str, *, encoding: str = "utf-8") -> str:
-    """Return a query string as ASCII, without fragment.
+    """Return a query string as ASCII (percent-encoded), without a fragment.
 
-    A WSGI server passes bytes as Latin-1 characters, an RSGI server decodes them from UTF-8.
+    ``encoding`` is that in which the server decoded the bytes: Latin-1 for WSGI, UTF-8 for RSGI.
     """
     if "#" in query:
         query = query.partition("#")[0]
@@ -105,10 +107,10 @@ def encode_query(query: str, *, encoding: str = "utf-8") -> str:
 
 
 def environ_key(name: str) -> str:
-    """Return the key of a request header in a WSGI environ."""
+    """Return the key of a WSGI environ for a request header: ``User-Agent`` gives ``HTTP_USER_AGENT``."""
     return "HTTP_" + name.upper().replace("-", "_")
 
 
 def _decode(text: str) -> str:
-    """Return the text whose UTF-8 bytes WSGI passes as Latin-1 characters (PEP 3333)."""
+    """Decode a text of a WSGI environ, which has the UTF-8 bytes as Latin-1 characters (PEP 3333)."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""HTTP responses of redirects. Most are rendered once, when a link is loaded, and not for each request."""
+"""HTTP responses of redirects. Most are prepared once, when a link is loaded, not for each request."""
 
 from typing import NamedTuple
 
@@ -21,12 +21,14 @@ class Response(NamedTuple):
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """Return the redirect to a canonical target. It needs no escaping, because it is ASCII without line ends."""
+    """Return the redirect to a canonical target URL. Nothing is escaped, because such a URL is ASCII
+    without line ends.
+    """
     return Response(status, [("Location", target), *_REDIRECT_HEADERS])
 
 
 def text_response(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    """Return a plain-text response that is not cached."""
+    """Return a plain-text response that clients must not cache. ``headers`` are added to it."""
     body = f"{text}\n".encode()
     return Response(
         status,

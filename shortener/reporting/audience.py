@@ -1,7 +1,7 @@
-"""The audience of an issue: human clicks by device, client, language, referrer and country, and by link for one value.
+"""The audience of an issue: human clicks by device, mail client, language, referrer and country.
 
-Both are read from the rollups, which have the clicks of each link by one property at a time. Clicks by two properties,
-such as phones in Norway, are not stored.
+Also the links that were clicked with one of these values. Both are read from sums of clicks by one property. Clicks by
+two properties, such as phones in Norway, are not stored.
 """
 
 import tomllib
@@ -17,9 +17,10 @@ from shortener.store.reports import BreakdownRow
 
 
 class AudiencePart(Struct, frozen=True):
-    """Human clicks with one value of a property, and their share (0 to 1) of all; ``value`` is '' where unknown.
+    """Human clicks with one value of a property such as country, and their share (0 to 1) of all human clicks.
 
-    Referrers of one client, such as the regions of a mail filter, are one part under its name.
+    ``value`` is '' for the clicks whose value is unknown. Different referrers of one mail client are one part, which
+    has the client's name.
     """
 
     value: str
@@ -28,12 +29,18 @@ class AudiencePart(Struct, frozen=True):
 
 
 def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the parts of each property, the largest first; ``human`` is the number of human clicks of the issue."""
+    """Return the human clicks of an issue by property and value: for each property its parts, the largest first.
+
+    ``human`` is the number of all human clicks of the issue.
+    """
     return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the parts of each property. The clicks of a property's parts add up to ``human``."""
+    """Return the parts of each property, the largest first, from stored sums.
+
+    The clicks of the parts of a property add up to ``human``, the number of all human clicks.
+    """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
         if row.dimension in clicks:
@@ -57,9 +64,11 @@ class LinkClicks(Struct, frozen=True):
 
 
 def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the human clicks with one value of a property, on each link of an issue that has such clicks.
+    """Return the human clicks with one value of a property for each link of an issue; links without such clicks are
+    left out.
 
-    ``value`` is the value of an ``AudiencePart``. For referrers it can be the name of a client.
+    ``dimension`` is the property. ``value`` is the value of an ``AudiencePart``; for referrers it can be the name of a
+    mail client.
     """
     clicks: dict[tuple[str, str], int] = {}
     for row in reports.issue_breakdown_by_link(store, issue_id, dimension):
@@ -69,7 +78,7 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
 
 
 def fold_value(dimension: str, value: str) -> str:
-    """Return the name of the client that a referrer belongs to. Any other value is returned unchanged."""
+    """Return the name of the mail client to which a referrer belongs. Any other value is returned unchanged."""
     if dimension != "referrer" or not value:
         return value
     host = value.removeprefix("android-app://").lower()

@@ -1,4 +1,4 @@
-"""Checks of an issue before it is sent: each names a problem and the places to fix."""
+"""Checks of an issue before it is sent. Each names a problem and the places to fix."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -45,7 +45,7 @@ THIRD_PARTY_SHORTENERS = frozenset(
 
 
 class Check(Struct, frozen=True):
-    """Result of one check; ``words`` is a sentence for editors, ``items`` names the places to fix."""
+    """Result of one check of an issue. ``words`` is a sentence for editors, ``items`` names the places to fix."""
 
     level: Level
     name: str
@@ -54,7 +54,7 @@ class Check(Struct, frozen=True):
 
 
 def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
-    """Return all checks of an issue. They use stored data only and send no request to a target."""
+    """Return the results of all checks of an issue. They use stored data only and send no request to a target."""
     return (
         *_check_details(issue),
         _check_articles(issue.articles),

@@ -1,4 +1,4 @@
-"""Explanation of the verdict of one click: the rules that match, other evidence, and the nearby clicks."""
+"""Explanation of the verdict on one click: the rules that match, the evidence, and the nearby clicks."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -36,10 +36,11 @@ GROUP_LABELS: Mapping[str, str] = {
 
 
 class NearbyClickGroup(Struct, frozen=True):
-    """Summary of the nearby clicks in one correlation group of a click.
+    """Summary of the clicks near a click that share a property with it, such as the network.
 
-    ``shared`` says what the clicks have in common, ``seconds`` is the time window before and after the click.
-    ``links``, ``networks`` and ``agents`` are numbers of different links, networks and user agents.
+    ``shared`` names what they have in common. They are at most ``seconds`` before or after the click. ``links``,
+    ``networks`` and ``agents`` are the numbers of different links, networks and user agents. ``nearest`` is the
+    distance of the nearest one in seconds.
     """
 
     shared: str
@@ -53,7 +54,7 @@ class NearbyClickGroup(Struct, frozen=True):
 
 
 class RequestDetails(Struct, frozen=True):
-    """Stored fields of a request; None if the client did not send the field or it was not stored."""
+    """The request of a click as stored. None means that a field was not sent, or not stored."""
 
     method: str
     user_agent: str | None
@@ -64,11 +65,11 @@ class RequestDetails(Struct, frozen=True):
 
 
 class ClickExplanation(Struct, frozen=True):
-    """Verdict of a click with everything that explains it.
+    """The verdict on a click and everything that explains it.
 
     ``spoken`` are the rules that match, ``noticed`` describes the evidence, ``neighbours`` are the nearby clicks by
-    correlation group, ``rules`` is the version of the rules. ``settled`` is False while clicks that arrive later can
-    still change the verdict.
+    what they share with the click. ``rules`` is the version of the rules. ``settled`` is False while clicks that arrive
+    later can still change the verdict.
     """
 
     id: str
@@ -93,7 +94,10 @@ class ClickExplanation(Struct, frozen=True):
 
 
 def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> ClickExplanation:
-    """Return the explanation of a click by its id; ``now`` is in seconds of the UTC epoch. Raises NotFound."""
+    """Return the explanation of the click with this id. ``now`` is in seconds of the UTC epoch.
+
+    Raises NotFound if the click is not stored.
+    """
     row = nearby_clicks.click_by_id(store, click_id)
     if row is None:
         raise NotFound(
@@ -152,7 +156,7 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
-    """Yield a summary of the nearby clicks that group rules compare a click with, for each correlation group."""
+    """Yield a summary of the clicks with which a click was compared, for each property that they share with it."""
     nearby = load_near_stored(store, {own.seq: own}, rule_context)
     others = [click for click in nearby.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):

@@ -12,7 +12,10 @@ from shortener.store.reports import ClickRow, export_clicks
 
 
 class ExportedClick(Struct, frozen=True):
-    """One click. ``n`` is the placement number, or None for a click without one; ``rules`` the version of the rules."""
+    """One exported click. ``n`` is the number of the link's occurrence in its issue, None if unknown.
+
+    ``rules`` is the version of the rules that gave the verdict.
+    """
 
     id: str
     ts: str
@@ -31,7 +34,10 @@ class ExportedClick(Struct, frozen=True):
 def list_exported_clicks(
     store: Store, *, since: int | None, until: int | None, domains: Sequence[Domain]
 ) -> Generator[ExportedClick]:
-    """Yield the stored clicks in [since, until) (seconds of UTC epoch), the oldest first."""
+    """Yield the stored clicks from ``since`` until before ``until`` (seconds of the UTC epoch), the oldest first.
+
+    None means no limit. ``domains`` are the configured domains.
+    """
     for row in export_clicks(store, since=since, until=until):
         yield _to_exported_click(row, domains)
 

@@ -1,4 +1,6 @@
-"""Values that all reports share: clicks by verdict, timelines, placements, click rates and breakdowns."""
+"""Values that all reports use: clicks by verdict, by hour, by occurrence of a link and by browser and so on; click
+rates.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
@@ -16,7 +18,7 @@ MAX_VALUES = 20
 
 
 class ClicksByVerdict(Struct, frozen=True):
-    """Number of clicks of each verdict. Every recorded request for a short link has one verdict."""
+    """Number of clicks by verdict. Every recorded request for a short link is a click and has one verdict."""
 
     human: int = 0
     bot: int = 0
@@ -31,12 +33,12 @@ class ClicksByVerdict(Struct, frozen=True):
 
     @property
     def automated(self) -> int:
-        """Number of requests that were classified as automated."""
+        """Number of requests whose verdict is not human."""
         return self.bot + self.scanner + self.preview + self.prefetch
 
 
 class Totals(Struct, frozen=True):
-    """Clicks by verdict, and the number of visitors: people, each counted once a UTC day.
+    """Clicks by verdict, and the number of visitors: people who clicked, each counted once on a UTC day.
 
     ``visitors`` is None if too few of the human clicks have a visitor hash.
     """
@@ -46,7 +48,9 @@ class Totals(Struct, frozen=True):
 
 
 class TimelineHour(Struct, frozen=True):
-    """Human clicks and other requests in the hour of the site's time zone that begins at ``hour`` (in UTC)."""
+    """Human clicks and other requests in one hour of the site's time zone. ``hour`` is the beginning of the hour in
+    UTC.
+    """
 
     hour: datetime
     human: int
@@ -56,7 +60,7 @@ class TimelineHour(Struct, frozen=True):
 class BreakdownPart(Struct, frozen=True):
     """Human clicks with one value of a dimension, such as one browser, and their share (0 to 1) of all human clicks.
 
-    ``value`` is '' where it is unknown, and None for the sum of all values that are not listed.
+    ``value`` is '' for the clicks whose value is unknown, and None for the sum of all values that are not listed.
     """
 
     value: str | None
@@ -69,7 +73,10 @@ Breakdown = dict[str, tuple[BreakdownPart, ...]]
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks and visitors (None: unknown) of one placement; ``other`` is the number of automated requests."""
+    """Human clicks and visitors (None: unknown) of one placement, which is an occurrence of a link in an issue.
+
+    ``n`` is its number in document order, and ``other`` the number of automated requests.
+    """
 
     n: int
     kind: str
@@ -81,17 +88,17 @@ class PlacementCount(Struct, frozen=True):
 
 
 def to_datetime(seconds: int) -> datetime:
-    """Return seconds of the UTC epoch as an aware time."""
+    """Return seconds of the UTC epoch as a datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def to_datetime_or_none(seconds: int | None) -> datetime | None:
-    """Return seconds of the UTC epoch as an aware time, and None for None."""
+    """Return seconds of the UTC epoch as a datetime in UTC; None for None."""
     return None if seconds is None else to_datetime(seconds)
 
 
 def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
-    """Return the clicks of all rows added up, by verdict."""
+    """Return the clicks of all rows added up, as the number of each verdict."""
     human = bot = scanner = preview = prefetch = 0
     for row in rows:
         human += row.human
@@ -103,7 +110,9 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
 
 
 def build_timeline(rows: Iterable[PeriodClicks], *, zone: tzinfo) -> tuple[TimelineHour, ...]:
-    """Return the hours of ``zone`` that have clicks, from its quarter-hours or hours in order of time."""
+    """Return the clicks of each hour of ``zone`` that has any, from rows for quarter-hours or hours in
+    order of time.
+    """
     hours: list[list[int]] = []
     begin = end = 0
     for row in rows:
@@ -122,23 +131,29 @@ def zone_name(zone: tzinfo) -> str:
 
 
 def has_visitors(rows: Iterable[ClickTotals]) -> bool:
-    """Return whether the number of visitors is known: enough human clicks of all rows together have a visitor hash."""
+    """Return whether the number of visitors is known: enough of the human clicks in ``rows`` have a visitor hash."""
     totals = list(rows)
     return are_visitors_known(sum(row.visitor_clicks for row in totals), human=sum(row.human for row in totals))
 
 
 def are_visitors_known(visitor_clicks: int, *, human: int) -> bool:
-    """Return whether the number of visitors is known if ``visitor_clicks`` of ``human`` clicks have a visitor hash."""
+    """Return whether the number of visitors is known: enough of the ``human`` clicks have a visitor hash.
+
+    ``visitor_clicks`` is the number of those that have one.
+    """
     return visitor_clicks >= MIN_VISITOR_SHARE * human
 
 
 def click_rate(visitors: int | None, recipients: int | None) -> float | None:
-    """Return visitors per recipient, None where either number is unknown."""
+    """Return visitors divided by recipients; None if either number is unknown."""
     return visitors / recipients if recipients and visitors is not None else None
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return the breakdown of human clicks; ``human`` is their number, to which the parts of each dimension add up."""
+    """Return the human clicks by dimension (browser, country, …) and value, from stored sums.
+
+    ``human`` is the number of all human clicks. The parts of each dimension add up to it.
+    """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
         if row.dimension in clicks:
@@ -149,7 +164,7 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return the values of a property with their clicks, the most clicked first.
 
-    The value '' has all of the ``human`` clicks whose value is unknown.
+    Of the ``human`` clicks, those that ``clicks`` does not contain are added to the value '', which means unknown.
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

@@ -1,4 +1,6 @@
-"""The course of an issue: visitors or clicks by its age, beside the usual range of earlier issues and the forecast."""
+"""The course of an issue: its visitors or clicks over time, compared with earlier issues at equal ages, and the
+forecast.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,10 +33,12 @@ AGES = (
 
 
 class CoursePoint(Struct, frozen=True):
-    """One point of a course: counts from sending until ``hours`` later or, by hour, in the hour that ends then.
+    """One point of the curve that shows the clicks of an issue over time, at the age ``hours`` (since sending).
 
-    ``count`` is the issue's own, None after now. ``usual`` is the range of earlier issues, and ``compared`` the count
-    of the issue to compare with. ``forecast`` is the expected total after now. Each is None if there is none.
+    ``count`` is the issue's total up to that age; in an hourly curve, its count in the hour that ends then. ``usual``
+    is the range of earlier issues at that age, ``compared`` the count of another issue that was chosen, and
+    ``forecast`` the total expected then. Each is None if it is unknown; ``count`` is None after now, ``forecast``
+    before now.
     """
 
     hours: float
@@ -45,9 +49,11 @@ class CoursePoint(Struct, frozen=True):
 
 
 class Course(Struct, frozen=True):
-    """Counts of an issue by its age. ``start`` (seconds of UTC epoch) is when it was sent or first clicked.
+    """The curve of an issue's visitors or clicks by its age.
 
-    ``final`` is the forecast of the final count, None if there is none.
+    ``start`` (seconds of the UTC epoch) is when it was sent or, if that is unknown, first clicked. ``pace`` says
+    whether the points are totals or counts by hour. ``final`` is the forecast of the final count, None if there is
+    none.
     """
 
     counted: Counted
@@ -58,12 +64,14 @@ class Course(Struct, frozen=True):
 
     @property
     def has_usual(self) -> bool:
-        """Whether there is a usual range at any age."""
+        """Whether any point has a range of earlier issues."""
         return any(point.usual for point in self.points)
 
 
 class CourseRequest(Struct, frozen=True):
-    """What a course counts, as totals or by hour, and the issue that it is compared with."""
+    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and another issue if
+    any.
+    """
 
     counted: Counted = "visitors"
     pace: Pace = "total"
@@ -71,18 +79,20 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The totals of earlier issues, and their usual range by age in hours. Both hardly change and can be cached."""
+    """The counts of earlier issues, and their usual range by age in hours. Both hardly change, so they can
+    be cached.
+    """
 
     totals: "Sequence[_Totals]"
     by_age: Mapping[float, Usual | None]
 
     def at(self, hours: float, pace: Pace) -> Usual | None:
-        """Return the usual range at an age."""
+        """Return the usual range of earlier issues at the age ``hours``; None if there are too few."""
         return self.by_age[hours] if hours in self.by_age else _usual(self.totals, hours, pace)
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Return the totals of the earlier issues, and their usual range at each age of a course."""
+    """Load the counts of earlier issues over time, and compute their usual range at each age that the chart shows."""
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
     return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})
@@ -91,7 +101,11 @@ def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted,
 def build_course(
     store: Store, issues: ComparedIssues, request: CourseRequest, *, usual: UsualCourse, arrivals: Arrivals, now: int
 ) -> Course:
-    """Return the course of an issue until ``now`` (seconds of UTC epoch), and beyond now what is usual and expected."""
+    """Return an issue's visitors or clicks over time, until ``now`` (seconds of the UTC epoch), and the forecast after
+    that.
+
+    ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks still expected.
+    """
     own = issues.issue
     start = _start(store, own, now=now)
     age = max(0, now - start) / HOUR_SECONDS
@@ -121,9 +135,9 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 
 def _ages(age: float, span: float) -> list[float]:
-    """Return the ages in hours at which totals are shown, up to ``span``.
+    """Return the ages in hours, up to ``span``, at which a curve of totals has points.
 
-    The present ``age`` of the issue is added if it is below ``span``.
+    The present ``age`` of the issue is one of them if it is below ``span``.
     """
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
@@ -134,19 +148,24 @@ def _hourly_ages(span: float) -> list[float]:
 
 
 class _Totals(Struct):
-    """Cumulative counts of an issue: ``counts`` at ``hours`` since sending, until ``end_hours``."""
+    """The total count of an issue over time: ``counts[i]`` at the age ``hours[i]``. It is known until ``end_hours``."""
 
     end_hours: float
     hours: list[float]
     counts: list[int]
 
     def at(self, hours: float) -> int | None:
-        """Return the count until an age, spread evenly within a quarter-hour; None after the end."""
+        """Return the total count at the age ``hours``; None after the end.
+
+        Clicks of a quarter-hour are taken to be spread evenly over it.
+        """
         exact = self._exact(hours)
         return None if exact is None else round(exact)
 
     def value(self, hours: float, pace: Pace) -> int | None:
-        """Return the count from sending until an age, or by hour the count in the hour before that age."""
+        """Return the total at the age ``hours``. With the pace "hourly", return the count in the hour
+        before that age.
+        """
         if pace == "total":
             return self.at(hours)
         end, begin = self._exact(hours), self._exact(hours - 1)
@@ -163,7 +182,11 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return the totals of issues by id, each until ``now`` or the longest course."""
+    """Return the total counts over time of each issue, by id.
+
+    Each begins when the issue was sent and ends at ``now`` (seconds of the UTC epoch), or after LONGEST_HOURS if that
+    is earlier.
+    """
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}
@@ -176,7 +199,10 @@ def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Count
 
 
 def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
-    """Return the cumulative counts of an issue sent at ``start``, until ``end``. Earlier clicks count at age 0."""
+    """Return the total counts over time of an issue sent at ``start``, until ``end`` (seconds of the UTC epoch).
+
+    Clicks from before it was sent count at age 0.
+    """
     totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
     for row in rows:
         count = row.visitors if counted == "visitors" else row.clicks
@@ -195,7 +221,10 @@ def _usual(totals: Iterable[_Totals], hours: float, pace: Pace) -> Usual | None:
 
 
 def _expected_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
-    """Return the forecast at an age: the final one times the share of clicks that has arrived by then."""
+    """Return the forecast of the total at the age ``hours``.
+
+    It is the forecast ``final`` times the share of clicks that has arrived by then, and at least the present ``count``.
+    """
     if final is None or arrivals.curve is None:
         return None
     share = arrivals.curve.share_at(hours)

@@ -1,4 +1,4 @@
-"""Checks of an installation for operators; each problem found is reported with its fix."""
+"""Checks of an installation for operators. Each problem is reported with what to do about it."""
 
 import os
 import stat
@@ -27,10 +27,10 @@ MIN_FREE_BYTES = 500 * 1024 * 1024
 
 
 def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:
-    """Return the findings of all checks; ``now`` is in seconds of the UTC epoch, by default the current time.
+    """Run all checks of the installation and return their results. ``now`` is in seconds of the UTC epoch.
 
-    ``config_path`` is the file that ``config`` was loaded from, None for defaults. An invalid configuration is not
-    reported here, because it cannot be loaded.
+    ``config_path`` is the file from which ``config`` was loaded, None for defaults. An invalid configuration cannot be
+    loaded, so it is not reported here.
     """
     now = time.time() if now is None else now
     return [
@@ -146,7 +146,10 @@ def _check_store(config: Config) -> Finding:
 
 
 def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
-    """Check for write-ahead logs that belong, or belonged, to another store file."""
+    """Check for write-ahead logs of SQLite that belong to another store file than the present one.
+
+    That happens when a backup is copied over the store.
+    """
     store = config.data_directory / STORE_FILE_NAME
     try:
         foreign, set_aside = relation(store) is Relation.FOREIGN, logs_set_aside(store)
@@ -166,7 +169,7 @@ def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
 
 
 def _check_network_lists(config: Config) -> Iterator[Finding]:
-    """Check the lists and databases of networks that the configuration names."""
+    """Check that the configured lists of data centers and the IP databases can be read."""
     try:
         if config.verdicts.datacenters:
             yield Finding("good", "data centers", f"{len(read_datacenters(config)):,} ranges of addresses")
@@ -206,7 +209,7 @@ def _check_health(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_clock(config: Config, *, now: float) -> Finding:
-    """Check the clock: if it was set back, the newest file of the click log is in the future."""
+    """Check that the clock was not set back: the newest file of the click log must not be in the future."""
     newest = max((segment.path.stat().st_mtime for segment in ClickLog(config.data_directory).segments()), default=0.0)
     if newest > now + CLOCK_TOLERANCE_SECONDS:
         return Finding("warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP")

@@ -1,4 +1,4 @@
-"""Checks of what surrounds the program: proxy, hosts, file system, temporary folder, clock and backups."""
+"""Checks of the environment of the program: proxy, hosts, file system, temporary folder, clock and backups."""
 
 import errno
 import fcntl
@@ -39,7 +39,7 @@ NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "glusterfs", "lustre"
 
 
 class Finding(Struct, frozen=True):
-    """Result of one check: its level, its name, and a sentence with the fix where one is needed."""
+    """Result of one check: its level, its name, and a sentence that also says what to do if something is wrong."""
 
     level: Level
     check: str
@@ -47,7 +47,7 @@ class Finding(Struct, frozen=True):
 
 
 def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
-    """Yield the findings about the surroundings; ``now`` is in seconds of the UTC epoch."""
+    """Yield the results of the checks of the environment. ``now`` is in seconds of the UTC epoch."""
     if config.data_directory.is_dir():
         yield from _check_file_system(config.data_directory)
         yield from _check_hosts(config)
@@ -63,7 +63,7 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check by the networks of recent clicks whether a proxy hides the addresses of readers."""
+    """Check whether a proxy hides the addresses of readers: nearly all recent clicks then come from one network."""
     recent = recent_networks(reader)
     if recent is None or recent.clicks < MIN_CLICKS or recent.network_clicks < SAME_NETWORK_SHARE * recent.clicks:
         return
@@ -83,7 +83,7 @@ def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:
 
 
 def _check_hosts(config: Config) -> Iterator[Finding]:
-    """Check whether short links are requested at a host that is no domain more often than at a domain."""
+    """Check whether more requests for short links name an unknown host than a configured domain."""
     totals = read_totals(config.data_directory)
     unknown, known = totals["unknown_hosts"], totals["redirects"] + totals["misses"]
     if unknown >= MIN_OTHER_HOST_REQUESTS and unknown > known:
@@ -103,7 +103,7 @@ def _check_stored_times(reader: Reader, *, now: float) -> Iterator[Finding]:
 
 
 def _check_backup(config: Config, reader: Reader, *, now: float) -> Finding:
-    """Check that the click log still contains all clicks since the last backup."""
+    """Check that there is a backup, and that no click since then has been deleted from the click log."""
     backed_up_at, kept = last_backup_time(reader), config.privacy.keep_log
     if backed_up_at is None:
         return Finding(
@@ -130,7 +130,7 @@ def _check_temporary_directory() -> Finding:
 
 
 def _check_file_system(data: Path) -> Iterator[Finding]:
-    """Check inodes, the kind of the file system, and that its locks work."""
+    """Check free inodes, the kind of the file system, and that its file locks work."""
     status = os.statvfs(data)
     if status.f_files and status.f_favail < MIN_FREE_INODES:
         yield Finding("bad", "inodes", f"{status.f_favail:,} are free on the disk of {data}; delete small files")
@@ -153,7 +153,10 @@ def _read_mounts() -> str:
 
 
 def file_system_kind(path: Path, *, mounts: str) -> str:
-    """Return the kind of a path's file system, as ``ext4``, from a table like /proc/self/mounts; empty if unknown."""
+    """Return the kind of file system, such as ``ext4``, on which ``path`` is; empty if unknown.
+
+    ``mounts`` is a table like /proc/self/mounts.
+    """
     best, kind = "", ""
     for line in mounts.splitlines():
         words = line.split(" ")
@@ -166,7 +169,10 @@ def file_system_kind(path: Path, *, mounts: str) -> str:
 
 
 def _can_lock(data: Path) -> bool:
-    """Return whether a lock on a file in the directory excludes a second one. A full disk counts as yes."""
+    """Return whether file locks work in the directory: a second lock on a locked file must fail.
+
+    If that cannot be found out, for example because the disk is full, the result is True.
+    """
     try:
         with tempfile.NamedTemporaryFile(dir=data, prefix=".lock-test-") as file, Path(file.name).open("rb") as second:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

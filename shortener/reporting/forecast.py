@@ -1,4 +1,4 @@
-"""The forecast of an issue's final count, and the usual range of earlier issues at its age.
+"""Forecast of an issue's final count, and the usual range of earlier issues at its age.
 
 The formulas are in docs/ranking.md section 22.
 """
@@ -24,7 +24,7 @@ FORECAST_SHARES = (0.1, 0.93)
 
 
 class Forecast(Struct, frozen=True):
-    """The count that an issue is expected to have in the end, with its 90 % range."""
+    """The count that an issue is expected to have in the end, with its 90 % interval ``low`` to ``high``."""
 
     expected: float
     low: float
@@ -32,7 +32,10 @@ class Forecast(Struct, frozen=True):
 
 
 class Usual(Struct, frozen=True):
-    """The counts of earlier issues at the same age: median, and 10th to 90th percentile of ``issues`` values."""
+    """The usual range of earlier issues at an equal age: the median and the 10th to 90th percentile of their counts.
+
+    ``issues`` is the number of issues.
+    """
 
     median: float
     low: float
@@ -41,11 +44,12 @@ class Usual(Struct, frozen=True):
 
 
 def forecast_count(count: int, share: float) -> Forecast | None:
-    """Return the forecast from the count so far and the share F (0 to 1) of clicks that has arrived by now.
+    """Return the forecast of the final count from the ``count`` so far and the ``share`` F (0 to 1) of clicks that has
+    arrived.
 
-    The final count is ``count / F``, and its range has the factors
-    ``exp(+-1.645 sqrt((0.3 (1 - F))^2 + 2 (1 - F) / count))``: the error of the arrival curve, and chance in the
-    clicks that are still to come. The result is None without a count, or if F is outside ``FORECAST_SHARES``.
+    The final count is expected to be ``count / F``. The ends of its range are that value times ``exp(+-1.645 sqrt((0.3
+    (1 - F))^2 + 2 (1 - F) / count))`` (docs/ranking.md section 22). The first term is the error of the arrival curve,
+    the second is chance. The result is None if the count is 0, or if F is outside ``FORECAST_SHARES``.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None
@@ -56,7 +60,9 @@ def forecast_count(count: int, share: float) -> Forecast | None:
 
 
 def usual_range(values: Sequence[float]) -> Usual | None:
-    """Return the usual range of the values of earlier issues, the latest first; None if there are too few."""
+    """Return median and percentiles of the values of earlier issues; None if there are too few. The latest issue is
+    first.
+    """
     if len(values) < MIN_USUAL_ISSUES:
         return None
     latest = values[:MAX_USUAL_ISSUES]

@@ -1,4 +1,4 @@
-"""Formatting that pages, commands and files share: times in ISO 8601, cells of CSV files, rows made from structs."""
+"""Formatting for pages, commands and files: times in ISO 8601, cells of CSV files, and rows of tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -9,20 +9,21 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "
 
 
 def format_iso(time: datetime) -> str:
-    """Return a UTC time in ISO 8601 with seconds and a ``Z``."""
+    """Return a UTC time in ISO 8601, such as ``2026-11-02T09:30:00Z``."""
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def zone_abbreviation(local: datetime) -> str:
-    """Return the name of a local time's zone at that time, such as CET; an offset from UTC for a zone without names."""
+    """Return the abbreviation of a local time's zone, such as CET; an offset such as +05 if the zone has none."""
     name = local.strftime("%Z")
     return f"UTC{name}" if name[:1] in {"+", "-"} else name
 
 
 def escape_csv(value: Any) -> Any:
-    """Return a value as a CSV cell: "" for None, ISO 8601 for a UTC time, the items of a tuple with spaces between.
+    """Return a value as the cell of a CSV file: "" for None, ISO 8601 for a time, the items of a tuple joined by
+    spaces.
 
-    Text that a spreadsheet would calculate gets an apostrophe in front; NUL characters are removed.
+    A text that a spreadsheet would calculate gets an apostrophe in front. NUL characters are removed.
     """
     if value is None:
         return ""
@@ -35,5 +36,5 @@ def escape_csv(value: Any) -> Any:
 
 
 def struct_rows(values: Iterable[Any], columns: Sequence[str]) -> Iterator[list[Any]]:
-    """Return one row for each struct: its attributes in the order of ``columns``."""
+    """Yield one list for each struct in ``values``, with its attributes in the order of ``columns``."""
     return ([getattr(value, column) for column in columns] for value in values)

@@ -1,4 +1,6 @@
-"""Health of a running installation: the store, the uncollected click log, unrecorded clicks and free disk space."""
+"""Health of a running installation: store, clicks not stored yet, clicks that could not be logged, and free
+disk space.
+"""
 
 import shutil
 import time
@@ -24,17 +26,20 @@ MAX_BACKLOG_SECONDS = 60.0
 
 
 class Backlog(Struct, frozen=True):
-    """Click-log bytes that are not in the store yet, and the age of the oldest of them in seconds."""
+    """How much of the click log is not in the store yet: the number of bytes, and the age of the oldest line in
+    seconds.
+    """
 
     bytes: int
     seconds: float
 
 
 class Health(Struct, frozen=True):
-    """Content of ``/-/health``; ``notes`` explains a status other than ``pass``, ``disk_free`` is in bytes.
+    """Content of the health page ``/-/health``.
 
-    ``store`` is ``ok`` or an error message, ``unrecorded`` the number of unrecorded clicks. With status ``warn``, links
-    are still redirected and recorded clicks are kept.
+    ``store`` is ``ok`` or an error message. ``unrecorded`` is the number of clicks that could not be written to the
+    click log. ``disk_free`` is in bytes. ``notes`` explains a status other than ``pass``. With the status ``warn``,
+    links are still redirected and clicks recorded.
     """
 
     status: Literal["pass", "warn", "fail"]
@@ -98,9 +103,9 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
 
 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
-    """Return how much of the click log is not in the store at ``now`` (seconds of the UTC epoch).
+    """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
 
-    ``positions`` are the stored read positions by segment id.
+    ``positions`` says by segment id up to which byte each file of the log was read.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
@@ -116,7 +121,10 @@ class _TimedLine(Struct):
 
 
 def _line_time(path: Path, position: int, *, now: float) -> float:
-    """Return the time of the line at a byte position; if the line is damaged, the file's modification time."""
+    """Return the time in the click-log line at a byte position, in seconds of the UTC epoch.
+
+    For a damaged line it is the file's modification time, and ``now`` if the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             file.seek(position)

@@ -1,4 +1,4 @@
-"""Contents of an issue as a value: its articles, its short links, and where each link is placed."""
+"""Contents of an issue: its articles, its short links, and each occurrence of a link."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ from shortener.store.links import Link
 
 
 class PlacementContents(Struct, frozen=True):
-    """One occurrence of a link: its number in document order, its kind and its text.
+    """One occurrence of a link in an issue: its number in document order, its kind (title, image, …) and its text.
 
-    ``part`` is the part of a mail that it is in, "html" or "text", and otherwise ''.
+    ``part`` is the part of a mail that it is in, "html" or "text"; '' in other documents.
     """
 
     n: int
@@ -26,7 +26,9 @@ class PlacementContents(Struct, frozen=True):
 
 
 class LinkContents(Struct, frozen=True):
-    """A short link with its placements in the issue; ``article`` is the URL of its article, None for other links."""
+    """A short link with its occurrences in the issue. ``article`` is the URL of its article, None if it belongs to
+    none.
+    """
 
     short_url: str
     target: str | None
@@ -39,14 +41,16 @@ class LinkContents(Struct, frozen=True):
 
 
 class ArticleLinkContents(Struct, frozen=True):
-    """A short link of an article, with those of its placements that belong to the article."""
+    """A short link of an article, with those of its occurrences in the issue that belong to the article."""
 
     short_url: str
     placements: tuple[PlacementContents, ...]
 
 
 class ArticleContents(Struct, frozen=True):
-    """A target of the issue with the fields that editors can correct; ``position`` is None if it is not an article."""
+    """A link target of the issue with the fields that editors can correct. ``position`` is None if it is not an
+    article.
+    """
 
     position: int | None
     url: str
@@ -61,9 +65,10 @@ class ArticleContents(Struct, frozen=True):
 
 
 class IssueContents(Struct, frozen=True):
-    """Contents of an issue; ``todo`` lists the short links that have no target yet.
+    """Contents of an issue. ``todo`` lists the short links that have no target yet.
 
-    ``articles`` are ordered by position, without targets that are not articles. ``links`` has every short link once.
+    ``articles`` are ordered by position; targets that are not articles are left out. ``links`` has every short link
+    once.
     """
 
     slug: str
@@ -80,7 +85,10 @@ class IssueContents(Struct, frozen=True):
 
 
 def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) -> IssueContents:
-    """Return the contents of the issue with this slug, with its status at ``now``. Raises NotFound."""
+    """Return the contents of the issue with this slug. Its status is that at ``now`` (seconds of the UTC epoch).
+
+    Raises NotFound if there is no such issue.
+    """
     issue = issues.get(store, slug)
     stored_links = links.list_by_issue(store, issue.id)
     targets = issues.list_articles(store, issue.id)
@@ -121,9 +129,10 @@ def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) ->
 
 
 def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
-    """Return the targets of an issue that are no articles: inline links first, then other links. Raises NotFound.
+    """Return the link targets of an issue that are not articles: first inline links, which are in running text, then
+    others.
 
-    They have the fields of an article, so that an editor can correct them or give them a position.
+    They have the fields of an article, so that an editor can correct them or make them articles. Raises NotFound.
     """
     issue = issues.get(store, slug)
     short_urls = _short_urls(links.list_by_issue(store, issue.id), config=config)
@@ -143,7 +152,7 @@ def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, st
 def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
-    """Return each article with its placements, grouped by short URL."""
+    """Return each article with its links. The occurrences of a link are grouped by its short URL."""
     by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:
         if placement.article_id in by_article:

@@ -1,4 +1,4 @@
-"""List of issues with their counts."""
+"""The list of issues, with the clicks and visitors of each."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ class IssueListItem(Struct, frozen=True):
     """An issue in the list, with its human clicks; ``other`` is the number of automated requests.
 
     ``todo`` is the number of links without a target. ``course`` has the human clicks in each step of
-    ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of all clicks that is still expected, None
+    ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of its clicks that is still expected, None
     if it cannot be estimated. ``status`` is draft, scheduled, sent, archived or removed.
     """
 
@@ -42,9 +42,9 @@ class IssueListItem(Struct, frozen=True):
 
 
 class IssueRow(Struct, frozen=True):
-    """An issue with its numbers of articles and links, human clicks and visitors, for commands and the API.
+    """An issue with its numbers of articles, links, human clicks and visitors, for commands and the API.
 
-    ``visitors`` is None where too few clicks carry a visitor.
+    ``visitors`` is None if too few of the clicks have a visitor hash.
     """
 
     slug: str
@@ -59,7 +59,7 @@ class IssueRow(Struct, frozen=True):
 
 
 def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueRow]:
-    """Return the issues, the latest first; archived and removed ones only with ``with_hidden``."""
+    """Return the issues, the latest first. Archived and removed ones are left out unless ``with_hidden`` is set."""
     return [
         IssueRow(
             slug=row.slug,
@@ -82,7 +82,7 @@ def build_issue_list(
     """Return all issues, the latest first.
 
     ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
-    ``with_course=False`` is faster: clicks by hour are not read, and the fields that need them are 0.
+    With ``with_course=False``, clicks by hour are not read, which is faster, and the fields that need them are empty.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []
@@ -115,7 +115,10 @@ def _issue_list_item(
 
 
 def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
-    """Return when an issue was sent, or its first hour with a human click if that is unknown; None for a draft."""
+    """Return when an issue was sent, in seconds of the UTC epoch.
+
+    If its sending time is unknown, return its first hour with a human click until ``as_of``; None if there is none.
+    """
     if issue.sent_at is not None:
         return issue.sent_at
     return issue_clicks.first_clicked_hour(store, issue.id, until=as_of)
@@ -129,9 +132,9 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> 
 
 
 def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
-    """Return when an issue was sent.
+    """Return when an issue was sent, in seconds of the UTC epoch.
 
-    If that is unknown, return the first of ``hours``, which are hours with a click; without clicks, when it was
+    If its sending time is unknown, return the first of ``hours``, the hours with a click; without clicks, when it was
     created.
     """
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)

@@ -1,4 +1,6 @@
-"""Report of one issue: human clicks by article, placement, other link and hour, and by browser and so on."""
+"""Report of one issue: its human clicks by article, occurrence of a link, other link and hour, and by browser and so
+on.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -32,11 +34,12 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 
 
 class ArticleReport(Struct, frozen=True):
-    """Human clicks on an article; ``clicks`` is the sum of the clicks on its placements and of ``unplaced``.
+    """Human clicks on an article of an issue.
 
-    ``unplaced`` are clicks on a short URL without a placement number. ``visitors`` counts a person once a day on each
-    link, and is None where too few clicks of the issue have a visitor hash. ``rate`` is visitors per recipient,
-    ``other`` the number of automated requests.
+    ``clicks`` is the sum of the clicks on its placements (occurrences of a link) and of ``unplaced``, the clicks on a
+    short URL without a placement number. ``visitors`` counts a person once a day on each link; it is None if too few
+    clicks of the issue have a visitor hash. ``rate`` is visitors divided by recipients, ``other`` the number of
+    automated requests.
     """
 
     position: int
@@ -54,7 +57,11 @@ class ArticleReport(Struct, frozen=True):
 
 
 class OtherLinkReport(Struct, frozen=True):
-    """Human clicks on a link of the issue outside its articles, such as a footer or social link."""
+    """Human clicks on a link of the issue that leads to no article, such as a footer or social link.
+
+    ``placements`` are its occurrences in the issue. ``unplaced`` are the clicks on its short URL without the number of
+    an occurrence, ``other`` the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
+    """
 
     short_url: str
     target: str | None
@@ -72,9 +79,9 @@ class OtherLinkReport(Struct, frozen=True):
 
 
 class RerunSuggestion(Struct, frozen=True):
-    """A suggestion to show an article again at another position, to measure the effect of positions on these readers.
+    """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty of the effect that this would remove.
+    ``uncertainty_removed`` is the share (0 to 1) of the present uncertainty of that effect that this would remove.
     ``shown_again`` is the first later issue with the article at another position, ``shown_position`` its position
     there; both are None as long as there is none. ``open`` is True until the next issue is sent.
     """
@@ -90,7 +97,11 @@ class RerunSuggestion(Struct, frozen=True):
 
 
 class IssueReport(Struct, frozen=True):
-    """Report of an issue; ``articles`` contains all its articles by position, also those without clicks."""
+    """Report of an issue. ``articles`` has all its articles by position, also those without clicks.
+
+    ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again,
+    ``outlook`` compares the issue with earlier ones; None if that was not computed.
+    """
 
     slug: str
     as_of: datetime
@@ -117,10 +128,10 @@ class IssueReport(Struct, frozen=True):
 def build_issue_report(
     store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
 ) -> IssueReport:
-    """Return the report of an issue. Raises NotFound.
+    """Return the report of the issue with this slug. Raises NotFound.
 
-    ``as_of`` is now in seconds of the UTC epoch. ``domains`` are the configured domains, which determine the schemes of
-    short URLs. ``zone`` is the time zone of the hours.
+    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains, from which the
+    scheme of short URLs is known. ``zone`` is the time zone whose hours the timeline has.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -149,7 +160,9 @@ def build_issue_report(
 
 
 class _PlacementTotals(Struct, frozen=True):
-    """Counts of one placement of a link; ``placement`` is None for clicks without a placement number."""
+    """Click counts of one occurrence of a link. ``placement`` is None for clicks on its URL without a
+    placement number.
+    """
 
     link: LinkDetails
     placement: Placement | None
@@ -157,7 +170,7 @@ class _PlacementTotals(Struct, frozen=True):
 
 
 class _IssueReportBuilder:
-    """The counts of one issue, grouped by article. Links that belong to no article are grouped by link."""
+    """Builds the reports of the articles of an issue, and of the links that belong to no article."""
 
     def __init__(self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]) -> None:
         self._recipients = issue.recipients
@@ -184,9 +197,10 @@ class _IssueReportBuilder:
         return visitors if self._has_visitors else None
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article to which the counts of a row belong: the article of its placement.
+        """Return the article for which the clicks of a row count; None if there is none.
 
-        Without a placement it is the article of the link, or else that of the link's first placement.
+        It is the article of the row's placement (occurrence of a link). Without one it is the article of the link, else
+        that of the link's first placement.
         """
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)
@@ -222,7 +236,10 @@ class _IssueReportBuilder:
         )
 
     def other_link_reports(self) -> tuple[OtherLinkReport, ...]:
-        """Return the reports of the links of no article: inline links, then others, each the oldest first."""
+        """Return the reports of the links that belong to no article: first inline links (in running text), then others.
+
+        Both are ordered by age, the oldest link first.
+        """
         reports = [self._other_link_report(rows) for _, rows in sorted(self._totals_by_link.items())]
         return tuple(sorted(reports, key=_is_other))
 
@@ -271,9 +288,9 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the counts of an issue by link and placement, with zeros for a placement without clicks.
+    """Return the counts of an issue by link and placement (occurrence of a link), with zeros if it has no clicks.
 
-    ``unplaced`` are the ids of links without a placement; each of them gets a row as well.
+    ``unplaced`` are the ids of links that do not occur in the document; each of them gets a row as well.
     """
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}

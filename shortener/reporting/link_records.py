@@ -1,4 +1,4 @@
-"""Short links as values for pages, commands and the API: details, status, and counts if requested."""
+"""Short links for pages, commands and the API: details, status and, if requested, counts."""
 
 from datetime import datetime
 
@@ -15,10 +15,10 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 
 
 class LinkRecord(Struct, frozen=True, kw_only=True):
-    """A short link. ``issue`` is a slug, ``article`` the URL of its article, and ``position`` that of the article.
+    """A short link. ``issue`` is a slug, ``article`` the URL of its article, and ``position`` the article's position.
 
-    ``status`` is active, todo (without a target), expired or retired. ``clicks`` counts human clicks; ``visitors`` is
-    None where too few of them have a visitor hash.
+    ``status`` is active, todo (without a target), expired or retired. ``clicks`` are human clicks. ``visitors`` is None
+    if too few of them have a visitor hash.
     """
 
     short_url: str
@@ -39,7 +39,10 @@ class LinkRecord(Struct, frozen=True, kw_only=True):
 
 
 def build_link_record(row: LinkDetails, *, config: Config, now: int, with_counts: bool = True) -> LinkRecord:
-    """Return a stored link as a value, with its status at ``now`` (seconds of UTC epoch)."""
+    """Return a stored link as a record, with its status at ``now`` (seconds of the UTC epoch).
+
+    Counts are left out unless ``with_counts`` is set.
+    """
     return LinkRecord(
         short_url=build_short_url(row.domain, row.code, domains=config.domains),
         domain=row.domain,
@@ -60,12 +63,12 @@ def build_link_record(row: LinkDetails, *, config: Config, now: int, with_counts
 
 
 def search_text(text: str, *, config: Config) -> str:
-    """Return a search text reduced to what can be searched for: of a pasted short URL, this is the code."""
+    """Return the text to search for: the code if ``text`` is a short URL, otherwise ``text`` without outer spaces."""
     text = text.replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
     key = parse_short_url(text, domains=config.domains) if "/" in text else None
     return key[1] if key else text
 
 
 def search_words(text: str) -> tuple[str, ...]:
-    """Return the words of a search text that a link has to contain."""
+    """Return the words of a search text. A link is found if it contains all of them."""
     return tuple(text.split()[:MAX_SEARCH_WORDS])

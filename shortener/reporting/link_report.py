@@ -1,4 +1,4 @@
-"""Report of one short link, and the status of a link."""
+"""The report of one short link, and the status of a link."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
@@ -26,7 +26,7 @@ from shortener.store.reports import ClickTotals, LinkPlacementRow
 
 
 class LinkPlacementCount(Struct, frozen=True):
-    """Human clicks on one placement of the link, and ``other``, the number of automated requests.
+    """Human clicks on one occurrence of a link in an issue. ``other`` is the number of automated requests.
 
     ``visitors`` is None if unknown. ``issue`` is a slug, ``article`` the URL of the article.
     """
@@ -42,7 +42,7 @@ class LinkPlacementCount(Struct, frozen=True):
 
 
 class LinkEdit(Struct, frozen=True):
-    """One change of a field of the link by an editor (``who``)."""
+    """One change of a field of a link by the editor ``who``; ``old`` and ``new`` are its values."""
 
     at: datetime
     who: str
@@ -52,7 +52,11 @@ class LinkEdit(Struct, frozen=True):
 
 
 class LinkReport(Struct, frozen=True):
-    """Report of a link; ``unplaced`` are human clicks on its short URL without a placement number."""
+    """Report of a link. ``placements`` are its occurrences in issues.
+
+    ``unplaced`` are the human clicks on its short URL without a placement number. ``settling`` is True while verdicts
+    on its clicks can still change.
+    """
 
     short_url: str
     target: str | None
@@ -82,10 +86,10 @@ class LinkReport(Struct, frozen=True):
 def build_link_report(
     store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
 ) -> LinkReport:
-    """Return the report of a link. Raises NotFound.
+    """Return the report of the link with this domain and code. Raises NotFound.
 
-    ``as_of`` is now in seconds of the UTC epoch. ``domains`` are the configured domains, which determine the schemes of
-    short URLs. ``zone`` is the time zone of the hours.
+    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains, from which the
+    scheme of short URLs is known. ``zone`` is the time zone whose hours the timeline has.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)
@@ -149,7 +153,11 @@ def _link_edit(at: int, who: str, field: str, old: str | None, new: str | None) 
 
 
 def link_status(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
-    """Return the status of a link at ``now``: active, retired, expired, or todo while it has no target."""
+    """Return the status of a link at ``now`` (seconds of the UTC epoch): active, retired, expired, or todo without a
+    target.
+
+    ``status`` is the stored one, active or retired.
+    """
     if status == "retired":
         return "retired"
     if expires_at is not None and now >= expires_at:

@@ -1,4 +1,4 @@
-"""Days and hours of a time zone, as seconds of the UTC epoch. They begin and end at a quarter-hour of UTC."""
+"""Days and hours of a time zone, as seconds of the UTC epoch. Their beginnings and ends are quarter-hours of UTC."""
 
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -11,12 +11,12 @@ Period = tuple[int, int]
 
 @lru_cache(maxsize=8192)
 def day_start(day: date, zone: tzinfo) -> int:
-    """Return when a day begins in ``zone``: at its first midnight, or at the transition that skips midnight."""
+    """Return when a day begins in ``zone``: at its first midnight or, if clocks skip midnight, at that moment."""
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
 def local_day(seconds: int, zone: tzinfo) -> date:
-    """Return the day of ``zone`` that an instant falls into."""
+    """Return the date in ``zone`` at the time ``seconds`` (of the UTC epoch)."""
     day = datetime.fromtimestamp(seconds, zone).date()
     # Where clocks were set back over midnight, they show the day before for a second time.
     following = day + timedelta(days=1)
@@ -24,7 +24,11 @@ def local_day(seconds: int, zone: tzinfo) -> date:
 
 
 def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
-    """Return the days of ``zone`` that overlap [begin, end), without days that the zone skips."""
+    """Return (begin, end) of each day of ``zone`` that overlaps the time from ``begin`` to ``end`` (seconds of the UTC
+    epoch).
+
+    A date that the zone skips, by crossing the date line, is left out.
+    """
     days: list[Period] = []
     day = local_day(begin, zone)
     while day_start(day, zone) < end:
@@ -36,9 +40,9 @@ def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
 
 
 def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
-    """Return begin and end of the hour of ``zone`` that contains a quarter-hour.
+    """Return (begin, end) of the hour of ``zone`` that contains the quarter-hour beginning at ``quarter_hour``.
 
-    Where clocks are set by a part of an hour (such as 30 minutes), the hour around the change is split at it.
+    If clocks are set by a part of an hour, such as 30 minutes, the hour is split at that moment.
     """
     shift = _minutes_shift(quarter_hour // DAY_SECONDS, zone)
     if shift is not None:
@@ -52,7 +56,9 @@ def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
 
 
 def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
-    """Return whether every hour of ``zone`` in a period begins with an hour of UTC; True for None (an empty period)."""
+    """Return whether all hours of ``zone`` in a period begin at a full hour of UTC; True if the period is
+    None (empty).
+    """
     if period is None:
         return True
     days = range(period[0] // DAY_SECONDS, period[1] // DAY_SECONDS + 1)
@@ -61,7 +67,11 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
 
 @lru_cache(maxsize=8192)
 def _minutes_shift(utc_day: int, zone: tzinfo) -> int | None:
-    """Return the offset from UTC modulo one hour, in seconds, on a UTC day; None if it changes on that day."""
+    """Return by how many seconds the hours of ``zone`` differ from those of UTC on a day; None if that changes on the
+    day.
+
+    ``utc_day`` is in days since 1970.
+    """
     shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
     return shifts.pop() if len(shifts) == 1 else None
 

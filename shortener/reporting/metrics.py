@@ -15,7 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def render_metrics(config: Config, *, now: float | None = None) -> str:
-    """Return all metrics as text. If the store cannot be read, its metrics are left out."""
+    """Return all metrics as text. Those of the store are left out if it cannot be read."""
     now = time.time() if now is None else now
     counters = read_totals(config.data_directory)
     health = check_health(config, now=now)

@@ -1,6 +1,6 @@
-"""The comparison of an issue with earlier issues at the same age, and the forecast of its final count.
+"""Comparison of an issue with earlier issues at an equal age, and the forecast of its final count.
 
-The method is docs/ranking.md section 22.
+The method is in docs/ranking.md section 22.
 """
 
 from bisect import bisect_right
@@ -20,11 +20,11 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """A sent issue compared with up to 12 earlier ones at its age, which is ``hours`` hours after sending.
+    """A sent issue compared with up to 12 earlier ones at its present age, ``hours`` hours after sending.
 
     ``count`` is in visitors, or in clicks if the visitors of any of these issues are unknown, as ``counted`` says.
-    ``rate`` is visitors per recipient. ``usual_count`` and ``usual_rate`` are None with fewer than four earlier issues
-    that have a value. ``forecast`` is None if the count is too small for one, or almost final.
+    ``rate`` is visitors divided by recipients. ``usual_count`` and ``usual_rate`` are the usual ranges of the earlier
+    issues, None if fewer than four have a value. ``forecast`` is None if the count is too small, or almost final.
     """
 
     counted: Literal["visitors", "clicks"]
@@ -37,22 +37,24 @@ class Outlook(Struct, frozen=True):
 
     @property
     def judgement(self) -> Judgement | None:
-        """Whether the click rate, or else the count, is below, in or above the usual range; None without a range."""
+        """Whether the click rate is below, in or above the usual range; without a rate, whether the count is. None
+        without a range.
+        """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
         return judge(self.count, self.usual_count) if self.usual_count is not None else None
 
 
 def judge(value: float, usual: Usual) -> Judgement:
-    """Return whether a value is below, in or above the usual range."""
+    """Return "below", "usual" or "above": where a value is compared with the usual range."""
     if value < usual.low:
         return "below"
     return "above" if value > usual.high else "usual"
 
 
 def describe_outlook(outlook: Outlook) -> str:
-    """Return the comparison of the issue with earlier ones and its forecast, in one or two sentences; '' without
-    either.
+    """Return one or two sentences that compare the issue with earlier ones and give the forecast; '' if there is
+    neither.
     """
     return " ".join((*_judgement_sentence(outlook), *_forecast_sentence(outlook)))
 
@@ -94,7 +96,7 @@ def _round(number: float) -> int:
 
 
 class ComparedIssues(Struct, frozen=True):
-    """An issue with up to 12 earlier ones that show what is usual, and all others that it can be compared with.
+    """An issue, up to 12 earlier issues whose counts are called usual, and all others that it can be compared with.
 
     Each list has the latest issue first.
     """
@@ -105,7 +107,7 @@ class ComparedIssues(Struct, frozen=True):
 
 
 def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
-    """Return an issue with those that it is compared with. Raises NotFound."""
+    """Return the issue with this slug, together with the issues to compare it with. Raises NotFound."""
     issue_id = issues.get(store, slug).id
     found = listings.list_issues(store, with_hidden=True)
     issue = next(each for each in found if each.id == issue_id)
@@ -116,16 +118,16 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
 
 
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return the comparison and forecast of an issue at ``now`` (seconds of UTC epoch).
+    """Return the comparison with earlier issues and the forecast of an issue at ``now`` (seconds of the UTC epoch).
 
-    The result is None if the issue was not sent or has no clicks. ``remaining_share`` is the share of its clicks that
-    is still expected, None if unknown. Raises NotFound.
+    The result is None if the issue was not sent or has no clicks. ``remaining_share`` is the share (0 to 1) of its
+    clicks that is still expected, None if unknown. Raises NotFound.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
 
 def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return what ``build_outlook`` does, for issues that were found already."""
+    """Return the comparison and forecast of an issue as ``build_outlook`` does. ``found`` has the issues to compare."""
     issue = found.issue
     if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
         return None
@@ -133,7 +135,8 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """Usual ranges from earlier issues: human clicks at the age of the issue, and the share of automated requests.
+    """Usual ranges of earlier issues: human clicks at the age of an issue, and the share (0 to 1) of automated
+    requests.
 
     Each is None with fewer than four earlier issues. The share is that of all requests until now.
     """
@@ -143,9 +146,10 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return the usual range of clicks and of the share of automated requests, from the earlier issues.
+    """Return the usual ranges of clicks and of the share of automated requests, from earlier issues.
 
-    Their clicks are counted up to the age that this issue has at ``now``. Both are None if it has not been sent.
+    Clicks are counted up to the age that the issue has at ``now`` (seconds of the UTC epoch). Both ranges are None if
+    it has not been sent.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -160,9 +164,9 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:
-    """Return what ``build_outlook`` does for several issues, by slug; issues without an outlook are left out.
+    """Return the comparisons and forecasts of several issues, by slug. An issue that has none is left out.
 
-    The clicks of each issue are read once, though an issue is compared with many others.
+    The result for each is that of ``build_outlook``, but the clicks of an issue are read only once.
     """
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
@@ -185,10 +189,7 @@ def build_outlooks(
 
 
 class _Arrivals:
-    """Clicks of issues by quarter-hour, held in memory, so that counts at several ages need one query only.
-
-    The counts are those that the store's ``counts_until`` returns.
-    """
+    """Clicks of several issues by quarter-hour, from which their counts at any age can be computed without a query."""
 
     def __init__(self, rows: Iterable[QuarterHourClicks]) -> None:
         self._rows: dict[int, list[QuarterHourClicks]] = {}
@@ -199,7 +200,8 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return, by issue id, the counts until the end time of each issue (seconds of UTC epoch).
+        """Return the counts of each issue until a time of its own, by id. ``ends`` has these times (seconds of the UTC
+        epoch).
 
         Issues without clicks are left out.
         """
@@ -223,9 +225,9 @@ def _compare(
 
 
 def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
-    """Return the time until which each issue is counted, by id: when it was as old as the compared one is now.
+    """Return the time until which the clicks of each issue are counted, by issue id: when it was ``age`` seconds old.
 
-    The clicks of the compared issue itself have all arrived by now, so that its last quarter-hour counts whole.
+    For ``issue`` itself that is now; it is rounded up to the end of the quarter-hour, so that all its clicks count.
     """
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS

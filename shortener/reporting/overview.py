@@ -1,4 +1,4 @@
-"""The overview: the last issue beside the usual, the click rates of the latest issues, and what is left to do."""
+"""The overview page: the last issue compared with earlier ones, click rates of the latest issues, and open tasks."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,9 @@ TaskKind = Literal["draft", "no-target", "no-recipients", "picks"]
 
 
 class Task(Struct, frozen=True):
-    """Something that waits for an editor. ``issue`` is a slug, ``month`` like 2026-11, ``count`` a number of links."""
+    """Something that an editor has to do. ``issue`` is a slug, ``month`` is like 2026-11, ``count`` a
+    number of links.
+    """
 
     kind: TaskKind
     issue: str = ""
@@ -34,7 +36,7 @@ class Task(Struct, frozen=True):
 
 
 class RecentIssue(Struct, frozen=True):
-    """A sent issue on the overview, with its outlook if it has one."""
+    """A sent issue on the overview. ``outlook`` compares it with earlier ones, if there are enough."""
 
     slug: str
     title: str
@@ -47,10 +49,10 @@ class RecentIssue(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True):
-    """Content of the overview: up to 12 sent issues, the latest first, their usual click rate, and the tasks.
+    """Content of the overview page: up to 12 sent issues, the latest first, and open tasks.
 
-    ``usual_rate`` is the range of the click rates. Only issues whose clicks have all arrived are counted, and with
-    fewer than four of them it is None.
+    ``usual_rate`` is the usual range of the click rates of those that were sent at least ``SETTLED_DAYS`` days ago. It
+    is None if there are fewer than four.
     """
 
     issues: tuple[RecentIssue, ...]
@@ -59,14 +61,17 @@ class Overview(Struct, frozen=True):
 
 
 def latest_sent(issues: Sequence[IssueListItem]) -> list[IssueListItem]:
-    """Return the issues that the overview compares, the latest first."""
+    """Return the sent issues that the overview shows, the latest first."""
     return [issue for issue in issues if issue.status == "sent"][:CHARTED_ISSUES]
 
 
 def build_overview(
     store: Store, issues: Sequence[IssueListItem], *, outlooks: Mapping[str, Outlook], config: Config, now: int
 ) -> Overview:
-    """Return the overview of the listed ``issues`` at ``now`` (seconds of the UTC epoch)."""
+    """Return the content of the overview page at ``now`` (seconds of the UTC epoch).
+
+    ``outlooks`` has by slug the comparison of an issue with earlier ones.
+    """
     compared = tuple(
         RecentIssue(
             slug=issue.slug,
@@ -87,7 +92,9 @@ def build_overview(
 
 
 def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the tasks of the editors: drafts, links without a target, missing recipients, picks of last month."""
+    """Return the open tasks: drafts, links without a target, missing numbers of recipients, last month's
+    recommendations.
+    """
     tasks = [
         Task("draft", issue=issue.slug, title=issue.title or issue.slug) for issue in issues if issue.status == "draft"
     ]

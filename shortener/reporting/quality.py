@@ -1,4 +1,4 @@
-"""Data quality of a report: requests by verdict and reason, estimates of human clicks, and a summary."""
+"""Data quality of a report: requests by verdict and reason, estimates of human clicks, and a summary sentence."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,7 +21,10 @@ VERDICT_LABELS = {
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests with one reason (described by ``words``), and their share (0 to 1) of all requests."""
+    """Number of requests with one reason (the rule that decided), and their share (0 to 1) of all requests.
+
+    ``words`` describes the reason.
+    """
 
     reason: str
     verdict: str
@@ -31,9 +34,9 @@ class ReasonShare(Struct, frozen=True):
 
 
 class HumanRange(Struct, frozen=True):
-    """Human clicks as a low (``strict``), best (``usual``) and high (``lenient``) estimate.
+    """The number of human clicks as a low (``strict``), best (``usual``) and high (``lenient``) estimate.
 
-    See docs/classification.md, section 8.
+    The three are defined in docs/classification.md, section 8.
     """
 
     strict: int
@@ -42,10 +45,10 @@ class HumanRange(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """Data quality of a report: the shares of its requests by verdict and reason.
+    """Data quality of a report: how many of its requests are automated, by verdict and reason.
 
-    ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1; ``set_aside`` is the share of automated
-    requests. ``band`` has the estimates of human clicks, None where the reasons are unknown.
+    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``, and ``set_aside`` the share of automated
+    requests. ``band`` has the low, best and high estimate of human clicks, None if the reasons are unknown.
     """
 
     sentence: str
@@ -59,8 +62,8 @@ class Quality(Struct, frozen=True):
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
     """Return the data quality of a report that counts ``clicks``.
 
-    ``values`` are breakdown rows. Those of the dimension ``reason`` have a value of the form
-    ``verdict/reason``; the others are ignored.
+    ``values`` are rows of a breakdown. Those of the dimension ``reason`` have a value such as ``scanner/burst``; the
+    others are ignored.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)
@@ -75,7 +78,10 @@ def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ())
 
 
 def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
-    """Return whether verdicts in the report can still change: its newest hour overlaps the last 15 minutes."""
+    """Return whether verdicts in a report can still change, because it has clicks of the last 15 minutes.
+
+    Hours count as a whole: the newest hour with clicks must end more than 15 minutes before ``as_of``.
+    """
     if not timeline:
         return False
     end = int(timeline[-1].hour.timestamp()) + HOUR_SECONDS
@@ -83,7 +89,7 @@ def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
 
 
 def describe_quality(clicks: ClicksByVerdict) -> str:
-    """Return a sentence like ``12 % of the requests were filtered as automated: 9 % mail scanners, 3 % bots``."""
+    """Return a sentence such as ``12 % of the requests were filtered as automated: 9 % mail scanners, 3 % bots``."""
     if not clicks.total:
         return Message("no clicks yet")
     if not clicks.automated:
@@ -116,7 +122,9 @@ def _verdict_share_text(label: str, percent: int) -> str:
 
 
 def split_percent(counts: Mapping[str, int], percent: int) -> dict[str, int]:
-    """Return ``percent`` split in proportion to ``counts``, in whole numbers that add up (largest remainder method)."""
+    """Split ``percent`` in proportion to ``counts``, into whole numbers that add up to it (largest
+    remainder method).
+    """
     total = sum(counts.values())
     exact = {name: percent * count / total for name, count in counts.items()}
     whole = {name: int(value) for name, value in exact.items()}
@@ -141,7 +149,7 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether clicks with a reason count as human in an estimate.
+    """Return whether clicks with a reason count as human in an estimate (strict, usual or lenient).
 
     For a reason that the current rules do not have, the stored verdict decides.
     """

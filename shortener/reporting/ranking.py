@@ -1,4 +1,4 @@
-"""Rankings of the stored articles, explanations of articles, and comparisons of issues, by the configured settings."""
+"""Rankings of stored articles, explanations of single articles, and comparisons of issues."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -47,11 +47,12 @@ def rank_stored_articles(
     top: int | None = None,
     gems: int | None = None,
 ) -> Ranking:
-    """Return the ranking of the articles last shown in a month, of the articles of an issue, or of all articles.
+    """Return the ranking of the articles last shown in ``month``, of those of ``issue``, or of all articles.
 
-    With ``since``, only articles last shown since then are listed. It and ``as_of``, the time of the ranking, are in
-    seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and hidden gems, by default the
-    configured ones. Raises InputError for an invalid month, NotFound for an unknown issue.
+    With ``since``, only articles last shown since then are listed. ``since`` and ``as_of``, the time of the ranking,
+    are in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of hidden gems (good
+    articles that few readers saw), by default the configured ones. Raises InputError for an invalid month, NotFound for
+    an unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -78,9 +79,9 @@ def count_stored_articles(
     issue: str | None = None,
     since: int | None = None,
 ) -> tuple[CountedArticle, ...]:
-    """Return the articles that ``rank_stored_articles`` ranks, sorted by their counts, without fitting the model.
+    """Return the articles that ``rank_stored_articles`` would rank, ordered by their counts. The model is not fitted.
 
-    Raises InputError and NotFound.
+    Raises InputError for an invalid month, NotFound for an unknown issue.
     """
     article_filter = ArticleFilter(month=month, issue=issue, zone=config.zone, since=since)
     return count_articles(load_history(store, as_of=as_of), as_of=as_of, article_filter=article_filter)
@@ -95,9 +96,9 @@ def explain_article(
     month: str | None = None,
     issue: str | None = None,
 ) -> Explanation:
-    """Return the explanation of one article's figures; ``url`` is the URL of the article or a short link to it.
+    """Return the explanation of one article's figures in a ranking. ``url`` is its URL or a short link to it.
 
-    The other parameters select the ranking, as in ``rank_stored_articles``. Raises NotFound for an article that this
+    The other arguments select the ranking, as in ``rank_stored_articles``. Raises NotFound for an article that this
     ranking does not contain.
     """
     known = load_history(store, as_of=as_of)
@@ -117,10 +118,10 @@ def explain_article(
 def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
-    """Return the comparison of two issues, both ``hours`` after sending (by default the age of the younger issue).
+    """Compare two issues (slugs) at the same age: ``hours`` after sending, by default the age of the younger one.
 
-    ``first`` and ``second`` are slugs. Raises NotFound for an issue not sent by ``as_of``, InputError if the younger
-    issue is not that old yet.
+    Raises NotFound for an issue not sent by ``as_of`` (seconds of the UTC epoch), InputError if the younger issue is
+    not that old yet.
     """
     history = load_history(store, as_of=as_of)
     arrivals = load_issue_arrivals(store, history, (first, second), as_of=as_of)
@@ -128,17 +129,21 @@ def compare_stored_issues(
 
 
 def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[str, float]:
-    """Return for each sent issue, by slug, the share of its clicks (0 to 1) still expected; the model is not fitted."""
+    """Return by slug the share (0 to 1) of the clicks of each sent issue that is still expected. The model is not
+    fitted.
+    """
     return load_arrivals(store, config=config, as_of=as_of).remaining_shares
 
 
 def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
-    """Return the arrival curve and the share of clicks still expected of each issue, without fitting the model."""
+    """Return the arrival curve, and the share of clicks still expected of each issue. The model is not fitted."""
     return estimate_arrivals(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 
 def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
-    """Return the report of an issue with its comparison and forecast, and with articles worth showing again."""
+    """Return the report of an issue, completed by its comparison with earlier issues and by articles worth showing
+    again.
+    """
     share = load_remaining_shares(store, config=config, as_of=as_of).get(report.slug)
     return msgspec.structs.replace(
         report,
@@ -148,10 +153,10 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 
 
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
-    """Return at most two articles worth showing again, each with whether a later issue has shown it by ``as_of``.
+    """Return at most two articles of an issue to show again, each with whether a later issue has shown it by ``as_of``.
 
-    The suggestions are computed from the counts of the issue's first seven days, or until the next issue if that is
-    earlier. So they do not change in later reports. An issue that was not sent has none.
+    They are computed from the counts of the issue's first seven days, or until the next issue if that is earlier. So
+    they do not change in later reports. An issue that was not sent has none.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)
@@ -199,7 +204,7 @@ def _to_suggestion(rerun: Rerun, history: History, later: Sequence[Issue]) -> Re
 
 
 def resolve_article_url(store: Store, loaded_history: History, text: str, *, config: Config) -> str:
-    """Return the canonical URL of the article that ``text`` names by URL or short link; else the text itself."""
+    """Return the canonical URL of the article that ``text`` names, by its URL or a short link; else ``text`` itself."""
     urls = {showing.url for showing in loaded_history.appearances}
     given = text.strip()
     if given in urls:
@@ -216,7 +221,7 @@ def resolve_article_url(store: Store, loaded_history: History, text: str, *, con
 
 
 def months_by_article(loaded_history: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
-    """Return for each article URL the months (YYYY-MM) in which issues with this article were sent.
+    """Return by article URL the months (YYYY-MM) in which issues with the article were sent.
 
     Months are in the site's time zone. Issues sent after ``as_of`` are left out.
     """

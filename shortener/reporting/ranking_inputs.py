@@ -1,4 +1,6 @@
-"""Input of the ranking, read from the store: issues, appearances of articles, arrivals of clicks, and signals."""
+"""Loading of the ranking's input: issues, appearances of articles, arrival times of clicks, counts from other
+platforms.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -18,10 +20,11 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Counts of one issue by (link id, placement number): visitors, or human clicks if the visitors are unknown.
+    """Counts of one issue: visitors, or human clicks if the visitors are unknown. The keys are (link id, placement
+    number).
 
-    ``link_counts`` are the visitors of the links, ``placement_counts`` those of the placements, and ``total`` those of
-    the issue. ``clicks`` are always human clicks.
+    ``link_counts`` has the visitors of a link, ``placement_counts`` those of a placement (one occurrence of the link),
+    and ``total`` those of the issue. ``clicks`` always has human clicks.
     """
 
     has_visitors: bool
@@ -35,9 +38,9 @@ def load_history(store: Store, *, as_of: int) -> History:
     """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with clicks up to the end of its hour.
 
     Drafts (issues with neither a sending time nor a human click) and links without a position are left out. An article
-    is identified by its canonical URL in all issues. Counts are visitors, or clicks if too few clicks of an issue have
-    a visitor hash. Signals (views, reads and fans from other platforms) always have their present values.
-    Titles and authors are those of an article's latest issue.
+    is identified by its canonical URL. Counts are visitors, or clicks if too few clicks of an issue have a visitor
+    hash. Signals (views, reads and fans from other platforms) always have their present values. Titles and authors are
+    those in an article's latest issue.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
@@ -101,7 +104,7 @@ def _appearances(
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
-    """Yield one appearance for each article of an issue, clicked or not."""
+    """Yield for each article of an issue its position, clicks and links there, also if it has no clicks."""
     counted = _sums_by_article(article_placements, counts.link_counts)
     clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}
@@ -122,9 +125,10 @@ def _appearances(
 def _sums_by_article(
     article_placements: Iterable[ArticlePlacement], counts: Mapping[tuple[int, int], int]
 ) -> dict[int, int]:
-    """Return the counts by (link id, placement number) summed by article id.
+    """Return the sum of ``counts`` for each article, by article id.
 
-    A click without a placement number counts for the article of its link, else of the link's first placement.
+    The keys of ``counts`` are (link id, number of the link's occurrence). A click without a number, 0, counts for the
+    article of the link's first occurrence.
     """
     article_ids: dict[tuple[int, int], int] = {}
     for row in article_placements:
@@ -138,7 +142,7 @@ def _sums_by_article(
 
 
 def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) -> Iterator[Placement]:
-    """Yield the placements of an article, summed by kind."""
+    """Yield the clicks and the number of an article's links, summed by kind (title, image, …)."""
     clicks_by_kind: dict[str, list[int]] = {}
     for row in rows:
         count = counts.placement_counts.get((row.link_id, row.n), 0)
@@ -150,7 +154,7 @@ def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) 
 def _arrivals(
     store: Store, issue: IssueSummary, sent_at: int, counts: _IssueCounts, *, as_of: int
 ) -> Iterator[Arrival]:
-    """Yield the clicks of an issue by hours after sending, without those from before it was sent."""
+    """Yield the clicks of an issue by time after sending. Clicks from before it was sent are left out."""
     periods = issue_clicks.human_clicks_by_period(
         store, issue.id, sent_at=sent_at, hourly_seconds=HOURLY_ARRIVAL_HOURS * HOUR_SECONDS, until=as_of
     )
@@ -164,7 +168,10 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors (or clicks) of whole issues by quarter-hour; clicks from before the sending have age 0."""
+    """Return the visitors (or clicks) of whole issues by quarter-hour after sending.
+
+    Clicks from before an issue was sent count at age 0.
+    """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))
     arrivals = []

@@ -1,4 +1,4 @@
-"""Report of the whole site: all issues, the most clicked links, and requests for links that do not redirect."""
+"""Report of the whole site: all issues, the most clicked links, and misses (requests that were not redirected)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -57,7 +57,9 @@ class TopLink(Struct, frozen=True):
 
 
 class TimelineDay(Struct, frozen=True):
-    """Human clicks and other requests of the day of the site's time zone that begins at ``day`` (in UTC)."""
+    """Human clicks and other requests on one day of the site's time zone. ``day`` is the beginning of the
+    day in UTC.
+    """
 
     day: datetime
     human: int
@@ -67,7 +69,7 @@ class TimelineDay(Struct, frozen=True):
 class Miss(Struct, frozen=True):
     """Requests for a code that were not redirected: 404 unknown or without target, 410 retired or expired.
 
-    ``code`` is '' for the requests of all codes beyond the number that is stored for a day.
+    Only a limited number of codes is stored for a day. ``code`` is '' for the requests of all further codes.
     """
 
     domain: str
@@ -77,7 +79,10 @@ class Miss(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Report of the site over [since, until); None means no limit. ``timezone`` is the time zone of its days."""
+    """Report of the site from ``since`` until before ``until``; None means no limit.
+
+    ``timezone`` is the time zone of the days in ``timeline``.
+    """
 
     as_of: datetime
     totals: Totals
@@ -100,10 +105,10 @@ def build_summary(
     domains: Sequence[Domain] = (),
     zone: tzinfo = UTC,
 ) -> Summary:
-    """Return the report of the site over [since, until), seconds of the UTC epoch, widened to whole quarter-hours.
+    """Return the report of the site from ``since`` until before ``until`` (seconds of the UTC epoch; None: no limit).
 
-    ``as_of`` is the current time. Days begin and end in the time zone ``zone``. Raises InputError if ``since`` is not
-    before ``until``.
+    The range is widened to whole quarter-hours. ``as_of`` is the current time. Days are those of the time zone
+    ``zone``. Raises InputError if ``since`` is not before ``until``.
     """
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)
@@ -123,7 +128,7 @@ def build_summary(
 
 
 def _daily_clicks(store: Store, since: int | None, until: int | None, zone: tzinfo) -> tuple[TimelineDay, ...]:
-    """Return the days of ``zone`` in [since, until) that have clicks."""
+    """Return the days of ``zone`` with clicks, from ``since`` until before ``until`` (seconds of the UTC epoch)."""
     clicked = reports.clicked_range(store)
     if clicked is None:
         return ()
@@ -135,7 +140,10 @@ def _daily_clicks(store: Store, since: int | None, until: int | None, zone: tzin
 
 
 def widen_to_quarter_hours(since: int | None, until: int | None) -> tuple[int | None, int | None]:
-    """Return ``since`` rounded down and ``until`` rounded up to a quarter-hour. Raises InputError."""
+    """Return ``since`` rounded down and ``until`` rounded up to a quarter-hour (seconds of the UTC epoch).
+
+    Raises InputError if ``since`` is not before ``until``.
+    """
     check_time_range(since, until)
     return (
         None if since is None else since - since % QUARTER_HOUR_SECONDS,
@@ -144,7 +152,7 @@ def widen_to_quarter_hours(since: int | None, until: int | None) -> tuple[int | 
 
 
 def check_time_range(since: int | None, until: int | None) -> None:
-    """Raise InputError when ``since`` is not before ``until``."""
+    """Raise InputError if ``since`` is not before ``until``. None means no limit."""
     if since is not None and until is not None and since >= until:
         raise InputError(f"since {format_iso(to_datetime(since))} is not before until {format_iso(to_datetime(until))}")
 
@@ -154,7 +162,7 @@ def _all_issue_totals(
 ) -> tuple[IssueTotals, ...]:
     """Return the totals of the issues, the latest first.
 
-    With ``has_bounds`` (a start or end time is given), issues without clicks in that time are left out.
+    With ``has_bounds`` (the report covers a limited time), issues without clicks in that time are left out.
     """
     by_issue = {row.issue_id: row for row in sums}
     return tuple(_issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds)

@@ -1,4 +1,4 @@
-"""The watermark: the time up to which all clicks are stored with their final verdicts."""
+"""The watermark: a time before which every click is stored with its final verdict."""
 
 from shortener.classification.classify import SETTLED_AFTER_MS
 from shortener.config import Config
@@ -7,7 +7,10 @@ from shortener.store import Store, clicks
 
 
 def find_watermark(store: Store, *, config: Config, now: int) -> int:
-    """Return the watermark in seconds of UTC epoch; later clicks cannot change the verdict of a click before it."""
+    """Return the watermark in seconds of the UTC epoch.
+
+    Every click before it is stored, and no later click can change its verdict. ``now`` is the present time.
+    """
     # In this order: a click that is stored between the two readings is still counted as not collected.
     positions = {segment_id: position.position for segment_id, position in clicks.segment_positions(store).items()}
     unclassified = clicks.oldest_unclassified_time(store)

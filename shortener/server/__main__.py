@@ -1,4 +1,7 @@
-"""Entry point of a child process: ``python -m shortener.server KIND``, with its task as JSON on standard input."""
+"""Entry point of a child process of the server: ``python -m shortener.server KIND``.
+
+The configuration and other data of its task come as JSON on standard input.
+"""
 
 import logging
 import sys
@@ -13,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def main(kind: str) -> None:
-    """Run the module of this kind until SIGTERM."""
+    """Run the module of this kind (``worker``, ``pages`` or ``collector``) until SIGTERM."""
     log_to_stderr()
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     end_with_parent(task.parent)

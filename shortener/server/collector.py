@@ -1,4 +1,4 @@
-"""The collector process: drains the click log into the store."""
+"""The collector process: it moves clicks from the click log into the store."""
 
 import logging
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run(task: Task) -> None:
-    """Drain the click log until SIGTERM."""
+    """Move clicks from the click log into the store until SIGTERM."""
     stop = Stop()
     store = _open_store(task.config, stop=stop)
     if store is None:
@@ -27,7 +27,7 @@ def run(task: Task) -> None:
 
 
 def _open_store(config: Config, *, stop: Stop) -> Store | None:
-    """Open the store, and wait while its database cannot be reached. Return None if SIGTERM comes before."""
+    """Open the store. While its database cannot be reached, try again. Return None at SIGTERM."""
     reported = False
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The feed that brings changes of links from PostgreSQL into the local copy, within a second."""
+"""The feed that copies edits of links from PostgreSQL to the local copy of the links, within a second."""
 
 import contextlib
 import logging
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def start_feed(config: Config) -> None:
-    """Start the thread that feeds the local copy, if the store is on PostgreSQL.
+    """Start the thread that copies edits of links to the local copy, if the store is on PostgreSQL.
 
-    A process that changes links updates the copy itself. The feed brings the changes that other machines made, and
-    those of a process that ended before it could update the copy.
+    A process that edits links updates the copy itself. The feed adds the edits of other machines, and of a process that
+    ended before it could update the copy.
     """
     if config.storage.url:
         threading.Thread(target=_run, args=(config,), name="links feed", daemon=True).start()

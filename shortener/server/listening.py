@@ -1,4 +1,4 @@
-"""Options of the sockets of a worker: time limits of connections, and a shutdown that loses no connection."""
+"""Options of a worker's sockets: time limits of connections, and a shutdown in which no connection is lost."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Limit the time for which a client may leave sent data unread, after which its connection is closed.
+    """Close connections whose client leaves sent data unread for UNREAD_SECONDS. This sets a socket option.
 
     Return False if this process does not listen on a port yet.
     """
@@ -41,8 +41,8 @@ def limit_unread_output() -> bool:
 def close_idle_connections() -> None:
     """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS.
 
-    Granian itself does not close idle HTTP/2 connections over TLS, nor clients that send nothing after the handshake.
-    (On Linux; elsewhere this does nothing.)
+    The server library granian does not close idle HTTP/2 connections over TLS, nor clients that send nothing after the
+    handshake. On other systems than Linux this does nothing.
     """
     for connection in _tcp_sockets():
         with contextlib.closing(connection), contextlib.suppress(OSError, struct.error):
@@ -54,11 +54,10 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Refuse new connections, and wait until those in the accept queues of this process's sockets are accepted.
+    """Drop packets of new clients, and wait until the process has accepted all connections that the kernel has queued.
 
-    Otherwise the kernel would reset connections that are established but not accepted when the process ends. Packets of
-    new clients are dropped; the clients repeat their attempt after a second, and reach another worker or the next
-    server. (On Linux; elsewhere this does nothing.)
+    The kernel would reset queued connections when the process ends. New clients repeat their attempt after a second,
+    and reach another worker. On other systems than Linux this does nothing.
     """
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
     program = struct.pack("HP", 1, ctypes.addressof(drop_all))
@@ -72,7 +71,7 @@ async def empty_accept_queues() -> None:
 
 
 def _listening_sockets() -> Iterator[socket.socket]:
-    """Yield duplicates of the TCP sockets on which this process listens."""
+    """Yield duplicates of the TCP sockets on which this process listens. The caller closes them."""
     for candidate in _tcp_sockets():
         if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             yield candidate
@@ -95,6 +94,9 @@ def _tcp_sockets() -> Iterator[socket.socket]:
 
 
 def _queue_length(listening: socket.socket) -> int:
-    """Return the length of the accept queue: ``tcpi_unacked`` of a listening socket's ``struct tcp_info``."""
+    """Return the number of connections in the accept queue of a listening socket.
+
+    It is the field ``tcpi_unacked`` of ``struct tcp_info``.
+    """
     info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     return int(struct.unpack_from("I", info, 24)[0])

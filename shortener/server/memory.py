@@ -1,6 +1,6 @@
-"""Detection of a worker that keeps much more memory after a flood than before it, so that it can be replaced.
+"""Detection of a worker process that keeps much more memory after a flood of requests than before it.
 
-Memory allocators return memory to the system late, or never. A new process starts without it.
+Memory allocators return memory to the system late, or never, so such a process is replaced by a new one.
 """
 
 import resource
@@ -24,7 +24,7 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 class MemoryWatch:
-    """Decides whether a worker should be replaced. ``now`` is in monotonic seconds."""
+    """Decides whether a worker process has to be replaced because of its memory. ``now`` is in monotonic seconds."""
 
     def __init__(self, *, now: float) -> None:
         self._started_at = now
@@ -33,11 +33,11 @@ class MemoryWatch:
         self._excess_since: float | None = None
 
     def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
-        """Return whether the process has kept too much memory for long enough to be replaced.
+        """Return whether the process has kept too much memory for too long.
 
-        ``resident`` is the memory of the process in bytes. ``in_use`` returns the bytes that its connections and caches
-        may take. The memory is compared with a baseline, which begins at the first ``resident`` and follows normal
-        growth up to a limit.
+        ``resident`` is its memory in bytes. ``in_use`` returns the bytes that its connections and caches may take. The
+        memory is compared with a baseline, which begins at the first ``resident`` and grows with it slowly, up to a
+        limit.
         """
         if not self._first:
             self._first = self._baseline = resident

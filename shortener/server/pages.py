@@ -1,4 +1,4 @@
-"""The process of the pages: editor pages, previews and exports, served by waitress to the workers on a Unix socket."""
+"""The process of the pages: waitress serves editor pages, previews and exports to the workers on a Unix socket."""
 
 import logging
 import socket
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class RelayedRequests:
-    """WSGI middleware that restores the client's address and scheme, which the worker sent in headers."""
+    """WSGI middleware that restores the client's address and scheme, which the worker has put into headers."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class RelayedRequests:
 
 
 def _publish_again(app: Flask) -> None:
-    """Publish the pages for readers after a change of the settings; log an error of the disk."""
+    """Write the error pages for readers again after a change of the settings. A disk error is only logged."""
     try:
         publish_reader_pages(app)
     except OSError as error:
@@ -46,7 +46,7 @@ def _publish_again(app: Flask) -> None:
 
 
 def run(task: Task) -> None:
-    """Serve pages until SIGTERM, which the supervisor sends once no worker waits for a page."""
+    """Serve the pages until SIGTERM. The supervisor sends it when no worker waits for a page any more."""
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     app = build_pages_app(task.config)

@@ -1,4 +1,4 @@
-"""Signals, logging and start-up that all processes of ``shortener serve`` have in common."""
+"""Signals, logging and start-up code that all processes of ``shortener serve`` share."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,10 @@ PR_SET_PDEATHSIG = 1
 
 
 class Task(Struct):
-    """What a child process receives: the configuration, its parent's id, and the number of its socket (-1: none)."""
+    """What a child process receives at its start: the configuration and the process id of its parent.
+
+    ``listening`` is the file descriptor of the socket to listen on, -1 if there is none.
+    """
 
     config: Config
     parent: int
@@ -27,10 +30,10 @@ class Task(Struct):
 
 
 class Stop:
-    """A flag that SIGTERM or SIGINT sets.
+    """A flag that is set by SIGTERM or SIGINT.
 
-    A signal handler can interrupt any code, even a thread that waits for the flag. It must therefore not take a lock,
-    as ``threading.Event`` does. It uses ``SimpleQueue.put`` instead, which is documented as safe in signal handlers.
+    A signal handler can interrupt any code, even a thread that waits for the flag. So it must not take a lock, as
+    ``threading.Event`` does. ``SimpleQueue.put`` is used instead, which is documented as safe in signal handlers.
     """
 
     def __init__(self) -> None:
@@ -43,11 +46,11 @@ class Stop:
         self._queue.put(None)
 
     def __call__(self) -> bool:
-        """Return whether the signal was received."""
+        """Return whether SIGTERM or SIGINT was received."""
         return self._received
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the signal for at most ``seconds``; return whether it was received."""
+        """Wait at most ``seconds`` for SIGTERM or SIGINT. Return whether one was received."""
         if not self._received:
             with contextlib.suppress(Empty):
                 self._queue.get(timeout=seconds)
@@ -55,24 +58,27 @@ class Stop:
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Call ``stop`` at SIGTERM or SIGINT, also if SIGTERM was sent while it was blocked."""
+    """Register ``stop``, which is then called at SIGTERM or SIGINT.
+
+    It is called at once if SIGTERM came while it was blocked.
+    """
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())
     accept_sigterm()
 
 
 def block_sigterm() -> None:
-    """Block SIGTERM in this process and in children that it starts, until they call ``accept_sigterm``."""
+    """Block SIGTERM in this process and in the children that it starts, until each calls ``accept_sigterm``."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def accept_sigterm() -> None:
-    """Unblock SIGTERM. If it was sent while it was blocked, it is received now."""
+    """Unblock SIGTERM. If the signal came while it was blocked, it is received now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def end_with_parent(parent: int) -> None:
-    """Ask the kernel to send SIGTERM to this process when its parent ends for any reason (on Linux only)."""
+    """Ask the kernel to send SIGTERM to this process when its parent process ends for any reason (on Linux only)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:

@@ -1,6 +1,6 @@
-"""Relay of requests to the process of the pages, so that no slow page delays a redirect.
+"""Relay of requests from a redirect worker to the process of the pages, so that no slow page delays a redirect.
 
-aiohttp is imported in a thread after the start, because the import takes longer than a reader should wait.
+aiohttp is imported in a thread after the start, because its import takes longer than a reader should wait.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Relays the requests of one worker to the process of the pages, and the pages to the clients."""
+    """Sends the requests of one worker to the process of the pages, and the responses back to the clients."""
 
     def __init__(self, config: Config) -> None:
         self._trusts_proxies = bool(config.server.trusted_proxies)
@@ -94,7 +94,9 @@ class Relay:
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Send the client its page and return None, or return the response to send instead if there is no page."""
+        """Send the client its page and return None. If that is impossible, return another response for the caller to
+        send.
+        """
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
         length = _body_length(request)
@@ -131,7 +133,7 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token, by sending a request about it to the pages."""
+        """Return whether the request has a valid session or token. The process of the pages is asked."""
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -147,16 +149,16 @@ class Relay:
             return False
 
     def _may_be_chunked(self, request: Request) -> bool:
-        """Return whether to accept a chunked body without Content-Length.
+        """Return whether a chunked body without Content-Length is accepted (HTTP/1.1 only).
 
-        Only the paths of other shorteners' APIs accept one, because their clients send such bodies. HTTP/1.1 only.
+        It is accepted on the paths of other shorteners' APIs, because their clients send such bodies.
         """
         headers = request.headers
         is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
     async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a body without a length, or a refusal if it is not small."""
+        """Return a chunked body without Content-Length; if it exceeds SMALL_BODY_BYTES, a response with status 411."""
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
@@ -166,7 +168,7 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body, or a refusal.
+        """Return the whole body of a request, or a response that refuses it.
 
         The pages get a body only when it is complete, so that a slow client occupies none of their threads.
         """
@@ -193,7 +195,9 @@ class Relay:
         return b"".join(pieces)  # without a body that is not held, the pages answer that the client must sign in
 
     async def discard_body(self, request: Request, protocol: Any) -> None:
-        """Read the small body of a request that is refused. Otherwise the connection could not be used any more."""
+        """Read and discard the body of a refused request if it is small. The connection can then be used for further
+        requests.
+        """
         if _body_length(request) <= SMALL_BODY_BYTES:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BODY_SECONDS):
@@ -201,7 +205,7 @@ class Relay:
                         pass
 
     async def _while_connected(self, protocol: Any, page: Any) -> Response | None:
-        """Return the result of ``page``, which is cancelled if the client closes its connection."""
+        """Await ``page`` and return its result. If the client closes its connection, cancel it and return None."""
         task = asyncio.ensure_future(page)
         gone = asyncio.ensure_future(protocol.client_disconnect())
         try:
@@ -217,7 +221,10 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Send the client its page. ``taken`` is called when the pages have received the body."""
+        """Send the client its page and return None, or return a response for the caller to send.
+
+        ``taken`` is called when the process of the pages has received the body.
+        """
         await self.open_session()
         try:
             async with await self._request(request, body) as response:
@@ -228,7 +235,7 @@ class Relay:
             return _STARTING
 
     async def _request(self, request: Request, body: bytes) -> Any:
-        """Send a request to the pages and return their response, whose content is not read yet."""
+        """Send a request to the process of the pages and return its response, whose content has not been read yet."""
         await self.open_session()
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
@@ -242,7 +249,11 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send the page to the client in pieces if its length is known, so that a client notices an incomplete page."""
+        """Send the page to the client in pieces and return None. A page of unknown length is returned as a whole
+        instead.
+
+        If the page breaks off, the client notices by the length.
+        """
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers
@@ -270,7 +281,7 @@ class Relay:
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
         """Return the request headers for the process of the pages.
 
-        These are the client's without the ones that only a proxy may set, and the address of the client.
+        Headers that only a proxy may set are removed from the client's, and the client's address is added.
         """
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
@@ -293,11 +304,11 @@ class Relay:
         return headers
 
     def held_bytes(self) -> int:
-        """Return the number of bytes of request bodies in memory."""
+        """Return the number of bytes of request bodies that are in memory."""
         return self._anonymous.size + self._signed_in.size
 
     async def open_session(self) -> None:
-        """Load aiohttp and open its session, unless this was done already."""
+        """Import aiohttp and open its client session, unless this was done already."""
         async with self._start:
             if self._session is None:
                 loop = asyncio.get_running_loop()
@@ -313,10 +324,13 @@ class Relay:
 
 
 def _body_length(request: Request) -> int:
-    """Return the length of a request's body, from Content-Length; Granian has checked that it is a number."""
+    """Return the length of a request's body in bytes, from the header Content-Length; 0 without it."""
     return int((request.headers.get("content-length") or "").lstrip("0") or 0)
 
 
 def _cookies(request: Request) -> str:
-    """Return all cookies in one value. In HTTP/2 a browser sends each in a header of its own (RFC 9113, 8.2.3)."""
+    """Return all cookies of a request as one header value.
+
+    In HTTP/2 a browser sends each cookie in a header of its own (RFC 9113, section 8.2.3).
+    """
     return "; ".join(request.headers.get_all("cookie"))

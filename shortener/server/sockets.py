@@ -1,4 +1,4 @@
-"""Sockets of ``shortener serve``: the public port, which the workers share, and the Unix socket of the pages."""
+"""Sockets of ``shortener serve``: the public port, on which all workers listen, and the Unix socket of the pages."""
 
 import os
 import socket
@@ -16,9 +16,10 @@ POLL_SECONDS = 0.01
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the port but does not listen; workers of the same user can then share the port.
+    """Return a socket that is bound to the port but does not listen. It reserves the port for our workers.
 
-    Raises AlreadyRunning if another program listens on it.
+    Workers of the same user can then listen on the port together. Raises AlreadyRunning if another program listens on
+    it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reserved = socket.socket(family, socket.SOCK_STREAM)
@@ -41,7 +42,7 @@ def reserve_port(host: str, port: int) -> socket.socket:
 
 
 def listen_unix(path: Path) -> socket.socket:
-    """Return a listening Unix socket of mode 0600; the caller holds the lock on the data directory."""
+    """Return a listening Unix socket of mode 0600 at ``path``. The caller must hold the lock on the data directory."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -56,15 +57,15 @@ def listen_unix(path: Path) -> socket.socket:
 
 
 def pages_socket_path(data_directory: Path) -> Path:
-    """Return the path of the Unix socket on which the pages' process receives requests from the redirect workers."""
+    """Return the path of the Unix socket by which redirect workers send requests to the process of the pages."""
     return data_directory / RUN_DIRECTORY / "pages.sock"
 
 
 def short_path(path: Path) -> str:
-    """Return a path for the socket ``path`` that fits into the limit of 107 bytes on Linux.
+    """Return a path of the same socket that is not longer than 107 bytes, the limit on Linux.
 
-    A path that is too long is replaced by one through an open descriptor of its directory, which stays open until the
-    process ends.
+    A longer path is replaced by one through an open descriptor of its directory, which stays open until the process
+    ends.
     """
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         return str(path)

@@ -1,7 +1,7 @@
-"""The supervisor of ``shortener serve``, which runs redirect workers, the pages and the collector.
+"""The supervisor of ``shortener serve``, which starts redirect workers, the pages and the collector as child processes.
 
-The supervisor reserves the port, starts the child processes and restarts those that end. Workers listen on the port
-themselves and share it through the kernel, so that it stays open while one of several restarts.
+It reserves the port and restarts children that end. Each worker listens on the port itself, so the port stays open
+while one of several workers restarts.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Child:
-    """One child process, which is restarted when it ends."""
+    """One child process of the server. It is restarted when it ends."""
 
     def __init__(
         self,
@@ -64,7 +64,9 @@ class Child:
         self._failures = 0
 
     def keep_running(self) -> None:
-        """Start the child unless it runs. After several failures in a row, each restart is delayed longer."""
+        """Start the child process unless it runs. After several failures in a row, it is restarted with a growing
+        delay.
+        """
         now = time.monotonic()
         if self._process is not None:
             status = self._process.poll()
@@ -80,9 +82,9 @@ class Child:
             self._start()
 
     def _start(self) -> None:
-        """Start the child in its own process group, so that a terminal's Ctrl-C reaches the supervisor only.
+        """Start the child in a process group of its own, so that Ctrl-C in a terminal reaches the supervisor only.
 
-        The configuration is sent through a pipe, because every user of the machine can read command lines.
+        It receives the configuration through a pipe, because every user of the machine can read command lines.
         """
         self._started_at = time.monotonic()
         block_sigterm()  # the child inherits this until it can stop in order
@@ -103,7 +105,7 @@ class Child:
             self._process.send_signal(signum)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the child has ended; kill it after ``seconds``."""
+        """Wait until the child has ended. Kill it after ``seconds``."""
         if self._process is None:
             return
         try:
@@ -115,7 +117,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs the child processes of one data directory."""
+    """Runs the child processes of one data directory: workers, pages and collector."""
 
     def __init__(self, config: Config, *, announce: Callable[[str], None]) -> None:
         self._config = config
@@ -128,9 +130,9 @@ class Supervisor:
         signal.signal(signal.SIGHUP, lambda _signum, _frame: setattr(self, "_reload", True))
 
     def serve(self) -> None:
-        """Serve until SIGTERM or SIGINT.
+        """Start the child processes, and keep them running until SIGTERM or SIGINT.
 
-        Raises AlreadyRunning if the port is taken or another server works on the data directory, ConfigError if the
+        Raises AlreadyRunning if the port is taken or another server uses the data directory, ConfigError if the
         certificate cannot be used, StoreError if the data directory cannot be used.
         """
         with self._resources:
@@ -141,7 +143,7 @@ class Supervisor:
                 self.drain()
 
     def start(self) -> None:
-        """Start the child processes, workers first: they need no migration and answer readers while others start."""
+        """Start the child processes. Workers are first: they can already redirect readers while the others start."""
         config = self._config
         # 1. Check what a person can get wrong.
         check_certificate(config)
@@ -170,7 +172,7 @@ class Supervisor:
         threading.Thread(target=self._announce_ready, name="ready", daemon=True).start()
 
     def run(self) -> None:
-        """Restart children that end, until SIGTERM. At SIGHUP, pass a renewed certificate to the workers."""
+        """Restart child processes that end, until SIGTERM. At SIGHUP, let the workers load a renewed certificate."""
         while not self._stop():
             _keep_running([*self._workers, *self._others])
             if self._reload:
@@ -179,9 +181,9 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop the children in the order in which clicks pass through them, so that every answered click is stored.
+        """Stop the child processes: first the workers, then the pages, then the collector.
 
-        The order is workers, pages, collector.
+        In this order every click that was answered is stored.
         """
         # 1. A collector that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
@@ -194,7 +196,7 @@ class Supervisor:
         _stop(self._others[1:])
 
     def _reload_certificate(self) -> None:
-        """Tell every worker to start a process with the renewed certificate, and then to stop its previous process."""
+        """Tell every worker to start a new process with the renewed certificate, and then to stop the old one."""
         if not self._config.server.certificate:
             return
         try:
@@ -207,7 +209,7 @@ class Supervisor:
             worker.send(signal.SIGHUP)
 
     def _announce_ready(self) -> None:
-        """Print that the server is ready once workers and pages respond."""
+        """Print that the server is ready, as soon as workers and pages respond."""
         while not self._stop.wait(POLL_SECONDS):
             if _is_ready(self._config.server):
                 with contextlib.suppress(OSError):  # no program reads the standard output any more
@@ -217,7 +219,7 @@ class Supervisor:
 
 
 def _is_ready(server: Server) -> bool:
-    """Return whether a worker answers with a health report, which comes from the pages."""
+    """Return whether workers and pages respond. A worker is asked for the health report, which the pages give."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
@@ -234,7 +236,9 @@ def _is_ready(server: Server) -> bool:
 
 
 def announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
-    """Print the invite link for the first admin if there are no users; log an error of the store."""
+    """If there are no users, pass the invite link for the first admin to ``announce``. An error of the
+    store is logged.
+    """
     from shortener.services.accounts import invite_first_admin
     from shortener.store import open_store
 
@@ -254,7 +258,10 @@ def announce_first_admin(config: Config, announce: Callable[[str], None]) -> Non
 
 
 def check_certificate(config: Config) -> None:
-    """Raise ConfigError unless certificate and key belong together and the key is not readable by every user."""
+    """Check the TLS certificate and its key.
+
+    Raises ConfigError if they do not belong together, or if every user of the machine can read the key.
+    """
     certificate, key = config.server.certificate, config.server.key
     if not certificate:
         return
@@ -268,7 +275,7 @@ def check_certificate(config: Config) -> None:
 
 
 def _with_host(config: Config, host: str) -> Config:
-    """Return the configuration with ``host``, the numeric address of the reserved port."""
+    """Return the configuration with ``host`` as the address to listen on, the numeric one of the reserved port."""
     return msgspec.structs.replace(
         config,
         site=msgspec.structs.replace(config.site, base_url=config.base_url),
@@ -277,9 +284,10 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config) -> None:
-    """Create the store, or migrate it.
+    """Create the store, or migrate it to the current schema.
 
-    An unreachable database is only logged if there is a local copy of the links, with which workers can redirect.
+    If the database cannot be reached but a local copy of the links exists, the error is only logged, because workers
+    can redirect with the copy.
     """
     from shortener.store import open_store, prepare_directory
 

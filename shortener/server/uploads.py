@@ -1,4 +1,7 @@
-"""Limits on the memory for request bodies in a worker: for each client, and for all clients of a kind together."""
+"""Limits on the memory that request bodies take in a worker, for each client and for all clients together.
+
+Signed-in users and other clients have separate limits.
+"""
 
 import asyncio
 from collections import Counter
@@ -17,7 +20,10 @@ ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
 
 
 class Upload:
-    """The body of one request. ``deadline`` is used to cancel the request if memory is needed for others."""
+    """The body of one request while it is in memory.
+
+    ``deadline`` is a timeout of the request. The request is cancelled by it if the memory is needed for others.
+    """
 
     def __init__(self, client: str, deadline: asyncio.Timeout) -> None:
         self.client = (parse_address(client) or b"")[:8]  # an IPv6 client has a whole /64
@@ -26,7 +32,7 @@ class Upload:
 
 
 class Uploads:
-    """The request bodies in memory for one kind of clients, the oldest first."""
+    """The request bodies in memory of one kind of clients (signed-in or not), the oldest first."""
 
     def __init__(self, *, limit: int, client_limit: int) -> None:
         self._limit = limit
@@ -38,7 +44,7 @@ class Uploads:
 
     @contextmanager
     def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
-        """Count the body of one request until the end of the block, or until it is released."""
+        """Count the memory of one request's body until the end of the ``with`` block, or until it is released."""
         upload = Upload(client, deadline)
         self._uploads[upload] = None
         try:
@@ -47,10 +53,10 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Add ``size`` bytes to a body. Over a limit, cancel the oldest requests until the rest fits.
+        """Count ``size`` more bytes of a body. If a limit is exceeded, cancel the oldest requests until the others fit.
 
-        Over the limit of one client its own oldest requests are cancelled; over the limit of all clients, the oldest of
-        all. A complete body is released at once, so bodies that stay unfinished are the oldest.
+        If one client exceeds its limit, its own requests are cancelled; if all together do, the oldest of all. Complete
+        bodies are released at once, so the oldest ones are those that stay unfinished.
         """
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet
@@ -63,7 +69,7 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting the bytes of a body, because the pages have received it."""
+        """Stop counting a body, because the pages have received it or its request has ended."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

@@ -1,6 +1,6 @@
-"""A redirect worker: granian listens on the port and runs the redirector as an RSGI application.
+"""A redirect worker: the server library granian listens on the port and runs the redirector as an RSGI application.
 
-Granian runs the application in a second process, which ends when granian ends, however that happens.
+Granian runs the application in a second process. That process ends when granian ends, however that happens.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ _LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
 def run(task: Task) -> None:
-    """Serve until SIGTERM."""
+    """Serve short links, and relay other requests, until SIGTERM."""
     accept_sigterm()
     # Granian forks the second process. Until that process has its own handler of SIGTERM, it has the handler of this
     # one, which would ignore the signal there. So the signal waits.
@@ -103,10 +103,10 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False for granian's warning that it kills its second process, if that process has already ended.
+    """Return False for a false alarm of granian: that it kills its second process, if that process has already ended.
 
-    Two threads of granian wait for the process, and only one of them receives its exit status. The other then logs this
-    warning although there is nothing to kill.
+    Two threads of granian wait for the process, and only one of them receives its exit status. The other logs the
+    warning.
     """
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
         return True
@@ -118,13 +118,13 @@ def is_worth_logging(record: logging.LogRecord) -> bool:
 
 
 def _load(task: Task, parent: int) -> Any:
-    """Return the application. It is called in granian's second process."""
+    """Return the RSGI application. Granian calls this in its second process; ``parent`` is the id of the first."""
     end_with_parent(parent)
     return Worker(task)
 
 
 class Worker:
-    """The RSGI application: answers requests for short links, and relays all others to the pages."""
+    """The RSGI application: it answers requests for short links, and relays all others to the process of the pages."""
 
     def __init__(self, task: Task) -> None:
         config = task.config
@@ -140,7 +140,7 @@ class Worker:
         self._granian = os.getppid()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Prepare the process for requests."""
+        """Prepare the process for requests. Granian calls this once at its start."""
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
         loop.call_soon(self._limit_unread_output, loop)
@@ -153,11 +153,11 @@ class Worker:
         gc.set_threshold(20_000)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close the redirector at the end of the process."""
+        """Close the click log and the store. Granian calls this at the end of the process."""
         self._redirector.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """Answer one request."""
+        """Answer one request. Granian calls this for each request."""
         request = parse_scope(scope)
         if self._threads is None:
             response = self._respond(request)
@@ -181,9 +181,10 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Limit the time of unread responses as soon as granian listens, and again a little later.
+        """Set the time limit for unread responses as soon as granian listens, and again a little later.
 
-        The second pass reaches connections that the kernel had queued before the first one.
+        The second call reaches connections that the kernel had queued before the first one. ``passes`` is the number of
+        calls left.
         """
         if limit_unread_output():
             passes -= 1
@@ -195,7 +196,11 @@ class Worker:
             self._draining = loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        """Accept the connections that the kernel has queued, close each after its next response, then stop granian."""
+        """Stop this process without losing a connection.
+
+        Accept the connections that the kernel has queued, close each connection after its next response, then stop
+        granian.
+        """
         signal.alarm(STOP_SECONDS)  # ends the process if open requests last longer
         await empty_accept_queues()
         os.kill(os.getpid(), signal.SIGINT)
@@ -212,7 +217,9 @@ class Worker:
         loop.call_later(IDLE_CHECK_SECONDS, self._close_idle_connections, loop)
 
     def _check_memory(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Replace this process by a new one if it has kept too much memory after a flood; else check again later."""
+        """Replace this process by a new one if it has kept too much memory after a flood of requests. Else check again
+        later.
+        """
         resident = resident_bytes()
         if self._memory.should_replace(resident, in_use=self._memory_in_use, now=time.monotonic()):
             log.warning("%d MB of memory stay in use after a flood; another process takes over", resident // 1_000_000)
@@ -221,14 +228,14 @@ class Worker:
             loop.call_later(MEMORY_CHECK_SECONDS, self._check_memory, loop)
 
     def _memory_in_use(self) -> int:
-        """Return a generous estimate of the bytes that connections, request bodies and cached links need."""
+        """Return an upper estimate of the bytes that connections, request bodies and cached links need."""
         links = self._redirector.cached_links() * LINK_BYTES
         connections = max(0, open_files() - SPARE_FILES)
         return connections * CONNECTION_BYTES + self._relay.held_bytes() + links
 
 
 def parse_scope(scope: Any) -> Request:
-    """Return the request that an RSGI scope describes."""
+    """Return the request that an RSGI scope (granian's form of a request) describes."""
     headers = scope.headers
     hosts = headers.get_all("host")
     host = None
@@ -245,7 +252,7 @@ def parse_scope(scope: Any) -> Request:
 
 
 def _connection_limit() -> int:
-    """Raise the limit of open files, and return how many connections this process may keep open."""
+    """Raise the process's limit of open files, and return how many connections it may then keep open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + SPARE_FILES
     if soft < wanted and (hard == resource.RLIM_INFINITY or soft < hard):

@@ -1,1 +1,3 @@
-"""The operations of editors: add and correct issues, check links, draft picks, import signals, and manage accounts."""
+"""The operations of editors: add and correct issues, check links, recommend articles, import counts, manage
+accounts.
+"""

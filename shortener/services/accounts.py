@@ -37,12 +37,17 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return a hash to check for unknown users, so that the response takes as long as for a wrong password."""
+    """Return the hash of a random password. It is checked for unknown users, so that the answer takes as long as for
+    others.
+    """
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
 
 def check_name(name: str) -> str:
-    """Return a user name in normal form. Raises InputError for an empty, too long or unprintable name."""
+    """Return a user name with its Unicode characters and spaces normalized.
+
+    Raises InputError if it is empty, too long or unprintable, or has a slash.
+    """
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
         raise InputError(Message("a name has 1 to {limit} printable characters and no slash", limit=MAX_NAME_LENGTH))
@@ -76,19 +81,19 @@ def hash_password(password: str) -> str:
 
 
 def _normalize_password(password: str) -> str:
-    """Return the password in NFKC form as UTF-8 text, so that it does not depend on how a keyboard composes letters."""
+    """Return the password in NFKC form as UTF-8 text. So it does not matter how a keyboard composes letters."""
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
 def role_allows(role: Role, required: Role) -> bool:
-    """Return whether a role has all rights of the required role."""
+    """Return whether the role ``role`` has all rights of the role ``required``."""
     return ROLES.index(role) >= ROLES.index(required)
 
 
 def verify_password(user: User | None, password: str) -> bool:
-    """Return whether this is the user's password.
+    """Return whether ``password`` is the password of the user.
 
-    The check takes as long for an unknown user (None) or a user without a password as for a wrong password.
+    For an unknown user (None), or a user without a password, the check takes as long as for a wrong password.
     """
     password_hash = user.password_hash if user is not None and user.password_hash else _dummy_hash()
     matches = check_password_hash(password_hash, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
@@ -96,9 +101,10 @@ def verify_password(user: User | None, password: str) -> bool:
 
 
 def add_user(store: Store, name: str, *, role: Role, password: str | None, now: int) -> None:
-    """Add a user; if ``password`` is None, the user can choose one by an invitation. Raises InputError, Conflict.
+    """Add a user. If ``password`` is None, the user can choose one by an invitation.
 
-    The invitation of the first admin becomes invalid once there is a user.
+    The invitation of the first admin becomes invalid once there is a user. Raises InputError for a name or password
+    that is not allowed, Conflict for a name that exists.
     """
     hashed = "" if password is None else hash_password(password)
     with store.transaction():
@@ -135,7 +141,7 @@ def remove_user(store: Store, name: str) -> None:
 
 
 def _require_admin_left(store: Store, user: User) -> None:
-    """Raise InputError if the user is the only admin with a password and must therefore stay an admin."""
+    """Raise InputError if the user is the only admin with a password. Such a user must stay an admin."""
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
         raise InputError(
             Message("{name} is the last admin who can sign in; make another user admin first", name=user.name)
@@ -143,7 +149,7 @@ def _require_admin_left(store: Store, user: User) -> None:
 
 
 def start_session(store: Store, user: User, *, now: int) -> str:
-    """Start a session of a user and return the token for its cookie."""
+    """Start a session of a user. Return its token, which is the value of the session cookie."""
     token = secrets.token_urlsafe(32)
     with store.transaction():
         accounts.delete_expired_sessions(
@@ -156,13 +162,13 @@ def start_session(store: Store, user: User, *, now: int) -> str:
 
 
 def set_language(store: Store, user: User, language: str, *, now: int) -> None:
-    """Change the language in which a user sees the pages; '' means the language that the browser asks for."""
+    """Store the language in which a user sees the pages; '' means the language that the browser asks for."""
     with store.transaction():
         accounts.set_language(store, user.id, language, now=now)
 
 
 def session_user(store: Store, token: str, *, now: int) -> User | None:
-    """Return the user who is signed in with this session token, or None if the session has ended."""
+    """Return the user who is signed in with this session token; None if the session has ended."""
     session = accounts.find_session(store, _hash_token(token))
     if (
         session is None
@@ -190,7 +196,7 @@ def invite(store: Store, name: str, *, config: Config, now: int) -> str:
 
 
 def invite_first_admin(store: Store, *, config: Config, now: int) -> str | None:
-    """Return the URL of the invitation that creates the first admin, or None if there are users."""
+    """Return the URL of the invitation that creates the first admin. Return None if there are users already."""
     with store.transaction():
         return None if accounts.count_users(store) else _create_invitation(store, None, config=config, now=now)
 
@@ -209,7 +215,7 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set the password of an invited user and return the user; ``name`` is used only to create the first admin.
+    """Set the password of an invited user and return the user. ``name`` is needed only to create the first admin.
 
     Raises InputError, also for an invitation that was used or has expired.
     """
@@ -230,5 +236,5 @@ def accept_invitation(store: Store, token: str, *, name: str, password: str, now
 
 
 def _hash_token(token: str) -> str:
-    """Return the stored hash of a token; tokens are random, so a fast hash is enough."""
+    """Return the hash under which a token is stored. A fast hash is enough, because tokens are random."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

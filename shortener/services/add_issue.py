@@ -1,4 +1,6 @@
-"""Adding an issue: a plan of all changes is made from the document and the store, and applied in one transaction."""
+"""Adding of an issue: a plan of all changes is computed from the document and the store, and stored in one
+transaction.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -42,9 +44,9 @@ MAX_SLUG_LENGTH = 100  # characters
 
 
 class AddResult(Struct, frozen=True):
-    """The added issue; ``output`` is the source in which only URLs were replaced by short URLs.
+    """The result of adding an issue. ``output`` is the source with its URLs replaced by short URLs.
 
-    ``adopted`` is the number of short links that the source contained already. ``skipped`` and ``untouched`` have a
+    ``adopted`` is the number of our short links that the source already contained. ``skipped`` and ``untouched`` have a
     line for each link that was left as it is.
     """
 
@@ -69,14 +71,14 @@ class AddResult(Struct, frozen=True):
     recipient_tag: str = ""
     format: str = ""
     date_in_headers: int | None = None
-    """The time in the header of a mail, in seconds of UTC epoch, which is proposed as the time of sending."""
+    """The time in the header of a mail, in seconds of the UTC epoch, which is proposed as the time of sending."""
 
 
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
-    """Add an issue, or update the one with this slug, in one transaction; unchanged input changes nothing.
+    """Add an issue, or update the one with this slug, in one transaction. Unchanged input changes nothing.
 
-    Raises InputError (not an issue), Doubtful (an unlikely value, and ``request.confirmed`` is not set), Conflict (a
-    short link already leads elsewhere, or the document already has the short links of another issue).
+    Raises InputError if the document is no issue, Doubtful for an unlikely value unless ``request.confirmed`` is set,
+    and Conflict if a short link leads elsewhere or the document contains the short links of another issue.
     """
     parsed = parse_request(request, config=config)
     with store.transaction():
@@ -91,14 +93,15 @@ def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, no
 
 
 def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> IssuePlan:
-    """Return the plan for adding an issue, without storing anything. Raises InputError, Conflict."""
+    """Return what adding an issue would store, without storing anything. Raises InputError, Conflict."""
     return make_plan(store, parse_request(request, config=config), config=config, now=now)
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Read a stored issue again by the rules of this version, and return the plan that was applied.
+    """Read the stored document of an issue again with the rules of this version. Store the result, and return it.
 
-    Corrected fields, codes and placement numbers are kept. With ``dry_run`` nothing is stored. Raises NotFound.
+    What editors corrected, the codes, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing is
+    stored. Raises NotFound.
     """
     with nullcontext() if dry_run else store.transaction():
         issue = issues.get(store, slug)
@@ -124,13 +127,13 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
 
 
 def untouched_links(store: Store, slug: str, *, config: Config, now: int) -> tuple[str, ...]:
-    """Return a line for each link of a stored issue that is not replaced. Raises NotFound."""
+    """Return a line for each link of a stored issue whose URL is not replaced by a short URL. Raises NotFound."""
     plan = reread_issue(store, slug, config=config, now=now, dry_run=True)
     return left_alone_lines(plan.skipped + plan.untouched)
 
 
 def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> bool:
-    """Return whether the short URLs of an output contain placement numbers."""
+    """Return whether the short URLs in an issue's output end in placement numbers, such as ``/7pk3e/4``."""
     urls = (
         f"{build_short_url(link.domain, link.code, domains=config.domains)}/".encode()
         for link in links.list_by_issue(store, issue_id)
@@ -139,7 +142,10 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
-    """Return the plan for a parsed request and the present content of the store. Raises InputError, Conflict."""
+    """Return what adding the issue of a parsed request would store.
+
+    With ``reread``, a document that is unchanged is read again as well. Raises InputError, Conflict.
+    """
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
@@ -149,7 +155,7 @@ def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, 
 
 
 def _unused_codes(store: Store, domain: Domain, config: Config) -> Iterator[str]:
-    """Yield codes that no stored link has and that were not yielded before."""
+    """Yield unused codes for short links, each once."""
     given: set[str] = set()
     while True:
         code = new_unused_code(store, domain, config=config)
@@ -183,7 +189,7 @@ def _result(store: Store, plan: IssuePlan, parsed: ParsedRequest, issue_id: int,
 
 
 def parse_request(request: AddRequest, *, config: Config) -> ParsedRequest:
-    """Return a request with its parsed document and slug. Raises InputError."""
+    """Return a request together with its parsed document and its slug. Raises InputError."""
     hosts = [domain.host for domain in config.domains]
     source, tag = newsletter.strip_recipient_tags(request.source, hosts=hosts)
     document = _parse(source, request)
@@ -191,7 +197,10 @@ def parse_request(request: AddRequest, *, config: Config) -> ParsedRequest:
 
 
 def _parse(source: bytes, request: AddRequest) -> Document:
-    """Return the parsed document. Raises UnreadableDocument, or InputError for a honeypot link in Markdown."""
+    """Return the parsed document of a request. Raises UnreadableDocument.
+
+    Raises InputError if the document is Markdown and a honeypot link (one that readers do not see) was requested.
+    """
     detected = request.format or newsletter.detect_format(request.filename, source)
     if detected not in get_args(Format):
         raise InputError(
@@ -224,10 +233,10 @@ def _parse(source: bytes, request: AddRequest) -> Document:
 
 
 def parse_targets(rows: Sequence[tuple[int, str, str]], *, config: Config) -> dict[ShortLinkKey, str]:
-    """Return the targets of short links, given as rows (line, short URL, target).
+    """Return targets by short link, from rows of (line number, short URL, target).
 
-    Raises InputError with the line for a short URL of another domain, a refused target, or a short link with two
-    targets.
+    Raises InputError, with the line number, for a short URL of another domain, a target that is not allowed, or a short
+    link with two targets.
     """
     targets: dict[ShortLinkKey, str] = {}
     for line, short_url, target in rows:
@@ -266,7 +275,7 @@ def links_without_target(store: Store, issue_id: int, *, config: Config) -> tupl
 
 
 def _choose_slug(request: AddRequest) -> str:
-    """Return the slug of the request, else one made from the file name. Raises InputError."""
+    """Return the slug of the request, else one made from the name of its file. Raises InputError."""
     slug = request.slug if request.slug is not None else PurePath(request.filename).name.partition(".")[0]
     slug = "-".join(slug.split()) if request.slug is None else slug
     if (

@@ -1,4 +1,4 @@
-"""Storage of the plan of an issue, in one transaction."""
+"""Storing of what was planned for an issue."""
 
 from shortener.config import Config
 from shortener.reporting.counts import to_datetime_or_none
@@ -12,9 +12,10 @@ from shortener.store.webhooks import record_event
 
 
 def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> int:
-    """Store a plan and return the id of the issue. Call it in the transaction in which the plan was made.
+    """Store what was planned for an issue, and return the id of the issue.
 
-    Raises Conflict if another process took one of the new codes.
+    Call it in the transaction in which the plan was made. Raises Conflict if another process has taken one of the new
+    codes.
     """
     with store.transaction():
         # Articles and decisions are moved to the new target before the articles are saved.

@@ -1,4 +1,4 @@
-"""The targets of an issue as one list that an editor corrects: their order, and the corrections in a submitted list."""
+"""The list of an issue's link targets that an editor corrects: its order, and the corrections in the submitted form."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -12,9 +12,10 @@ from shortener.services.edit import ArticleEdit
 def reading_order(
     targets: Sequence[ArticleContents], place: Callable[[ArticleContents], int]
 ) -> tuple[ArticleContents, ...]:
-    """Return articles by position; each is followed by the other targets that come after it in the document.
+    """Return the targets as an editor reads them: the articles by position, and each other target after its article.
 
-    ``place`` returns a sort key for the place of a target in the document.
+    The other targets follow the article that precedes them in the document. ``place`` returns a sort key for the place
+    of a target in the document.
     """
     before: tuple[int, int] = (0, 0)
     keyed = []
@@ -29,10 +30,11 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 
 
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return what an editor changed: the submitted values that differ from those shown; others are None or UNSET.
+    """Return what an editor changed: only the submitted values that differ from those shown. Other fields are None or
+    UNSET.
 
-    Roles are applied before positions, so an article that gets another role leaves a gap that later articles fill. A
-    submitted position is reduced by the number of such articles before it.
+    Roles are applied before positions. If an article gets another role, the articles behind it move up, so their
+    submitted positions are reduced.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]
@@ -62,7 +64,9 @@ def _moved_up(edit: ArticleEdit, removed: Sequence[int]) -> ArticleEdit:
 def merge_corrections(
     earlier: Iterable[ArticleEdit], new: Iterable[ArticleEdit], *, shown: Mapping[str, ArticleContents]
 ) -> tuple[ArticleEdit, ...]:
-    """Return earlier corrections with the new ones applied; those of targets that are not shown are dropped."""
+    """Return the earlier corrections, overridden by the new ones. Those of targets that are not in ``shown`` are
+    dropped.
+    """
     new = tuple(new)
     removed = [shown[edit.url].position or 0 for edit in new if edit.role not in (None, "article")]
     merged = {edit.url: _moved_up(edit, removed) for edit in earlier if edit.url in shown}

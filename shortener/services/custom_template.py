@@ -1,12 +1,10 @@
-"""Rendering of an editor's own picks template in a child process with limits on time and memory.
+"""Rendering of a template that editors have written, in a child process with limits on processor time and memory.
 
 A template is a program: loops inside loops or a large power can run forever, and Python cannot stop them. The child
-process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the section,
-or one line that says what is wrong, to standard output.
+process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the result, or
+one line that says what is wrong, to standard output.
 """
 
-import resource
-import subprocess
 import sys
 from typing import Literal
 
@@ -14,19 +12,19 @@ import msgspec
 from msgspec import Struct
 
 from shortener.errors import InputError
+from shortener.limited_process import LimitExceeded, limit_this_process, run_limited
 from shortener.messages import Message, message_text
 from shortener.ranking import render
 from shortener.ranking.picks import ArticleDetails, Picks
 
-TIMEOUT_SECONDS = 5.0
-"""Time limit, including the start of the process. A template of an issue takes a hundredth of a second."""
-MAX_MEMORY_BYTES = 1 << 30
+CPU_SECONDS = 5
+"""Processor time that it may need, including the start of the process. A usual template needs a hundredth of it."""
 INVALID_TEMPLATE_STATUS = 3
 """Exit status of the child process if the template has an error."""
 
 
 class TemplateRequest(Struct, frozen=True):
-    """The request to the child process: what to render."""
+    """The request to the child process: the picks (recommended articles) to render, and the template."""
 
     output_format: Literal["markdown", "html"]
     template: str
@@ -35,37 +33,31 @@ class TemplateRequest(Struct, frozen=True):
 
 
 def render_custom_template(request: TemplateRequest) -> str:
-    """Return the section of the picks in an editor's own template. Raises InputError."""
+    """Return the section of the picks (recommended articles), rendered by an editor's own template.
+
+    Raises InputError if the template fails or exceeds the limits.
+    """
+    content = msgspec.json.encode(request, enc_hook=message_text)
     try:
-        process = subprocess.run(
-            [sys.executable, "-m", "shortener.services.custom_template"],
-            input=msgspec.json.encode(request, enc_hook=message_text),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        status, output = run_limited("shortener.services.custom_template", content, cpu_seconds=CPU_SECONDS)
+    except LimitExceeded:
         raise InputError(
             Message(
                 "the picks template took longer than {seconds} seconds and was stopped; look for loops inside loops",
-                seconds=format(TIMEOUT_SECONDS, "g"),
+                seconds=str(CPU_SECONDS),
             )
         ) from None
-    text = process.stdout.decode()
-    if process.returncode == INVALID_TEMPLATE_STATUS:
+    text = output.decode()
+    if status == INVALID_TEMPLATE_STATUS:
         raise InputError(text)
-    if process.returncode:
-        raise InputError(Message("the picks template needs too much time or memory; look for loops inside loops"))
+    if status:
+        raise InputError(Message("the picks template needs too much memory; look for loops inside loops"))
     return text
 
 
 def main() -> int:
-    """Set the limits of this process, then render the request on standard input."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The parent enforces the time limit. If the parent is killed, the kernel ends this process.
-    resource.setrlimit(resource.RLIMIT_CPU, (int(TIMEOUT_SECONDS) + 1, int(TIMEOUT_SECONDS) + 1))
+    """Set the limits of this process, then render the request on standard input. Return the exit status."""
+    limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=TemplateRequest)
     render_picks = render.render_markdown if request.output_format == "markdown" else render.render_html
     try:

@@ -1,6 +1,7 @@
-"""Check whether a short-link domain reaches this installation, by a request to its public address.
+"""Check whether requests to a domain of short links reach this installation. It is done from outside, by a request.
 
-The request asks for an answer that only this installation can give: a nonce, signed with a key derived from its secret.
+The request contains a random text (nonce). Only this installation can answer it, by a signature with a key derived from
+its secret.
 """
 
 import hmac
@@ -29,7 +30,9 @@ DomainResult = Literal["answers", "elsewhere", "silent", "unknown", "private", "
 
 
 class DomainStatus(Struct, frozen=True):
-    """Result of the check of a domain; ``is_https`` says whether its short links begin with https."""
+    """Result of the check whether a domain reaches this installation. ``is_https`` says that its short links are https
+    URLs.
+    """
 
     host: str
     is_https: bool
@@ -37,15 +40,15 @@ class DomainStatus(Struct, frozen=True):
 
 
 def sign_nonce(nonce: str, *, secret: str) -> str:
-    """Return the answer of the installation with this secret to a nonce."""
+    """Return the signature of ``nonce`` with a key derived from ``secret``. It is the answer of the installation."""
     key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
     return hmac.digest(key, nonce.encode(), "sha256").hex()
 
 
 def check_domain(domain: Domain, *, secret: str, user_agent: str, resolver: Resolver = resolve_host) -> DomainStatus:
-    """Return whether a domain reaches the installation with this secret.
+    """Check whether requests to a domain reach the installation with this secret.
 
-    It takes a few seconds at most, besides the resolution of the name. Only public addresses are asked.
+    This takes a few seconds at most, besides the resolution of the name. Only public addresses are asked.
     """
     result = _request_answer(domain, secret=secret, user_agent=user_agent, resolver=resolver)
     return DomainStatus(domain.host, domain.scheme == "https", result)

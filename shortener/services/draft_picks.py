@@ -1,7 +1,7 @@
-"""The draft of a month's picks: articles chosen by the ranking and by editors' decisions, each with a short link.
+"""The draft of a month's picks: recommended articles, from the ranking and from editors' decisions, with short links.
 
-If a draft is built again, its articles keep their short links. The edits of
-its texts and order are in ``store/picks_edits.py``.
+If a draft is built again, its articles keep their short links. The edits of its texts and order are in
+``store/picks_edits.py``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,10 +29,11 @@ from shortener.store.picks_edits import PickText, SectionFormat, TemplateName
 
 
 class Draft(Struct, frozen=True):
-    """The picks of a month, the ranking that they come from, and the details of each article by URL.
+    """The draft of a month's recommended articles, the ranking that they come from, and the details of each article by
+    URL.
 
-    ``short_url`` of the details is '' for an article without a link. ``as_of`` is seconds of UTC epoch. ``template`` is
-    the one that the editors have chosen, ``own_templates`` are their own ones by format.
+    ``short_url`` in the details is '' for an article without a link. ``as_of`` is in seconds of the UTC epoch.
+    ``template`` is the one that the editors have chosen, ``own_templates`` are those they have written, by format.
     """
 
     month: str
@@ -45,7 +46,7 @@ class Draft(Struct, frozen=True):
 
 
 class DecisionReport(Struct, frozen=True):
-    """An editor's decision, for pages and files."""
+    """An editor's decision about an article, as pages and files show it."""
 
     action: Action
     reason: str
@@ -54,7 +55,7 @@ class DecisionReport(Struct, frozen=True):
 
 
 class MonthDecision(Struct, frozen=True):
-    """An editor's decision about an article in the picks of a month."""
+    """An editor's decision about an article in the recommended articles of a month."""
 
     month: str
     url: str
@@ -65,7 +66,10 @@ class MonthDecision(Struct, frozen=True):
 
 
 class DraftEntry(Struct, frozen=True):
-    """One article of the draft; ``ranked`` is its row of the ranking, which no decision changes."""
+    """One article in the draft of a month's recommended articles.
+
+    ``ranked`` is its row in the ranking, which decisions of editors do not change.
+    """
 
     url: str
     origin: Literal["list", "gem", "pinned", "chosen", "excluded"]
@@ -79,7 +83,7 @@ class DraftEntry(Struct, frozen=True):
 
 
 class DraftReport(Struct, frozen=True):
-    """The draft for pages and JSON."""
+    """The draft of a month's recommended articles, as pages and JSON show it."""
 
     month: str
     as_of: datetime
@@ -100,11 +104,11 @@ def build_draft(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """Return the picks of a month with the short links that they have so far; nothing is stored.
+    """Return the recommended articles of a month, with the short links that they have so far. Nothing is stored.
 
-    ``top`` and ``gems`` limit how many articles the ranking adds to the two lists; the defaults are the numbers that
-    editors have chosen for the month, or else those of the configuration. Raises InputError for an invalid
-    month, NotFound for a month without articles.
+    ``top`` and ``gems`` limit how many articles the ranking adds: its first ones, and its hidden gems (good articles
+    that few readers saw). By default they are the numbers that editors have chosen for the month, else those of the
+    configuration. Raises InputError for an invalid month, NotFound for a month without articles.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
@@ -121,7 +125,7 @@ def draft_from_ranking(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """Return the picks as ``build_draft`` does, from a ranking of the month."""
+    """Return the recommended articles of a month as ``build_draft`` does, from a ranking that was computed before."""
     month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
     if not ranking.articles and not month_decisions:
         raise NotFound(_no_articles_message(store, ranking, month, config=config, as_of=as_of))
@@ -142,7 +146,7 @@ def draft_from_ranking(
 
 
 def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> Draft:
-    """Add a short link for each picked article that has none in the month's draft; return the changed draft.
+    """Create a short link for each recommended article that has none in the draft of the month. Return the new draft.
 
     A retired or expired link is replaced. A new link belongs to no issue until an issue that contains it is added.
     """
@@ -161,9 +165,10 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
 
 
 def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
-    """Return the section of the picks, rendered with the given template or the chosen one. Raises InputError.
+    """Return the recommended articles as a section of an issue. Raises InputError.
 
-    A format without an own template has a bundled one.
+    ``template`` is the text of a template. By default it is the one that editors have written for the format, else the
+    bundled one.
     """
     template = draft.own_templates.get(output_format) if template is None else template
     if template is not None:
@@ -174,9 +179,9 @@ def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, 
 
 
 def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
-    """Return a draft for a preview, in which articles without a short link have ``link``.
+    """Return a draft of recommended articles for a preview. Articles without a short link get the URL ``link``.
 
-    With ``replace`` all articles have it, and every image is ``image``.
+    With ``replace`` all articles get it, and all images are ``image``.
     """
     details = {
         url: msgspec.structs.replace(
@@ -190,12 +195,12 @@ def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None,
 
 
 def template_request(draft: Draft, output_format: SectionFormat, template: str) -> TemplateRequest:
-    """Return the request that renders the section of the picks with an editor's own template."""
+    """Return the request to render the recommended articles with a template that editors have written."""
     return TemplateRequest(output_format, template, draft.picks, list(draft.details.values()))
 
 
 def report_draft(draft: Draft) -> DraftReport:
-    """Return the draft as a value for pages and files."""
+    """Return the draft of a month's recommended articles in the form that pages and files show."""
     selection = draft.picks
     return DraftReport(
         month=draft.month,
@@ -220,10 +225,10 @@ def decide(
     config: Config,
     now: int,
 ) -> Decision:
-    """Store and return a decision about the article with this URL or short URL; it changes no count.
+    """Store and return an editor's decision about the article with this URL or short URL. It changes no count.
 
     ``reason`` is None for a decision that will get its reason later. Raises NotFound if no issue of the month has the
-    article, InputError for an empty reason or editor.
+    article, InputError if reason or editor is empty.
     """
     decisions.check_month(month)
     if reason is not None and not reason.strip():
@@ -241,16 +246,16 @@ def decide(
 
 
 def report_month_decision(decision: Decision) -> MonthDecision:
-    """Return a stored decision as a value for commands and the API."""
+    """Return a stored decision in the form that commands and the API show."""
     return MonthDecision(
         decision.month, decision.url, decision.action, decision.reason, decision.who, to_datetime(decision.at)
     )
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the decision about an article in a month, or the only one if no month is given.
+    """Delete and return the decision about an article in ``month``. Without a month it must be the only one.
 
-    Raises NotFound, or InputError if decisions of several months exist and no month is given.
+    Raises NotFound, or InputError if no month is given and several months have a decision.
     """
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:
@@ -267,7 +272,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert a stored decision to the struct of the package ``ranking``, which does not depend on the store."""
+    """Convert a decision as stored to the struct of the package ``ranking``."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,
@@ -278,7 +283,7 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
 
 
 def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: Config, as_of: int) -> str:
-    """Return the message for a month without ranked articles, with the six latest months that have some."""
+    """Return the message for a month without ranked articles. It names the six latest months that have some."""
     months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
     months = sorted(set().union(*months_of_articles.values()), reverse=True)
     if month in months:
@@ -290,7 +295,7 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
 def _article_details(
     store: Store, month: str, urls: Iterable[str], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return the details of each article that the rendered section shows, by URL."""
+    """Return by URL the details of each article that the rendered section needs."""
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
     texts = picks_edits.texts_by_article(store, month)
@@ -310,7 +315,7 @@ def _article_details(
 
 
 def _embeddable_image(url: str) -> str | None:
-    """Return the image URL of an article, or None if it is empty or not allowed in a section."""
+    """Return the URL of an article's image; None if it is empty, or not safe in the rendered section."""
     try:
         render.sanitize_url(url)
     except InputError:
@@ -319,7 +324,7 @@ def _embeddable_image(url: str) -> str | None:
 
 
 def _active_short_url(url: str, link: Link | None, *, config: Config, now: int) -> str:
-    """Return the short URL of an article's link, or '' if it has none that redirects."""
+    """Return the short URL of an article's link; '' if it has no link, or if the link does not redirect."""
     if link and link.status == "active" and (link.expires_at is None or now < link.expires_at):
         return build_short_url(link.domain, link.code, domains=config.domains)
     # The URL of an article may be an adopted short link that has no target yet.
@@ -327,7 +332,7 @@ def _active_short_url(url: str, link: Link | None, *, config: Config, now: int) 
 
 
 def _add_link(store: Store, url: str, title: str, *, config: Config, now: int) -> int:
-    """Add a link on the default domain and return its id."""
+    """Create a short link on the default domain and return its id."""
     domain = config.domains[0]
     code = new_unused_code(store, domain, config=config)
     return links.add(store, domain.host, code, target=url, title=title, now=now)

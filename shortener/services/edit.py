@@ -1,4 +1,7 @@
-"""Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
+"""Corrections by editors: details of an issue and its articles, targets of links, and honeypot links.
+
+A honeypot link is one that readers do not see.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
@@ -30,11 +33,10 @@ def correct_issue(
     recipients: int | UnsetType | None = UNSET,
     confirmed: bool = False,
 ) -> None:
-    """Set the given fields of an issue; ``confirmed`` saves unlikely values too.
+    """Set the given fields of an issue. UNSET leaves a field unchanged, and None clears sending time or recipients.
 
-    UNSET leaves a field unchanged, None clears the sending time or the number of recipients; a title cannot be cleared.
-
-    A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError, Doubtful.
+    The title cannot be cleared. ``confirmed`` stores unlikely values too. A new sending time queues the issue's clicks
+    for reclassification. Raises NotFound, InputError, and Doubtful for unlikely values.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -55,7 +57,10 @@ def correct_issue(
 
 
 def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
-    """Change the canonical target of a link; its articles, decisions and draft links move to the new target."""
+    """Change the target of a link to the canonical URL ``target``.
+
+    Articles, editors' decisions and links of drafts that had the old URL get the new one.
+    """
     if target == link.target:
         return
     old = link.target or build_short_url(link.domain, link.code, domains=config.domains)
@@ -73,7 +78,7 @@ REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expir
 
 
 def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
-    """Return the last edit of each field of a link, as a dict, unless the edit cannot be reverted."""
+    """Return by field the last edit of a link, as a dict. Edits that cannot be reverted are left out."""
     last = {edit["field"]: edit for edit in links.list_edits(store, link.id)}
     # A target cannot become unknown again, because readers may have followed it.
     return {
@@ -84,9 +89,9 @@ def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
 
 
 def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
-    """Revert the last edit of a field of a link, made at ``at`` (seconds of UTC epoch), by a new edit.
+    """Revert the last edit of a field of a link by a new edit. ``at`` is its time (seconds of the UTC epoch).
 
-    Raises Conflict if that is not the last edit of the field.
+    Raises Conflict if another edit of the field was made since.
     """
     with store.transaction():
         edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
@@ -102,10 +107,10 @@ def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config
 def mark_honeypot(
     store: Store, slug: str, url: str, *, config: Config, who: str, now: int, is_honeypot: bool = True
 ) -> Link:
-    """Mark a link of an issue as a honeypot link, or unmark it, and return the changed link.
+    """Mark a link of an issue as a honeypot link, which readers do not see, or unmark it. Return the changed link.
 
-    The target of a marked link is no longer an article. A change queues the issue's clicks for reclassification.
-    Raises NotFound.
+    The target of a marked link is no longer an article. A change queues the issue's clicks for reclassification. Raises
+    NotFound.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -130,7 +135,7 @@ def _find_link(store: Store, issue: Issue, url: str, config: Config) -> Link:
 
 
 def _article_id_of_link(store: Store, issue: Issue, link: Link) -> int | None:
-    """Return the id of the article that a link has in an issue, or None."""
+    """Return the id of the article to which a link belongs in an issue, or None."""
     placements = issues.list_placements(store, issue.id)
     article_ids = (placement.article_id for placement in placements if placement.link_id == link.id)
     return next(article_ids, link.article_id)
@@ -150,8 +155,8 @@ def correct_article(
 ) -> Article:
     """Correct the given fields of the article with this short URL or target, and return the changed article.
 
-    A field that is None is unchanged. ``is_article=False`` removes the position. A new version of the issue does not
-    overwrite corrected fields. Raises NotFound, InputError.
+    None leaves a field unchanged. ``is_article=False`` removes the article from the ranked articles. A new version of
+    the issue does not overwrite corrected fields. Raises NotFound, InputError.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -171,10 +176,10 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for an article. A text or role that is None and a position that is UNSET stay unchanged.
+    """New values for an article of an issue. A text or role of None, and a position of UNSET, mean no change.
 
-    A position of None means that the target is not an article. The role is article, inline or other; it is set before
-    the position of any article.
+    A position of None means that the target is not an article. ``role`` is article, inline (a link in running text) or
+    other. All roles are set before the positions.
     """
 
     url: str
@@ -186,7 +191,10 @@ class ArticleEdit(Struct, frozen=True):
 
 
 def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config) -> None:
-    """Correct articles of an issue; values equal to the stored ones are not corrections. Raises NotFound."""
+    """Correct several articles of an issue. Only values that differ from the stored ones count as corrections.
+
+    Raises NotFound.
+    """
     edits = list(article_edits)
     with store.transaction():
         issue = issues.get(store, slug)
@@ -209,10 +217,10 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
-    """Make targets of an issue articles, inline links or other links, and mark their roles as corrected.
+    """Make link targets of an issue articles, inline links (in running text) or other links, and return them.
 
-    ``urls`` are short URLs or targets. A new version of the issue does not change the roles back. Raises NotFound,
-    InputError for an unknown role or without a URL.
+    ``urls`` are short URLs or targets. The roles count as corrected, so a new version of the issue does not change them
+    back. Raises NotFound, and InputError for an unknown role or without a URL.
     """
     if role not in ROLES:
         raise InputError(Message("{role}: unknown role; expected one of {names}", role=role, names=", ".join(ROLES)))
@@ -246,12 +254,15 @@ def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Artic
 
 
 def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
-    """Read the article from the store again after an edit."""
+    """Return the article as it is stored after an edit."""
     return next(stored for stored in issues.list_articles(store, issue.id) if stored.id == article.id)
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article, offsets: Mapping[int | None, int]) -> int:
-    """Return the position of an article among the articles, in the order of their ``offsets`` in the document."""
+    """Return the position that an article has among the articles of its issue, if they are in document order.
+
+    ``offsets`` has the place of each in the document.
+    """
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
         other.position is not None and offsets.get(other.id, 0) < own_offset
@@ -260,10 +271,10 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return a sort key for each article: the byte offset at which it first occurs in the output.
+    """Return by article id where the article first occurs in the document with short links, as a sort key.
 
-    If the output does not contain all short URLs as they are, as in a mail in base64, the key is the lowest placement
-    number. Placement numbers stay when an issue is edited, so they may not be in document order.
+    It is the byte offset of its first short URL. If not all short URLs are found, as in a mail in base64, it is the
+    lowest number at the end of its short URLs, which may differ from document order after an edit.
     """
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
@@ -278,12 +289,18 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
 
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article (None: it is no article) as a correction, and renumber the other articles."""
+    """Set the position of an article as an editor's correction, and renumber the other articles.
+
+    None means that it is not an article.
+    """
     _move_articles(store, issue, {article.id: position})
 
 
 def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id (None: it is no article) as corrections, and renumber the other articles."""
+    """Set positions by article id as an editor's corrections, and renumber the other articles.
+
+    None means that a target is not an article.
+    """
     _set_positions(store, issue, positions)
     for article in issues.list_articles(store, issue.id):
         if article.id in positions:
@@ -293,7 +310,7 @@ def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | Non
 
 
 def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id (None: it is no article), and renumber the other articles."""
+    """Set positions by article id, and renumber the other articles. None means that a target is not an article."""
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)

@@ -13,7 +13,9 @@ from shortener.store.links import Link, LinkField
 
 
 def find_domain(host: str | None, *, config: Config) -> Domain:
-    """Return the configured domain of a host; None means the first one. Raises InputError for an unknown host."""
+    """Return the configured domain with this host; None means the first domain. Raises InputError for an
+    unknown host.
+    """
     for domain in config.domains:
         if host is None or domain.host == host.strip().lower():
             return domain
@@ -25,7 +27,7 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
-    """Return host and code as they are stored. The domain need not be configured any more."""
+    """Return host and code in the form in which they are stored. The host may be a domain that was removed."""
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()
 
@@ -42,9 +44,9 @@ def add_link(
     forward: str | None = None,
     expires_at: int | None = None,
 ) -> Link:
-    """Create and return a short link of no issue; without ``code`` it gets a generated one.
+    """Create and return a short link that belongs to no issue. Without ``code`` its code is generated.
 
-    Raises InputError for a refused target, code or host, and Conflict for a taken code.
+    Raises InputError for a target, code or host that is not allowed, and Conflict for a code that is taken.
     """
     domain = find_domain(host, config=config)
     canonical = validate_target(target, config=config)
@@ -64,7 +66,10 @@ def add_link(
 
 
 def find_reusable(store: Store, target: str, *, config: Config, now: int, host: str | None = None) -> Link | None:
-    """Return the oldest active link of no issue with this target, or None. Raises InputError as ``add_link`` does."""
+    """Return the oldest active link to this target that belongs to no issue; None if there is none.
+
+    Raises InputError for a target or host that is not allowed.
+    """
     domain = find_domain(host, config=config)
     return links.find_by_target(store, domain.host, validate_target(target, config=config), now=now)
 
@@ -72,7 +77,10 @@ def find_reusable(store: Store, target: str, *, config: Config, now: int, host: 
 def change_link(
     store: Store, link: Link, changes: Mapping[LinkField, str | int | None], *, config: Config, who: str, now: int
 ) -> None:
-    """Change the given fields of a link in one transaction, and record each change. Raises TargetRefused."""
+    """Change fields of a link in one transaction. Each change is recorded in the link's history.
+
+    Raises TargetRefused for a target that is not allowed.
+    """
     with store.transaction():
         for field, value in changes.items():
             if field == "target":

@@ -1,6 +1,6 @@
-"""Edits of a month's draft of picks: its length, the texts and the order of its articles, and its template.
+"""Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-Each kind of edit has a struct that the history stores, and from which the edit can be undone.
+For each kind of edit there is a struct of the values before it, which is stored so that the edit can be undone.
 """
 
 from collections.abc import Sequence
@@ -23,90 +23,93 @@ MAX_TOP = 100
 
 
 class MonthSettings(Struct, frozen=True, tag="picks settings"):
-    """The settings of a month's picks."""
+    """The settings of a month's recommended articles at one time, from which an edit can be undone."""
 
     month: str
     settings: PicksSettings
 
     def reload(self, store: Store) -> "MonthSettings":
-        """Return the settings as they are now."""
+        """Return the settings of this month as they are stored now."""
         return month_settings(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these settings again."""
+        """Undo later changes: store these settings again."""
         picks_edits.save_settings(store, self.month, self.settings)
 
 
 class MonthText(Struct, frozen=True, tag="pick text"):
-    """The changed texts of an article in a month's picks."""
+    """The changed texts of an article in a month's recommended articles at one time, from which an edit can
+    be undone.
+    """
 
     month: str
     url: str
     text: PickText
 
     def reload(self, store: Store) -> "MonthText":
-        """Return the texts as they are now."""
+        """Return the texts of this article as they are stored now."""
         return month_text(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these texts again."""
+        """Undo later changes: store these texts again."""
         picks_edits.save_text(store, self.month, self.url, self.text)
 
 
 class MonthOrder(Struct, frozen=True, tag="picks order"):
-    """The order of a month's picks."""
+    """The order of a month's recommended articles (URLs) at one time, from which an edit can be undone."""
 
     month: str
     urls: tuple[str, ...]
 
     def reload(self, store: Store) -> "MonthOrder":
-        """Return the order as it is now."""
+        """Return the order of this month as it is stored now."""
         return month_order(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store this order again."""
+        """Undo later changes: store this order again."""
         picks_edits.save_order(store, self.month, self.urls)
 
 
 class FormatTemplate(Struct, frozen=True, tag="picks template"):
-    """The editors' own template of a format, None without one."""
+    """The template that editors have written for a format, from which an edit can be undone; None if there was none."""
 
     section_format: SectionFormat
     template: OwnTemplate | None
 
     def reload(self, store: Store) -> "FormatTemplate":
-        """Return the template as it is now."""
+        """Return the template of this format as it is stored now."""
         return format_template(store, self.section_format)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store this template again."""
+        """Undo later changes: store this template again."""
         picks_edits.save_template(store, self.section_format, self.template)
 
 
 def month_settings(store: Store, month: str) -> MonthSettings:
-    """Return the settings of a month's picks."""
+    """Return the stored settings of a month's recommended articles."""
     return MonthSettings(month, picks_edits.settings(store, month))
 
 
 def month_text(store: Store, month: str, url: str) -> MonthText:
-    """Return the changed texts of an article in a month's picks."""
+    """Return the stored texts that editors changed for an article in a month's recommended articles."""
     return MonthText(month, url, picks_edits.texts_by_article(store, month).get(url, PickText()))
 
 
 def month_order(store: Store, month: str) -> MonthOrder:
-    """Return the order of a month's picks; empty if no editor has changed it."""
+    """Return the stored order of a month's recommended articles; empty if no editor has changed it."""
     return MonthOrder(month, picks_edits.order(store, month))
 
 
 def format_template(store: Store, section_format: SectionFormat) -> FormatTemplate:
-    """Return the editors' own template of a format."""
+    """Return the template that editors have written for a format."""
     return FormatTemplate(section_format, picks_edits.own_templates(store).get(section_format))
 
 
 def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, blurb: str) -> None:
-    """Store the texts of an article for a month's picks; those of the article are not stored.
+    """Store changed texts of an article for a month's recommended articles.
 
-    A text may be empty, but for the title. Raises FieldError for an empty title or a text that is too long.
+    A text that equals the article's own is not stored. All but the title may be empty. Raises FieldError for an empty
+    title or a text that is too long.
     """
     texts = {name: " ".join(text.split()) for name, text in (("title", title), ("byline", byline), ("blurb", blurb))}
     for name, text in texts.items():
@@ -121,9 +124,10 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
 
 
 def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Store the order of a month's picks after the article was moved to a position of its list, counted from 1.
+    """Move an article to ``position`` (from 1) of its list of recommended articles, and store the new order of the
+    month.
 
-    A position beyond the end of the list is its last. Raises FieldError if the picks do not contain the article.
+    A position beyond the end means the last one. Raises FieldError if ``selection`` does not contain the article.
     """
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)
@@ -139,15 +143,15 @@ def _urls(entries: Sequence[Pick]) -> list[str]:
 
 
 def change_settings(store: Store, month: str, **changes: object) -> None:
-    """Store settings of a month's picks; those that are not given stay."""
+    """Change the given settings of a month's recommended articles; the others stay."""
     picks_edits.save_settings(store, month, msgspec.structs.replace(picks_edits.settings(store, month), **changes))
 
 
 def check_template(sample: TemplateRequest) -> None:
-    """Render a section with a template once, in a process with limits on time and memory, unless it is empty.
+    """Check that a template can be rendered, in a process with limits on time and memory. An empty one is not rendered.
 
-    That can take seconds: call it outside a transaction. Raises InputError if it fails, FieldError for a template that
-    is too long.
+    That can take seconds, so call it outside a transaction. Raises InputError if it fails, FieldError for a template
+    that is too long.
     """
     if len(sample.template.encode()) > MAX_TEMPLATE_BYTES:
         raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
@@ -156,6 +160,6 @@ def check_template(sample: TemplateRequest) -> None:
 
 
 def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:
-    """Store the editors' own template of a format, or delete it if the text is empty."""
+    """Store the template that editors have written for a format. If the text is empty, delete the template."""
     template = OwnTemplate(text, who, now) if text.strip() else None
     picks_edits.save_template(store, section_format, template)

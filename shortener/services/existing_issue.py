@@ -1,4 +1,4 @@
-"""Loading of the stored issue and links that the plan for adding an issue depends on."""
+"""Loading of the stored data that is compared with a document when an issue is added."""
 
 from shortener.config import Config
 from shortener.newsletter import stored_form
@@ -13,7 +13,10 @@ _MIN_OWN_FRACTION = 0.9  # of the links of an issue: a document that has them is
 
 
 def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, config: Config, now: int) -> ExistingIssue:
-    """Return the stored version of an issue, and the stored short links that its new document contains."""
+    """Return the stored version of an issue, if any, and the stored short links that its new document contains.
+
+    ``host`` is the domain of its short links.
+    """
     issue = issues.find(store, parsed.slug)
     short_links = _stored_short_links(store, parsed, config)
     own_links = links.list_by_issue(store, issue.id) if issue else []
@@ -49,7 +52,9 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the issue whose source or output this document is; None if it is the text of no issue."""
+    """Return the slug of the issue whose source or output (with short URLs) equals this document; None if there is
+    none.
+    """
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
     return same or _output_of(store, parsed, _stored_short_links(store, parsed, config), config)
@@ -58,7 +63,9 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _output_of(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose output this document is, possibly edited; None if it is no output."""
+    """Return the slug of the issue whose output (with short URLs) this document is, maybe edited; None if there is
+    none.
+    """
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

@@ -1,7 +1,7 @@
-"""The history of changes on pages, and their undoing.
+"""The history of changes that users made on pages, and their undoing.
 
-Each change is stored with the values before and after it. It can be undone as long as these values have not changed
-again.
+Each change is stored with the values before and after it. It can be undone as long as these values have not been
+changed again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,9 @@ MAX_READ_CHANGES = 100
 
 
 class IssueDetails(Struct, frozen=True, tag="details"):
-    """Title, sending time and number of recipients of an issue."""
+    """Title, sending time (seconds of the UTC epoch) and number of recipients of an issue at one time, for undoing an
+    edit.
+    """
 
     slug: str
     title: str
@@ -36,11 +38,11 @@ class IssueDetails(Struct, frozen=True, tag="details"):
     recipients: int | None
 
     def reload(self, store: Store) -> "IssueDetails":
-        """Return the details as they are now. Raises NotFound."""
+        """Return the details of this issue as they are stored now. Raises NotFound."""
         return issue_details(store, self.slug)
 
     def restore(self, store: Store, now: int) -> None:
-        """Change the issue's title, sending time and recipients back to these values.
+        """Undo later changes: store this title, sending time and number of recipients again.
 
         If the sending time changes, the issue's clicks are queued for reclassification.
         """
@@ -51,37 +53,37 @@ class IssueDetails(Struct, frozen=True, tag="details"):
 
 
 class IssueArticles(Struct, frozen=True, tag="articles"):
-    """The articles and other links of an issue, with their corrections."""
+    """The articles and other link targets of an issue at one time, for undoing an edit."""
 
     slug: str
     articles: tuple[Article, ...]
 
     def reload(self, store: Store) -> "IssueArticles":
-        """Return these articles as they are now. Raises NotFound."""
+        """Return these targets as they are stored now. Raises NotFound."""
         ids = {article.id for article in self.articles}
         now = issue_articles(store, self.slug)
         return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))
 
     def restore(self, store: Store, now: int) -> None:
-        """Change the issue's articles and other links back to these values."""
+        """Undo later changes: store these articles and other targets again."""
         for article in self.articles:
             fields = msgspec.structs.asdict(article)
             issues.update_article(store, fields.pop("id"), **fields)
 
 
 class MonthDecision(Struct, frozen=True, tag="decision"):
-    """The decision about an article in a month, or None."""
+    """The decision about an article in a month at one time, for undoing an edit; None if there was none."""
 
     month: str
     url: str
     decision: Decision | None
 
     def reload(self, store: Store) -> "MonthDecision":
-        """Return the decision as it is now."""
+        """Return the decision about this article as it is stored now."""
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store this decision again, or delete the present one if there was none."""
+        """Undo later changes: store this decision again, or delete the present one if there was none."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -98,19 +100,19 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
 
 
 class UserAccount(Struct, frozen=True, tag="user"):
-    """A user with role and password; ``user`` is None for a removed one."""
+    """A user with role and password at one time, for undoing an edit. ``user`` is None if the user did not exist."""
 
     name: str
     user: User | None
 
     def reload(self, store: Store) -> "UserAccount":
-        """Return the account as it is now."""
+        """Return the account with this name as it is stored now."""
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the role of this user again, or the whole user if it was removed. The user has to sign in again.
+        """Undo later changes: store the role of this user again, or the whole user after a removal.
 
-        Raises InputError for the last admin.
+        The user has to sign in again. Raises InputError if no admin would be left.
         """
         if self.user is None:
             remove_user(store, self.name)
@@ -121,32 +123,35 @@ class UserAccount(Struct, frozen=True, tag="user"):
 
 
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
-    """The statuses of links by link id, active or retired; ``who`` is written into their histories when restored."""
+    """The statuses of links (active or retired) at one time, by link id, for undoing an edit.
+
+    ``who`` is named in the history of the links when they are restored.
+    """
 
     statuses: dict[int, str]
     who: str = ""
 
     def reload(self, store: Store) -> "LinkStatuses":
-        """Return the statuses as they are now."""
+        """Return the statuses of these links as they are stored now."""
         return link_statuses(store, self.statuses)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these statuses again."""
+        """Undo later changes: store these statuses again."""
         for link in links.list_by_id(store, self.statuses):
             links.update_field(store, link, "status", self.statuses[link.id], who=self.who, now=now)
 
 
 class StoredSettings(Struct, frozen=True, tag="settings"):
-    """Stored settings by key. The value is None for a setting that is not stored, and therefore has its default."""
+    """Stored settings by key at one time, for undoing an edit. None means that the setting had its default value."""
 
     values: dict[str, str | None]
 
     def reload(self, store: Store) -> "StoredSettings":
-        """Return these settings as they are now."""
+        """Return these settings as they are stored now."""
         return stored_settings(store, self.values)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these settings again."""
+        """Undo later changes: store these settings again."""
         put_settings(store, self.values)
 
 
@@ -166,39 +171,42 @@ State = (
 
 
 def issue_details(store: Store, slug: str) -> IssueDetails:
-    """Return the details of an issue. Raises NotFound."""
+    """Return the stored title, sending time and number of recipients of an issue. Raises NotFound."""
     issue = issues.get(store, slug)
     return IssueDetails(slug, issue.title, issue.sent_at, issue.recipients)
 
 
 def issue_articles(store: Store, slug: str) -> IssueArticles:
-    """Return all articles and other links of an issue. Raises NotFound."""
+    """Return the stored articles and other link targets of an issue. Raises NotFound."""
     return IssueArticles(slug, tuple(issues.list_articles(store, issues.get(store, slug).id)))
 
 
 def month_decision(store: Store, month: str, url: str) -> MonthDecision:
-    """Return the decision about the article with this canonical URL in a month. Raises InputError."""
+    """Return the decision about the article with this canonical URL in a month.
+
+    Raises InputError for an invalid month.
+    """
     found = (decision for decision in decisions.list_by_month(store, month) if decision.url == url)
     return MonthDecision(month, url, next(found, None))
 
 
 def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
-    """Return the statuses of links."""
+    """Return the stored statuses of the links with these ids."""
     return LinkStatuses({link.id: link.status for link in links.list_by_id(store, ids)})
 
 
 def user_account(store: Store, name: str) -> UserAccount:
-    """Return the account of a user."""
+    """Return the stored account of the user with this name."""
     return UserAccount(name, accounts.find(store, name))
 
 
 def stored_settings(store: Store, keys: Iterable[str]) -> StoredSettings:
-    """Return the stored values of settings."""
+    """Return the stored values of the settings with these keys."""
     return StoredSettings(stored_values(store, keys))
 
 
 class Recorder:
-    """The result of ``recorded``: the id of the stored change, None if nothing was changed."""
+    """What ``recorded`` yields: the id of the stored change, None if nothing was changed."""
 
     change_id: int | None = None
 
@@ -207,7 +215,10 @@ class Recorder:
 def recorded(
     store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
 ) -> Iterator[Recorder]:
-    """Run the block in a transaction, and store a change that can be undone if ``state()`` differs afterwards."""
+    """Run the ``with`` block in a transaction. If it changes the value of ``state()``, store the change for undoing.
+
+    ``page`` and ``summary`` say where and what was changed, ``who`` by which user.
+    """
     recorder = Recorder()
     with store.transaction():
         before = state()
@@ -220,9 +231,10 @@ def recorded(
 
 
 def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
-    """Restore the values before a change. Raises Conflict if they have changed again or the change was undone.
+    """Undo a change: store the values before it again. ``who`` is the user who undoes it.
 
-    ``who`` undoes it. Raises InputError if no admin would be left.
+    Raises Conflict if the values were changed again or the change was undone before, InputError if no admin would be
+    left.
     """
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
     with store.transaction():
@@ -235,12 +247,15 @@ def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
 
 
 def list_changes(store: Store, page: str) -> list[PageChange]:
-    """Return the latest changes on a page, the latest first."""
+    """Return the last changes that were made on ``page``, the latest first."""
     return page_changes.list_latest(store, page, limit=MAX_LISTED_CHANGES)
 
 
 def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
-    """Return the latest changes of the decisions about an article, the latest first, from the pages of its months."""
+    """Return the last changes of the decisions about an article, the latest first.
+
+    ``pages`` are the pages of the months on which they were made.
+    """
     changes = (change for page in pages for change in page_changes.list_latest(store, page, limit=MAX_READ_CHANGES))
     concerned = [change for change in changes if _is_decision_about(msgspec.json.decode(change.after, type=State), url)]
     return sorted(concerned, key=lambda change: -change.id)[:MAX_LISTED_CHANGES]
@@ -255,9 +270,9 @@ def _encode(state: State) -> bytes:
 
 
 def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return both states, without the articles or settings that are equal in both.
+    """Return both states without their equal parts, where they are lists of articles or of settings.
 
-    States of other kinds are returned unchanged.
+    Other states are returned unchanged.
     """
     if isinstance(before, StoredSettings) and isinstance(after, StoredSettings):
         keys = [key for key, value in before.values.items() if after.values[key] != value]
@@ -280,7 +295,7 @@ def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, .
 
 
 def _is_unchanged(after: State, present: State) -> bool:
-    """Return whether the values after a change are still the present ones; the password of a user is not compared."""
+    """Return whether the state after a change is still the present one. The password of a user is not compared."""
     if isinstance(after, UserAccount) and isinstance(present, UserAccount) and after.user and present.user:
         return after.user.role == present.user.role and after.user.id == present.user.id
     return after == present

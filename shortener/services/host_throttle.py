@@ -1,4 +1,4 @@
-"""Throttle for link checks: one request at a time to each host, with a pause after it."""
+"""Throttle for link checks: only one request at a time goes to a host, and a pause follows it."""
 
 import random
 import threading
@@ -21,13 +21,14 @@ Above it, expired entries are removed, and then all results if there are still t
 
 
 class SlotTimeout(Exception):
-    """Raised when a request to a host would have to wait until after the deadline."""
+    """Raised when a request to a host would have to wait beyond the deadline."""
 
 
 class HostThrottle:
-    """Limits requests to one at a time for each host, and caches results. All checks of a process share one throttle.
+    """Limits requests to one at a time for each host, and caches results. All link checks of a process share one
+    throttle.
 
-    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; tests replace both.
+    ``clock`` returns monotonic seconds, ``host_interval`` is the pause after a request in seconds; tests replace both.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait until a request to this host or address (``key``) is allowed, and reserve it during the block.
+        """Wait until a request to the host or address ``key`` is allowed. No other one is allowed during the ``with``
+        block.
 
         ``deadline`` is in seconds of the clock. Raises SlotTimeout if the wait would last longer.
         """
@@ -69,7 +71,7 @@ class HostThrottle:
     def _seconds_until_free(self, key: str) -> float:
         """Return the seconds until the next request to a host or address is allowed.
 
-        The result is 1 while another thread holds it; the caller then tries again.
+        While another thread requests it, the result is 1: the caller then asks again.
         """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 

@@ -1,4 +1,4 @@
-"""Import of signals: the views, reads and fans that other platforms counted, matched to our articles.
+"""Import of signals: views, reads and fans (readers who applauded) that other platforms counted for our articles.
 
 A row identifies its article by URL, by the id of a Medium story, or by title.
 """
@@ -38,7 +38,9 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 
 
 class ParsedSignals(Struct, frozen=True):
-    """A parsed file: signals of known articles, rows of unknown articles, and errors by line number."""
+    """The content of a file of counts from other platforms: counts of known articles, unknown rows, and
+    errors by line.
+    """
 
     signals: tuple[Signal, ...]
     unmatched_rows: tuple[str, ...]
@@ -46,9 +48,9 @@ class ParsedSignals(Struct, frozen=True):
 
 
 def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config) -> ParsedSignals:
-    """Parse rows, each a line number and a dict of cells by column name.
+    """Parse the rows of a signals file: each is a line number and a dict of cells by column name. Nothing is stored.
 
-    The columns are some of url, id, title, views, reads and fans. An empty cell is an unknown count. Nothing is stored.
+    The columns are some of url, id, title, views, reads and fans. An empty cell means that the count is unknown.
     """
     articles = _ArticleIndex(store, config)
     signals_by_url: dict[str, tuple[int, Signal]] = {}
@@ -70,7 +72,7 @@ def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *,
 
 
 class _ArticleIndex:
-    """Look-up of article URLs by URL, Medium story id or title."""
+    """Finds the URLs of our articles by URL, Medium story id or title."""
 
     def __init__(self, store: Store, config: Config) -> None:
         self._store, self._config = store, config
@@ -84,9 +86,10 @@ class _ArticleIndex:
                 self._urls_by_medium_id.setdefault(medium_id, set()).add(article.url)
 
     def find_urls(self, row: Mapping[str, str]) -> list[str]:
-        """Return the article URLs that a row identifies: several if issues link to one Medium story by several URLs.
+        """Return the URLs of the article that a row identifies; empty for an unknown article.
 
-        The list is empty for an unknown article. Raises InputError for an invalid URL or an ambiguous title.
+        There are several if issues link to one Medium story by different URLs. Raises InputError for an invalid URL, or
+        a title that several articles have.
         """
         if raw_url := row.get("url", ""):
             url = self._resolve_url(raw_url)
@@ -100,7 +103,7 @@ class _ArticleIndex:
         return [] if raw_url or not title else self._find_by_title(title)
 
     def _resolve_url(self, url: str) -> str:
-        """Return the canonical target of a URL or short URL. Raises TargetRefused."""
+        """Return the canonical target URL of a URL or of a short URL. Raises TargetRefused."""
         key = parse_short_url(url, domains=self._config.domains) if "://" in url else None
         link = links.find(self._store, *key) if key else None
         return link.target if link and link.target else validate_target(url, config=self._config)
@@ -115,18 +118,18 @@ class _ArticleIndex:
 
 
 def _normalize_title(title: str) -> str:
-    """Return a title for comparison: its letters and digits, case-folded."""
+    """Return a title in a form for comparison: only its letters and digits, case-folded."""
     return "".join(c for c in title.casefold() if c.isalnum())
 
 
 def _medium_id(url: str) -> str:
-    """Return the story id of a Medium URL, or ''."""
+    """Return the story id in a URL of Medium; '' for any other URL."""
     match = _MEDIUM_ID.search(urlsplit(url).path.rstrip("/"))
     return match[1] if match else ""
 
 
 def _check_columns(row: Mapping[str, str]) -> None:
-    """Raise InputError unless the row can identify an article and has a column of counts."""
+    """Raise InputError if the row has no column that identifies an article or no column of counts."""
     if not {"url", "id", "title"} & row.keys() or not set(COUNT_COLUMNS) & row.keys():
         raise InputError("the first line has to name the column url (or title) and one or more of views, reads, fans")
     if not any(row.get(name) for name in ("url", "id", "title")):
@@ -134,7 +137,7 @@ def _check_columns(row: Mapping[str, str]) -> None:
 
 
 def _parse_counts(row: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
-    """Return views, reads and fans of a row, None if unknown. Raises InputError."""
+    """Return (views, reads, fans) of a row; None for a count that is unknown. Raises InputError."""
     views, reads, fans = (_parse_count(name, row.get(name, "")) for name in COUNT_COLUMNS)
     if views is not None and reads is not None and reads > views:
         raise InputError(f"{reads:,} reads of {views:,} views: there cannot be more reads than views")
@@ -142,7 +145,7 @@ def _parse_counts(row: Mapping[str, str]) -> tuple[int | None, int | None, int |
 
 
 def _parse_count(column: str, text: str) -> int | None:
-    """Return a count, with or without thousands separators, or None for an empty cell. Raises InputError."""
+    """Return the number in a cell, which may have thousands separators; None for an empty cell. Raises InputError."""
     if not text:
         return None
     digits = "".join(c for c in text if c.isdigit()) if _WHOLE_NUMBER.fullmatch(text) else ""
@@ -152,9 +155,9 @@ def _parse_count(column: str, text: str) -> int | None:
 
 
 def _add_signal(signals_by_url: dict[str, tuple[int, Signal]], line: int, signal: Signal) -> None:
-    """Add the counts that a line of the file has for an article.
+    """Add the counts in a line of the file to ``signals_by_url``.
 
-    Raises InputError if an earlier line has different counts for this article.
+    Raises InputError if an earlier line has other counts for the article.
     """
     first_line, first_signal = signals_by_url.setdefault(signal.url, (line, signal))
     if first_signal != signal:

@@ -1,4 +1,4 @@
-"""Data structures for adding an issue: the request, the stored data, and the plan of what will be stored."""
+"""Data structures for adding an issue: the request, the stored data, and the plan (what will be stored)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,10 @@ Targets = Mapping[ShortLinkKey, str]
 
 
 class LeftAloneLink(Struct, frozen=True):
-    """A link that keeps its URL: the line of the document, the URL (``text``), and the reason as a clause."""
+    """A link whose URL is not replaced: its line in the document, its URL (``text``), and the reason.
+
+    The reason completes "because", for example "it is a relative URL".
+    """
 
     line: int
     text: str
@@ -25,7 +28,7 @@ class LeftAloneLink(Struct, frozen=True):
 
 
 class AddRequest(Struct, frozen=True):
-    """A document to add as an issue, with the values that an editor entered; None if nothing was entered."""
+    """A document to add as an issue, with what an editor entered about it. None means that nothing was entered."""
 
     source: bytes
     filename: str
@@ -58,7 +61,9 @@ class AddRequest(Struct, frozen=True):
 
 
 class ExistingIssue(Struct, frozen=True):
-    """The stored data that a plan depends on: the issue if it exists, and the short links in its document."""
+    """The stored data with which a document is compared: the issue if it exists, and the short links in the
+    document.
+    """
 
     issue: Issue | None = None
     source: bytes = b""
@@ -77,9 +82,10 @@ class ExistingIssue(Struct, frozen=True):
 
 
 class PlannedLink(Struct):
-    """A short link of the issue; ``link_id`` is None for one that is new.
+    """A short link that the issue will have. ``link_id`` is None for a new one.
 
-    ``target`` differs from the stored target if the link is retargeted. ``article`` is the index of its article.
+    ``adopted`` says that the document already contained its short URL. ``retargeted`` says that its stored target
+    changes to ``target``. ``article`` is the index of its article in the plan.
     """
 
     key: ShortLinkKey
@@ -92,7 +98,7 @@ class PlannedLink(Struct):
 
 
 class PlannedArticle(Struct):
-    """A tracked target of the issue, with the fields to store; ``article_id`` is None for one that is new."""
+    """A link target that the issue will have, with the fields to store. ``article_id`` is None for a new one."""
 
     url: str
     position: int | None
@@ -107,7 +113,10 @@ class PlannedArticle(Struct):
 
 
 class PlannedPlacement(Struct, frozen=True):
-    """An occurrence of a link: indexes of the planned link and article, number, kind, text and part of a mail."""
+    """An occurrence of a link that the issue will have.
+
+    ``link`` and ``article`` are indexes in the plan; ``n`` is the number in the short URL.
+    """
 
     link: int
     article: int
@@ -118,7 +127,10 @@ class PlannedPlacement(Struct, frozen=True):
 
 
 class Occurrence(Struct):
-    """A link in the document, with the index of the planned link that replaces it, and its placement number."""
+    """A link in the document, with the short link that replaces it.
+
+    ``planned_link`` is the index of that short link in the plan, ``placement_number`` the number in its URL.
+    """
 
     link: DocumentLink
     target_key: str | None = None
@@ -131,7 +143,7 @@ class Occurrence(Struct):
 
 
 class IssuePlan(Struct, frozen=True):
-    """What adding an issue will store, and the document with short URLs."""
+    """What adding an issue will store, and ``output``, the document with short URLs."""
 
     slug: str
     issue_id: int | None
@@ -154,7 +166,7 @@ class IssuePlan(Struct, frozen=True):
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request with its parsed document, the slug, and the merge tag that the document had."""
+    """A request to add an issue, with its parsed document, its slug, and the recipient tag found in the document."""
 
     request: AddRequest
     document: Document

@@ -1,4 +1,4 @@
-"""Archiving issues that were sent, and removing drafts."""
+"""Archiving of issues that were sent, and removing of drafts (issues that were not sent)."""
 
 from shortener.errors import InputError
 from shortener.messages import Message
@@ -7,9 +7,9 @@ from shortener.store.issues import Article, Issue
 
 
 def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> None:
-    """Hide a sent issue from lists and comparisons, or show it again; it still redirects and is ranked.
+    """Hide a sent issue from lists and comparisons; with ``undo`` show it again. It still redirects and is ranked.
 
-    Raises NotFound, InputError for an issue that was not sent.
+    Raises NotFound, and InputError for an issue that was not sent.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -21,10 +21,10 @@ def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> N
 
 
 def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
-    """Take a draft back: its links are retired and its codes are not given out again.
+    """Remove a draft. Its links are retired, and its codes are not given out again.
 
-    It can be restored until its rows are deleted, after ``issues.REMOVED_DAYS`` days. Raises NotFound, InputError for
-    an issue that was sent or is scheduled.
+    It can be restored for ``issues.REMOVED_DAYS`` days. Raises NotFound, and InputError for an issue that was sent or
+    is scheduled.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -41,7 +41,7 @@ def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
 
 
 def restore_issue(store: Store, slug: str, *, who: str, now: int) -> None:
-    """Bring a removed draft back, with the links that were retired with it. Raises NotFound, InputError."""
+    """Restore a removed draft, and activate the links that were retired with it. Raises NotFound, InputError."""
     with store.transaction():
         issue = issues.get(store, slug)
         if issue.removed_at is None:
@@ -51,12 +51,16 @@ def restore_issue(store: Store, slug: str, *, who: str, now: int) -> None:
 
 
 def stored_targets(store: Store, slug: str) -> list[Article]:
-    """Return the tracked targets of an issue. Raises NotFound."""
+    """Return all stored link targets of an issue, articles and others. Raises NotFound."""
     return issues.list_articles(store, issues.get(store, slug).id)
 
 
 def _set_link_status(store: Store, issue: Issue, *, old: str, new: str, who: str, now: int) -> None:
-    """Change the status of the links that belong to an issue and that no other issue contains."""
+    """Change the status of the links of an issue from ``old`` to ``new``.
+
+    Links that another issue contains as well, and links that were retired before the issue was removed, stay as they
+    are.
+    """
     for link in links.list_by_issue(store, issue.id):
         if link.issue_id != issue.id or link.status != old:
             continue
@@ -68,7 +72,7 @@ def _set_link_status(store: Store, issue: Issue, *, old: str, new: str, who: str
 
 
 def _was_retired_at(store: Store, link_id: int, at: int) -> bool:
-    """Return whether a link was retired when its issue was removed, and not by itself before."""
+    """Return whether the link was retired at the time ``at`` (seconds of the UTC epoch), when its issue was removed."""
     edits = links.list_edits(store, link_id)
     last = next((edit for edit in reversed(edits) if edit["field"] == "status"), None)
     return last is not None and last["new"] == "retired" and last["at"] == at

@@ -1,6 +1,6 @@
-"""Link checks: whether targets answer, with limits on time, size and number, and never inside a private network.
+"""Link checks: whether the targets of links answer. Time, size and number of requests are limited.
 
-Only the status and the Location header of a response are used.
+No request goes to a private network. Only the status and the Location header of a response are used.
 """
 
 import queue
@@ -51,7 +51,9 @@ CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 
 
 class LinkStatus(Struct, frozen=True):
-    """The result of checking one target; ``text`` describes it, with ``number`` in its placeholder of that name."""
+    """The result of checking one target. ``text`` is a message in which ``number`` replaces the placeholder of that
+    name.
+    """
 
     target: str
     result: CheckResult
@@ -60,7 +62,7 @@ class LinkStatus(Struct, frozen=True):
 
     @property
     def message(self) -> Message:
-        """The description for an editor."""
+        """The message for an editor."""
         return Message(self.text, number=self.number)
 
 
@@ -75,7 +77,7 @@ def check_links(
     timeout_seconds: float = TOTAL_TIMEOUT_SECONDS,
     results: dict[str, LinkStatus] | None = None,
 ) -> tuple[LinkStatus, ...]:
-    """Request each target and return the results in the same order, after about ``timeout_seconds`` at most.
+    """Request each target, and return the results in the same order. It takes about ``timeout_seconds`` at most.
 
     A target that answered recently is not requested again. Each result is added to ``results``, by target, as soon as
     it is known. ``resolver``, ``is_allowed`` and ``ports`` are replaced in tests, which have a network of their own.
@@ -95,7 +97,7 @@ def check_links(
 
 
 def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], None], *, deadline: float) -> None:
-    """Check groups of targets in threads until the deadline; a thread that hangs in a system call is abandoned."""
+    """Check groups of targets in threads until the deadline (monotonic seconds). A thread that hangs is abandoned."""
     waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
     for group in groups:
         waiting.put(group)
@@ -118,7 +120,7 @@ def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], 
 
 
 class LinkChecker(Struct, frozen=True):
-    """Checks targets until ``deadline``, in seconds of the monotonic clock."""
+    """Checks targets until ``deadline`` (monotonic seconds)."""
 
     user_agent: str
     throttle: HostThrottle
@@ -128,7 +130,9 @@ class LinkChecker(Struct, frozen=True):
     deadline: float
 
     def check_host(self, targets: list[str], results: dict[str, LinkStatus]) -> None:
-        """Check the targets of one host one after the other until the deadline, and add each status to ``results``."""
+        """Check the targets on one host one after the other until the deadline. Each result is added to ``results``, by
+        target.
+        """
         for target in targets:
             try:
                 results[target] = self.check(target)
@@ -136,7 +140,9 @@ class LinkChecker(Struct, frozen=True):
                 return
 
     def check(self, target: str) -> LinkStatus:
-        """Check one target; follow redirects while their addresses are allowed. Raises SlotTimeout at the deadline."""
+        """Check one target. Redirects are followed while their addresses are allowed. Raises SlotTimeout at the
+        deadline.
+        """
         url, remaining = target, TARGET_TIMEOUT_SECONDS
         try:
             for _ in range(MAX_REDIRECTS + 1):
@@ -163,7 +169,7 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
-        """Return the result of a check for an HTTP status, and cache it if the target answered."""
+        """Return the result of a check from the HTTP status of the response. If the target works, cache the status."""
         if status < 400:
             self.throttle.cache_answer(target, status)
             return LinkStatus(target, "answers", ANSWERS, status)
@@ -174,7 +180,10 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("answers with {number}"), status)
 
     def _resolve_allowed(self, url: str) -> tuple[str, str]:
-        """Return the host of a URL and one of its addresses, if all are allowed. Raises AddressRefused, OSError."""
+        """Return (host of the URL, one of its IP addresses), if all its addresses are allowed.
+
+        Raises AddressRefused, OSError.
+        """
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         if DEFAULT_PORTS.get(parts.scheme) != port:
@@ -182,7 +191,10 @@ class LinkChecker(Struct, frozen=True):
         return host, resolve_allowed(host, port, resolver=self.resolver, is_allowed=self.is_allowed)
 
     def _send_request(self, url: str, address: str, deadline: float) -> tuple[int, str]:
-        """Return status and Location of one request to a checked address. Raises OSError, HTTPException."""
+        """Send one request to ``address``, which was checked. Return the status and the Location header.
+
+        Raises OSError, HTTPException.
+        """
         response = send_request(
             url,
             address=address,

@@ -1,4 +1,4 @@
-"""The choice of a code for a new short link."""
+"""Choosing of the code of a new short link."""
 
 from shortener.codes import generate_code, normalize_code
 from shortener.config import Config, Domain
@@ -8,7 +8,9 @@ from shortener.store import Store, links
 
 
 def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config: Config) -> str:
-    """Return ``custom_code`` in its stored form, or a new random code if it is None. Raises CodeRefused."""
+    """Return ``custom_code`` in the form in which it is stored, or a new random code if it is None. Raises
+    CodeRefused.
+    """
     if custom_code is None:
         return new_unused_code(store, domain, config=config)
     code = _normalize(custom_code, domain)
@@ -20,12 +22,14 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
 
 
 def _is_reserved(code: str, *, config: Config) -> bool:
-    """Return whether a code begins a path of another shortener's API that is enabled."""
+    """Return whether paths of another shortener's API begin with this code. Such codes cannot be used while that API is
+    on.
+    """
     return code in {path.strip("/") for path in config.api.compatible_paths}
 
 
 def new_unused_code(store: Store, domain: Domain, *, config: Config) -> str:
-    """Return a random code that no link of the domain has, in the domain's stored case.
+    """Return a random code that no link of the domain has.
 
     Call it inside the transaction that stores the link, so that no other process takes the code in between. Raises
     CodeRefused if no code is free.

@@ -1,4 +1,6 @@
-"""Creation of an issue in steps: an upload, its review with the editor's corrections, and the issue."""
+"""Creation of an issue in steps: an editor uploads a text, reviews and corrects what was found in it, and creates the
+issue.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
@@ -33,8 +35,6 @@ from shortener.store import Store, issues, uploads
 from shortener.store.issues import Issue
 from shortener.store.uploads import Upload
 
-PASTED_NAME = "issue.md"
-"""File name from which the format of pasted text is derived."""
 UNNAMED_FILES = frozenset(
     (
         "campaign", "content", "document", "draft", "email", "export", "index", "input", "issue", "mail", "message",
@@ -51,10 +51,10 @@ KnownChoice = Literal["", "update", "copy"]
 
 
 class Choices(Struct, frozen=True, omit_defaults=True):
-    """What an editor entered about an upload. ``suggested_slug`` is used while ``slug`` is ''.
+    """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
 
-    If an issue has this text or slug already, ``known_slug`` is its slug. ``known`` then says whether the upload
-    updates this issue or becomes a copy of it; '' as long as the editor has not decided.
+    If an issue with this text or slug exists, ``known_slug`` is its slug. ``known`` then says whether the upload
+    updates that issue or becomes a copy of it; it is '' until the editor has decided. ``targets`` are by short URL.
     """
 
     title: str = ""
@@ -68,10 +68,11 @@ class Choices(Struct, frozen=True, omit_defaults=True):
 
 
 class Review(Struct, frozen=True):
-    """What will be created from an upload.
+    """What will be created from an uploaded text.
 
-    ``rows`` are the targets in reading order. ``known_issue`` is the issue that has this text or slug already, with the
-    editor's choice for it. ``own_targets`` are the entered targets of short links in the text.
+    ``rows`` are the link targets in reading order. ``known_issue`` is the existing issue with this text or slug, and
+    ``known`` the editor's choice about it. ``own_targets`` are the targets that were entered for short links in the
+    text.
     """
 
     upload: Upload
@@ -89,7 +90,10 @@ class Review(Struct, frozen=True):
 def add_upload(
     store: Store, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, who: str, now: int
 ) -> int:
-    """Store a text for review and return the upload's id. Raises InputError if it is not an issue."""
+    """Store a text for review and return the id of the upload.
+
+    ``targets`` are those of short links in it, by short URL. Raises InputError if the text is not an issue.
+    """
     choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=bounded_targets(targets))
     with store.transaction():
         return uploads.add(store, who=who, name=name, source=source, choices=encode_choices(choices), now=now)
@@ -98,7 +102,7 @@ def add_upload(
 def replace_text(
     store: Store, upload: Upload, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, now: int
 ) -> None:
-    """Replace the text of an upload; the editor's choices stay. Raises InputError, Conflict."""
+    """Replace the text of an upload; what the editor has entered stays. Raises InputError, Conflict."""
     choices = choices_of(upload)
     if source != upload.source:
         choices = replace(choices, suggested_slug=_suggest_slug(source, name, config, now), known="", known_slug="")
@@ -108,23 +112,23 @@ def replace_text(
 
 
 def save_choices(store: Store, upload: Upload, choices: Choices, *, now: int) -> None:
-    """Store an editor's choices. Raises Conflict if the upload was changed since it was read."""
+    """Store what an editor entered about an upload. Raises Conflict if the upload was changed since it was read."""
     with store.transaction():
         uploads.update(store, upload, name=upload.name, source=upload.source, choices=encode_choices(choices), now=now)
 
 
 def choices_of(upload: Upload) -> Choices:
-    """Return what an editor entered about an upload."""
+    """Return what an editor has entered about an uploaded text."""
     return msgspec.json.decode(upload.choices, type=Choices)
 
 
 def encode_choices(choices: Choices) -> bytes:
-    """Return choices as an upload stores them."""
+    """Return what an editor entered about an upload, in the form in which it is stored."""
     return msgspec.json.encode(choices)
 
 
 def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[str, str]:
-    """Return a copy of the targets by short URL. Raises FieldError if there are more than MAX_TARGETS."""
+    """Return a copy of ``targets`` (by short URL). Raises FieldError if there are more than MAX_TARGETS."""
     if len(targets) > MAX_TARGETS:
         message = Message("this has more than {limit} short links; leave out those of other issues", limit=MAX_TARGETS)
         raise FieldError(message, field=field)
@@ -132,8 +136,8 @@ def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[
 
 
 def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
-    """Return a slug from the name of the file, else from the title, else from the date. Raises InputError."""
-    parsed = parse_request(AddRequest(source=source, filename=name or PASTED_NAME, slug="x"), config=config)
+    """Return a slug made from the name of the file, else from the title, else from the date. Raises InputError."""
+    parsed = parse_request(AddRequest(source=source, filename=name or newsletter.PASTED_NAME, slug="x"), config=config)
     stem = PurePath(name).name.partition(".")[0].removesuffix("_out")
     slug = slug_from_title(stem)
     if not slug or slug in UNNAMED_FILES:
@@ -143,7 +147,7 @@ def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
 
 
 def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Review:
-    """Return what would be created from an upload. Raises InputError, Conflict."""
+    """Return what would be created from an upload, with the editor's corrections. Raises InputError, Conflict."""
     choices = choices_of(upload)
     request = _request(upload, choices, config=config)
     parsed = parse_request(request, config=config)
@@ -174,10 +178,10 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 
 
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return the request to add the issue.
+    """Return the request to add the issue, with what the editor entered.
 
-    Corrections of an article are stored under its short URL as long as its link has no target. They are returned under
-    the target if the editor has entered one since.
+    An article whose link has no target is identified by its short URL. If the editor has entered the target since then,
+    the corrections of the article are returned under the target.
     """
     targets = {}
     for short_url, target in choices.targets.items():
@@ -189,7 +193,7 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
         edits.append(replace(edit, url=targets.get(edit_key, edit.url)) if edit_key else edit)
     return AddRequest(
         source=upload.source,
-        filename=upload.name or PASTED_NAME,
+        filename=upload.name or newsletter.PASTED_NAME,
         slug=choices.slug or choices.suggested_slug,
         title=choices.title or None,
         targets=targets,
@@ -198,14 +202,16 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
 
 
 def _known_issue(store: Store, parsed: ParsedRequest, config: Config) -> Issue | None:
-    """Return the issue that has this text, or else this slug; None if there is none or it was removed."""
+    """Return the existing issue with this text, else the one with this slug; None if there is none or it
+    was removed.
+    """
     slug = find_known_issue(store, parsed, config)
     issue = issues.find(store, slug) if slug is not None else issues.find(store, parsed.slug)
     return issue if issue is not None and issue.removed_at is None else None
 
 
 def _free_slug(store: Store, slug: str) -> str:
-    """Return the slug, with a number behind it if an issue has it already."""
+    """Return ``slug``; if an issue has it already, with a number appended."""
     free, number = slug, 2
     while issues.find(store, free) is not None:
         free = f"{slug[: MAX_SLUG_LENGTH - 7]}-{number}"
@@ -214,7 +220,7 @@ def _free_slug(store: Store, slug: str) -> str:
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:
-    """Return the choices with the corrections in a submitted list of rows added."""
+    """Return the editor's choices, with the corrections in a submitted form added."""
     new = find_corrections(review.rows, submitted)
     shown = {row.url: row for row in review.rows}
     return replace(choices, edits=merge_corrections(review.request.corrections, new, shown=shown))
@@ -223,7 +229,7 @@ def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) 
 def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> AddResult:
     """Create or update the issue of a reviewed upload, and delete the uploaded text.
 
-    Raises FieldError if the editor has to say first what happens to an issue that has this text or slug.
+    Raises FieldError if an issue with this text or slug exists and the editor has not said what to do about it.
     """
     with store.transaction():
         upload = uploads.get(store, upload.id)

@@ -1,4 +1,4 @@
-"""The articles of a plan: matched with the stored articles, corrected by editors, and numbered."""
+"""The articles that an issue will have: matched with the stored ones, corrected by editors, and numbered."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -15,10 +15,10 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Return, by new target, the stored target that it replaces because an editor changed the URL in the document.
+    """Find targets whose URL was changed in the document. Return the stored target by the new one that replaces it.
 
-    A new target replaces a stored one if the document no longer contains the stored one, and both have the same title
-    or the same link text. No other target may have this title or text, and the link of the stored target must belong to
+    A new target replaces a stored one under these conditions: the document does not contain the stored one any more;
+    both have the same title or link text; no other target has this text; and the link of the stored target belongs to
     this issue only.
     """
     if existing.issue is None:
@@ -38,7 +38,7 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
 
 
 def _is_own(article: Article, existing: ExistingIssue) -> bool:
-    """Return whether a stored target has exactly one short link, and no other issue uses this link."""
+    """Return whether a stored target has exactly one short link, and only this issue contains that link."""
     issue_id = existing.issue.id if existing.issue else None
     link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
     own = [link for link in existing.links if link.id in link_ids]
@@ -60,7 +60,10 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the URL for each title or link text that only one URL has; titles come first."""
+    """Return by title or link text the URL that has it. Texts that several URLs have are left out.
+
+    ``texts`` has the texts of each URL.
+    """
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
         for value in values:
@@ -76,7 +79,10 @@ def plan_articles(
     retargets: Mapping[str, str],
     corrections: Sequence[ArticleEdit],
 ) -> list[PlannedArticle]:
-    """Return the targets of the document in document order, with corrected fields; articles have positions 1 to N."""
+    """Return the link targets of the document in document order, with the fields that editors have corrected.
+
+    ``retargets`` is the result of ``find_retargets``. Articles get the positions 1 to N.
+    """
     stored = {article.url: article for article in existing.articles}
     planned = [
         _plan_article(target, stored.get(target.key) or stored.get(retargets.get(target.key, "")))
@@ -112,7 +118,7 @@ def _plan_article(target: ExtractedArticle, stored: Article | None) -> PlannedAr
 
 
 def _number(planned: Sequence[PlannedArticle]) -> None:
-    """Give the articles positions in document order; an article whose position an editor set keeps it."""
+    """Give the articles positions in document order. An article keeps a position that an editor has set."""
     articles = [article for article in planned if article.role == "article"]
     pinned = [article for article in articles if "position" in article.corrected_fields.split() and article.position]
     order = [article for article in articles if article not in pinned]
@@ -133,7 +139,10 @@ def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]
 
 
 def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
-    """Apply the edited fields that differ from the planned ones, and mark them as corrected: roles before positions."""
+    """Apply an editor's edits that differ from the planned fields, and mark these fields as corrected.
+
+    Roles are set before positions.
+    """
     by_url = {article.url: article for article in planned}
     found = [(by_url[edit.url], edit) for edit in edits if edit.url in by_url]
     for article, edit in found:
@@ -153,7 +162,7 @@ def _mark(article: PlannedArticle, *fields: str) -> None:
 
 
 def _correct_role(planned: Sequence[PlannedArticle], article: PlannedArticle, role: Role) -> None:
-    """Set the role of a target; a new article gets its position in document order."""
+    """Set the role of a link target. A target that becomes an article gets its position in document order."""
     place = {other.url: number for number, other in enumerate(planned)}
     order = sorted((other for other in planned if other.position and other is not article), key=_position)
     if role == "article":
@@ -164,7 +173,7 @@ def _correct_role(planned: Sequence[PlannedArticle], article: PlannedArticle, ro
 
 
 def _move(planned: Sequence[PlannedArticle], moves: Iterable[tuple[PlannedArticle, int | None]]) -> None:
-    """Put targets at their new positions; one with the position None is no article any more."""
+    """Put articles at new positions. None means that a target is not an article any more."""
     moved = {article.url: (article, position) for article, position in moves if position != article.position}
     order = sorted((other for other in planned if other.position and other.url not in moved), key=_position)
     for article, position in sorted(moved.values(), key=_new_position):

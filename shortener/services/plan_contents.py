@@ -1,4 +1,4 @@
-"""Preview of a plan: the contents that the issue will have, before anything is stored."""
+"""Preview of an issue: the contents that it will have, before anything is stored."""
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from shortener.short_urls import build_short_url
 
 
 class PlanContents(Struct, frozen=True):
-    """The future contents of an issue, its targets that are no articles, and what is new."""
+    """The contents that an issue will have, its link targets that are not articles, and what is new."""
 
     issue: IssueContents
     other_links: tuple[ArticleContents, ...]
@@ -34,7 +34,7 @@ class PlanContents(Struct, frozen=True):
 
 
 def plan_contents(plan: IssuePlan, *, config: Config) -> PlanContents:
-    """Return what a plan will store, as the structs that describe a stored issue."""
+    """Return what will be stored for an issue, in the structs that describe a stored issue."""
     short_urls = [build_short_url(*link.key, domains=config.domains) for link in plan.links]
     todo = tuple(url for url, link in zip(short_urls, plan.links, strict=True) if link.target is None)
     placed: dict[int, dict[str, list[PlacementContents]]] = {}

@@ -1,4 +1,4 @@
-"""Planning of an issue: what will be stored is computed from the document, the store and the request."""
+"""Planning of an issue: from the document, the store and the request it is computed what will be stored."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -43,11 +43,11 @@ def plan_issue(
     config: Config,
     reread: bool = False,
 ) -> IssuePlan:
-    """Return the plan for adding an issue: what will be stored, and the document with short URLs. It stores nothing.
+    """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
 
-    ``codes`` yields unused codes of ``domain``. With ``reread``, the document is read again although it is unchanged.
-    Raises InputError. Raises Conflict if a short link has another target, or if the document is the output of another
-    issue.
+    ``codes`` yields unused codes of ``domain``. With ``reread``, a document that is unchanged is read again as well.
+    Raises InputError. Raises Conflict if a short link has another target, or if the document already has the short
+    links of another issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -129,7 +129,11 @@ def _placements(
 
 
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
-    """Return the merge tag of the request, else of the document, else of the stored output; '' for none."""
+    """Return the recipient tag to add to short URLs: that of the request, else of the document, else of the stored
+    output.
+
+    It is the merge tag for a token of the recipient; '' for none.
+    """
     tag = parsed.request.recipient_tag
     if tag is not None:
         return newsletter.check_recipient_tag(tag) if tag else ""
@@ -142,7 +146,9 @@ def _stored_tag(existing: ExistingIssue, config: Config) -> str:
 
 
 def stored_source(request: AddRequest, format: str) -> bytes:
-    """Return the document in the form in which it is stored: of a mail, without the headers that can name a person."""
+    """Return the document in the form in which it is stored. From a mail, headers that can name a person
+    are removed.
+    """
     return newsletter.stored_form(request.source) if format == "eml" else request.source
 
 
@@ -153,7 +159,11 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request changes nothing: document (source or output) and values are the stored ones."""
+    """Return whether the request changes nothing.
+
+    The document must be the stored one, with or without short links, and all values of the request must be stored
+    already.
+    """
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
         return False
@@ -168,7 +178,7 @@ def _is_unchanged(
 
 
 def _entered(request: AddRequest) -> dict[str, Any]:
-    """Return the values of the issue that an editor entered, by field name."""
+    """Return the fields of the issue that an editor entered in the request, by name."""
     values = {"title": request.title, "sent_at": request.sent_at, "recipients": request.recipients}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -176,7 +186,11 @@ def _entered(request: AddRequest) -> dict[str, Any]:
 def _fields(
     parsed: ParsedRequest, existing: ExistingIssue, extracted: ExtractedIssue, output: bytes, domain: Domain
 ) -> dict[str, Any]:
-    """Return the fields of the issue to store."""
+    """Return the fields of the issue to store, by name.
+
+    For a new issue they are what the editor entered, else what was found in the document. For a stored issue they are
+    only what changes.
+    """
     request, document = parsed.request, parsed.document
     source = stored_source(request, document.format)
     stored_output = newsletter.stored_form(output) if document.format == "eml" else output
@@ -211,9 +225,10 @@ def _plan_honeypot(
     domain: Domain,
     codes: Iterator[str],
 ) -> PlannedLink | None:
-    """Return the stored honeypot link, or a new one if it was requested, or None.
+    """Return the honeypot link (one that readers do not see) of the issue: the stored one, else a new one if requested.
 
-    A document made from another issue's output contains that issue's honeypot link; it gets a honeypot link of its own.
+    Return None if there is none. A document that was copied from another issue contains that issue's honeypot link; it
+    gets one of its own.
     """
     stored = _stored_honeypot(existing)
     if stored is not None:
@@ -233,7 +248,10 @@ def _write(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return the document with short URLs, and the HTML that was inserted for a new honeypot link ('' for none)."""
+    """Return the document with short URLs, and the HTML of a new honeypot link that was inserted ('' for none).
+
+    A honeypot link is one that readers do not see. ``tag`` is added to each short URL for a token of the recipient.
+    """
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]
@@ -249,7 +267,7 @@ def _write(
 
 
 def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
-    """Return one message for each link that is not shortened, in the order of the document."""
+    """Return the links that are not replaced by short links, with the reasons, in document order."""
     untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
     return tuple(sorted([*untouched, *left], key=_line))
 
@@ -266,7 +284,7 @@ def _warnings(
     articles: Sequence[PlannedArticle],
     retargets: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield warnings, one line each, about what an editor should check before the issue is sent."""
+    """Yield warnings of one line about what an editor should check before the issue is sent."""
     yield from parsed.document.warnings
     for new, old in retargets.items():
         yield Message("{old}: the link leads to {new} now", old=old, new=new)

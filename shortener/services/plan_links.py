@@ -1,4 +1,6 @@
-"""The links of a plan: each link's target, short link and placement number."""
+"""The links that an issue will have: for each link in the document its target, its short link, and the number in its
+URL.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -24,7 +26,7 @@ _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 
 def left_alone_lines(links: Iterable[LeftAloneLink]) -> tuple[str, ...]:
-    """Return a message for each link that is left alone: line number, URL (truncated if long) and reason."""
+    """Return a line of text for each link that is not replaced: line number, URL (truncated if long) and reason."""
     return tuple(
         Message("line {line}: {url}: {reason}", line=link.line, url=_shorten(link.text), reason=link.reason)
         for link in links
@@ -38,9 +40,10 @@ def _shorten(url: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
-    """Return the links of the document with their targets, then the skipped links, and those that are left alone.
+    """Find the target of each link in the document. Return (links, skipped links, links left alone).
 
-    Raises Conflict for a short link that has another target.
+    Skipped are links that the configuration excludes, left alone those that cannot or must not be replaced. ``targets``
+    are those given for short links in the document. Raises Conflict if such a short link has another target.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -80,7 +83,10 @@ def _skip_pattern(url: str, config: Config) -> str | None:
 def _match_short_link(
     occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
 ) -> None:
-    """Mark a link that is one of our short links as adopted, or as a honeypot link. Raises Conflict."""
+    """Record that a link in the document is already one of our short links, maybe the one that readers do not see.
+
+    Raises Conflict if its target differs from the one in ``targets``.
+    """
     link = existing.short_links.get(key)
     if link is not None and link.honeypot:
         occurrence.honeypot = True
@@ -104,7 +110,7 @@ def _match_short_link(
 
 
 def _placement_number_in_url(url: str) -> int:
-    """Return the ``n`` of ``/<code>/<n>``, or 0 if the URL has none."""
+    """Return the placement number ``n`` in ``/<code>/<n>``; 0 if the URL has none."""
     tail = urlsplit(url).path.strip("/").partition("/")[2]
     return int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 5 else 0
 
@@ -112,9 +118,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the short URLs of the adopted links that get their first target now, by that target.
+    """Return the short links in the document that get their first target now, as short URLs by target.
 
-    The article of such a link is still stored with the short URL as its URL, so it has to be looked up by it.
+    Their articles are still stored under the short URL, by which they have to be found.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -135,10 +141,10 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return a short link for every target, and assign one to each occurrence of a link in the document.
+    """Return the short links of the issue, one for each target, and assign one to each link in the document.
 
     ``article_by_link`` maps the index of a link in the document to the index of its article. ``retargets`` maps a
-    target that an editor changed to the stored target that it replaces.
+    target that an editor changed to the stored target that it replaces. ``codes`` yields unused codes of ``domain``.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -199,9 +205,10 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Number the placements: by the number in the URL, else that of the previous version, else the next free number.
+    """Give each occurrence of a link in the document its placement number, which its short URL ends with.
 
-    A link that only Outlook shows has the number of the link that other clients show for the same URL.
+    It is the number in the present URL, else that in the previous version, else the next free number. ``twins`` maps a
+    link that only Outlook shows to the equal link that other mail programs show; both get one number.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
@@ -227,7 +234,10 @@ def number_placements(
 
 
 def _number_rest(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
-    """Give every placement without a number the next free one."""
+    """Give every occurrence without a number the next free one.
+
+    ``elsewhere`` has the numbers that each planned link has in other issues, ``used`` those given already.
+    """
     next_number = 0
     for occurrence in placed:
         if not occurrence.placement_number:
@@ -241,7 +251,10 @@ def _number_rest(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int
 def short_urls(
     occurrences: Sequence[Occurrence], planned: Sequence[PlannedLink], *, config: Config, with_numbers: bool
 ) -> Iterator[tuple[int, str]]:
-    """Yield (link index, short URL) for every link whose URL is to be replaced."""
+    """Yield (link index, short URL) for every link in the document whose URL is replaced.
+
+    With ``with_numbers``, each URL ends with the number of the link's occurrence, as in ``/7pk3e/4``.
+    """
     for occurrence in occurrences:
         if occurrence.planned_link is None:
             continue

@@ -1,4 +1,4 @@
-"""Checks of an issue's sending time and number of recipients against its clicks, before they are saved."""
+"""Check whether an issue's sending time and number of recipients fit its clicks, before they are saved."""
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import Doubtful
@@ -11,11 +11,11 @@ MAX_SCHEDULED_DAYS = 31
 
 
 def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, recipients: int | None, now: int) -> None:
-    """Raise Doubtful if new values of an issue are unlikely; ``issue`` is as stored, None for a new one.
+    """Raise Doubtful if new values of an issue are unlikely. ``issue`` is the stored issue, None for a new one.
 
-    Unlikely are fewer recipients than visitors, a sending time after the first clicks, and one that is more than
-    ``MAX_SCHEDULED_DAYS`` after ``now``. None means unknown, and stored values are not checked again. Times are seconds
-    of the UTC epoch.
+    Unlikely are fewer recipients than visitors, a sending time after the first clicks, and one more than
+    ``MAX_SCHEDULED_DAYS`` after ``now``. None means unknown. Values that are stored already are not checked again.
+    Times are in seconds of the UTC epoch.
     """
     doubts: dict[str, str] = {}
     if sent_at is not None and (issue is None or sent_at != issue.sent_at):

@@ -1,7 +1,7 @@
-"""HTTP requests to hosts of the public internet only, for link checks and webhooks.
+"""HTTP requests to hosts on the public internet only, for link checks and webhooks.
 
-A host name is resolved once, all its addresses are checked, and the request goes to a checked address, so that a later
-DNS answer cannot redirect it (DNS rebinding). Redirects are not followed here.
+A host name is resolved once, all its addresses are checked, and the request goes to one of them. So a later DNS answer
+cannot redirect it to a private address (DNS rebinding). Redirects are not followed here.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class AddressRefused(Exception):
 
 
 class HTTPResponse(Struct, frozen=True):
-    """Status, headers by lower-case name, and the first bytes of the body of a response."""
+    """Status, headers by lower-case name, and the first bytes of the body of an HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -60,7 +60,7 @@ class HTTPResponse(Struct, frozen=True):
 
 
 def is_public_address(address_text: str) -> bool:
-    """Return whether an address belongs to a host of the public internet."""
+    """Return whether an IP address belongs to the public internet."""
     # ipaddress.is_global alone is also true for mapped, translated and multicast addresses.
     try:
         address = ip_address(address_text.partition("%")[0])
@@ -80,7 +80,7 @@ def resolve_host(host: str, port: int) -> list[str]:
 def resolve_allowed(
     host: str, port: int, *, resolver: Resolver = resolve_host, is_allowed: Callable[[str], bool] = is_public_address
 ) -> str:
-    """Return one of a host's addresses, if all of them are allowed. Raises AddressRefused, OSError."""
+    """Return one of the IP addresses of a host, if all of them are allowed. Raises AddressRefused, OSError."""
     addresses = resolver(host, port)
     if not addresses or not all(is_allowed(address) for address in addresses):
         raise AddressRefused
@@ -98,10 +98,10 @@ def send_request(
     body: bytes | None = None,
     max_body_bytes: int = 0,
 ) -> HTTPResponse:
-    """Send one request to a checked address and return the response, with ``max_body_bytes`` of its body.
+    """Send one request to ``address``, which was checked. Return the response with ``max_body_bytes`` of its body.
 
-    With ``body`` it is a POST, otherwise a GET. ``deadline`` is in seconds of the monotonic clock; each operation on
-    the socket also ends after ``socket_timeout_seconds``. Raises OSError, HTTPException.
+    With ``body`` it is a POST, otherwise a GET. ``deadline`` is in monotonic seconds; each operation on the socket also
+    ends after ``socket_timeout_seconds``. Raises OSError, HTTPException.
     """
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -120,13 +120,13 @@ def send_request(
 
 
 class _Deadline(Struct, frozen=True):
-    """End of a request in seconds of the monotonic clock, and the longest time of one operation on its socket."""
+    """When a request must have ended (monotonic seconds), and the longest time of one operation on its socket."""
 
     at: float
     socket_timeout_seconds: float
 
     def remaining_seconds(self) -> float:
-        """Return the timeout of the next socket operation in seconds. Raises TimeoutError after the deadline."""
+        """Return the timeout for the next socket operation in seconds. Raises TimeoutError after the deadline."""
         remaining = self.at - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
@@ -134,7 +134,7 @@ class _Deadline(Struct, frozen=True):
 
 
 def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
-    """Return the connection wrapped in TLS, its certificate verified for the host. Raises SSLError, OSError."""
+    """Return the connection with TLS. The certificate is verified for ``host``. Raises SSLError, OSError."""
     try:
         return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
     except BaseException:
@@ -143,7 +143,7 @@ def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
 
 
 def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[str, str], bytes]:
-    """Return status and headers of a response after any interim responses (1xx), and what was read beyond them.
+    """Return (status, headers, bytes read after the headers) of a response. Interim responses (1xx) are skipped.
 
     Raises HTTPException, OSError.
     """
@@ -168,7 +168,10 @@ def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[s
 
 
 def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, max_bytes: int) -> bytes:
-    """Return the first bytes of a body. An error ends it early, because the status has already been received."""
+    """Return the first ``max_bytes`` of a body. An error ends it early, because the status has already been received.
+
+    ``received`` are the bytes that were read together with the headers.
+    """
     limit = _Deadline(min(limit.at, time.monotonic() + BODY_TIMEOUT_SECONDS), limit.socket_timeout_seconds)
     with contextlib.suppress(OSError):
         while len(received) < max_bytes:
@@ -181,7 +184,9 @@ def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, 
 
 
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Return status and headers of a response; of several headers of one name the first. Raises HTTPException."""
+    """Return status and headers of a response. If a header occurs several times, the first counts. Raises
+    HTTPException.
+    """
     lines = head.decode("latin-1").splitlines()
     words = lines[0].split(None, 2) if lines else []
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):

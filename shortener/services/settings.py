@@ -1,4 +1,4 @@
-"""Settings that editors change on the pages: storing them, and the configuration that has them."""
+"""Settings that editors change on the pages: storing them, and applying them to the configuration."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,17 +10,17 @@ from shortener.store import Reader, Store, settings
 
 
 def current_config(store: Reader, config: Config) -> Config:
-    """Return the configuration ``config``, overridden by the settings in the store."""
+    """Return the configuration ``config`` with the settings in the store applied."""
     return with_settings(config, settings.read(store))
 
 
 def find_changes(
     store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
 ) -> dict[str, str | None]:
-    """Return, by key, the settings to store: those whose texts differ from the present ones. None means the default.
+    """Return by key the settings to store: those whose submitted ``texts`` differ from the present ones.
 
-    An empty text means the default too. ``config`` is the configuration without stored settings. A key that the
-    configuration file or the environment sets is skipped.
+    None means the default value, and so does an empty text. ``config`` is the configuration without stored settings. A
+    key that the configuration file or the environment sets is skipped.
 
     Raises FieldError for an invalid value; its field is the key. Raises Doubtful if the time zone changes and
     ``confirmed`` is not set.
@@ -34,7 +34,7 @@ def find_changes(
 
 
 def put_settings(store: Store, values: Mapping[str, str | None]) -> None:
-    """Store settings by key; None deletes one, which then has its default."""
+    """Store settings by key. None deletes a setting, which then has its default value."""
     for key, value in values.items():
         if value is not None:
             settings.put(store, key, value)
@@ -44,13 +44,13 @@ def put_settings(store: Store, values: Mapping[str, str | None]) -> None:
 
 
 def stored_values(store: Store, keys: Iterable[str]) -> dict[str, str | None]:
-    """Return the stored texts of these settings; None for one that is not stored."""
+    """Return by key the stored texts of these settings; None for a setting that is not stored."""
     stored = settings.read(store)
     return {key: stored.get(key) for key in keys}
 
 
 def _parse(key: str, text: str) -> str:
-    """Return the text of a setting in canonical form; '' means the default. Raises FieldError."""
+    """Return the text of a setting in canonical form; '' means the default value. Raises FieldError."""
     try:
         return str(parse_setting(key, text)) if text else ""
     except InputError as error:

@@ -51,7 +51,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class TokenSummary(Struct, frozen=True):
-    """A token for commands, pages and the API. Its text is not stored; ``start`` are its first characters."""
+    """A token as commands, pages and the API show it. Its text is not stored; ``start`` has its first characters."""
 
     id: int
     name: str
@@ -64,7 +64,7 @@ class TokenSummary(Struct, frozen=True):
 
 
 class CreatedToken(Struct, frozen=True):
-    """A new token and its text, which is shown only once."""
+    """A new token with its text, which is shown only once."""
 
     text: str
     token: Token
@@ -80,9 +80,10 @@ def add_token(
     now: int,
     hexadecimal: bool = False,
 ) -> CreatedToken:
-    """Create a token of a user. ``hexadecimal`` makes a short one without prefix, for clients that limit its length.
+    """Create a token of the user ``owner``. With ``hexadecimal`` it is short, for clients that limit its length.
 
-    Raises NotFound for an unknown user, Conflict for a name that the user's tokens have, and InputError.
+    ``expires_at`` is in seconds of the UTC epoch, None for never. Raises NotFound for an unknown user, Conflict if the
+    user has a token of this name, and InputError for an invalid name or scope.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)
@@ -108,12 +109,12 @@ def _random_token() -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the stored hash of a token; tokens are random, so a fast hash is enough."""
+    """Return the hash under which a token is stored. A fast hash is enough, because tokens are random."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_name(name: str) -> str:
-    """Return the name of a token in normal form. Raises InputError for an empty, too long or unprintable name."""
+    """Return the name of a token in normal form. Raises InputError if it is empty, too long or unprintable."""
     name = " ".join(name.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InputError(Message("the name of a token has 1 to {limit} printable characters", limit=MAX_NAME_LENGTH))
@@ -121,7 +122,9 @@ def check_name(name: str) -> str:
 
 
 def parse_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
-    """Return the scopes with these names, in the order of SCOPES. Raises InputError for an unknown or no name."""
+    """Return the scopes with these names, in the order of SCOPES. Raises InputError for an unknown name, or
+    for none.
+    """
     wanted = set(names)
     unknown = sorted(wanted - set(SCOPES))
     if unknown or not wanted:
@@ -131,7 +134,9 @@ def parse_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
 
 
 def find_token(store: Store, text: str, *, now: int) -> Token | None:
-    """Return the token with this text; None if it is unknown, has expired or was revoked. Record its use."""
+    """Return the token with this text, and record that it was used. Return None if it is unknown, expired
+    or revoked.
+    """
     if not text or len(text) > MAX_TOKEN_LENGTH or not text.isascii():
         return None
     token = tokens.find(store, _hash(text))
@@ -143,17 +148,20 @@ def find_token(store: Store, text: str, *, now: int) -> Token | None:
 
 
 def has_role_for(token: Token, scope: Scope) -> bool:
-    """Return whether the present role of the owner allows what a scope permits."""
+    """Return whether the present role of the token's owner allows what a scope permits."""
     return role_allows(token.role, SCOPE_ROLES[scope])
 
 
 def scopes_for_role(role: Role) -> dict[Scope, str]:
-    """Return the scopes that a role can use, with what they permit."""
+    """Return the scopes that a user with this role can give to a token, each with a text that says what it permits."""
     return {scope: text for scope, text in SCOPE_MEANINGS.items() if role_allows(role, SCOPE_ROLES[scope])}
 
 
 def end_of_day(day: date, *, zone: ZoneInfo) -> int:
-    """Return the end of a day of a zone in seconds of UTC epoch. Raises OverflowError for the last day there is."""
+    """Return the end of a day in a time zone, in seconds of the UTC epoch.
+
+    Raises OverflowError for the last day that a date can have.
+    """
     next_day = day + timedelta(days=1)
     return int(datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone).timestamp())
 
@@ -164,7 +172,7 @@ def unusable_scopes(token: Token) -> tuple[Scope, ...]:
 
 
 def revoke_token(store: Store, name: str, *, owner: str | None = None) -> Token:
-    """Delete the token with this name, and return it; ``owner`` is needed if several users have one of this name.
+    """Delete the token with this name and return it. ``owner`` is needed if several users have a token of this name.
 
     Raises NotFound, Conflict.
     """

@@ -1,6 +1,6 @@
-"""Webhook events found at regular intervals: counted clicks, bursts of automated requests, milestones of issues.
+"""Webhook events that are looked for at regular intervals: counted clicks, bursts of automated requests, milestones.
 
-The table ``meta`` contains which events have been recorded, so that each is recorded only once.
+The table ``meta`` says which events have been recorded, so that each is recorded only once.
 """
 
 from typing import Any
@@ -33,7 +33,9 @@ COUNTED_SEQ, COUNTED_AT = "webhook_counted_seq", "webhook_counted_at"
 
 
 def record_due_events(store: Store, *, config: Config, now: int) -> None:
-    """Record the events that are due at ``now`` (seconds of UTC epoch), of types that an endpoint receives."""
+    """Record the webhook events that are due at ``now`` (seconds of the UTC epoch). Types without an endpoint are left
+    out.
+    """
     record_counted_clicks(store, config=config, now=now)
     if webhooks.is_subscribed(store, "traffic.machine_burst"):
         record_bursts(store, now=now)
@@ -42,9 +44,10 @@ def record_due_events(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
-    """Record how many clicks have been classified since the last such event, at most once a minute.
+    """Record a webhook event with the number of clicks that were classified since the last such event.
 
-    Each click is in one event, with the verdict that it has then. Clicks from before the first endpoint are left out.
+    It is recorded at most once a minute. Each click is in one event, with the verdict that it has then. Clicks from
+    before the first endpoint are left out.
     """
     last_seq, last_at, seq = store.meta(COUNTED_SEQ), store.meta(COUNTED_AT), store.meta("classified_seq")
     if not webhooks.is_subscribed(store, "clicks.counted"):
@@ -78,7 +81,10 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_bursts(store: Store, *, now: int) -> None:
-    """Record an event for each issue with a burst of automated requests of one verdict, at most once a day."""
+    """Record a webhook event for each issue with a burst of automated requests of one verdict.
+
+    It is recorded at most once a day for each issue and verdict.
+    """
     since = now - now % QUARTER_HOUR_SECONDS - BURST_WINDOW_SECONDS + QUARTER_HOUR_SECONDS
     for requests in webhooks.issue_requests(store, since=since):
         for verdict in ("bot", "scanner", "preview", "prefetch"):
@@ -104,7 +110,10 @@ def _record_burst(store: Store, requests: IssueRequests, verdict: str, *, since:
 
 
 def record_milestones(store: Store, *, config: Config, now: int) -> None:
-    """Record the latest milestone of each issue, once all clicks until then are classified."""
+    """Record a webhook event for each issue that has reached a milestone, which is an age in hours.
+
+    It is recorded when all clicks until then are classified. Only the latest milestone of an issue is recorded.
+    """
     oldest = now - MILESTONE_HOURS[-1] * HOUR_SECONDS - MILESTONE_GRACE_SECONDS
     due = [
         (issue, age)
@@ -125,7 +134,7 @@ def _milestone_key(issue: Issue) -> str:
 
 
 def _due_milestone(issue: Issue, *, now: int) -> int:
-    """Return the age in hours of the latest milestone that an issue has reached recently, else 0."""
+    """Return the latest milestone that an issue has reached recently, as an age in hours; 0 if there is none."""
     seconds = now - (issue.sent_at or now)
     passed = (age for age in MILESTONE_HOURS if 0 <= seconds - age * HOUR_SECONDS < MILESTONE_GRACE_SECONDS)
     return max(passed, default=0)
@@ -141,7 +150,10 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return ``rows`` under ``name``, shortened to MAX_LIST_BYTES of JSON, and the number of rows left out."""
+    """Return ``{name: rows, name_left_out: number}`` with at most MAX_LIST_BYTES of rows as JSON.
+
+    The number is that of the rows left out.
+    """
     size, kept = 0, 0
     for row in rows:
         size += len(msgspec.json.encode(row)) + 1

@@ -1,7 +1,7 @@
-"""Delivery of recorded events to the endpoints of webhooks, with retries.
+"""Sending of recorded events to the endpoints of webhooks, with retries.
 
-The sender runs in a thread of the pages' process, or of a collector that runs alone. One process at a time sends for a
-data directory.
+The sender runs in a thread of the pages' process, or of a collector that runs alone. Only one process sends for a data
+directory.
 """
 
 import contextlib
@@ -82,7 +82,10 @@ log = logging.getLogger(__name__)
 
 
 class Attempt(Struct, frozen=True):
-    """The result of one attempt; ``http_status`` is None without a response, ``retry_after`` is in seconds."""
+    """The result of one attempt to deliver a message.
+
+    ``http_status`` is None without a response. ``retry_after`` is the wait in seconds that the endpoint asked for.
+    """
 
     http_status: int | None
     message: str
@@ -90,12 +93,12 @@ class Attempt(Struct, frozen=True):
 
     @property
     def succeeded(self) -> bool:
-        """Return whether the endpoint has accepted the message."""
+        """Whether the endpoint has accepted the message."""
         return self.http_status is not None and 200 <= self.http_status < 300
 
 
 class WebhookSender:
-    """Sends due deliveries, at most MAX_CONCURRENT at once and one for each endpoint.
+    """Sends the deliveries that are due: at most MAX_CONCURRENT at once, and one at a time to each endpoint.
 
     ``resolver``, ``is_allowed``, ``clock`` and ``attempt_seconds`` are replaced in tests.
     """
@@ -120,7 +123,9 @@ class WebhookSender:
         self._next_cleanup_at = 0.0
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Send deliveries until ``stop()`` returns true; pause while another process sends or the store is unusable."""
+        """Send deliveries until ``stop()`` returns true. Pause while another process sends, or while the store is
+        unusable.
+        """
         while not stop():
             try:
                 with _lock(self._config) as locked, contextlib.ExitStack() as stack:
@@ -138,7 +143,9 @@ class WebhookSender:
             _sleep(RETRY_LOCK_SECONDS, stop=stop)
 
     def step(self, store: Store) -> None:
-        """Store the results of finished attempts, record events that are due, and start attempts that are due."""
+        """Store the results of attempts that have ended, record events that are due, and start attempts
+        that are due.
+        """
         self._store_results(store)
         now = int(self._clock())
         if now >= self._next_events_at:
@@ -165,7 +172,7 @@ class WebhookSender:
             self._results.put((item.delivery, attempt))
 
     def _attempt(self, webhook: Webhook, item: DeliveryItem) -> Attempt:
-        """Send one message and return the result."""
+        """Send one message to its endpoint and return the result."""
         body = build_body(item.event, config=self._config)
         headers = {
             "Content-Type": "application/json",
@@ -196,7 +203,7 @@ class WebhookSender:
             return Attempt(None, str(NO_ANSWER))
 
     def _resolve(self, url: str) -> str:
-        """Return an address of the host of a URL. Raises AddressRefused, OSError."""
+        """Return an allowed IP address of the host of a URL. Raises AddressRefused, OSError."""
         port = port_of(url)
         if port not in allowed_ports(self._config):
             raise AddressRefused
@@ -219,7 +226,7 @@ class WebhookSender:
 
 
 def start_sender(config: Config) -> None:
-    """Start a thread that sends webhooks until the process ends."""
+    """Start a thread that sends the messages of webhooks until the process ends."""
     sender = WebhookSender(config)
     threading.Thread(target=sender.run, args=(lambda: False,), name="webhooks", daemon=True).start()
 
@@ -227,8 +234,8 @@ def start_sender(config: Config) -> None:
 def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: int) -> None:
     """Store the result of an attempt: the delivery has succeeded, waits for its next attempt, or has failed.
 
-    An endpoint that answers with 410, or that accepts no attempt of a delivery, is disabled. Nothing is stored if the
-    endpoint was deleted meanwhile. Call it inside a transaction.
+    An endpoint is disabled if it answers with 410, or if all attempts of a delivery have failed. Nothing is stored if
+    the endpoint was deleted meanwhile. Call it inside a transaction.
     """
     if not webhooks.is_stored(store, delivery):
         return
@@ -263,7 +270,10 @@ def _classify_response(response: HTTPResponse) -> Attempt:
 
 @contextlib.contextmanager
 def _lock(config: Config) -> Iterator[bool]:
-    """Hold the lock of the sender during the block; yield False if another process holds it. Raises OSError."""
+    """Lock the sending of webhooks during the ``with`` block. Yield False if another process holds the lock.
+
+    Raises OSError.
+    """
     fd = open_locked(config.data_directory / LOCK_FILE)
     try:
         yield fd is not None

@@ -69,7 +69,7 @@ _STORED_MESSAGES = (
 
 
 class WebhookSummary(Struct, frozen=True):
-    """An endpoint as pages and the API show it; ``events`` is empty if it receives all types."""
+    """An endpoint of webhooks as pages and the API show it. If ``events`` is empty, it receives all types of events."""
 
     id: int
     url: str
@@ -82,7 +82,10 @@ class WebhookSummary(Struct, frozen=True):
 
 
 class DeliverySummary(Struct, frozen=True):
-    """The delivery of an event as pages and the API show it; ``next_at`` is the time of its next attempt, if any."""
+    """The delivery of an event to an endpoint, as pages and the API show it.
+
+    ``next_at`` is the time of its next attempt, None if there is none.
+    """
 
     id: int
     event_id: str
@@ -128,7 +131,7 @@ def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
 
 
 def add_webhook(store: Store, url: str, *, events: Iterable[str] = (), config: Config, now: int) -> Webhook:
-    """Add an endpoint for these types of events, or for all types if there are none, and return it.
+    """Add an endpoint for events of these types and return it. If ``events`` is empty, it receives all types.
 
     Raises InputError for a URL or type that is not allowed, Conflict if there are too many endpoints.
     """
@@ -167,22 +170,24 @@ def update_webhook(
 
 
 def attempts_failed(count: int) -> Message:
-    """Return the reason of an endpoint that accepted no attempt of a delivery."""
+    """Return the reason why an endpoint was disabled: all ``count`` attempts of a delivery have failed."""
     return Message("{count} attempts to deliver a message have failed", count=count)
 
 
 def no_answer_within(seconds: float) -> Message:
-    """Return the message of an attempt that was not answered in time."""
+    """Return the message about an attempt that was not answered within ``seconds``."""
     return Message("no answer within {seconds} seconds", seconds=format(seconds, "g"))
 
 
 def webhook_disabled(reason: str) -> Message:
-    """Return the message of a delivery that was waiting when its endpoint was disabled."""
+    """Return the message about a delivery that was still waiting when its endpoint was disabled for ``reason``."""
     return Message("the webhook was disabled: {reason}", reason=reason)
 
 
 def _as_message(text: str) -> str:
-    """Return a stored text as the message that it was, so that pages can translate it; an answer stays as it is."""
+    """Return a stored text as a message that pages can translate, if it is one of ours. The answer of an endpoint
+    stays.
+    """
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
         return attempts_failed(int(failed[1]))
@@ -196,7 +201,7 @@ def _as_message(text: str) -> str:
 
 
 def disable(store: Store, webhook_id: int, *, reason: str, now: int) -> None:
-    """Stop deliveries to an endpoint; its waiting deliveries fail. Call it inside a transaction."""
+    """Disable an endpoint. Its waiting deliveries fail. Call it inside a transaction."""
     webhook_store.update(store, webhook_id, now=now, disabled_at=now, disabled_reason=str(reason))
     webhook_store.fail_waiting_deliveries(store, webhook_id, message=str(webhook_disabled(reason)))
 
@@ -209,7 +214,7 @@ def delete_webhook(store: Store, webhook_id: int) -> None:
 
 
 def rotate_secret(store: Store, webhook_id: int, *, now: int) -> Webhook:
-    """Give an endpoint a new secret; messages are signed with the previous one too for ROTATION_SECONDS.
+    """Give an endpoint a new secret. For ROTATION_SECONDS, messages are signed with the previous one as well.
 
     Raises NotFound.
     """
@@ -227,14 +232,17 @@ def rotate_secret(store: Store, webhook_id: int, *, now: int) -> Webhook:
 
 
 def send_test(store: Store, webhook_id: int, *, now: int) -> int:
-    """Queue a test event for an endpoint and return the id of the delivery. Raises NotFound, Conflict."""
+    """Queue a test event for an endpoint and return the id of its delivery.
+
+    Raises NotFound, and Conflict if the endpoint is disabled.
+    """
     with store.transaction():
         _require_enabled(store, webhook_id)
         return webhook_store.record_event_for(store, webhook_id, TEST_EVENT, {"webhook": webhook_id}, now=now)
 
 
 def retry_delivery(store: Store, webhook_id: int, delivery_id: int, *, now: int) -> None:
-    """Queue a delivery again, with the same message id. Raises NotFound, Conflict if the endpoint is disabled."""
+    """Queue a delivery again, with the message id it had. Raises NotFound, and Conflict if the endpoint is disabled."""
     with store.transaction():
         _require_enabled(store, webhook_id)
         webhook_store.get_delivery(store, webhook_id, delivery_id)
@@ -269,19 +277,19 @@ def validate_url(raw: str, *, config: Config) -> str:
 
 
 def allowed_ports(config: Config) -> frozenset[int]:
-    """Return the ports to which messages may be sent."""
+    """Return the ports of endpoints to which messages may be sent."""
     http_ports = {80} if config.webhooks.allow_http else set()
     return DEFAULT_PORTS | http_ports | set(config.webhooks.ports)
 
 
 def port_of(url: str) -> int:
-    """Return the port of a canonical URL."""
+    """Return the port of a canonical URL, also if it is the default port of its scheme."""
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _join_event_types(events: Iterable[str]) -> str:
-    """Return types of events as they are stored. Raises InputError for an unknown type."""
+    """Return types of events as the text that is stored. Raises InputError for an unknown type."""
     chosen = set(events)
     for event_type in chosen - EVENT_TYPES.keys():
         raise InputError(
@@ -299,7 +307,7 @@ def _new_secret() -> str:
 
 
 def build_body(event: Event, *, config: Config) -> bytes:
-    """Return the body of an event's message, which is equal at every attempt."""
+    """Return the body of the message about an event. It is equal at every attempt."""
     data: dict[str, Any] = msgspec.json.decode(event.data)
     if "code" in data:
         short_url = build_short_url(data["domain"], data["code"], domains=config.domains)
@@ -308,7 +316,7 @@ def build_body(event: Event, *, config: Config) -> bytes:
 
 
 def sign(webhook: Webhook, event_id: str, body: bytes, *, now: int) -> dict[str, str]:
-    """Return the headers that sign a message sent at ``now`` (seconds of UTC epoch)."""
+    """Return the headers that sign the message ``body`` about an event, sent at ``now`` (seconds of the UTC epoch)."""
     text = f"{event_id}.{now}.".encode() + body
     keys = [webhook.secret, *([webhook.old_secret] if now < webhook.old_secret_until else [])]
     return {

@@ -16,9 +16,10 @@ Role = Literal["viewer", "editor", "admin"]
 
 
 class User(Struct, frozen=True):
-    """A user of the editor pages; ``password_hash`` is '' until the user has chosen a password.
+    """A user of the editor pages. ``password_hash`` is '' until the user has chosen a password.
 
-    ``language`` is the tag of a language, '' for the one that the browser asks for.
+    ``language`` is the tag of the language of the pages, '' for the one that the browser asks for. Times are seconds of
+    the UTC epoch.
     """
 
     id: int
@@ -31,7 +32,7 @@ class User(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A signed-in browser; ``created_at`` and ``seen_at`` (last use) are seconds of UTC epoch."""
+    """A signed-in browser. ``created_at`` and ``seen_at`` (last use) are seconds of the UTC epoch."""
 
     user: User
     created_at: int
@@ -39,9 +40,10 @@ class Session(Struct, frozen=True):
 
 
 class UserSummary(Struct, frozen=True):
-    """A row of the list of users; ``sessions`` counts open sessions, and ``seen_at`` is the last use of any.
+    """A row of the list of users. ``sessions`` is the number of open sessions, and ``seen_at`` the last use of any of
+    them.
 
-    ``invited_until`` is the end of an invitation that was not used yet.
+    ``invited_until`` is the end of an invitation that was not used yet. Times are seconds of the UTC epoch.
     """
 
     name: str
@@ -93,7 +95,10 @@ def list_all(store: Store) -> list[UserSummary]:
 
 
 def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) -> int:
-    """Add a user and return the id; ``password_hash`` is '' for none yet. Raises Conflict if the name is taken."""
+    """Add a user and return the id. ``password_hash`` is '' if the user has no password yet.
+
+    Raises Conflict if the name is taken.
+    """
     row = store.execute(
         """
         insert into users (name, role, password_hash, created_at, updated_at) values (?, ?, ?, ?, ?)
@@ -146,12 +151,12 @@ def find_session(store: Store, token_hash: str) -> Session | None:
 
 
 def touch_session(store: Store, token_hash: str, *, now: int) -> None:
-    """Set the last use of a session to ``now`` (seconds of UTC epoch)."""
+    """Record that a session was used at ``now`` (seconds of the UTC epoch)."""
     store.execute("update sessions set seen_at = ? where token_hash = ?", (now, token_hash))
 
 
 def touch_user(store: Store, user_id: int, *, now: int) -> None:
-    """Set the time at which a user was seen last to ``now`` (seconds of UTC epoch)."""
+    """Record that a user used the pages at ``now`` (seconds of the UTC epoch)."""
     store.execute("update users set seen_at = ? where id = ?", (now, user_id))
 
 
@@ -167,15 +172,17 @@ def end_sessions(store: Store, user_id: int) -> None:
 
 
 def delete_expired_sessions(store: Store, *, created_before: int, seen_before: int) -> None:
-    """Delete sessions created or last used before the given times (seconds of UTC epoch)."""
+    """Delete sessions created before ``created_before``, or last used before ``seen_before`` (seconds of the UTC
+    epoch).
+    """
     store.execute("delete from sessions where created_at < ? or seen_at < ?", (created_before, seen_before))
 
 
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
-    """Store an invitation and delete the user's earlier one.
+    """Store an invitation of a user, and delete the user's earlier one.
 
-    Without a user it creates the first admin. The earlier ones stay valid until there is a user: both `init` and each
-    start of the server print one.
+    If ``user_id`` is None, the invitation creates the first admin. Several of these can be valid until there is a user,
+    because both `init` and each start of the server print one.
     """
     store.execute("delete from invitations where user_id = ?", (user_id,))
     store.execute(
@@ -204,7 +211,7 @@ def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | 
 
 
 def use_invitation(store: Store, token_hash: str) -> bool:
-    """Delete an invitation and return whether it existed, so that only one request can use it."""
+    """Delete an invitation and return whether it existed. So only one request can use it."""
     return store.execute("delete from invitations where token_hash = ?", (token_hash,)).rowcount == 1
 
 

@@ -1,4 +1,7 @@
-"""SQL for articles across issues: where an article appeared, its title and other details, and its short links."""
+"""SQL for articles across issues: where an article appeared, its title and other details, and its short links.
+
+An article is identified by its canonical target URL.
+"""
 
 from collections.abc import Iterable
 
@@ -14,7 +17,7 @@ _SENT_AT = """coalesce(
 
 
 class SentIssue(Struct, frozen=True):
-    """An issue that was sent at ``sent_at`` (seconds of UTC epoch)."""
+    """An issue that was sent at ``sent_at`` (seconds of the UTC epoch)."""
 
     slug: str
     title: str
@@ -22,7 +25,9 @@ class SentIssue(Struct, frozen=True):
 
 
 class ArticleDetails(Struct):
-    """Title, author, summary, image and section of an article, collected from all its issues; '' if unknown."""
+    """Title, author, summary, image and section of an article. Each is from the latest issue that has it, '' if none
+    has.
+    """
 
     title: str = ""
     author: str = ""
@@ -32,7 +37,7 @@ class ArticleDetails(Struct):
 
 
 class ArticleAppearance(Struct, frozen=True):
-    """An article in one issue; ``sent_at`` (seconds of UTC epoch) is None for a draft."""
+    """An article in one issue. ``sent_at`` (seconds of the UTC epoch) is None for an issue without a sending time."""
 
     slug: str
     issue_title: str
@@ -46,7 +51,7 @@ class ArticleAppearance(Struct, frozen=True):
 
 
 def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
-    """Return the issues sent by ``now`` (seconds of UTC epoch), the latest first; without removed ones."""
+    """Return the issues sent by ``now`` (seconds of the UTC epoch), the latest first. Removed ones are left out."""
     sql = f"""
         select * from (select slug, title, {_SENT_AT} as sent from issues where removed_at is null) as dated
         where sent <= ? order by sent desc
@@ -55,7 +60,7 @@ def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
 
 
 def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
-    """Return the details of articles by URL; each field comes from the latest issue that has it."""
+    """Return the details of articles by URL. Each field is from the latest issue that has it."""
     sql = f"""
         select url, {column_list(ArticleDetails, "articles")}
         from articles join issues on issues.id = articles.issue_id
@@ -71,7 +76,9 @@ def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetail
 
 
 def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
-    """Return the issues that contain an article, the latest first; those without sending time come first."""
+    """Return the appearances of an article in issues, the latest first. Issues without a sending time come before all
+    others.
+    """
     sql = f"""
         select slug, issues.title, {_SENT_AT} as sent, position, role, articles.title, author, summary, section
         from articles join issues on issues.id = articles.issue_id
@@ -81,7 +88,10 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 
 
 def list_link_ids(store: Store, url: str) -> list[int]:
-    """Return the ids of an article's short links in issues and in drafts of picks, the oldest first."""
+    """Return the ids of the short links of an article, the oldest first.
+
+    They are those in issues, and those in drafts of a month's recommended articles.
+    """
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url
         union select link_id from draft_links where url = :url

@@ -1,4 +1,4 @@
-"""Backups: a consistent copy of the store, taken while other processes read and write it."""
+"""Backups: consistent copies of the store, made while other processes read and write it."""
 
 import os
 import sqlite3
@@ -14,10 +14,10 @@ from shortener.store.write_ahead_log import random_number
 
 
 def back_up(store: Store, destination: Path, *, now: int) -> int:
-    """Write a checked copy of the store to ``destination`` and return its size in bytes.
+    """Write a copy of the store to ``destination``, check it, and return its size in bytes.
 
-    A directory as destination gets a file ``store.db``. Raises InputError if the destination exists or cannot be
-    written, StoreError if the copy is damaged.
+    If ``destination`` is a directory, the file in it is called ``store.db``. Raises InputError if the destination
+    exists or cannot be written, StoreError if the copy is damaged.
     """
     if not isinstance(store.connection, SqliteConnection):
         raise InputError("the store is a PostgreSQL database; back it up with its own tools, such as pg_dump")
@@ -46,10 +46,10 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
 
 
 def _complete(path: Path) -> None:
-    """Check a copy of the store, and give it a new store number.
+    """Check a copy of the store, and write a new store number into it.
 
-    Without a new number, a write-ahead log of the original store could be applied to the copy. Raises StoreUnavailable
-    if the copy cannot be written, and StoreError if it is damaged.
+    Without a new number, SQLite could apply a write-ahead log of the original store to the copy. Raises
+    StoreUnavailable if the copy cannot be written, and StoreError if it is damaged.
     """
     try:
         with closing(sqlite3.connect(path)) as backup:

@@ -1,4 +1,6 @@
-"""SQL for clicks and for what the collector stores with them: user agents, headers, misses and segment positions."""
+"""SQL for clicks and for what the collector stores with them: user agents, headers, misses, positions in
+the click log.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,10 +25,11 @@ MAX_MISSED_CODES_PER_DAY = 1000
 
 
 class Visit(Struct, gc=False):
-    """The fields of a stored click that decide whether it is a visitor's first visit of the day.
+    """The fields of a stored click that decide whether it is a visitor's first click of the day on a link, issue and so
+    on.
 
-    ``ts`` is milliseconds of UTC epoch. ``n`` is the number of the placement under which the click counts, 0 for none;
-    it never changes afterwards.
+    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (occurrence of the link) under which
+    the click counts, 0 for none. ``first_visits`` is a bitmask.
     """
 
     id: str
@@ -40,7 +43,7 @@ class Visit(Struct, gc=False):
 
 
 class Click(Visit, gc=False):
-    """A stored click with all its fields; unknown values are None."""
+    """A stored click with all its fields. Unknown values are None."""
 
     method: str
     status: int
@@ -66,7 +69,9 @@ def count_clicks(store: Store) -> int:
 
 
 def all_classified(store: Store) -> bool:
-    """Return whether every stored click is classified and no issue is queued for reclassification."""
+    """Return whether every stored click was compared with nearby clicks, and no issue is queued for
+    reclassification.
+    """
     return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
 
@@ -81,13 +86,13 @@ def last_seq(store: Store) -> int:
 
 
 def insert(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Insert new clicks; ``clicks`` is keyed by sequence number."""
+    """Insert new clicks, given by sequence number."""
     rows = ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items())
     store.connection.insert_rows("clicks", ("seq", *Click.__struct_fields__), rows)
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link with its issue and the issues of its placements. They determine for which issue a click counts."""
+    """A link, its issue, and by placement number (occurrence of the link) the issue for which a click on it counts."""
 
     link_id: int
     issue_id: int | None
@@ -98,7 +103,7 @@ class ResolvedLink(Struct, frozen=True):
 
 
 def resolve(store: Store, domain: str, code: str) -> ResolvedLink | None:
-    """Return the link with this code and its placements, or None if there is no such link."""
+    """Return the link with this domain and code, and the issues in which it occurs; None if there is no such link."""
     row = store.row("select id, issue_id, honeypot from links where domain = ? and code = ?", (domain, code))
     if row is None:
         return None
@@ -119,8 +124,8 @@ VisitorDay = tuple[int, str]
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
     """Return the human clicks of visitors on UTC days, by sequence number.
 
-    The keys of ``minimum_bitmasks`` are pairs of day and visitor. Clicks whose ``first_visits`` is below the value are
-    left out.
+    The keys of ``minimum_bitmasks`` are (day, visitor). With the value 0 all clicks of that visitor and day are
+    returned. With 1 only first visits are: clicks that are the visitor's first of the day on a link, issue and so on.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -137,9 +142,8 @@ def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> d
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Update the verdict, reason, rules version, evidence and first visits of stored clicks.
-
-    ``clicks`` is keyed by sequence number.
+    """Update verdict, reason, rules version, evidence and ``first_visits`` of stored clicks, given by
+    sequence number.
     """
     store.connection.update_rows(
         "clicks",
@@ -169,7 +173,7 @@ def add_user_agent(store: Store, ua: str, *, browser: str, os: str, device: str)
 
 
 def get_or_add_headers(store: Store, headers_json: str) -> int:
-    """Return the id of a set of request headers (canonical JSON), and store it if it is new."""
+    """Return the id of a set of request headers, given as canonical JSON. If it is new, it is stored."""
     headers_id = store.value("select id from headers where h = ?", (headers_json,))
     if headers_id is None:
         sql = "insert into headers (h) values (?) returning id"
@@ -178,7 +182,10 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add numbers of misses (requests answered with 404 or 410), given by (quarter-hour, domain, code, status)."""
+    """Add numbers of misses (requests answered with 404 or 410) to the stored ones.
+
+    The keys of ``misses`` are (quarter-hour in seconds of the UTC epoch, domain, code, status).
+    """
     codes_by_day = {day: _missed_codes(store, day) for day in {_utc_day(key[0]) for key in misses}}
     for (quarter_hour, domain, code, status), requests in misses.items():
         codes = codes_by_day[_utc_day(quarter_hour)]
@@ -205,9 +212,10 @@ def _missed_codes(store: Store, day: int) -> set[tuple[str, str]]:
 
 
 class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a segment: the byte position, and whether it is inside a line that is too long.
+    """How far the collector has read a segment, which is a file of the click log.
 
-    ``finished`` means that the segment was read to its end and is no longer written.
+    ``position`` is in bytes. ``in_long_line`` says whether it is inside a line that is too long. ``finished`` means
+    that the file was read to its end and is no longer written.
     """
 
     position: int
@@ -216,30 +224,30 @@ class SegmentPosition(Struct, frozen=True):
 
 
 def segment_positions(store: Store) -> dict[str, SegmentPosition]:
-    """Return the positions of all known segments, by segment id."""
+    """Return by segment id how far each known file of the click log was read."""
     rows = store.execute("select id, position, in_long_line, finished_at from segments")
     return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
 
 
 def read_positions(reader: Reader) -> dict[str, int]:
-    """Return the byte position of each segment by its id, over a read-only connection."""
+    """Return by segment id the byte position up to which each file of the click log was read."""
     return dict(reader.execute("select id, position from segments").fetchall())
 
 
 def read_verdict_counts(reader: Reader) -> list[tuple[str, int]]:
-    """Return (verdict, clicks) over all time, from the rollups, over a read-only connection."""
+    """Return (verdict, number of clicks) of each verdict, over all time."""
     sums = ", ".join(f"coalesce(sum({verdict}), 0)" for verdict in VERDICTS)
     row = reader.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
     return sorted((verdict, clicks) for verdict, clicks in zip(VERDICTS, row, strict=True) if clicks)
 
 
 def read_lines_drained(reader: Reader) -> int:
-    """Return the number of click-log lines collected over all time, over a read-only connection."""
+    """Return the number of click-log lines that were moved into the store, over all time."""
     return reader.meta("lines_drained")
 
 
 def segment_position(store: Store, segment_id: str) -> SegmentPosition:
-    """Return the position of one segment; the position of an unknown segment is 0."""
+    """Return how far one file of the click log was read. For an unknown one the position is 0."""
     row = store.execute(
         "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
     ).fetchone()
@@ -247,13 +255,13 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
 
 
 def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
-    """Change the id of a segment; its position and its damaged lines are kept."""
+    """Change the id of a segment (file of the click log). Its position and its damaged lines stay stored."""
     store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
     store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
 
 
 class UnfinishedSegment(Struct, frozen=True):
-    """A segment that has not been read to its end; ``position`` is in bytes, ``name`` its file name."""
+    """A file of the click log that has not been read to its end. ``position`` is in bytes, ``name`` its file name."""
 
     id: str
     name: str
@@ -261,7 +269,10 @@ class UnfinishedSegment(Struct, frozen=True):
 
 
 def unfinished_segments(store: Store, *, node: str) -> list[UnfinishedSegment]:
-    """Return the unfinished segments of one machine (``node``, its host name), ordered by file name."""
+    """Return the files of the click log that one machine wrote and that were not read to their end, ordered by name.
+
+    ``node`` is the host name of the machine.
+    """
     sql = "select id, name, position from segments where finished_at is null and node = ? order by name"
     return [UnfinishedSegment(*row) for row in store.execute(sql, (node,))]
 
@@ -277,7 +288,7 @@ def advance_position(
     skips: Sequence[tuple[int, str]],
     now: int,
 ) -> None:
-    """Set the position of a segment, and store how many lines were read and which of them were damaged.
+    """Store how far a file of the click log was read, how many lines were read, and which of them were damaged.
 
     ``lines`` is the number of newly read lines; ``skips`` are the damaged ones as (byte position, reason).
     """
@@ -315,9 +326,9 @@ def advance_position(
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
-    """Delete the rollup rows of all days whose clicks are still stored, so that they can be computed again.
+    """Delete the sums of all days whose clicks are still stored, so that they can be computed again.
 
-    The rows of purged days stay, because they cannot be recomputed.
+    The sums of days whose clicks were deleted stay, because they cannot be computed again.
     """
     since = store.meta("purged_before")
     store.execute("delete from clicks_by_link where quarter_hour >= ?", (since,))
@@ -326,35 +337,38 @@ def clear_rollups_of_stored_days(store: Store) -> None:
 
 
 def iterate_stored_clicks(store: Store) -> Iterator[Click]:
-    """Yield all stored clicks, without those of days that are being purged."""
+    """Yield all stored clicks, except those of days that are being deleted."""
     sql = f"select {_COLUMNS} from clicks where ts >= ?"  # noqa: S608
     for row in store.connection.stream(sql, (store.meta("purged_before") * 1000,)):
         yield Click(*row)
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete the rows of finished segments and of skipped lines that are older than a time (seconds of UTC epoch)."""
+    """Delete the rows of completely read click-log files, and of damaged lines, from before a time.
+
+    ``before`` is in seconds of the UTC epoch.
+    """
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
 
 
 def oldest_click_time(store: Store) -> int | None:
-    """Return the time of the oldest stored click in seconds of UTC epoch, or None if there are no clicks."""
+    """Return the time of the oldest stored click in seconds of the UTC epoch, or None if there are no clicks."""
     ts = store.value("select min(ts) from clicks")
     return None if ts is None else int(ts) // 1000
 
 
 def oldest_unclassified_time(store: Store) -> int | None:
-    """Return the time of the oldest click that is not yet classified, in seconds of UTC epoch; None if there is none.
+    """Return the time of the oldest click that was not yet compared with nearby clicks, in seconds of the UTC epoch.
 
-    Clicks of issues that are queued for reclassification count as classified.
+    The result is None if there is none. Clicks of issues that are queued for reclassification count as classified.
     """
     ts = store.value("select min(ts) from clicks where seq > ?", (store.meta("classified_seq"),))
     return None if ts is None else int(ts) // 1000
 
 
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
-    """Delete at most ``limit`` clicks from before the start of a UTC day, ``before`` (seconds); return their number.
+    """Delete at most ``limit`` clicks from before the UTC day that begins at ``before`` (seconds); return their number.
 
     Their sums in the rollups stay.
     """

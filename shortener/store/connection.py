@@ -1,4 +1,4 @@
-"""The interface of an engine to the store: statements, transactions, and changes of many rows at once.
+"""The interface that the engines of the store (SQLite and PostgreSQL) implement: statements and transactions.
 
 The text of a statement is SQL that both engines understand, with three additions that each engine expands:
 
@@ -28,10 +28,10 @@ class Cursor(Protocol):
 
     @property
     def description(self) -> Any:
-        """One sequence for each column, which begins with its name."""
+        """One sequence for each column of the result, which begins with the column's name."""
 
     def fetchone(self) -> Any:
-        """Return the next row, or None."""
+        """Return the next row; None after the last."""
 
     def fetchmany(self, size: int = 1) -> list[Any]:
         """Return at most ``size`` further rows."""
@@ -51,7 +51,7 @@ class Connection(ABC):
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
-        """Run one statement."""
+        """Run one statement and return its result."""
 
     @abstractmethod
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
@@ -59,11 +59,11 @@ class Connection(ABC):
 
     @abstractmethod
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction; skip it if it would have to wait for another process."""
+        """Run one statement outside of a transaction. If it would have to wait for another process, it is not run."""
 
     @abstractmethod
     def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
-        """Yield the rows of a large result, few of which are in memory at the same time."""
+        """Yield the rows of a large result. Only a few of them are in memory at a time."""
 
     @abstractmethod
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -75,7 +75,10 @@ class Connection(ABC):
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add sums, given by the key of their row, to a rollup. Delete the rows that have no clicks afterwards."""
+        """Add to the sums in rows of a table of click counts. ``sums`` has the summands by the key of their row.
+
+        Rows that have no clicks afterwards are deleted.
+        """
 
     @property
     @abstractmethod
@@ -84,9 +87,10 @@ class Connection(ABC):
 
     @abstractmethod
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction. While it is ``locked``, no other locked transaction runs, in any process.
+        """Begin a transaction. If it is ``locked``, no other locked transaction runs at the same time, in any process.
 
-        One that is not locked may write rows that no other process changes. Raises StoreBusy after the busy timeout.
+        A transaction that is not locked may only write rows that no other process changes. Raises StoreBusy if the lock
+        is not free within the busy timeout.
         """
 
     @abstractmethod
@@ -95,7 +99,7 @@ class Connection(ABC):
 
     @abstractmethod
     def rollback(self) -> None:
-        """Roll back the transaction; without one, do nothing."""
+        """Roll back the transaction. Without a transaction this does nothing."""
 
     @abstractmethod
     def check_not_replaced(self) -> None:

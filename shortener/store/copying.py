@@ -1,4 +1,4 @@
-"""Copying a whole store into an empty database, and the proof that all rows have arrived."""
+"""Copying of a whole store into an empty database, and the check that all rows have arrived."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -29,8 +29,8 @@ class CopiedTable(Struct, frozen=True):
 def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], None]) -> list[CopiedTable]:
     """Copy all rows of a store into the empty PostgreSQL database at ``url``, in one transaction.
 
-    ``on_progress`` is called with the table and the number of its rows copied so far. The source is locked for writers
-    meanwhile. Raises InputError if the database is not empty, and StoreError if the copy is not complete.
+    ``on_progress`` is called with the table and the number of its rows copied so far. Meanwhile nothing can be written
+    to the source. Raises InputError if the database is not empty, and StoreError if the copy is not complete.
     """
     with closing(_open_target(source.data, url)) as target, source.transaction(), target.transaction():
         types = _column_types(target)
@@ -62,7 +62,7 @@ def _is_empty(reader: Reader, table: str) -> bool:
 
 
 def _column_types(target: Reader) -> dict[str, dict[str, str]]:
-    """Return the types of all columns of the database, by table and column, in the order of the columns."""
+    """Return the type of each column as ``{table: {column: type}}``, in the order of the columns."""
     types: dict[str, dict[str, str]] = {}
     for table, column, kind in target.execute(
         "select table_name, column_name, data_type from information_schema.columns "
@@ -73,7 +73,7 @@ def _column_types(target: Reader) -> dict[str, dict[str, str]]:
 
 
 def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
-    """Yield the tables with these names, each after those that it refers to."""
+    """Yield these tables in an order in which each follows the tables that it refers to."""
     tables: dict[str, set[str]] = {name: set() for name in names}
     for table, other in target.execute(
         "select conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
@@ -94,7 +94,7 @@ def _copy_table(
     def send() -> None:
         target.connection.insert_rows(table, columns, batch)
         for row in batch:
-            _measure(row, measured)
+            _add_to_sums(row, measured)
         on_progress(table, measured[0])
         batch.clear()
 
@@ -103,20 +103,23 @@ def _copy_table(
         if len(batch) == BATCH_ROWS:
             send()
     send()
-    _prove(target, table, {name: types[name] for name in columns}, measured)
+    _check_copied(target, table, {name: types[name] for name in columns}, measured)
     return measured[0]
 
 
-def _measure(row: Sequence[Any], measured: list[int]) -> None:
-    """Add a row to the number of rows and to the sums of its integers and of the lengths of its other values."""
+def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
+    """Add a row to ``measured``: the number of rows, and for each column a sum by which the copy is checked.
+
+    The sum is that of the integers, or of the lengths of other values.
+    """
     measured[0] += 1
     for index, value in enumerate(row, start=1):
         if value is not None:
             measured[index] += value if isinstance(value, int) else len(value)
 
 
-def _prove(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
-    """Raise StoreError unless the database has as many rows and equal sums."""
+def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
+    """Raise StoreError unless the copied table has as many rows and the same sums (``measured``) as the source."""
     sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
     stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608
     for name, expected, found in zip(("rows", *types), measured, stored, strict=True):
@@ -125,7 +128,7 @@ def _prove(target: Reader, table: str, types: Mapping[str, str], measured: Seque
 
 
 def _copy_meta(source: Store, target: Store) -> int:
-    """Copy the keys of ``meta`` that are not the database's own, and return their number."""
+    """Copy the rows of the table ``meta``, except those that belong to the database itself. Return their number."""
     rows = [row for row in source.execute("select name, value from meta") if row[0] not in _OWN_META]
     for name, value in rows:
         target.set_meta(name, value)
@@ -133,7 +136,7 @@ def _copy_meta(source: Store, target: Store) -> int:
 
 
 def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Let the next id of each table follow the highest one that was copied."""
+    """Set the sequences of the ids in each table, so that the next id follows the highest one that was copied."""
     for table, columns in types.items():
         key = next(iter(columns))
         sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))

@@ -1,4 +1,4 @@
-"""Opening the store (``store.db`` in the data directory), and write transactions on it."""
+"""Opening of the store (``store.db`` in the data directory, or a PostgreSQL database), and write transactions on it."""
 
 import importlib
 import os
@@ -35,7 +35,7 @@ BUSY_TIMEOUT_SECONDS = 15.0
 
 
 class Reader:
-    """A connection to the store that only reads, used by one thread at a time."""
+    """A read-only connection to the store, used by one thread at a time."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -54,12 +54,14 @@ class Reader:
         return next(self.rows(sql, parameters), None)
 
     def value(self, sql: str, parameters: Any = ()) -> Any:
-        """Return the first column of the first row of a query, or None."""
+        """Return the first column of the first row of a query; None if there is no row."""
         row = self.execute(sql, parameters).fetchone()
         return row[0] if row else None
 
     def meta(self, name: str) -> int:
-        """Return the value of a key of the table ``meta``, such as ``links_revision``; 0 if the key is missing."""
+        """Return the number stored under a name in the table ``meta``, such as ``links_revision``; 0 if
+        there is none.
+        """
         return int(self.value("select value from meta where name = ?", (name,)) or 0)
 
     def close(self) -> None:
@@ -68,7 +70,7 @@ class Reader:
 
 
 class Store(Reader):
-    """A connection to the store of a data directory, used by one thread at a time."""
+    """A connection to the store of a data directory for reading and writing, used by one thread at a time."""
 
     def __init__(self, connection: Connection, *, data: Path) -> None:
         super().__init__(connection)
@@ -76,14 +78,14 @@ class Store(Reader):
         self._shared_revision = links_revision(data)
 
     def set_meta(self, name: str, value: int) -> None:
-        """Set a key of the table ``meta``."""
+        """Store a number under a name in the table ``meta``."""
         self.execute(
             "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
             (name, value),
         )
 
     def add_to_meta(self, name: str, value: int) -> None:
-        """Add to the value of a key of the table ``meta``."""
+        """Add ``value`` to the number stored under a name in the table ``meta``."""
         self.execute(
             "insert into meta (name, value) values (?, ?) "
             "on conflict (name) do update set value = meta.value + excluded.value",
@@ -91,15 +93,15 @@ class Store(Reader):
         )
 
     def delete_meta(self, name: str) -> None:
-        """Delete a key of the table ``meta``."""
+        """Delete the number stored under a name in the table ``meta``."""
         self.execute("delete from meta where name = ?", (name,))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run a block in one transaction that takes the write lock first and is rolled back on any error.
+        """Run the ``with`` block in one transaction, which holds the write lock from its beginning.
 
-        A block inside another transaction joins that one. Raises StoreBusy if another process holds the lock for
-        longer than the busy timeout.
+        It is rolled back on any error. Inside another transaction, the block becomes a part of that one. Raises
+        StoreBusy if another process holds the lock for longer than the busy timeout.
         """
         if self.connection.in_transaction:
             yield
@@ -114,11 +116,11 @@ class Store(Reader):
         self._publish_links()
 
     def roll_back(self) -> None:
-        """Roll back a transaction that is still open, as after a request that was interrupted."""
+        """Roll back a transaction that was left open, for example by a request that was interrupted."""
         self.connection.rollback()
 
     def _publish_links(self) -> None:
-        """Write the revision of the links to shared memory, so that redirect workers notice a change at once."""
+        """Write the revision of the links to shared memory, so that redirect workers notice an edit at once."""
         # Two processes that commit at once may write in either order; both changes are visible to readers by then.
         self._shared_revision.values[0] = self.meta("links_revision")
 
@@ -135,10 +137,10 @@ class Store(Reader):
 def open_store(
     data: Path, *, url: str = "", create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
 ) -> Store:
-    """Open the store in ``data``, or at the ``url`` of a PostgreSQL database; create or migrate its schema if needed.
+    """Open the store in ``data``, or at the ``url`` of a PostgreSQL database. Create or migrate its schema if needed.
 
-    With ``create=False``, or beside a click log, a missing store is an error, so that a store that was moved away or
-    cut to nothing is not replaced by an empty one. Raises StoreError, SchemaTooNew.
+    With ``create=False`` a missing store is an error. It is also an error if there is a click log beside it: the store
+    was then moved away or emptied, and must not be replaced by an empty one. Raises StoreError, SchemaTooNew.
     """
     if url:
         return open_database(
@@ -185,7 +187,7 @@ def _postgres() -> ModuleType:
 
 @contextmanager
 def close_on_error(conn: sqlite3.Connection) -> Iterator[None]:
-    """Close a connection if the block raises."""
+    """Close a connection if the ``with`` block raises an error."""
     try:
         yield
     except BaseException:
@@ -194,13 +196,17 @@ def close_on_error(conn: sqlite3.Connection) -> Iterator[None]:
 
 
 def has_temporary_directory() -> bool:
-    """Return whether SQLite finds a folder for temporary files (sqlite.org/tempfiles.html, section 5)."""
+    """Return whether SQLite finds a folder in which it can create temporary files (sqlite.org/tempfiles.html, section
+    5).
+    """
     named = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp", ".")  # noqa: S108
     return any(path and Path(path).is_dir() and os.access(path, os.W_OK | os.X_OK) for path in named)
 
 
 def _choose_temporary_files(conn: sqlite3.Connection) -> None:
-    """Let SQLite keep temporary data in memory if no folder can take it, as in a container with a read-only root."""
+    """If SQLite finds no folder for temporary files, as in a container with a read-only root, let it keep them in
+    memory.
+    """
     if not has_temporary_directory():
         conn.execute("pragma temp_store = memory")
 
@@ -213,9 +219,10 @@ def open_database(
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
     beside_click_log: bool = True,
 ) -> Store:
-    """Open the store at the URL of a PostgreSQL database. An empty one gets a schema only with ``create``.
+    """Open the store in the PostgreSQL database at ``url``. With ``create``, an empty database gets the schema.
 
-    It gets none beside a click log without ``beside_click_log``. Raises StoreError, SchemaTooNew.
+    If a click log is in ``data``, an empty database gets it only with ``beside_click_log``. Raises StoreError,
+    SchemaTooNew.
     """
     prepare_directory(data)
     store: Store = _postgres().open_store(
@@ -225,7 +232,7 @@ def open_database(
 
 
 def open_reader(data: Path, *, url: str = "") -> Reader:
-    """Open a connection that only reads, and neither takes a write lock nor waits for one.
+    """Open a read-only connection, which neither takes a write lock nor waits for one.
 
     Raises StoreError if there is no store.
     """
@@ -258,7 +265,7 @@ def prepare_directory(data: Path) -> None:
 
 
 def _enable_wal(conn: sqlite3.Connection) -> None:
-    """Switch to WAL mode, with retries while another process that starts at the same time holds the lock."""
+    """Switch the store to WAL mode. Try again while another process that is starting holds the lock."""
     for attempt in range(50):
         try:
             if conn.execute("pragma journal_mode = wal").fetchone()[0] == "wal":
@@ -270,7 +277,9 @@ def _enable_wal(conn: sqlite3.Connection) -> None:
 
 
 def _migrate(db: Database) -> None:
-    """Apply the migrations that the store does not have yet. Raises SchemaTooNew if it has unknown ones."""
+    """Apply the migrations that the store lacks. Raises SchemaTooNew if it has migrations that this version does not
+    know.
+    """
     unknown = sorted({migration.name for migration in MIGRATIONS.applied(db)} - set(MIGRATION_NAMES))
     if unknown:
         raise SchemaTooNew(
@@ -281,7 +290,10 @@ def _migrate(db: Database) -> None:
 
 
 def _apply_next_migration(db: Database) -> None:
-    """Apply the first pending migration, if there still is one once this process holds the write lock."""
+    """Apply the first migration that the store lacks.
+
+    Another process may have applied it while this one waited for the write lock; then nothing is done.
+    """
     db.conn.execute("begin immediate")
     try:
         pending = [migration.name for migration in MIGRATIONS.pending(db)]

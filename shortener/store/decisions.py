@@ -1,4 +1,4 @@
-"""SQL for editors' decisions about a month's picks: action, reason, editor and time.
+"""SQL for editors' decisions about a month's picks (recommended articles): action, reason, editor and time.
 
 An article has at most one decision in a month; a new one replaces it.
 """
@@ -21,9 +21,11 @@ _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """A decision of the editor ``who``; ``url`` is the article's canonical target, ``at`` seconds of UTC epoch.
+    """What the editor ``who`` decided about an article. ``url`` is its canonical target; ``reason`` is '' if none was
+    given.
 
-    ``reason`` is '' if none was given."""
+    ``at`` is in seconds of the UTC epoch.
+    """
 
     month: str
     url: str
@@ -37,10 +39,10 @@ _COLUMNS = column_list(Decision)
 
 
 def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
-    """Store a decision about the article with this canonical URL, replacing the month's earlier one.
+    """Store a decision about the article with this canonical URL. It replaces the earlier one of the month.
 
-    The caller has to check that an issue of the month contains the article. ``reason`` may be empty. Raises
-    InputError for a missing editor, or an invalid month or action.
+    The caller has to check that an issue of the month contains the article. ``reason`` may be empty. Raises InputError
+    for a missing editor, or an invalid month or action.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)
@@ -89,7 +91,7 @@ def delete(store: Store, month: str, url: str) -> Decision:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move decisions from an article's old URL to its new one, unless an article still has the old URL.
+    """Move the decisions about an article to its new URL, unless an issue still has an article with the old URL.
 
     If both URLs have a decision in a month, the later decision is kept.
     """
@@ -136,11 +138,11 @@ def list_all(store: Store) -> list[Decision]:
 
 
 def is_month(text: str) -> bool:
-    """Return whether a text is a month like 2026-11."""
+    """Return whether a text is a month, such as 2026-11."""
     return _MONTH_PATTERN.fullmatch(text) is not None
 
 
 def check_month(month: str) -> None:
-    """Raise InputError unless the text is a month like 2026-11."""
+    """Raise InputError if the text is not a month, such as 2026-11."""
     if not is_month(month):
         raise InputError(Message("{month} is not a month; write it as 2026-11", month=repr(month)))

@@ -1,4 +1,4 @@
-"""SQL for the short links of the articles in a month's draft of picks."""
+"""SQL for the short links of the articles in a month's draft of picks (recommended articles)."""
 
 from shortener.store.database import Store
 from shortener.store.links import Link
@@ -6,7 +6,7 @@ from shortener.store.sql_text import column_list
 
 
 def links_by_article(store: Store, month: str) -> dict[str, Link]:
-    """Return the links of a month's draft, by the URL of their article."""
+    """Return by article URL the short links in the draft of a month."""
     sql = f"""
         select url, {column_list(Link, "links")} from draft_links join links on links.id = draft_links.link_id
         where month = ?
@@ -15,14 +15,16 @@ def links_by_article(store: Store, month: str) -> dict[str, Link]:
 
 
 def save_link(store: Store, month: str, url: str, link_id: int) -> None:
-    """Set the link of an article in a month's draft."""
+    """Set the short link of an article in the draft of a month."""
     sql = "update draft_links set link_id = ? where month = ? and url = ?"
     if not store.execute(sql, (link_id, month, url)).rowcount:
         store.execute("insert into draft_links (month, url, link_id) values (?, ?, ?)", (month, url, link_id))
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move draft links from an article's old URL to its new one. A link that the new URL has already is kept."""
+    """Move the short links that drafts gave to an article to its new URL. A link that the new URL already
+    has is kept.
+    """
     store.execute(
         """
         update draft_links set url = :new where url = :old

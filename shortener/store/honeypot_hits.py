@@ -1,4 +1,4 @@
-"""SQL for the table of honeypot hits: the classified clicks on honeypot links that have no recipient token.
+"""SQL for the table of honeypot hits: clicks on links that readers do not see, without a recipient token.
 
 Hits of a quarter-hour that are equal in all that the rules read are one row, so the table stays small in a flood. With
 a recipient token no table is needed, because few clicks have the same token.
@@ -16,9 +16,10 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """Equal honeypot hits of a quarter-hour, with the times of the first and the last (milliseconds of UTC epoch).
+    """Equal honeypot hits (clicks on links that readers do not see) of a quarter-hour, stored as one row.
 
-    An unknown network or address is empty. ``agent_id`` is 0 for machines and for an unknown user agent.
+    ``first_at`` and ``last_at`` are the times of the first and the last (milliseconds of the UTC epoch). An unknown
+    network or address is empty. ``agent_id`` is 0 for programs and for an unknown user agent.
     """
 
     addr: str
@@ -31,9 +32,9 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the hits with one of ``values`` as address or network, in the quarter-hours of [since, until).
+    """Return the honeypot hits (clicks on links that readers do not see) whose address or network is in ``values``.
 
-    Times are in milliseconds.
+    They are those in the quarter-hours from ``since`` until before ``until`` (milliseconds).
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
@@ -44,9 +45,9 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on honeypot links with one of ``values`` as address or network, in [since, until).
+    """Return the clicks on links that readers do not see (honeypot links) whose address or network is in ``values``.
 
-    Times are in milliseconds.
+    They are those from ``since`` until before ``until`` (milliseconds).
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -56,18 +57,20 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add the honeypot hits among the clicks from ``first_seq`` to ``last_seq``.
+    """Add clicks on links that readers do not see (honeypot hits) to their table.
 
-    A hit with a bit of ``machine_mask`` in its evidence is a machine's; its user agent is not stored.
+    They are those with the sequence numbers ``first_seq`` to ``last_seq``. If the evidence of a hit has a bit of
+    ``machine_mask``, a program made it, and its user agent is not stored.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Read the hits of the quarter-hours from ``first_at`` to ``last_at`` (milliseconds) again from the clicks.
+    """Fill the table of honeypot hits (clicks on links that readers do not see) again from the clicks.
 
-    Call it after clicks of this time were classified again.
+    Only the quarter-hours from ``first_at`` to ``last_at`` (milliseconds) are filled again. Call it after clicks of
+    this time were classified again. ``machine_mask`` has the evidence bits that show a program.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
@@ -79,7 +82,10 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Insert the honeypot hits among the clicks that meet an SQL condition, whose parameters are ``bounds``."""
+    """Insert those honeypot hits (clicks on links that readers do not see) that meet an SQL condition.
+
+    ``bounds`` are the parameters of the condition. ``machine_mask`` has the evidence bits that show a program.
+    """
     sql = f"""
         insert into honeypot_hits (quarter_hour, {", ".join(HoneypotHit._fields)})
         select ts / {_QUARTER_HOUR_MS} * {QUARTER_HOUR_SECONDS}, coalesce(addr, ''), coalesce(net, ''),
@@ -98,5 +104,5 @@ def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask:
 
 
 def _quarter_hour(milliseconds: int) -> int:
-    """Return the second at which the quarter-hour of a time begins."""
+    """Return the beginning of the quarter-hour that contains a time, in seconds of the UTC epoch."""
     return milliseconds // _QUARTER_HOUR_MS * QUARTER_HOUR_SECONDS

@@ -1,7 +1,7 @@
-"""SQL for the inbox: parts of click logs that nodes have sent and the collector has not read yet.
+"""SQL for the inbox: parts of click logs that redirect nodes have sent and the collector has not read yet.
 
-A node appends the bytes of its segments in order. A segment's position in ``sent_segments`` and the appended bytes are
-changed in one transaction, so each byte arrives once. The position that the collector has reached is in ``segments``.
+A node appends the bytes of its log files (segments) in order. The appended bytes and the position in ``sent_segments``
+change in one transaction, so each byte arrives once. How far the collector has read them is in ``segments``.
 """
 
 from collections.abc import Iterable
@@ -15,14 +15,17 @@ MAX_PART_BYTES = 256 * 1024
 
 
 class SentPosition(Struct, frozen=True):
-    """How much of a segment was sent, in bytes. A ``finished`` segment was sent whole and is no longer written."""
+    """How many bytes of a click-log file a redirect node has sent.
+
+    ``finished`` means that the file was sent whole and is no longer written.
+    """
 
     position: int
     finished: bool
 
 
 class ReceivedSegment(Struct, frozen=True):
-    """A segment of a node, of which the bytes up to ``size`` have arrived."""
+    """A click-log file of a redirect node, of which the bytes up to ``size`` have arrived."""
 
     id: str
     node: str
@@ -32,7 +35,7 @@ class ReceivedSegment(Struct, frozen=True):
 
 
 def sent_positions(reader: Reader, *, node: str) -> dict[str, SentPosition]:
-    """Return how much of each segment of a node has been sent, by segment id."""
+    """Return how much of each of its click-log files a redirect node has sent, by the id of the file (segment)."""
     rows = reader.execute("select segment_id, position, finished from sent_segments where node = ?", (node,))
     return {row[0]: SentPosition(row[1], bool(row[2])) for row in rows}
 
@@ -49,10 +52,11 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Append a part of a segment to the inbox in one transaction.
+    """Store a part of a redirect node's click-log file in one transaction, for the collector to read.
 
-    ``start`` is the byte position of ``body`` in the segment, and all its lines were recorded after ``recorded_after``
-    (seconds of UTC epoch). Return False, and change nothing, if the segment was not sent exactly up to ``start``.
+    ``start`` is the byte position of ``body`` in the file. All its lines were recorded after ``recorded_after``
+    (seconds of the UTC epoch). If the file was not sent exactly up to ``start``, nothing is changed and False is
+    returned.
     """
     connection = reader.connection
     connection.begin(locked=False)
@@ -74,7 +78,9 @@ def send(
 def _move(
     reader: Reader, segment_id: str, *, node: str, file_name: str, start: int, size: int, finished: bool, now: int
 ) -> bool:
-    """Move the sent position of a segment from ``start`` by ``size`` bytes; return False if it is not at ``start``."""
+    """Move the sent position of a click-log file from ``start`` by ``size`` bytes. Return False if it is not at
+    ``start``.
+    """
     values = (start + size, int(finished), now)
     if start == 0:
         added = reader.execute(
@@ -92,7 +98,10 @@ def _move(
 
 
 def received_segments(store: Store) -> list[ReceivedSegment]:
-    """Return the segments that have parts in the inbox, or are finished but not yet so for the collector."""
+    """Return the click-log files of redirect nodes of which the collector has not read all parts yet.
+
+    Files that were sent whole are included until the collector has recorded that.
+    """
     rows = store.execute(
         """
         select sent.segment_id, sent.node, sent.name, sent.position, sent.finished from sent_segments as sent
@@ -106,7 +115,10 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
 
 
 def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
-    """Return the next bytes of a segment from ``position`` on, from at most ``parts`` parts of the inbox."""
+    """Return the next bytes of a redirect node's click-log file from ``position`` on.
+
+    They are read from at most ``parts`` of the parts in which the node sent the file.
+    """
     rows = store.execute(
         "select position, body from inbox where segment_id = ? and position + length(body) > ? "
         "order by position limit ?",
@@ -121,17 +133,23 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
 
 
 def delete_read(store: Store, positions: Iterable[tuple[str, int]]) -> None:
-    """Delete the parts of segments that end at or before a position, given as (segment id, byte position)."""
+    """Delete the parts of redirect nodes' click logs that the collector has read.
+
+    ``positions`` are (segment id, byte position) of log files; parts that end at or before the position are deleted.
+    """
     store.connection.execute_many(
         "delete from inbox where segment_id = ? and position + length(body) <= ?", list(positions)
     )
 
 
 def waiting_bytes(reader: Reader) -> int:
-    """Return the number of bytes in the inbox."""
+    """Return how many bytes of click logs redirect nodes have sent that the collector has not read yet."""
     return int(reader.value("select coalesce(sum(length(body)), 0) from inbox"))
 
 
 def delete_finished(store: Store, *, before: int) -> None:
-    """Forget the finished segments that did not change since ``before`` (seconds of UTC epoch)."""
+    """Delete the rows of redirect nodes' click-log files that were sent whole and did not change since ``before``.
+
+    ``before`` is in seconds of the UTC epoch.
+    """
     store.execute("delete from sent_segments where finished = 1 and updated_at < ?", (before,))

@@ -1,4 +1,6 @@
-"""SQL for rankings and comparisons of issues: human clicks by placement and by time, and where articles were."""
+"""SQL for rankings and comparisons of issues: human clicks by occurrence of a link and by time, and places
+of articles.
+"""
 
 from collections.abc import Mapping
 
@@ -11,9 +13,10 @@ from shortener.store.rollup_tables import HAS_VISITORS
 
 
 class HumanClicks(Struct, frozen=True):
-    """Human clicks on one placement (``n`` 0: none) of a link, how many have a visitor hash, and first visits.
+    """Human clicks on one placement (occurrence of a link in an issue); ``n`` is its number, 0 for clicks without one.
 
-    First visits are to the placement, the link and the issue.
+    ``visitor_clicks`` is how many have a visitor hash. The other fields count first visits, a visitor's first clicks of
+    a day: to the placement, the link and the issue.
     """
 
     issue_id: int
@@ -27,7 +30,10 @@ class HumanClicks(Struct, frozen=True):
 
 
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
-    """Return the human clicks on every placement of every issue, in the hours that began by ``until``."""
+    """Return the human clicks on every placement (occurrence of a link) of every issue.
+
+    They are those in hours that began by ``until`` (seconds of the UTC epoch).
+    """
     # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
     names = ("human", "visitor_clicks", "visitors", "link_visitors", "issue_visitors")
@@ -43,14 +49,19 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
-    """Return the first hour with a human click on an issue, or None if there is none up to ``until``."""
+    """Return the beginning of the first hour with a human click on an issue, in seconds of the UTC epoch.
+
+    The result is None if there is none up to ``until``.
+    """
     sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
     return None if hour is None else int(hour)
 
 
 class ClicksBefore(Struct, frozen=True):
-    """Human clicks of an issue: all, those from before a time, and its visitors (None: unknown)."""
+    """Numbers of human clicks of an issue: ``total``, and ``before`` a time. ``visitors`` are those of all clicks, or
+    None.
+    """
 
     total: int
     before: int
@@ -58,7 +69,10 @@ class ClicksBefore(Struct, frozen=True):
 
 
 def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefore:
-    """Return the human clicks of an issue, and those in quarter-hours that ended by ``time`` (seconds of UTC epoch)."""
+    """Return the number of human clicks of an issue, and of those before ``time`` (seconds of the UTC epoch).
+
+    A quarter-hour is before it if it has ended by then.
+    """
     sql = f"""
         select coalesce(sum(human), 0), coalesce(sum(human) filter (where quarter_hour <= ?), 0),
                case when {HAS_VISITORS} then coalesce(sum(issue_visitors), 0) end
@@ -68,7 +82,7 @@ def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefo
 
 
 class QuarterHourClicks(Struct, frozen=True):
-    """Human clicks and visitors of an issue in the quarter-hour that begins at ``start`` (seconds of UTC epoch)."""
+    """Human clicks and visitors of an issue in the quarter-hour that begins at ``start`` (seconds of the UTC epoch)."""
 
     issue_id: int
     start: int
@@ -77,9 +91,10 @@ class QuarterHourClicks(Struct, frozen=True):
 
 
 def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
-    """Return the quarter-hours with human clicks on issues, each until its end time, by issue and time.
+    """Return the human clicks on issues by quarter-hour, ordered by issue and time.
 
-    ``ends`` has the end times by issue id, in seconds of UTC epoch.
+    ``ends`` has the ids of the issues, and for each the time until which clicks are returned (seconds of the UTC
+    epoch).
     """
     sql = """
         select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
@@ -89,7 +104,7 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class LinkStepClicks(Struct, frozen=True):
-    """Human clicks of an issue on one link, in the period with this number since a start."""
+    """Human clicks of an issue on one link in one of several equal periods, whose number is ``step`` (from 0)."""
 
     domain: str
     code: str
@@ -100,9 +115,10 @@ class LinkStepClicks(Struct, frozen=True):
 def human_clicks_by_link_and_step(
     store: Store, issue_id: int, *, start: int, seconds: int, steps: int
 ) -> list[LinkStepClicks]:
-    """Return the human clicks on each link of an issue in ``steps`` periods of ``seconds`` after ``start``.
+    """Return the human clicks on each link of an issue in ``steps`` periods of ``seconds``, the first of which begins
+    at ``start``.
 
-    A quarter-hour belongs to the period in which it begins; those that end before ``start`` are left out.
+    A quarter-hour belongs to the period in which it begins. Quarter-hours that end before ``start`` are left out.
     """
     sql = f"""
         select domain, code, case when quarter_hour < :start then 0 else (quarter_hour - :start) / :seconds end as step,
@@ -119,7 +135,7 @@ def human_clicks_by_link_and_step(
 
 
 class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a time; fractions if the time is inside a quarter-hour."""
+    """Human clicks and visitors of an issue until a time. They are fractions if the time is inside a quarter-hour."""
 
     issue_id: int
     clicks: float
@@ -127,10 +143,10 @@ class CountsUntil(Struct, frozen=True):
 
 
 def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
-    """Return the human clicks and visitors of issues that have any, each until its end time.
+    """Return the human clicks and visitors of each issue until a time. Issues without clicks are left out.
 
-    ``ends`` has the end times by issue id, in seconds of UTC epoch. Within the quarter-hour of its end time, the
-    clicks of an issue are spread evenly.
+    ``ends`` has these times by issue id (seconds of the UTC epoch). Clicks of a quarter-hour are taken to be spread
+    evenly over it.
     """
     # Sums of integers do not depend on the order of rows, as sums of fractions do.
     seconds = f"""
@@ -149,7 +165,10 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
 
 
 class HumanClicksBetween(Struct, frozen=True):
-    """Human clicks and first visits on an issue's links, from ``first_hour`` to the end of ``last_hour``."""
+    """Human clicks on an issue's links from the beginning of ``first_hour`` to the end of ``last_hour``.
+
+    ``link_visitors`` is the number of first visits to the links, a visitor's first clicks of a day on each.
+    """
 
     first_hour: int
     last_hour: int
@@ -162,8 +181,8 @@ def human_clicks_by_period(
 ) -> list[HumanClicksBetween]:
     """Return the human clicks on an issue, summed by hour soon after sending and by day later.
 
-    Hours are used until ``hourly_seconds`` after sending; the days are counted from sending. Only hours that began by
-    ``until`` and ended after ``sent_at`` (seconds of UTC epoch) are counted.
+    Hours are used until ``hourly_seconds`` after ``sent_at``, then days, which are counted from ``sent_at``. Only hours
+    that began by ``until`` and ended after ``sent_at`` are counted. Times are in seconds of the UTC epoch.
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -176,9 +195,9 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """The article for which clicks on a placement count; ``n`` is 0 for clicks without a placement number.
+    """The article for which clicks on a placement (occurrence of a link) count.
 
-    ``article_id`` is 0 if there is no article.
+    ``n`` is the number of the placement, 0 for clicks without one. ``article_id`` is 0 if there is no article.
     """
 
     issue_id: int
@@ -189,10 +208,10 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return the article for which clicks on each placement count, and clicks on a link without a placement number.
+    """Return for each placement (occurrence of a link in an issue) the article for which clicks on it count.
 
-    The latter has a row with ``n`` 0 for each link that has an article. The rows are ordered by issue, link and ``n``.
-    Targets without a position are no articles.
+    A link that has an article also has a row with ``n`` 0, for clicks without a placement number. Rows are ordered by
+    issue, link and ``n``. Targets without a position are not articles.
     """
     sql = """
         with ranked as (
@@ -210,7 +229,7 @@ def article_placements(store: Store) -> list[ArticlePlacement]:
 
 
 class RankedArticle(Struct, frozen=True):
-    """An article of an issue that has a position, and is therefore ranked."""
+    """An article of an issue that has a position. Only such articles are ranked."""
 
     id: int
     issue_id: int
@@ -221,7 +240,7 @@ class RankedArticle(Struct, frozen=True):
 
 
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
-    """Return the articles of all issues, ordered by issue and position. Other links are left out."""
+    """Return the articles with a position of all issues, ordered by issue and position."""
     sql = """
         select articles.id, issue_id, url, position, articles.title, author
         from articles join issues on issues.id = issue_id where position is not null and removed_at is null

@@ -22,7 +22,7 @@ CorrectableField = Literal["title", "author", "summary", "position", "role"]
 
 
 class Issue(Struct, frozen=True):
-    """An issue without its documents (source and output); times are seconds of UTC epoch, unknown values None."""
+    """An issue without its documents. Times are seconds of the UTC epoch; unknown values are None."""
 
     id: int
     slug: str
@@ -38,7 +38,10 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """A tracked target of one issue; ``position`` is 1 to N for articles, and None for inline and other links."""
+    """A link target of one issue. ``position`` is 1 to N for articles, and None for targets that are not articles.
+
+    ``corrected_fields`` are the names of the fields that an editor has corrected, separated by spaces.
+    """
 
     id: int
     url: str
@@ -73,13 +76,13 @@ _PLACEMENT_COLUMNS = column_list(Placement)
 
 
 def find(store: Store, slug: str) -> Issue | None:
-    """Return the issue with this slug, or None."""
+    """Return the issue with this slug, also if it was removed; None if there is none."""
     row = store.execute(f"select {_COLUMNS} from issues where slug = ?", (slug,)).fetchone()  # noqa: S608
     return Issue(*row) if row else None
 
 
 def find_by_id(store: Store, issue_id: int) -> Issue | None:
-    """Return the issue with this id, or None if there is none or it was removed."""
+    """Return the issue with this id; None if there is none or it was removed."""
     sql = f"select {_COLUMNS} from issues where id = ? and removed_at is null"  # noqa: S608
     row = store.execute(sql, (issue_id,)).fetchone()
     return Issue(*row) if row else None
@@ -94,29 +97,34 @@ def get(store: Store, slug: str) -> Issue:
 
 
 def list_sent_between(store: Store, since: int, until: int) -> list[Issue]:
-    """Return the issues with a sending time from ``since`` to ``until`` (seconds of UTC epoch) that are not removed."""
+    """Return the issues with a sending time from ``since`` to ``until`` (seconds of the UTC epoch).
+
+    Removed issues are left out.
+    """
     sql = f"select {_COLUMNS} from issues where sent_at between ? and ? and removed_at is null order by sent_at"  # noqa: S608
     return [Issue(*row) for row in store.execute(sql, (since, until))]
 
 
 class HasStatus(Protocol):
-    """The times that decide the status of an issue, in seconds of UTC epoch."""
+    """Anything with the three times that decide the status of an issue. They are in seconds of the UTC
+    epoch, or None.
+    """
 
     @property
     def sent_at(self) -> int | None:
-        """When it was or will be sent."""
+        """When the issue was or will be sent; None if unknown."""
 
     @property
     def archived_at(self) -> int | None:
-        """When it was archived."""
+        """When the issue was archived; None if it was not."""
 
     @property
     def removed_at(self) -> int | None:
-        """When it was removed."""
+        """When the issue was removed; None if it was not."""
 
 
 def status(issue: HasStatus, *, now: int) -> IssueStatus:
-    """Return the status of an issue at ``now`` (seconds of UTC epoch)."""
+    """Return the status of an issue at ``now`` (seconds of the UTC epoch), such as "draft" or "sent"."""
     if issue.removed_at is not None:
         return "removed"
     if issue.archived_at is not None:
@@ -127,7 +135,7 @@ def status(issue: HasStatus, *, now: int) -> IssueStatus:
 
 
 def purge_removed(store: Store, *, now: int) -> int:
-    """Delete the rows of drafts that were removed long ago, and return their number.
+    """Delete the rows of drafts that were removed long ago, and return the number of drafts.
 
     Their retired links stay, so that their codes are not given out again.
     """
@@ -136,7 +144,7 @@ def purge_removed(store: Store, *, now: int) -> int:
 
 
 def get_documents(store: Store, issue_id: int) -> tuple[bytes, bytes]:
-    """Return (source, output) of an issue; the output is the source with short links."""
+    """Return (source, output) of an issue. The output is the source with short links."""
     source, output = store.execute("select source, output from issues where id = ?", (issue_id,)).fetchone()
     return bytes(source), bytes(output)
 
@@ -153,7 +161,7 @@ def add(
     source: bytes,
     now: int,
 ) -> int:
-    """Add an issue with an empty output and return its id."""
+    """Add an issue and return its id. Its document with short links (``output``) is empty at first."""
     row = store.execute(
         """
         insert into issues (slug, title, format, domain, sent_at, recipients, source, output, created_at, updated_at)
@@ -165,7 +173,10 @@ def add(
 
 
 def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
-    """Set fields of an issue: title, domain, sent_at, recipients, source, output, archived_at or removed_at."""
+    """Set fields of an issue: title, domain, sent_at, recipients, source, output, archived_at or removed_at.
+
+    ``now`` is stored as the time of the change.
+    """
     names = ", ".join(f"{name} = ?" for name in fields)
     store.execute(
         f"update issues set {names}, updated_at = ? where id = ?",  # noqa: S608
@@ -174,7 +185,7 @@ def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
 
 
 def list_articles(store: Store, issue_id: int) -> list[Article]:
-    """Return the articles of an issue by position, then its other links in document order."""
+    """Return the articles of an issue by position, and then its other link targets in document order."""
     sql = f"select {_ARTICLE_COLUMNS} from articles where issue_id = ? order by position is null, position, id"  # noqa: S608
     return [Article(*row) for row in store.execute(sql, (issue_id,))]
 
@@ -189,9 +200,9 @@ def correct_article(store: Store, article: Article, field: CorrectableField, val
 
 
 def set_positions(store: Store, positions: dict[int, int | None]) -> None:
-    """Set the positions of articles, given by article id; a position makes a target an article, and None an other link.
+    """Set positions by article id. A position makes a link target an article; None makes it an "other link".
 
-    An inline link without a position stays one.
+    An inline link (in running text) without a position stays an inline link.
     """
     store.connection.execute_many(
         """
@@ -221,9 +232,9 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 
 
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
-    """Return the targets in more than half of the last eight sent issues of a domain and format.
+    """Return the targets that are in more than half of the last eight sent issues of a domain and format.
 
-    There are none with fewer than three such issues. A target that an editor made an article does not count.
+    With fewer than three such issues there are none. A target that an editor has made an article does not count.
     """
     sql = """
         with recent as (
@@ -238,22 +249,22 @@ def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: i
 
 
 def find_by_source(store: Store, source: bytes) -> str | None:
-    """Return the slug of the latest issue whose original document is exactly these bytes; None if there is none."""
+    """Return the slug of the latest issue whose source is exactly these bytes; None if there is none."""
     sql = "select slug from issues where source = ? and removed_at is null order by id desc limit 1"
     value = store.value(sql, (source,))
     return None if value is None else str(value)
 
 
 def find_by_output(store: Store, output: bytes) -> str | None:
-    """Return the slug of the issue whose document with short links is exactly these bytes; None if there is none."""
+    """Return the slug of the issue whose output (with short links) is exactly these bytes; None if there is none."""
     value = store.value("select slug from issues where output = ? and removed_at is null", (output,))
     return None if value is None else str(value)
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of the articles of a link to its new target.
+    """Change the URL of the articles of a link from its old target to its new one.
 
-    An issue that already has an article with the new URL is skipped.
+    Issues that already have an article with the new URL are left out.
     """
     store.execute(
         """
@@ -266,19 +277,19 @@ def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str
 
 
 def list_placements(store: Store, issue_id: int) -> list[Placement]:
-    """Return the placements of an issue in document order."""
+    """Return the placements (occurrences of links) of an issue in document order."""
     sql = f"select {_PLACEMENT_COLUMNS} from placements where issue_id = ? order by n, link_id"  # noqa: S608
     return [Placement(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) -> set[int]:
-    """Return the placement numbers that a link has in issues other than ``except_issue_id``."""
+    """Return the numbers of a link's occurrences (as in ``/7pk3e/4``) in all issues but ``except_issue_id``."""
     sql = "select n from placements where link_id = ? and issue_id <> ?"
     return {row[0] for row in store.execute(sql, (link_id, except_issue_id))}
 
 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
-    """Replace the placements of an issue, and delete articles without a placement or link."""
+    """Replace the placements (occurrences of links) of an issue. Articles without a placement or link are deleted."""
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(
         "insert into placements (link_id, n, issue_id, article_id, kind, text, part) values (?, ?, ?, ?, ?, ?, ?)",

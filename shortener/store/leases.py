@@ -1,4 +1,4 @@
-"""SQL for leases on PostgreSQL: at most one process of all machines holds a lease, and only for a limited time.
+"""SQL for leases on PostgreSQL. A lease is held by at most one process of all machines, and for a limited time.
 
 Times are those of the database's clock, so the clocks of the machines do not matter.
 """
@@ -9,9 +9,10 @@ _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take or renew a lease; return its epoch, or None if another holder has it.
+    """Take or renew a lease, which one process of all machines can hold, for ``seconds``. Return its epoch.
 
-    The epoch grows when the lease passes to another holder. Without a renewal the lease ends after ``seconds``.
+    The epoch is a number that grows whenever the lease passes to another holder. Return None if another holder has the
+    lease.
     """
     values = {"name": name, "holder": holder, "ms": int(seconds * 1000)}
     with store.transaction():
@@ -30,17 +31,19 @@ def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
 
 
 def is_held(store: Store, name: str, *, holder: str, epoch: int) -> bool:
-    """Return whether a lease is still held in the same epoch, and lock it until the end of the transaction."""
+    """Return whether the process ``holder`` still has the lease in this epoch. The row is locked until the end of the
+    transaction.
+    """
     row = store.execute("select holder, epoch from leases where name = ? for update", (name,)).fetchone()
     return row is not None and tuple(row) == (holder, epoch)
 
 
 def holder(store: Store, name: str) -> str | None:
-    """Return the holder of a lease that has not ended, or None."""
+    """Return which process holds a lease at present; None if none does."""
     value = store.value(f"select holder from leases where name = ? and until_ms >= {_NOW_MS}", (name,))  # noqa: S608
     return None if value is None else str(value)
 
 
 def release(store: Store, name: str, *, holder: str) -> None:
-    """Let a lease end now, if this holder has it."""
+    """End a lease now, if the process ``holder`` has it."""
     store.execute("update leases set until_ms = 0 where name = ? and holder = ?", (name, holder))

@@ -1,4 +1,4 @@
-"""SQL for the last link check of each issue: its progress while it runs, and then its results."""
+"""SQL for the last link check (do the targets answer?) of each issue: its progress, and then its results."""
 
 from msgspec import Struct
 
@@ -7,9 +7,9 @@ from shortener.store.sql_text import column_list
 
 
 class StoredLinkCheck(Struct, frozen=True):
-    """The last link check of an issue: ``done`` of ``total`` targets are checked; times are seconds of UTC epoch.
+    """The last link check of an issue. ``done`` of ``total`` targets were checked so far.
 
-    ``finished_at`` is None while it runs. ``results`` is a list of results as JSON.
+    ``finished_at`` is None while it runs. ``results`` is a list of results as JSON. Times are seconds of the UTC epoch.
     """
 
     started_at: int
@@ -23,7 +23,7 @@ _COLUMNS = column_list(StoredLinkCheck)
 
 
 def start(store: Store, issue_id: int, *, total: int, now: int) -> None:
-    """Store the start of a check. It replaces the check before."""
+    """Store the start of a link check. It replaces the previous check of the issue."""
     store.execute(
         """
         insert into link_checks (issue_id, started_at, finished_at, total, done, results)
@@ -36,7 +36,7 @@ def start(store: Store, issue_id: int, *, total: int, now: int) -> None:
 
 
 def set_progress(store: Store, issue_id: int, *, started_at: int, done: int) -> None:
-    """Set the number of checked targets of the check that started at ``started_at``."""
+    """Store how many targets the check that started at ``started_at`` has checked so far."""
     store.execute(
         "update link_checks set done = min(?, total) where issue_id = ? and started_at = ?",
         (done, issue_id, started_at),

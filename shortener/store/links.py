@@ -16,7 +16,7 @@ LinkField = Literal["target", "title", "forward", "expires_at", "status", "honey
 
 
 class Link(Struct, frozen=True):
-    """A short link; times are seconds of UTC epoch, and ``target`` is None until it is set."""
+    """A short link. Times are seconds of the UTC epoch; ``target`` is None until it is set."""
 
     id: int
     domain: str
@@ -34,7 +34,7 @@ class Link(Struct, frozen=True):
 
 
 class LinkPreview(Struct, frozen=True):
-    """Content of the preview page of a link; ``gone`` means retired or expired."""
+    """Content of the preview page of a link. ``gone`` means that it is retired or has expired."""
 
     target: str | None
     title: str
@@ -60,7 +60,9 @@ def get(store: Store, domain: str, code: str) -> Link:
 
 
 def find_by_target(store: Store, domain: str, target: str, *, now: int) -> Link | None:
-    """Return the oldest link of no issue with this target that redirects at ``now``, or None."""
+    """Return the oldest link with this target that belongs to no issue and redirects at ``now``; None if
+    there is none.
+    """
     sql = f"""
         select {_COLUMNS} from links where domain = ? and target = ? and issue_id is null and status = 'active'
             and honeypot = 0 and (expires_at is null or expires_at > ?) order by id limit 1
@@ -70,7 +72,7 @@ def find_by_target(store: Store, domain: str, target: str, *, now: int) -> Link 
 
 
 def not_found(domain: str, code: str) -> NotFound:
-    """Return the error for a code that no link has."""
+    """Return a NotFound error that says that no link has this code."""
     return NotFound(
         Message("{domain}/{code}: there is no such short link", domain=domain, code=code), kind="link_not_found"
     )
@@ -90,9 +92,10 @@ def add(
     forward: str | None = None,
     expires_at: int | None = None,
 ) -> int:
-    """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code.
+    """Add a link and return its id. ``target`` is a canonical URL, or None if unknown.
 
-    Call it inside a transaction, which also stores the event of a webhook.
+    Call it inside a transaction, because the webhook event of the link is stored too. Raises Conflict for a code that
+    is taken.
     """
     row = store.execute(
         """
@@ -110,7 +113,7 @@ def add(
 
 
 def update_field(store: Store, link: Link, field: LinkField, value: str | int | None, *, who: str, now: int) -> None:
-    """Change one field of a link, and record the old and the new value as an edit by ``who``."""
+    """Change one field of a link, and record the old and the new value in its history as an edit by ``who``."""
     old = getattr(link, field)
     if old == value:
         return
@@ -129,7 +132,7 @@ def update_field(store: Store, link: Link, field: LinkField, value: str | int | 
 def _edit_event(
     link: Link, field: LinkField, old: str | int | None, new: str | int | None, *, who: str
 ) -> tuple[str, dict[str, Any]]:
-    """Return type and data of the event of an edit."""
+    """Return (type, data) of the webhook event about an edit of a link."""
     event: dict[str, Any] = {"domain": link.domain, "code": link.code, "by": who}
     if field == "status" and new == "retired":
         return "link.retired", event | {"target": link.target, "title": link.title}
@@ -137,7 +140,7 @@ def _edit_event(
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Set the issue and the article of a link, each only if the link has none yet."""
+    """Set the issue and the article of a link. A value that the link already has stays."""
     store.execute(
         """
         update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?
@@ -153,7 +156,7 @@ def list_edits(store: Store, link_id: int) -> list[dict[str, Any]]:
 
 
 def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-    """Return the domain and code of links, by link id."""
+    """Return (domain, code) of each link, by link id."""
     sql = "select id, domain, code from links where id in :ids"
     rows = store.execute(sql, {"ids": list(ids)})
     return {row[0]: (row[1], row[2]) for row in rows}
@@ -166,7 +169,7 @@ def list_by_id(store: Store, ids: Iterable[int]) -> list[Link]:
 
 
 def list_by_issue(store: Store, issue_id: int) -> list[Link]:
-    """Return the links that belong to an issue or have a placement in it, oldest first."""
+    """Return the links that belong to an issue or occur in it, the oldest first."""
     sql = f"""
         select {_COLUMNS} from links where issue_id = :issue
             or id in (select link_id from placements where issue_id = :issue)
@@ -186,7 +189,9 @@ def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
 
 
 def find_preview(reader: Reader, domain: str, code: str, *, now: int) -> LinkPreview | None:
-    """Return the preview of a link at ``now`` (seconds of UTC epoch), or None if there is no such link."""
+    """Return the content of a link's preview page at ``now`` (seconds of the UTC epoch); None if there is
+    no such link.
+    """
     sql = "select target, title, status, expires_at from links where domain = ? and code = ?"
     row = reader.execute(sql, (domain, code)).fetchone()
     if row is None:

@@ -1,9 +1,9 @@
-"""A copy of the links in a local SQLite file, for a store on PostgreSQL.
+"""A copy of the links in a local SQLite file, for a store on PostgreSQL. Redirect workers read it instead of the
+database.
 
-Redirect workers read the copy, so that they never depend on the database. It has those columns of ``links`` and that
-row of ``meta`` that ``redirect/link_cache.py`` reads from a store on SQLite. A link is copied if its revision is higher
-than that of the copy. A copy of another store, or of a later state of this one, as after the restoration of a backup,
-is replaced within one transaction.
+It has those columns of ``links`` and that row of ``meta`` that ``redirect/link_cache.py`` reads. Each edit of a link
+gives it a higher revision number; links with a higher revision than that of the copy are copied. If the copy comes from
+another store, or the database was restored from a backup, it is replaced as a whole in one transaction.
 """
 
 import contextlib
@@ -34,7 +34,10 @@ _SAVE_META = "insert or replace into meta (name, value) values (?, ?)"
 
 
 def update_copy(reader: Reader, data: Path) -> int:
-    """Copy the links that were changed since the last call; return the revision of the copy. Raises StoreError."""
+    """Copy the links that were edited since the last call. Return the revision of the copy, the highest one in it.
+
+    Raises StoreError.
+    """
     path = data / LINKS_COPY_FILE_NAME
     try:
         try:
@@ -70,7 +73,7 @@ def _update(reader: Reader, path: Path) -> int:
 
 
 def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the links with a higher revision, ordered by revision, in batches of columns."""
+    """Yield the links with a higher revision than ``revision``, in batches, ordered by revision."""
     last = (revision, 1 << 62)
     while True:
         rows = reader.execute(
@@ -85,7 +88,7 @@ def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ..
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the copy, and create it if there is none."""
+    """Open the file of the copy. It is created if it does not exist."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)) as copy:
         path.chmod(0o600)
         copy.execute("pragma journal_mode = wal")

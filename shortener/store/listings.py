@@ -1,7 +1,7 @@
-"""SQL for lists: links (filtered, sorted and paged) and issues, with their clicks and visitors.
+"""SQL for lists of links (filtered, sorted and paged) and of issues, with their clicks and visitors.
 
-Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issue_hour``, so that the time of a list
-does not depend on the number of clicks.
+Counts come from the tables ``totals_by_placement`` and ``clicks_by_issue_hour``, so that the time of a list does not
+depend on the number of clicks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,8 +58,8 @@ _STATUS_CONDITIONS: dict[StatusFilter, str] = {
 class LinkDetails(Struct, frozen=True):
     """A link with its issue, its article, and its human clicks and visitors.
 
-    ``visitors`` is None where too few clicks of the link's issue (or of the link, if it has no issue) have a visitor
-    hash. ``issue`` is a slug, ``article`` a canonical URL; times are seconds of UTC epoch.
+    ``visitors`` is None if too few clicks of the link's issue (or of the link, if it has no issue) have a visitor hash.
+    ``issue`` is a slug, ``article`` a canonical URL. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -118,10 +118,10 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 
 
 class LinkFilter(Struct, frozen=True):
-    """Filter and order of a list of links; each of ``words`` has to occur in the code, title or target.
+    """Filter and order of a list of links. Each of ``words`` has to occur in the code, title or target of a link.
 
-    ``issues`` are slugs, one of which the link's issue has; empty means any. ``created_since`` and ``created_until``
-    are seconds of UTC epoch. ``is_reversed`` turns the order of ``sort`` round.
+    ``issues`` are slugs, one of which the issue of a link must have; empty means any. ``created_since`` and
+    ``created_until`` are seconds of the UTC epoch. ``is_reversed`` reverses the order ``sort``.
     """
 
     words: tuple[str, ...] = ()
@@ -144,7 +144,7 @@ def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
 
 
 def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0) -> list[LinkDetails]:
-    """Return at most ``limit`` matching links in the filter's order, after skipping ``offset`` of them."""
+    """Return at most ``limit`` links that match a filter, in its order. The first ``offset`` of them are skipped."""
     ids = None
     if link_filter.sort in _COUNTS and link_filter == LinkFilter(sort=link_filter.sort):
         ids = _most_clicked_ids(store, link_filter.sort, limit=limit, offset=offset)
@@ -161,9 +161,11 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return the next ``limit`` links after the key ``after``, and the key of the last one if more follow.
+    """Return the next ``limit`` links after the one with the sort key ``after``, and the sort key of the last one
+    returned.
 
-    Links that are created meanwhile are neither repeated nor left out (keyset pagination).
+    That key is None if no links follow. Links that are created meanwhile are neither repeated nor left out (keyset
+    pagination).
     """
     where, values = _filter_condition(link_filter, now)
     keys = ", ".join(_SORT_KEYS[link_filter.sort])
@@ -182,12 +184,12 @@ def search_links_after(
 
 
 def sort_key_length(sort: LinkSort) -> int:
-    """Return the number of columns by which a sort order sorts."""
+    """Return the number of columns in the sort key of an order."""
     return len(_SORT_KEYS[sort])
 
 
 def is_descending(sort: LinkSort) -> bool:
-    """Return whether an order begins with the largest value, unless it is reversed."""
+    """Return whether an order begins with the largest value when it is not reversed."""
     return sort in _DESCENDING
 
 
@@ -205,9 +207,9 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the links on one page of an order by clicks; None if links without clicks are among them.
+    """Return the ids of the links on one page of a list sorted by clicks; None if it contains links without clicks.
 
-    Reading the rollup alone is four times as fast as joining it to all links.
+    Reading the table of click counts alone is four times as fast as joining it to all links.
     """
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
@@ -218,7 +220,10 @@ def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) 
 
 
 def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
-    """Return the UTC hour (seconds of UTC epoch) of the last human click by link id, without unclicked links."""
+    """Return by link id the hour of the last human click, as its beginning in seconds of the UTC epoch.
+
+    Links without clicks are left out.
+    """
     sql = f"""
         select link_id, {_LAST_CLICKED_HOUR} from (select id as link_id from links where id in :ids) as counted
     """  # noqa: S608
@@ -227,7 +232,7 @@ def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
 
 
 def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, Any]]:
-    """Return the ``where`` clause of a filter and its parameters."""
+    """Return (``where`` clause, parameters) of a filter."""
     values: dict[str, Any] = {"now": now} if link_filter.status else {}
     terms = [_STATUS_CONDITIONS[link_filter.status]] if link_filter.status else []
     if link_filter.issue:
@@ -257,7 +262,7 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
 class IssueSummary(Struct, frozen=True):
     """An issue with its numbers of articles, links, human clicks, visitors and automated clicks.
 
-    ``visitors`` is None where too few human clicks have a visitor hash.
+    ``visitors`` is None if too few human clicks have a visitor hash. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -281,12 +286,12 @@ class IssueSummary(Struct, frozen=True):
         return self.archived_at is not None or self.removed_at is not None
 
     def status(self, *, now: int) -> IssueStatus:
-        """Return the status of the issue at ``now`` (seconds of UTC epoch)."""
+        """Return the status of the issue at ``now`` (seconds of the UTC epoch)."""
         return issue_status(self, now=now)
 
 
 def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary]:
-    """Return issues, ordered by sending time (else by creation), the latest first.
+    """Return the issues, the latest first, by sending time or, if that is unknown, by creation.
 
     Archived and removed issues are left out unless ``with_hidden`` is set.
     """
@@ -306,7 +311,7 @@ def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary
 
 
 class HourlyClicks(Struct, frozen=True):
-    """Human clicks on an issue in the UTC hour that begins at ``hour`` (seconds of UTC epoch)."""
+    """Human clicks on an issue in the UTC hour that begins at ``hour`` (seconds of the UTC epoch)."""
 
     issue_id: int
     hour: int
@@ -314,10 +319,9 @@ class HourlyClicks(Struct, frozen=True):
 
 
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
-    """Return the hours with human clicks on these issues, ordered by issue and hour.
+    """Return the human clicks on these issues by hour, ordered by issue and hour. Hours without clicks are left out.
 
-    Clicks later than ``hours`` after the sending, or after the first click of an issue without a sending time, are
-    left out.
+    Only clicks up to ``hours`` after the sending are returned; if it is unknown, up to ``hours`` after the first click.
     """
     sql = """
         select issues.id, hour, human
@@ -331,9 +335,9 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
 
 
 class StoreRevision(Struct, frozen=True):
-    """Two counters, one raised by every change of the rollups and one by every change of the links.
+    """Two counters: ``rollups`` grows with every change of click counts, ``links`` with every edit of a link.
 
-    Cached reports are stored under both, so that a change makes them outdated.
+    Cached reports are stored under both numbers, so that a change makes them outdated.
     """
 
     rollups: int
@@ -341,12 +345,12 @@ class StoreRevision(Struct, frozen=True):
 
 
 def store_revision(store: Store) -> StoreRevision:
-    """Return the current revision of the store."""
+    """Return the current revision of the click counts and of the links."""
     return StoreRevision(store.meta("rollups_revision"), store.meta("links_revision"))
 
 
 class TargetEdit(Struct, frozen=True):
-    """A change of a link's target: when (seconds of UTC epoch), by whom, and from which URL to which."""
+    """An edit of a link's target: when (seconds of the UTC epoch), by which user, and from which URL to which."""
 
     at: int
     who: str
@@ -357,7 +361,7 @@ class TargetEdit(Struct, frozen=True):
 
 
 def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
-    """Return the changes of targets of an issue's links, oldest first; setting a first target is not a change."""
+    """Return the edits of the targets of an issue's links, the oldest first. Setting a first target is not an edit."""
     sql = """
         select at, who, domain, code, old, new from edits join links on links.id = edits.link_id
         where field = 'target' and old is not null

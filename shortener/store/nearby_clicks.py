@@ -1,4 +1,7 @@
-"""SQL for classification: nearby clicks, stored requests, and how far classification has progressed."""
+"""SQL for the classification of clicks: nearby clicks, stored requests, and how far classification has progressed.
+
+``seq`` is the sequence number of a click; clicks stored later have higher ones.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
@@ -22,7 +25,7 @@ NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, s
 
 
 class StoredRequest(NamedTuple):
-    """A stored click with the fields that the request rules read. User agent and headers are given by id."""
+    """The request of a stored click: the fields that the classification rules read. User agent and headers are ids."""
 
     seq: int
     ts: int
@@ -36,7 +39,7 @@ class StoredRequest(NamedTuple):
 
 
 def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks stored after ``seq``, in the order in which they were stored."""
+    """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing."""
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where seq > ? order by seq limit ?"  # noqa: S608
     return store.execute(sql, (seq, limit)).fetchall()
 
@@ -44,7 +47,10 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks after ``seq`` that belong to an issue or have a bit of ``evidence_mask``."""
+    """Return at most ``limit`` clicks stored after the click ``seq`` that belong to an issue or have certain evidence.
+
+    The latter are those with a bit of ``evidence_mask``.
+    """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where seq > ? and (issue_id = ? or evidence & ? <> 0) order by seq limit ?
@@ -53,7 +59,11 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks without a recipient token in [since, until) (milliseconds), at most MAX_NEARBY_CLICKS."""
+    """Return the clicks on links without a token of the recipient, from ``since`` until before ``until``
+    (milliseconds).
+
+    At most MAX_NEARBY_CLICKS are returned.
+    """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
 
@@ -66,7 +76,7 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return the clicks in [since, until) and in one hour that have one of ``values`` in a column.
+    """Return the clicks that have one of ``values`` in a column, in one hour and from ``since`` until before ``until``.
 
     ``hour`` counts from 1970, times are in milliseconds. At most MAX_NEARBY_CLICKS are returned.
     """
@@ -75,7 +85,7 @@ def clicks_by_value(
 
 
 def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks from these networks in [since, until) (milliseconds of UTC epoch)."""
+    """Return the clicks from these networks, from ``since`` until before ``until`` (milliseconds of the UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks where ts >= :since and ts < :until and net in :networks
     """  # noqa: S608
@@ -85,9 +95,10 @@ def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, u
 def _nearest_clicks(
     store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
-    """Return the clicks in [since, until) (milliseconds) that meet an SQL condition, whose parameters are ``values``.
+    """Return the clicks from ``since`` until before ``until`` (milliseconds) that meet an SQL condition.
 
-    If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of this time.
+    ``values`` are the parameters of the condition. If there are more than MAX_NEARBY_CLICKS, those nearest to the
+    middle of this time are returned.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}
@@ -106,7 +117,7 @@ def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:
 
 
 def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
-    """Yield the requests of the stored clicks with these sequence numbers (seq)."""
+    """Yield the requests of the clicks with these sequence numbers."""
     sql = """
         select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
                clicks.language, clicks.net, clicks.referrer
@@ -127,18 +138,22 @@ def headers_text(store: Store, headers_id: int) -> str:
 
 
 def first_seq_since(store: Store, ts: int) -> int | None:
-    """Return the smallest seq of clicks at or after ``ts`` (milliseconds of UTC epoch), or None."""
+    """Return the smallest sequence number of the clicks since ``ts`` (milliseconds of the UTC epoch); None without
+    clicks.
+    """
     seq = store.value("select min(seq) from clicks where ts >= ?", (ts,))
     return None if seq is None else int(seq)
 
 
 def count_from_seq(store: Store, seq: int) -> int:
-    """Return the number of stored clicks with this seq or a higher one."""
+    """Return the number of stored clicks whose sequence number is ``seq`` or higher."""
     return int(store.value("select count(*) from clicks where seq >= ?", (seq,)))
 
 
 def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_seq: int) -> None:
-    """Record which version of the rules classified the clicks between two sequence numbers (seq)."""
+    """Record which version of the rules has classified the clicks with the sequence numbers ``first_seq`` to
+    ``last_seq``.
+    """
     store.execute(
         "update clicks set rules_version = ? where seq between ? and ? and rules_version <> ?",
         (rules_version, first_seq, last_seq, rules_version),
@@ -146,12 +161,12 @@ def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_
 
 
 def honeypot_link_ids(store: Store) -> set[int]:
-    """Return the ids of all honeypot links."""
+    """Return the ids of all honeypot links, which readers do not see."""
     return {row[0] for row in store.execute("select id from links where honeypot = 1")}
 
 
 def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
-    """Return the sending time (milliseconds, or None) and the number of links of each issue, by issue id."""
+    """Return by issue id the sending time (milliseconds of the UTC epoch, or None) and the number of links."""
     sql = """
         select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
         from issues left join placements on placements.issue_id = issues.id group by issues.id
@@ -165,14 +180,17 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Mark the clicks of an issue to be classified again by the collector.
+    """Queue the clicks of an issue for reclassification, which the collector does.
 
-    Call it when its sending time or honeypot link changes.
+    Call it when the sending time or the honeypot link (one that readers do not see) of the issue changes.
     """
     store.set_meta(f"{RECLASSIFY_PREFIX}{issue_id}", 0)
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return the issues queued for reclassification, each with the seq of its last click classified again."""
+    """Return the issues that are queued for reclassification, by id.
+
+    The value is the sequence number of the last click that was classified again.
+    """
     rows = store.execute("select name, value from meta where name like ?", (RECLASSIFY_PREFIX + "%",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -1,6 +1,8 @@
-"""SQL for redirect nodes: their list, what each reports of itself, and until when the stored clicks are complete.
+"""SQL for redirect nodes: the list of nodes, what each reports of itself, and until when the stored clicks are
+complete.
 
-All times are seconds of UTC epoch. ``sent_until`` is a time by the node's clock, as are the times of its clicks.
+A redirect node is a machine that answers short links. All times are seconds of the UTC epoch. ``sent_until`` is a time
+by the node's clock, as are the times of its clicks.
 """
 
 from msgspec import Struct
@@ -10,11 +12,12 @@ from shortener.store.sql_text import column_list
 
 
 class Node(Struct, frozen=True):
-    """A redirect node.
+    """A redirect node: a machine that answers short links, with what it last reported of itself.
 
-    ``role`` is its role in the database, empty for a node that uses the store's own. ``heard_at`` is the time of its
-    last report, None before the first. All clicks that it recorded before ``sent_until`` were sent to the inbox; it
-    held ``backlog_bytes`` of its click log back at that report, and ``unrecorded`` clicks were never recorded.
+    ``role`` is its database role, empty if it uses that of the store. ``heard_at`` is the time of its last report, None
+    before the first. All clicks that it recorded before ``sent_until`` were sent to the inbox. At the report,
+    ``backlog_bytes`` of its click log were not sent yet. ``unrecorded`` is the number of clicks that it could not write
+    to its log.
     """
 
     name: str
@@ -30,9 +33,10 @@ class Node(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """Until when all clicks of all nodes are stored, and the node that is furthest behind.
+    """Until when all clicks of all redirect nodes are stored, and ``node``, the node that is furthest behind.
 
-    ``until`` is None if that node has sent nothing yet. ``heard_at`` is the time of that node's last report.
+    ``until`` is None if that node has sent nothing yet. ``heard_at`` is the time of its last report. Times are seconds
+    of the UTC epoch.
     """
 
     until: int | None
@@ -44,18 +48,18 @@ _COLUMNS = column_list(Node)
 
 
 def list_nodes(reader: Reader) -> list[Node]:
-    """Return the nodes that were not removed, ordered by name."""
+    """Return the redirect nodes, ordered by name. Removed ones are left out."""
     sql = f"select {_COLUMNS} from nodes where removed_at is null order by name"  # noqa: S608
     return [Node(*row) for row in reader.execute(sql)]
 
 
 def find(reader: Reader, name: str) -> Node | None:
-    """Return the node with this name that was not removed, or None."""
+    """Return the redirect node with this name; None if there is none or it was removed."""
     return next((node for node in list_nodes(reader) if node.name == name), None)
 
 
 def add(store: Store, name: str, *, role: str, now: int) -> None:
-    """Add a node, or add a removed one again. A node that exists only gets the role."""
+    """Add a redirect node, or add a removed one again. If the node exists, only its database role is changed."""
     store.execute(
         """
         insert into nodes (name, role, added_at) values (:name, :role, :now)
@@ -70,14 +74,14 @@ def add(store: Store, name: str, *, role: str, now: int) -> None:
 
 
 def remove(store: Store, name: str, *, now: int) -> None:
-    """Mark a node as removed, so that no report waits for its clicks any more."""
+    """Mark a redirect node as removed, so that reports do not wait for its clicks any more."""
     store.execute("update nodes set removed_at = ?, role = '' where name = ?", (now, name))
 
 
 def report(reader: Reader, node: Node) -> bool:
-    """Store what a node reports of itself (on PostgreSQL); return False if there is no such node: it was removed.
+    """Store what a redirect node reports of itself (on PostgreSQL). Return False if the node was removed.
 
-    ``heard_at`` is set by the clock of the database. The role and ``added_at`` stay as they are.
+    ``heard_at`` is set by the clock of the database. ``role`` and ``added_at`` stay as they are.
     """
     fields = ("version", "sent_until", "links_revision", "backlog_bytes", "unrecorded", "disk_free")
     changes = ", ".join(f"{name} = ?" for name in fields)
@@ -90,9 +94,9 @@ def report(reader: Reader, node: Node) -> bool:
 
 
 def completeness(reader: Reader) -> Completeness | None:
-    """Return until when the stored clicks are complete, or None if the store has no nodes.
+    """Return until when the stored clicks of all redirect nodes are complete; None if the store has no nodes.
 
-    What a node has sent, but the collector has not read yet, counts as missing.
+    Clicks that a node has sent, but the collector has not read yet, count as missing.
     """
     row = reader.execute(
         """
@@ -110,13 +114,19 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Remember on which days (UTC, since 1970) nodes counted visitors with a key of their own, as (node, day)."""
+    """Record the days on which redirect nodes hashed visitors with daily keys of their own, as (node, UTC day since
+    1970).
+    """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
     )
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the (node, day) with a key of the node's own among UTC days (since 1970), ordered by day."""
+    """Return the days on which redirect nodes hashed visitors with daily keys of their own, as (node, day) ordered by
+    day.
+
+    ``first_day`` and ``last_day`` are UTC days since 1970.
+    """
     sql = "select node, day from local_key_days where day between ? and ? order by day, node"
     return list(reader.execute(sql, (first_day, last_day)).fetchall())

@@ -1,4 +1,4 @@
-"""What the store shows about the operation of the server, read for the checks of ``doctor``."""
+"""Queries about the operation of the server, for the checks of ``doctor``."""
 
 import sqlite3
 
@@ -23,12 +23,15 @@ def postgres_version(reader: Reader) -> str:
 
 
 def check_content(reader: Reader) -> str:
-    """Check the content of the store; return ``ok``, or what is wrong."""
+    """Check the integrity of the store. Return ``ok``, or a text that says what is wrong."""
     return str(reader.value("pragma quick_check(1)"))
 
 
 class RecentNetworks(Struct, frozen=True):
-    """The latest clicks: their number, the most frequent network with its clicks, and the number of user agents."""
+    """Where the latest clicks came from: the most frequent network, and its number of clicks.
+
+    ``clicks`` is the number of the latest clicks with a known network, ``user_agents`` that of different user agents.
+    """
 
     clicks: int
     network: str
@@ -37,9 +40,9 @@ class RecentNetworks(Struct, frozen=True):
 
 
 def recent_networks(reader: Reader) -> RecentNetworks | None:
-    """Return which network most of the latest clicks came from; None if no click has a known network.
+    """Return from which network most of the latest clicks came; None if no click has a known network.
 
-    The user agents are counted over the latest clicks with or without a known network.
+    User agents are counted over the latest clicks with or without a known network.
     """
     rows = reader.execute(
         """
@@ -56,18 +59,20 @@ def recent_networks(reader: Reader) -> RecentNetworks | None:
 
 
 def newest_click_time(reader: Reader) -> float:
-    """Return the time of the newest click in seconds of the UTC epoch, or 0.0 if there is none."""
+    """Return the time of the newest click in seconds of the UTC epoch; 0.0 without clicks."""
     return float((reader.execute("select max(ts) from clicks").fetchone()[0] or 0) / 1000)
 
 
 def last_backup_time(reader: Reader) -> int | None:
-    """Return when the store was last backed up (seconds of the UTC epoch), or None if it never was."""
+    """Return when the store was last backed up (seconds of the UTC epoch); None if it never was."""
     row = reader.execute("select value from meta where name = ?", (BACKUP_KEY,)).fetchone()
     return int(row[0]) if row else None
 
 
 def note_backup(store: Store, *, now: int) -> None:
-    """Store the time of a backup. A full disk or a locked store does not make the backup fail."""
+    """Store the time of a backup. If that fails, because the disk is full or the store is locked, the error
+    is ignored.
+    """
     try:
         with store.transaction():
             store.set_meta(BACKUP_KEY, now)

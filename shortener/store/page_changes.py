@@ -1,4 +1,4 @@
-"""SQL for the change history of the pages. Each change is stored so that it can be undone."""
+"""SQL for the history of changes that users made on the pages. Each change is stored so that it can be undone."""
 
 from msgspec import Struct
 
@@ -13,9 +13,9 @@ KEPT_DAYS = 30
 
 
 class PageChange(Struct, frozen=True):
-    """A change by the user ``who`` at ``at`` (seconds of UTC epoch), on the page with the key ``page``.
+    """A change that the user ``who`` made at ``at`` (seconds of the UTC epoch), on the page with the key ``page``.
 
-    ``before`` and ``after`` are the changed values as JSON; ``undone_at`` is None unless the change was undone.
+    ``before`` and ``after`` are the changed values as JSON. ``undone_at`` is None unless the change was undone.
     """
 
     id: int
@@ -32,7 +32,7 @@ _COLUMNS = column_list(PageChange)
 
 
 def add(store: Store, page: str, *, who: str, summary: str, before: bytes, after: bytes, now: int) -> int:
-    """Store a change and return its id."""
+    """Store a change that a user made on a page, and return its id."""
     row = store.execute(
         "insert into page_changes (page, at, who, summary, before, after) values (?, ?, ?, ?, ?, ?) returning id",
         (page, now, who, summary, before, after),
@@ -41,7 +41,7 @@ def add(store: Store, page: str, *, who: str, summary: str, before: bytes, after
 
 
 def get(store: Store, change_id: int) -> PageChange:
-    """Return the change with this id. Raises NotFound, also for one that was deleted."""
+    """Return the change with this id. Raises NotFound if it does not exist or was deleted."""
     row = store.execute(f"select {_COLUMNS} from page_changes where id = ?", (change_id,)).fetchone()  # noqa: S608
     if row is None:
         raise NotFound(Message("this change is older than {days} days and cannot be undone any more", days=KEPT_DAYS))
@@ -49,13 +49,13 @@ def get(store: Store, change_id: int) -> PageChange:
 
 
 def list_latest(store: Store, page: str, *, limit: int) -> list[PageChange]:
-    """Return the latest changes on a page, the latest first."""
+    """Return the last ``limit`` changes on a page, the latest first."""
     sql = f"select {_COLUMNS} from page_changes where page = ? order by id desc limit ?"  # noqa: S608
     return [PageChange(*row) for row in store.execute(sql, (page, limit))]
 
 
 def mark_undone(store: Store, change_id: int, *, now: int) -> None:
-    """Mark a change as undone at ``now``."""
+    """Record that a change was undone at ``now`` (seconds of the UTC epoch)."""
     store.execute("update page_changes set undone_at = ? where id = ?", (now, change_id))
 
 

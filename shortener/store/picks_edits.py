@@ -1,4 +1,6 @@
-"""SQL for what editors change in a month's draft of picks: its length, texts, order and template."""
+"""SQL for what editors change in a month's draft of picks (recommended articles): numbers, texts, order and
+template.
+"""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -14,7 +16,11 @@ SectionFormat = Literal["markdown", "html"]
 
 
 class PicksSettings(Struct, frozen=True):
-    """Numbers of top picks and hidden gems, and the template; None where editors have chosen nothing."""
+    """What editors have chosen for the recommended articles of a month. None means no choice.
+
+    ``top`` is the number of top articles, ``gems`` that of good articles that few readers saw; ``template`` is the
+    template.
+    """
 
     top: int | None = None
     gems: int | None = None
@@ -22,7 +28,7 @@ class PicksSettings(Struct, frozen=True):
 
 
 class PickText(Struct, frozen=True):
-    """The texts of an article as editors changed them for the picks; None where they are those of the article."""
+    """The texts of an article as editors changed them for a month. None means that the article's own text is used."""
 
     title: str | None = None
     byline: str | None = None
@@ -30,7 +36,7 @@ class PickText(Struct, frozen=True):
 
 
 class OwnTemplate(Struct, frozen=True):
-    """An editor's own template, saved by ``who`` at ``at`` (seconds of UTC epoch)."""
+    """A template that editors have written, saved by ``who`` at ``at`` (seconds of the UTC epoch)."""
 
     text: str
     who: str
@@ -38,14 +44,14 @@ class OwnTemplate(Struct, frozen=True):
 
 
 def settings(store: Store, month: str) -> PicksSettings:
-    """Return the settings of a month."""
+    """Return what editors have chosen for the recommended articles of a month: numbers and template."""
     sql = f"select {column_list(PicksSettings)} from picks_settings where month = ?"  # noqa: S608
     row = store.execute(sql, (month,)).fetchone()
     return PicksSettings(*row) if row else PicksSettings()
 
 
 def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
-    """Replace the settings of a month."""
+    """Store what editors have chosen for the recommended articles of a month: numbers and template."""
     store.execute("delete from picks_settings where month = ?", (month,))
     if chosen != PicksSettings():
         store.execute(
@@ -55,7 +61,10 @@ def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
 
 
 def template_name(store: Store, month: str) -> TemplateName:
-    """Return the template of a month; by default the one of the latest earlier month with a choice, else cards."""
+    """Return the template for the recommended articles of a month.
+
+    It is the chosen one, else that of the latest earlier month with a choice, else "cards".
+    """
     name: TemplateName | None = store.value(
         "select template from picks_settings where month <= ? and template is not null order by month desc limit 1",
         (month,),
@@ -64,13 +73,13 @@ def template_name(store: Store, month: str) -> TemplateName:
 
 
 def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
-    """Return the changed texts of a month's picks by the URL of their article."""
+    """Return by article URL the texts that editors changed in the recommended articles of a month."""
     sql = f"select url, {column_list(PickText)} from picks_texts where month = ?"  # noqa: S608
     return {url: PickText(*values) for url, *values in store.execute(sql, (month,))}
 
 
 def save_text(store: Store, month: str, url: str, text: PickText) -> None:
-    """Replace the changed texts of an article in a month's picks."""
+    """Store the texts that editors changed for an article in the recommended articles of a month."""
     store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
     if text != PickText():
         store.execute(
@@ -80,26 +89,26 @@ def save_text(store: Store, month: str, url: str, text: PickText) -> None:
 
 
 def order(store: Store, month: str) -> tuple[str, ...]:
-    """Return the URLs of a month's articles in the order of the editors; empty if they have moved none."""
+    """Return the URLs of a month's articles in the order that editors chose; empty if they have moved none."""
     rows = store.execute("select url from picks_order where month = ? order by position, url", (month,))
     return tuple(url for (url,) in rows)
 
 
 def save_order(store: Store, month: str, urls: Iterable[str]) -> None:
-    """Replace the order of a month's articles."""
+    """Store the order of a month's articles, as their URLs."""
     store.execute("delete from picks_order where month = ?", (month,))
     for position, url in enumerate(urls, 1):
         store.execute("insert into picks_order (month, url, position) values (?, ?, ?)", (month, url, position))
 
 
 def own_templates(store: Store) -> dict[SectionFormat, OwnTemplate]:
-    """Return the editors' own templates by format."""
+    """Return the templates that editors have written, by format."""
     rows = store.execute("select format, text, who, at from picks_templates")
     return {name: OwnTemplate(*values) for name, *values in rows}
 
 
 def save_template(store: Store, section_format: SectionFormat, template: OwnTemplate | None) -> None:
-    """Replace the editors' own template of a format; None deletes it."""
+    """Store the template that editors have written for a format. None deletes it."""
     store.execute("delete from picks_templates where format = ?", (section_format,))
     if template is not None:
         store.execute(
@@ -109,9 +118,9 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move texts and order from an article's old URL to its new one, unless an article still has the old URL.
+    """Move texts and order of an article to its new URL, unless an issue still has an article with the old URL.
 
-    What the new URL has already is kept.
+    What the new URL already has is kept.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return

@@ -1,6 +1,6 @@
-"""The engine PostgreSQL: its connection, the translation of statements, and its errors.
+"""The engine PostgreSQL of the store: its connection, the translation of statements, and its errors.
 
-Only this module uses psycopg, which is loaded when a store is at a URL.
+Only this module uses the driver psycopg, which is loaded only if the store is on PostgreSQL.
 """
 
 import re
@@ -51,7 +51,7 @@ _PAIRS = (
 
 
 class _Number(Loader):
-    """Load a sum of integers, which is a decimal in PostgreSQL, as an integer."""
+    """Loader of decimals as integers. A sum of integers is a decimal in PostgreSQL."""
 
     def load(self, data: Any) -> int | float:
         text = bytes(data)
@@ -59,7 +59,7 @@ class _Number(Loader):
 
 
 class _Flag(Dumper):
-    """Store a truth value as 0 or 1, as SQLite does."""
+    """Dumper of truth values as 0 or 1, as SQLite stores them."""
 
     oid = Int8Dumper.oid
 
@@ -69,7 +69,8 @@ class _Flag(Dumper):
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Return a statement for PostgreSQL, the names of its parameters in order, and those that are pairs.
+    """Translate a statement to PostgreSQL. Return it, the names of its parameters in order, and those used by
+    ``pairs``.
 
     Parameters that are question marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
     """
@@ -105,22 +106,25 @@ def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
 def _values(
     parameters: Sequence[Any] | Mapping[str, Any], names: tuple[str, ...], pairs: frozenset[str]
 ) -> Sequence[Any]:
-    """Return the values of parameters in the order of their numbers."""
+    """Return the values of the parameters in the order in which the translated statement numbers them.
+
+    ``pairs`` are the names of the parameters that are lists of pairs.
+    """
     if not isinstance(parameters, Mapping):
         return parameters
     return [json_array(parameters[name]) if name in pairs else _value(parameters[name]) for name in names]
 
 
 def _value(value: Any) -> Any:
-    """Return a parameter as psycopg expects it. A tuple or set, as SQL's ``in :name`` takes it, becomes a list."""
+    """Return a parameter in the type that psycopg expects: a tuple or set, for SQL's ``in :name``, becomes a list."""
     return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
 class PostgresConnection(Connection):
-    """A connection to a database, which is opened again when it was lost.
+    """A connection to a PostgreSQL database. It is opened again if it was lost.
 
     Outside of a transaction a statement is repeated if PostgreSQL asks for it (serialization failure, deadlock), and a
-    query also if the connection was lost. A transaction is never repeated here: its caller decides.
+    query also if the connection was lost. A transaction is never repeated here, because only its caller can do that.
     """
 
     def __init__(self, url: str, *, busy_timeout_seconds: float) -> None:
@@ -155,7 +159,7 @@ class PostgresConnection(Connection):
             return self.postgres.execute(text.encode(), cleaned)
 
     def execute_unchanged(self, text: str) -> None:
-        """Run a statement that is written for PostgreSQL."""
+        """Run a statement that is written for PostgreSQL, without translation."""
         with self._errors():
             self.postgres.execute(text.encode())
 
@@ -168,12 +172,14 @@ class PostgresConnection(Connection):
                 cursor.executemany(text.encode(), values)
 
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction. It waits for no transaction, except for one on the same row."""
+        """Run one statement outside of a transaction. It waits for another transaction only if that changes the same
+        row.
+        """
         with suppress(StoreBusy):
             self.execute(sql, parameters)
 
     def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
-        """Yield the rows of a large result. It is one snapshot, and few rows are in memory at the same time."""
+        """Yield the rows of a large result. They are one snapshot, and only a few of them are in memory at a time."""
         text, names, pairs = translate(sql)
         values = _values(parameters, names, pairs)
         with self._errors():
@@ -200,7 +206,10 @@ class PostgresConnection(Connection):
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add sums, given by the key of their row, to a rollup. Delete the rows that have no clicks afterwards."""
+        """Add to the sums in rows of a table of click counts. ``sums`` has the summands by the key of their row.
+
+        Rows that have no clicks afterwards are deleted.
+        """
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
         names = ", ".join(keys + columns)
@@ -234,7 +243,10 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL of a table ``new`` of arrays, one for each column, with the types that ``table`` has."""
+        """Return SQL of a table ``new`` whose columns are array parameters, one for each of ``columns``.
+
+        The types are those of the columns of ``table``.
+        """
         types = self._types(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"
@@ -253,10 +265,10 @@ class PostgresConnection(Connection):
         return self._in_transaction
 
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction. Raises StoreBusy if another writer holds the write lock longer than the busy timeout.
+        """Begin a transaction. With ``locked`` it takes the write lock, so that only one process writes at a time.
 
-        The transaction takes the write lock, so that only one process writes at a time. ``locked=False`` leaves the
-        lock out: for the first transaction, before the schema with the lock exists, and for what a node sends.
+        The lock is left out for the first transaction, before the schema with the lock exists, and for what a redirect
+        node sends. Raises StoreBusy if another process holds the lock for longer than the busy timeout.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
         if locked:
@@ -277,13 +289,13 @@ class PostgresConnection(Connection):
                     raise store_error(error) from error
 
     def commit(self) -> None:
-        """Commit the transaction. If the connection is lost meanwhile, it is unknown whether it was committed."""
+        """Commit the transaction. If the connection is lost during the commit, it is unknown whether it took effect."""
         with self._errors():
             self.postgres.execute("commit")
         self._in_transaction = False
 
     def rollback(self) -> None:
-        """Roll back the transaction; without one, do nothing."""
+        """Roll back the transaction. Without a transaction this does nothing."""
         if self._in_transaction:
             self._roll_back_quietly()
             self._in_transaction = False
@@ -297,14 +309,16 @@ class PostgresConnection(Connection):
     # 3. The connection
 
     def check_not_replaced(self) -> None:
-        """Do nothing: unlike a file, a database is not replaced under an open connection."""
+        """Do nothing. Unlike a file, a database cannot be replaced under an open connection."""
 
     def close(self) -> None:
         """Close the connection."""
         self.postgres.close()
 
     def _connect_again_if_lost(self) -> None:
-        """Open the connection again if it was lost while it was idle. A lost transaction is not continued."""
+        """Open the connection again if it was lost while it was idle. If it was lost in a transaction, it
+        stays closed.
+        """
         if self._in_transaction:
             return
         if not self.postgres.closed:
@@ -321,7 +335,7 @@ class PostgresConnection(Connection):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise errors of the driver as errors of the store."""
+        """Convert errors of the driver in the ``with`` block to errors of the store (StoreError)."""
         try:
             yield
         except psycopg.Error as error:
@@ -329,7 +343,7 @@ class PostgresConnection(Connection):
 
 
 def store_error(error: psycopg.Error) -> StoreError:
-    """Return the error of the store for an error of PostgreSQL or of the connection to it."""
+    """Convert an error of PostgreSQL, or of the connection to it, to an error of the store."""
     kind: type[StoreError] = StoreError
     if isinstance(error, _BUSY):
         kind = StoreBusy
@@ -342,7 +356,7 @@ def store_error(error: psycopg.Error) -> StoreError:
 
 
 def _complete_url(url: str) -> str:
-    """Return a URL with the default options that it does not have. Raises StoreError."""
+    """Return a URL with default options added where it has none. Raises StoreError."""
     try:
         given = conninfo_to_dict(url)
         return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
@@ -351,7 +365,7 @@ def _complete_url(url: str) -> str:
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
-    """Open a connection that commits each statement. Raises StoreError."""
+    """Open a connection in autocommit mode, which commits each statement. Raises StoreError."""
     try:
         connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)
     except psycopg.Error as error:

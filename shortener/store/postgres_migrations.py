@@ -1,7 +1,7 @@
 """Creation of the schema on PostgreSQL, and its migrations.
 
-A store begins with the schema of ``migrations/postgres_base.py``. The migrations after it are those of SQLite, one list
-for both engines: the types and table options of their statements are translated.
+A new store begins with the schema of ``migrations/postgres_base.py``. Later migrations are the same list as for SQLite:
+the types and table options in their statements are translated.
 """
 
 import re
@@ -45,7 +45,7 @@ create trigger links_announced after update of value on meta for each row
 
 
 def to_postgres(statement: str) -> str:
-    """Return a statement of a migration for PostgreSQL."""
+    """Translate a statement of a migration to PostgreSQL."""
     for pattern, replacement in _TRANSLATIONS:
         statement = pattern.sub(replacement, statement)
     return statement
@@ -56,7 +56,7 @@ ADDITIONS = {"m020_nodes": (NODES_SCRIPT, (NOTIFY,))}
 
 
 class _Migrated:
-    """The part of sqlite-utils' ``Database`` that migrations use, on PostgreSQL."""
+    """A replacement on PostgreSQL for the ``Database`` of sqlite-utils, with the part that migrations use."""
 
     def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection
@@ -67,14 +67,14 @@ class _Migrated:
 
 
 def is_empty(connection: PostgresConnection) -> bool:
-    """Return whether the database has no store yet."""
+    """Return whether the database does not contain a store yet."""
     return connection.execute("select to_regclass('migrations')").fetchone()[0] is None
 
 
 def migrate(connection: PostgresConnection) -> None:
-    """Create the schema, or apply the migrations that it does not have yet.
+    """Create the schema, or apply the migrations that the store lacks.
 
-    Raises SchemaTooNew if it has unknown ones, and StoreError if the server is too old.
+    Raises SchemaTooNew if it has migrations that this version does not know, and StoreError if the server is too old.
     """
     version = connection.postgres.info.server_version
     if version < MIN_VERSION:
@@ -97,7 +97,7 @@ def _applied(connection: PostgresConnection) -> set[str]:
 
 
 def _create(connection: PostgresConnection) -> None:
-    """Create the base schema in one transaction, unless another process does so at the same time."""
+    """Create the base schema in one transaction. If another process has just done so, nothing is done."""
     connection.begin(locked=False)
     try:
         # It is released at the end of the transaction. There is no row yet that could be locked.
@@ -118,7 +118,7 @@ def _create(connection: PostgresConnection) -> None:
 
 
 def _apply(connection: PostgresConnection, function: Any) -> None:
-    """Apply one migration in a transaction of its own, unless another process did so meanwhile."""
+    """Apply one migration in a transaction of its own. If another process has just done so, nothing is done."""
     connection.begin()
     try:
         if function.__name__ not in _applied(connection):

@@ -1,4 +1,7 @@
-"""Database roles of redirect nodes. A role reads links and keys, and writes only the rows of its own node."""
+"""Database roles of redirect nodes, machines that answer short links.
+
+A role may read links and keys, and write only the rows of its own node.
+"""
 
 import secrets
 
@@ -19,12 +22,12 @@ TABLES = tuple(sorted({name for grant in GRANTS for name in grant.rpartition(" o
 
 
 def role_name(store: Store, node: str) -> str:
-    """Return the name of a node's role, which is unique among all stores of the database server."""
+    """Return the name of the database role of a redirect node. It is unique among all stores of the database server."""
     return f"shortener_{store.meta(STORE_ID_KEY):x}_{node}"
 
 
 def create(store: Store, node: str) -> tuple[str, str]:
-    """Create the role of a node, or give it a new password; return its name and the password.
+    """Create the database role of a redirect node, or give it a new password. Return (name, password).
 
     Call it inside a transaction. Raises StoreError if the user of the store may not create roles.
     """
@@ -39,7 +42,10 @@ def create(store: Store, node: str) -> tuple[str, str]:
 
 
 def drop(store: Store, role: str) -> None:
-    """Drop the role of a node, if it exists. Its open connections lose all rights. Call it inside a transaction."""
+    """Drop the database role of a redirect node, if it exists. Its open connections lose all rights.
+
+    Call it inside a transaction.
+    """
     if store.value("select 1 from pg_roles where rolname = ?", (role,)):
         store.connection.execute(f'revoke all on {", ".join(TABLES)} from "{role}"')
         store.connection.execute(f'revoke usage on schema {_schema(store)} from "{role}"')

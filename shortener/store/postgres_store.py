@@ -1,4 +1,4 @@
-"""Opening a store on PostgreSQL, and the local copy of its links."""
+"""Opening of a store on PostgreSQL, and the local copy of its links."""
 
 import logging
 from pathlib import Path
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class PostgresStore(Store):
-    """A store on PostgreSQL. After a change of links it updates their local copy."""
+    """A store on PostgreSQL. After an edit of links it updates the local copy of the links."""
 
     def _publish_links(self) -> None:
-        """Update the local copy of the links if they were changed, and write its revision to shared memory."""
+        """Update the local copy of the links if they were edited, and write their revision to shared memory."""
         try:
             if self.meta("links_revision") != self._shared_revision.values[0]:
                 self.copy_links()
@@ -27,14 +27,15 @@ class PostgresStore(Store):
             log.warning("%s; redirects notice changed links later", error)
 
     def copy_links(self) -> None:
-        """Bring the local copy of the links up to date. Raises StoreError."""
+        """Update the local copy of the links. Raises StoreError."""
         self._shared_revision.values[0] = update_copy(self, self.data)
 
 
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
-    """Open the store at ``url``, and migrate its schema if needed. An empty database gets one only with ``create``.
+    """Open the store at ``url``, and migrate its schema if needed. With ``create``, an empty database gets the schema.
 
-    ``data`` is the data directory. Raises StoreError, SchemaTooNew.
+    ``data`` is the data directory. If a click log is in it, an empty database gets the schema only with
+    ``beside_click_log``. Raises StoreError, SchemaTooNew.
     """
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
     try:
@@ -57,7 +58,7 @@ def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: floa
 
 
 def open_reader(url: str) -> Reader:
-    """Open a connection that only reads. Raises StoreError if there is no store."""
+    """Open a read-only connection. Raises StoreError if there is no store."""
     connection = PostgresConnection(url, busy_timeout_seconds=READER_TIMEOUT_SECONDS)
     try:
         if is_empty(connection):

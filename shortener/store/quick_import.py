@@ -1,4 +1,4 @@
-"""Import of sqlite-utils without numpy and pandas, which it would load although we do not use them."""
+"""Import of sqlite-utils without numpy and pandas, which it would load although they are not needed."""
 
 import importlib
 import sys
@@ -11,7 +11,10 @@ OPTIONAL_PACKAGES = ("numpy", "pandas")
 
 @contextmanager
 def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
-    """Let the import of packages that are not loaded yet fail, as if they were not installed."""
+    """Let imports of these packages fail during the ``with`` block, as if they were not installed.
+
+    Packages that are loaded already are not affected.
+    """
     hidden = [name for name in packages if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]

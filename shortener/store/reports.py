@@ -1,6 +1,6 @@
-"""SQL for reports: sums from the rollups, and the export of single clicks.
+"""SQL for reports: sums from the rollups (tables of click counts), and the export of single clicks.
 
-Except for the export, only rollups are read, so that the time of a report does not grow with the number of clicks.
+Only the export reads single clicks, so the time of a report does not grow with their number.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,10 +18,11 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Numbers of clicks with each verdict, of human clicks with a visitor hash, and of first visits.
+    """Numbers of clicks by verdict, of human clicks with a visitor hash, and of visitors.
 
-    First visits are to a placement, a link, an issue and the site. ``issue_id`` is 0 for a link without an issue, ``n``
-    is 0 for clicks without a placement.
+    ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` are first visits (a visitor's first click
+    of a day) to the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue. ``n``
+    is the number of the placement (occurrence of the link), 0 for clicks without one.
     """
 
     issue_id: int
@@ -40,7 +41,7 @@ class ClickTotals(Struct, frozen=True):
 
 
 class PeriodClicks(Struct, frozen=True):
-    """Human and automated clicks in the quarter-hour or day that begins at ``start`` (seconds of UTC epoch)."""
+    """Human and automated clicks in the quarter-hour or day that begins at ``start`` (seconds of the UTC epoch)."""
 
     start: int
     human: int
@@ -56,7 +57,7 @@ class BreakdownRow(Struct, frozen=True):
 
 
 class LinkPlacementRow(Struct, frozen=True):
-    """A placement of a link, with the slug of its issue and the URL of its article."""
+    """An occurrence of a link in an issue (slug), with its number ``n`` and the URL of its article."""
 
     n: int
     issue: str
@@ -66,7 +67,7 @@ class LinkPlacementRow(Struct, frozen=True):
 
 
 def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
-    """Return the totals of one issue by link and placement."""
+    """Return the click counts of one issue by link and placement (occurrence of the link)."""
     sql = f"""
         select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where issue_id = ? order by link_id, n
     """  # noqa: S608
@@ -74,13 +75,16 @@ def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
 
 
 def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
-    """Return the totals of one link by issue (0 for none) and placement."""
+    """Return the click counts of one link by issue (0 for none) and placement (occurrence of the link)."""
     sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where link_id = ? order by issue_id, n"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, (link_id,))]
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the totals of every issue (0: links without one) in the quarter-hours that begin in [since, until)."""
+    """Return the click counts of every issue (id 0: links without one), from ``since`` until before ``until``.
+
+    Both are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
+    """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
     any_clicks = f"sum(sign * ({' + '.join(VERDICTS)})) > 0"
@@ -91,7 +95,10 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Human clicks of a link, how many have a visitor hash, and visitors; ``issue_id`` is 0 for a link of no issue."""
+    """Human clicks on a link, how many of them have a visitor hash, and visitors.
+
+    ``issue_id`` is 0 for a link without an issue.
+    """
 
     link_id: int
     issue_id: int
@@ -101,7 +108,7 @@ class LinkClicks(Struct, frozen=True):
 
 
 def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
-    """Return the clicks of a link in all issues together, in the quarter-hours that begin at ``since`` or later."""
+    """Return the human clicks on a link in all issues together, in quarter-hours that begin at ``since`` or later."""
     sql = """
         select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
         from clicks_by_link
@@ -111,7 +118,9 @@ def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
-    """Return the links with the most human clicks in the quarter-hours that begin in [since, until)."""
+    """Return the ``limit`` links with the most human clicks, in quarter-hours that begin from ``since`` until before
+    ``until``.
+    """
     rows, bounds = signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
     sql = f"""
         select link_id, coalesce(links.issue_id, 0), clicks, visitor_clicks, visitors from (
@@ -127,11 +136,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return SQL that selects rollup rows with a factor ``sign`` (1 or -1), and its parameters.
+    """Return SQL that selects rows of click counts with a column ``sign`` (1 or -1), and its parameters.
 
-    The sums of the rows, each times ``sign``, are the totals of [since, until). Whole UTC days are read from the rollup
-    by day. The quarter-hours between ``since`` or ``until`` and the nearest midnight are added or subtracted. If
-    neither is given, the rows are all totals.
+    The sums of all rows times ``sign`` are the counts from ``since`` until before ``until``. Whole UTC days are read
+    from the table by day. The quarter-hours between a bound and the nearest midnight are added or subtracted. Without
+    bounds, the rows are those of all time.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -155,21 +164,30 @@ def signed_rows(
 
 
 def issue_timeline(store: Store, issue_id: int, *, hourly: bool) -> list[PeriodClicks]:
-    """Return the quarter-hours of UTC with clicks on an issue, or with ``hourly`` the hours, oldest first."""
+    """Return the clicks on an issue by quarter-hour of UTC, or with ``hourly`` by hour, the oldest first.
+
+    Times without clicks are left out.
+    """
     if hourly:
         return _timeline(store, "clicks_by_issue_hour", "hour", "issue_id", issue_id)
     return _timeline(store, "clicks_by_issue", "quarter_hour", "issue_id", issue_id)
 
 
 def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodClicks]:
-    """Return the quarter-hours of UTC with clicks on a link, or with ``hourly`` the hours, oldest first."""
+    """Return the clicks on a link by quarter-hour of UTC, or with ``hourly`` by hour, the oldest first.
+
+    Times without clicks are left out.
+    """
     if hourly:
         return _timeline(store, "clicks_by_link_hour", "hour", "link_id", link_id)
     return _timeline(store, "clicks_by_link", "quarter_hour", "link_id", link_id)
 
 
 def _timeline(store: Store, table: str, time_column: str, key_column: str, key: int) -> list[PeriodClicks]:
-    """Return the clicks of an issue or a link from a rollup, by quarter-hour or hour, oldest first."""
+    """Return the clicks of an issue or a link from a table of click counts, by quarter-hour or hour, the oldest first.
+
+    ``key`` is the id of the issue or link.
+    """
     sql = f"""
         select {time_column}, sum(human), sum({AUTOMATED_CLICKS}) from {table}
         where {key_column} = ? group by {time_column} order by {time_column}
@@ -178,9 +196,9 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return when the first quarter-hour with clicks on an issue, a link or the site begins, and when the last ends.
+    """Return (begin of the first, end of the last) quarter-hour with clicks on an issue, a link or the site.
 
-    The result is None without clicks.
+    Both are seconds of the UTC epoch. The result is None without clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -196,7 +214,10 @@ def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | N
 
 
 def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[PeriodClicks]:
-    """Return the clicks on any link in each period [begin, end), in this order; periods without clicks are left out."""
+    """Return the clicks on all links in each of ``periods``, given as (begin, end) in seconds of the UTC epoch.
+
+    Periods without clicks are left out.
+    """
     sql = f"""
         select period.low, sum(human), sum({AUTOMATED_CLICKS}) from pairs(:periods) as period cross join clicks_of_site
         where quarter_hour >= period.low and quarter_hour < period.high
@@ -206,7 +227,9 @@ def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[Peri
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one issue by dimension and value, each dimension ordered by clicks, most first."""
+    """Return the clicks of one issue by dimension (such as browser) and value. In a dimension, the most clicked is
+    first.
+    """
     sql = """
         select dimension, value, clicks from breakdown_by_issue where issue_id = ?
         order by dimension, clicks desc, value
@@ -215,7 +238,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 class LinkBreakdownRow(Struct, frozen=True):
-    """Clicks on one link of an issue with one value of a dimension."""
+    """Clicks on one link of an issue with one value of a dimension, such as one browser."""
 
     domain: str
     code: str
@@ -224,7 +247,7 @@ class LinkBreakdownRow(Struct, frozen=True):
 
 
 def issue_breakdown_by_link(store: Store, issue_id: int, dimension: str) -> list[LinkBreakdownRow]:
-    """Return the clicks on each link of an issue by the values of one dimension."""
+    """Return the clicks on each link of an issue by the values of one dimension, such as browser."""
     sql = """
         select domain, code, value, sum(clicks)
         from (select distinct link_id from totals_by_placement where issue_id = ?) as clicked
@@ -237,7 +260,9 @@ def issue_breakdown_by_link(store: Store, issue_id: int, dimension: str) -> list
 
 
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one link by dimension and value, each dimension ordered by clicks, most first."""
+    """Return the clicks of one link by dimension (such as browser) and value. In a dimension, the most clicked is
+    first.
+    """
     sql = """
         select dimension, value, sum(clicks) as clicks from breakdown_by_link where link_id = ?
         group by dimension, value order by dimension, clicks desc, value
@@ -246,7 +271,7 @@ def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
 
 
 def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
-    """Return the placements of a link in all issues, ordered by placement number."""
+    """Return the placements (occurrences) of a link in all issues, ordered by their numbers."""
     sql = """
         select placements.n, issues.slug, articles.url, placements.kind, placements.text from placements
         join issues on issues.id = placements.issue_id
@@ -257,9 +282,9 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the codes with the most misses (404, 410) in [since, until).
+    """Return the ``limit`` codes with the most misses (404, 410), from ``since`` until before ``until``.
 
-    The code '' sums up the unknown codes of a UTC day above ``MAX_MISSED_CODES_PER_DAY``.
+    The code '' has the sum of the unknown codes of a UTC day beyond ``MAX_MISSED_CODES_PER_DAY``.
     """
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""
@@ -270,7 +295,10 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
 
 
 class ClickRow(Struct, frozen=True):
-    """A row of the export of clicks; ``ts`` is milliseconds of UTC epoch, ``n`` is 0 without a placement."""
+    """One exported click. ``ts`` is milliseconds of the UTC epoch.
+
+    ``n`` is the number of the link's occurrence in the issue, 0 for none.
+    """
 
     id: str
     ts: int
@@ -288,7 +316,7 @@ class ClickRow(Struct, frozen=True):
 
 
 def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[ClickRow]:
-    """Yield the stored clicks in [since, until) (seconds of UTC epoch), oldest first."""
+    """Yield the stored clicks from ``since`` until before ``until`` (seconds of the UTC epoch), the oldest first."""
     where, bounds = _time_condition("ts", since and since * 1000, until and until * 1000)
     sql = f"""
         select clicks.id, ts, domain, code, n, verdict, reason, rules_version, country,
@@ -301,7 +329,7 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
 
 
 def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
-    """Return a ``where`` clause for times in [since, until) and its parameters; empty if both are None."""
+    """Return (``where`` clause, parameters) for times from ``since`` until before ``until``; empty if both are None."""
     # For a condition that is always true SQLite would still choose an index, and read every row through it.
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]

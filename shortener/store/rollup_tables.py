@@ -1,9 +1,9 @@
-"""The tables of sums (rollups), described once; the SQL that writes them is derived from the descriptions.
+"""The rollups (tables of click counts), each described once. The SQL that writes them is derived from the descriptions.
 
-The tables themselves are created by migrations, so a change here needs a migration too. Two tables are detailed, or
-fine: ``clicks_by_link`` and ``breakdown_by_link``. The others are coarse: they sum rows of these two, so that a report
-reads few rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter of an hour, an hour or a day of
-UTC begins; a day of any time zone is a sum of quarter-hours.
+Migrations create the tables, so a change here needs a migration too. Two of them have the details: ``clicks_by_link``
+and ``breakdown_by_link``. The others are coarse: they contain sums of rows of these two, so that a report reads few
+rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter-hour, hour or day of UTC begins; a day of
+any time zone is a sum of quarter-hours.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,10 @@ PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 
 
 class Rollup(Struct, frozen=True):
-    """A table of sums with its primary key and its columns; a coarse table adds up the rows of ``source``.
+    """A table of click counts with its primary key and its columns. A coarse table contains sums of the rows of
+    ``source``.
 
-    Rows whose sums of ``click_columns`` are all 0 are deleted.
+    A row is deleted if its values in all ``click_columns`` are 0.
     """
 
     table: str
@@ -63,7 +64,7 @@ ALL_ROLLUPS = (CLICKS_BY_LINK, BREAKDOWN_BY_LINK, *COARSE_ROLLUPS)
 
 
 def recompute_statements() -> Iterator[str]:
-    """Yield the statements that recompute all coarse rollups from the fine ones."""
+    """Yield the SQL statements that compute all coarse tables of click counts again from the two detailed ones."""
     for rollup in COARSE_ROLLUPS:
         source = rollup.source or rollup
         keys = [
@@ -79,9 +80,9 @@ def recompute_statements() -> Iterator[str]:
 
 
 def add_statement(rollup: Rollup) -> str:
-    """Return the statement that adds sums to a row, or inserts it. Its parameters are the key and twice the sums.
+    """Return the SQL statement that adds to the sums in a row, or inserts the row.
 
-    A sum never falls below 0.
+    Its parameters are the key and twice the summands. A sum never falls below 0.
     """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.
@@ -95,7 +96,7 @@ def add_statement(rollup: Rollup) -> str:
 
 
 def delete_empty_statement(rollup: Rollup) -> str:
-    """Return the statement that deletes a row, given by its key, if it has no clicks."""
+    """Return the SQL statement that deletes a row, given by its key, if it has no clicks."""
     terms = [f"{name} = ?" for name in rollup.key_columns]
     terms += [f"{name} = 0" for name in rollup.click_columns]
     return f"delete from {rollup.table} where {' and '.join(terms)}"  # noqa: S608

@@ -1,4 +1,6 @@
-"""Updates of the rollups (``store/rollup_tables.py``), in the transaction that stores the clicks."""
+"""Updates of the rollups (tables of click counts, ``store/rollup_tables.py``) in the transaction that stores the
+clicks.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,7 +26,7 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add sums to all rollups; negative sums are subtracted, and rows without clicks are deleted."""
+    """Add counts to all tables of click counts. Negative numbers are subtracted. Rows without clicks are deleted."""
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,
         BREAKDOWN_BY_LINK.table: {key: (clicks,) for key, clicks in breakdown_by_link.items()},
@@ -36,12 +38,12 @@ def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_lin
 
 
 def _increment_revision(store: Store) -> None:
-    """Increment the revision of the rollups, which invalidates cached reports."""
+    """Increment the revision number of the click counts, which invalidates cached reports."""
     store.add_to_meta("rollups_revision", 1)
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return the sums of a coarse rollup (such as days), added up from the rows of a finer one."""
+    """Return what to add to a coarse table of click counts (such as by day), from the rows of a finer one."""
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():
@@ -53,7 +55,10 @@ def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
 
 
 def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], RollupKey]:
-    """Return the function from the key of a row of ``source`` to the key of its row in ``rollup``."""
+    """Return a function that converts the key of a row in ``source`` to the key of its row in ``rollup``.
+
+    Both are tables of click counts; ``rollup`` is the coarser one.
+    """
     # The steps are 1 for columns that both tables have, so that these are copied.
     columns = [
         (source.key_columns.index("quarter_hour"), PERIOD_SECONDS[name])
@@ -65,7 +70,7 @@ def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], Roll
 
 
 def recompute_coarse_rollups(store: Store) -> None:
-    """Recompute the coarse rollups, which are sums of the fine ones, within the caller's transaction."""
+    """Compute the coarse tables of click counts again from the two detailed ones. Call it inside a transaction."""
     for statement in recompute_statements():
         store.execute(statement)
     _increment_revision(store)

@@ -1,4 +1,4 @@
-"""SQL for the search over all pages: articles by words of their title, author or URL."""
+"""SQL for the search on the pages: articles by words of their title, author or URL."""
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ _APPEARANCES = 5
 
 
 class FoundArticle(Struct, frozen=True):
-    """An article with the latest issue that has it; ``issue`` is a slug."""
+    """An article found by the search, with the latest issue (slug) that contains it."""
 
     url: str
     title: str
@@ -20,9 +20,10 @@ class FoundArticle(Struct, frozen=True):
 
 
 def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list[FoundArticle]:
-    """Return at most ``limit`` articles that have every word in title, author or URL, those of the latest issues first.
+    """Return at most ``limit`` articles that have every word in title, author or URL. Those of the latest issues are
+    first.
 
-    Articles of removed issues are left out, and links that are no articles.
+    Articles of removed issues, and links that are not articles, are left out.
     """
     terms, values = ["removed_at is null", "position is not null"], {}
     for index, word in enumerate(words):

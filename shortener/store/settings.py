@@ -6,12 +6,12 @@ from shortener.store.database import Reader, Store
 
 
 def read(reader: Reader) -> dict[str, str]:
-    """Return the stored settings as texts, by key such as ``site.name``."""
+    """Return the stored settings as texts, by key, such as ``site.name``."""
     return dict(reader.execute("select name, value from settings").fetchall())
 
 
 def put(store: Store, name: str, value: str) -> None:
-    """Store a setting, and raise the revision of the links, by which other processes notice the change."""
+    """Store a setting. The revision number of the links grows, by which other processes notice the change."""
     store.execute(
         "insert into settings (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
         (name, value),
@@ -20,7 +20,7 @@ def put(store: Store, name: str, value: str) -> None:
 
 
 def delete(store: Store, names: Iterable[str]) -> None:
-    """Delete settings, which then have their defaults."""
+    """Delete settings, which then have their default values."""
     for name in names:
         store.execute("delete from settings where name = ?", (name,))
     store.add_to_meta("links_revision", 1)

@@ -1,4 +1,4 @@
-"""SQL for the daily keys that all nodes share, by UTC day (days since 1970)."""
+"""SQL for the daily keys (for hashing addresses) that all redirect nodes share, by UTC day (days since 1970)."""
 
 from collections.abc import Mapping
 
@@ -6,12 +6,12 @@ from shortener.store.database import Reader, Store
 
 
 def read(reader: Reader) -> dict[int, bytes]:
-    """Return the shared keys by day."""
+    """Return the shared daily keys by UTC day (days since 1970)."""
     return {day: bytes(key) for day, key in reader.execute("select day, key from shared_keys")}
 
 
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
-    """Let the table contain exactly these keys."""
+    """Replace all stored keys by ``keys``, given by UTC day (days since 1970)."""
     if read(store) == keys:
         return
     with store.transaction():

@@ -1,4 +1,4 @@
-"""SQL for signals: the views, reads and fans that other platforms counted for our articles."""
+"""SQL for signals: views, reads and fans (readers who applauded) that other platforms counted for our articles."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from shortener.store.database import Store
 
 
 class Signal(Struct, frozen=True):
-    """Counts of an article by its canonical URL; None if a count is unknown."""
+    """Counts of an article from other platforms, by its canonical URL. None means that a count is unknown."""
 
     url: str
     views: int | None = None
@@ -17,14 +17,14 @@ class Signal(Struct, frozen=True):
 
 
 class ArticleTitle(Struct, frozen=True):
-    """One title of an article and its URL, to match rows of an import by title."""
+    """One title of an article and its URL, by which an imported row with this title is matched."""
 
     url: str
     title: str
 
 
 def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
-    """Add or update signals and return the number of changed rows; a count of None keeps the stored count."""
+    """Add or update the counts of articles, and return the number of changed rows. None keeps the stored count."""
     changed = 0
     with store.transaction():
         for signal in signals:
@@ -33,7 +33,7 @@ def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
 
 
 def _save(store: Store, signal: Signal, *, now: int) -> int:
-    """Add or update one signal; return 1 if that changed anything, else 0."""
+    """Add or update the counts of one article. Return 1 if that changed anything, else 0."""
     values = {"url": signal.url, "views": signal.views, "reads": signal.reads, "fans": signal.fans, "now": now}
     if store.value("select 1 from signals where url = ?", (signal.url,)) is None:
         sql = "insert into signals (url, views, reads, fans, updated_at) values (:url, :views, :reads, :fans, :now)"
@@ -50,13 +50,13 @@ def _save(store: Store, signal: Signal, *, now: int) -> int:
 
 
 def find(store: Store, url: str) -> Signal | None:
-    """Return the signals of an article, or None without any."""
+    """Return the counts of an article from other platforms; None if there are none."""
     row = store.execute("select url, views, reads, fans from signals where url = ?", (url,)).fetchone()
     return Signal(*row) if row else None
 
 
 def list_all(store: Store) -> list[Signal]:
-    """Return all signals, ordered by URL."""
+    """Return the counts of all articles from other platforms, ordered by URL."""
     return [Signal(*row) for row in store.execute("select url, views, reads, fans from signals order by url")]
 
 

@@ -1,4 +1,6 @@
-"""The engine of the default store, SQLite: its connection, its errors, and the expansion of lists in statements."""
+"""The engine SQLite of the store (the default): its connection, its errors, and the expansion of lists in
+statements.
+"""
 
 import re
 import sqlite3
@@ -23,7 +25,7 @@ _EXPANSIONS = {
 
 
 def store_error(error: sqlite3.Error) -> StoreError:
-    """Return the error of the store for an error of SQLite."""
+    """Convert an error of SQLite to an error of the store."""
     # The low byte is the primary code of SQLite's extended result codes. Errors of the module itself have none.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind: type[StoreError] = StoreError
@@ -37,7 +39,7 @@ def store_error(error: sqlite3.Error) -> StoreError:
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor whose errors are those of the store: SQLite reads rows only when they are fetched."""
+    """A cursor that converts errors of SQLite to errors of the store. SQLite reads rows only when they are fetched."""
 
     def fetchone(self) -> Any:
         try:
@@ -66,7 +68,9 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Return a statement with its lists expanded, and the names of the lists."""
+    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return it and the names of these parameters, which are
+    lists.
+    """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
     def expansion(match: re.Match[str]) -> str:
@@ -77,7 +81,7 @@ def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
 
 
 class SqliteConnection(Connection):
-    """A connection to a store file."""
+    """A connection to the store file ``store.db``."""
 
     def __init__(self, connection: sqlite3.Connection, *, path: Path) -> None:
         self.sqlite = connection
@@ -104,7 +108,7 @@ class SqliteConnection(Connection):
             raise store_error(error) from error
 
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction; skip it if another process is writing to the store."""
+        """Run one statement outside of a transaction. If another process is writing to the store, it is not run."""
         timeout = self.execute("pragma busy_timeout").fetchone()[0]
         self.execute("pragma busy_timeout = 0")
         try:
@@ -115,7 +119,7 @@ class SqliteConnection(Connection):
             self.execute(f"pragma busy_timeout = {timeout}")
 
     def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
-        """Yield the rows of a large result, few of which are in memory at the same time."""
+        """Yield the rows of a large result. Only a few of them are in memory at a time."""
         return iter(self.execute(sql, parameters))
 
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -129,7 +133,10 @@ class SqliteConnection(Connection):
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add sums, given by the key of their row, to a rollup. Delete the rows that have no clicks afterwards."""
+        """Add to the sums in rows of a table of click counts. ``sums`` has the summands by the key of their row.
+
+        Rows that have no clicks afterwards are deleted.
+        """
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])
 
@@ -139,7 +146,7 @@ class SqliteConnection(Connection):
         return self.sqlite.in_transaction
 
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction that holds the write lock. Raises StoreBusy after the busy timeout."""
+        """Begin a transaction that holds the write lock. Raises StoreBusy if it is not free within the busy timeout."""
         try:
             self.sqlite.execute("begin immediate")
         except sqlite3.OperationalError as error:
@@ -149,7 +156,7 @@ class SqliteConnection(Connection):
         self._changes_before = self.sqlite.total_changes
 
     def commit(self) -> None:
-        """Commit the transaction. If it has changed anything, the store gets the next number (``write_ahead_log``)."""
+        """Commit the transaction. If it has changed anything, the store number grows (see ``write_ahead_log``)."""
         try:
             if self.sqlite.total_changes != self._changes_before:
                 increment_number(self.sqlite)
@@ -158,7 +165,7 @@ class SqliteConnection(Connection):
             raise store_error(error) from error
 
     def rollback(self) -> None:
-        """Roll back the transaction; without one, do nothing."""
+        """Roll back the transaction. Without a transaction this does nothing."""
         try:
             self.sqlite.rollback()
         except sqlite3.Error as error:
@@ -177,7 +184,7 @@ class SqliteConnection(Connection):
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:
-    """Return the device and the inode of a file; None if there is no file."""
+    """Return (device, inode) of a file; None if the file does not exist."""
     try:
         status = path.stat()
     except OSError:

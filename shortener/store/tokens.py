@@ -17,7 +17,10 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class Token(Struct, frozen=True):
-    """A token with its owner; times are seconds of UTC epoch, ``start`` is the beginning of its text."""
+    """A token of the JSON API with its owner. ``start`` is the beginning of its text.
+
+    Times are seconds of the UTC epoch.
+    """
 
     id: int
     name: str
@@ -44,7 +47,7 @@ def _token(row: Any) -> Token:
 
 
 def find(store: Store, token_hash: str) -> Token | None:
-    """Return the token with this hash, also if it has expired, or None."""
+    """Return the token with this hash, also if it has expired; None if there is none."""
     row = store.execute(f"{_SELECT} where token_hash = ?", (token_hash,)).fetchone()
     return _token(row) if row else None
 
@@ -64,7 +67,7 @@ def get(store: Store, token_id: int) -> Token:
 
 
 def not_found(name: str) -> NotFound:
-    """Return the error for a name or id that no token has."""
+    """Return a NotFound error that says that no token has this name or id."""
     return NotFound(Message("{name}: there is no such token", name=name), kind="token_not_found")
 
 
@@ -79,7 +82,10 @@ def add(
     expires_at: int | None,
     now: int,
 ) -> Token:
-    """Store a token of a user under its hash, and return it. Raises Conflict if the user has one of this name."""
+    """Store a token of a user under the hash of its text, and return it.
+
+    ``start`` is the beginning of the text. Raises Conflict if the user has a token of this name.
+    """
     row = store.execute(
         """
         insert into tokens (user_id, name, token_hash, start, scopes, created_at, expires_at)
@@ -101,12 +107,12 @@ def delete(store: Store, token_id: int) -> None:
 
 
 def touch(store: Store, token_id: int, *, now: int) -> None:
-    """Set the last use of a token to ``now``, unless another process is writing to the store."""
+    """Set the last use of a token to ``now``. If another process is writing to the store, nothing is done."""
     store.connection.execute_unless_busy("update tokens set last_used_at = ? where id = ?", (now, token_id))
 
 
 class StoredAnswer(Struct, frozen=True):
-    """The answer to a request with an idempotency key; ``request_hash`` is the hash of that request."""
+    """The stored answer to a request with an idempotency key. ``request_hash`` is the hash of that request."""
 
     request_hash: str
     status: int
@@ -115,7 +121,10 @@ class StoredAnswer(Struct, frozen=True):
 
 
 def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredAnswer | None:
-    """Return the answer stored for a token and key since a time (seconds of UTC epoch), or None."""
+    """Return the answer that was stored for a token and idempotency key since a time; None if there is none.
+
+    ``since`` is in seconds of the UTC epoch.
+    """
     row = store.execute(
         """
         select request_hash, status, headers, body from idempotency_keys
@@ -127,7 +136,7 @@ def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredA
 
 
 def save_answer(store: Store, token_id: int, key: str, answer: StoredAnswer, *, now: int, keep_seconds: int) -> None:
-    """Store the answer for a token and key, and delete answers that are older than ``keep_seconds``."""
+    """Store the answer for a token and idempotency key. Answers that are older than ``keep_seconds`` are deleted."""
     store.execute("delete from idempotency_keys where created_at <= ?", (now - keep_seconds,))
     store.execute(
         """

@@ -1,4 +1,4 @@
-"""SQL for uploads: texts of new issues that editors review before the issues are created."""
+"""SQL for uploads, the texts of new issues that editors review before they create the issues."""
 
 from msgspec import Struct
 
@@ -15,9 +15,10 @@ MAX_UPLOADS = 30
 
 
 class UploadSummary(Struct, frozen=True):
-    """An upload without its text. Times are seconds of UTC epoch; ``name`` is the name of its file, '' if pasted.
+    """The uploaded text of a new issue, without the text itself. ``name`` is the name of its file, '' if it was pasted.
 
-    ``revision`` grows with each change, and ``issue_slug`` is the slug of the issue that was created from it.
+    ``revision`` grows with each change, and ``issue_slug`` is the slug of the issue that was created from it. Times are
+    seconds of the UTC epoch.
     """
 
     id: int
@@ -30,7 +31,7 @@ class UploadSummary(Struct, frozen=True):
 
 
 class Upload(UploadSummary, frozen=True):
-    """An upload with its text and the editor's choices, as JSON."""
+    """The uploaded text of a new issue. ``choices`` is what the editor has entered about it, as JSON."""
 
     source: bytes
     choices: bytes
@@ -41,7 +42,7 @@ _SUMMARY_COLUMNS = column_list(UploadSummary)
 
 
 def add(store: Store, *, who: str, name: str, source: bytes, choices: bytes, now: int) -> int:
-    """Store an upload and return its id. Beyond MAX_UPLOADS, the one with the oldest change is deleted."""
+    """Store an upload and return its id. If there are more than MAX_UPLOADS, the one changed longest ago is deleted."""
     row = store.execute(
         """
         insert into uploads (created_at, updated_at, revision, who, name, source, choices)
@@ -75,7 +76,7 @@ def list_unfinished(store: Store, *, limit: int) -> list[UploadSummary]:
 
 
 def update(store: Store, upload: Upload, *, name: str, source: bytes, choices: bytes, now: int) -> None:
-    """Replace text and choices of an upload. Raises Conflict if it was changed since it was read."""
+    """Replace the text of an upload and the editor's choices. Raises Conflict if it was changed since it was read."""
     cursor = store.execute(
         """
         update uploads set name = ?, source = ?, choices = ?, revision = revision + 1, updated_at = ?

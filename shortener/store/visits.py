@@ -1,4 +1,4 @@
-"""SQL for the single clicks and the sums that APIs of other shorteners call visits."""
+"""SQL for what the APIs of other shorteners call visits: single clicks, and their numbers."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ class VisitCounts(Struct, frozen=True):
 
 
 def count_by_link(store: Store, link_ids: Iterable[int]) -> dict[int, VisitCounts]:
-    """Return the counts of links by link id; a link without clicks is missing."""
+    """Return by link id the numbers of clicks. Links without clicks are left out."""
     sql = f"""
         select link_id, {_COUNTS} from totals_by_placement
         where link_id in :ids group by link_id
@@ -32,7 +32,7 @@ def count_all(store: Store) -> VisitCounts:
 
 
 class IssueVisits(Struct, frozen=True):
-    """The number of active links of an issue, and the counts of all its links."""
+    """The number of active links of an issue, and the numbers of clicks on all its links."""
 
     slug: str
     links: int
@@ -41,7 +41,7 @@ class IssueVisits(Struct, frozen=True):
 
 
 def count_by_issue(store: Store) -> list[IssueVisits]:
-    """Return the counts of each issue that is not removed, ordered by slug."""
+    """Return the numbers of clicks of each issue, ordered by slug. Removed issues are left out."""
     sql = f"""
         select slug, (select count(*) from links where links.issue_id = issues.id and status = 'active'), {_COUNTS}
         from issues
@@ -53,7 +53,10 @@ def count_by_issue(store: Store) -> list[IssueVisits]:
 
 
 class VisitFilter(Struct, frozen=True):
-    """Filter of clicks; times are seconds of UTC epoch. None means any."""
+    """Which clicks to return: those of a link, of an issue (slug), on a domain, in a time range. None means any.
+
+    Times are seconds of the UTC epoch.
+    """
 
     link_id: int | None = None
     issue: str | None = None
@@ -64,7 +67,7 @@ class VisitFilter(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """A click; ``ts`` is milliseconds of UTC epoch."""
+    """One click. ``ts`` is milliseconds of the UTC epoch."""
 
     ts: int
     domain: str
@@ -82,7 +85,9 @@ _JOINS = """
 
 
 def list_visits(store: Store, visit_filter: VisitFilter, *, limit: int, offset: int) -> list[Visit]:
-    """Return stored clicks that match a filter, newest first, after skipping ``offset`` of them."""
+    """Return at most ``limit`` clicks that match a filter, the newest first. The first ``offset`` of them
+    are skipped.
+    """
     where, values = _condition(visit_filter)
     sql = f"""
         select ts, links.domain, code, verdict, country, referrer, coalesce(ua, '') {_JOINS} {where}
@@ -98,7 +103,7 @@ def count_visits(store: Store, visit_filter: VisitFilter) -> int:
 
 
 def _condition(visit_filter: VisitFilter) -> tuple[str, dict[str, str | int]]:
-    """Return the ``where`` clause of a filter and its parameters."""
+    """Return (``where`` clause, parameters) of a filter."""
     terms: list[str] = []
     values: dict[str, str | int] = {}
     for name, condition, factor in (

@@ -1,6 +1,6 @@
-"""SQL for webhooks: endpoints, the outbox of events, and the delivery of each event to each endpoint.
+"""SQL for webhooks: endpoints, events, and the delivery of each event to each endpoint.
 
-An event is recorded in the transaction of the change that it is about, so that neither exists without the other.
+An event is stored in the transaction of the change that it reports, so that neither exists without the other.
 """
 
 import secrets
@@ -21,10 +21,9 @@ DeliveryState = Literal["waiting", "sent", "failed"]
 
 
 class Webhook(Struct, frozen=True):
-    """An endpoint that receives events; times are seconds of UTC epoch.
+    """An endpoint that receives events. ``events`` are the types that it receives, separated by spaces; '' means all.
 
-    ``events`` are the types that it receives, separated by spaces; '' means all. Until ``old_secret_until`` messages
-    are also signed with ``old_secret``.
+    Until ``old_secret_until``, messages are also signed with ``old_secret``. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -40,8 +39,9 @@ class Webhook(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """An event to report, such as a new link, that happened at ``at`` (seconds of UTC epoch); ``data`` is a JSON
-    object.
+    """An event to report to endpoints, such as a new link. It happened at ``at`` (seconds of the UTC epoch).
+
+    ``data`` is a JSON object.
     """
 
     id: str
@@ -51,10 +51,9 @@ class Event(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """The delivery of one event to one endpoint; times are seconds of UTC epoch.
+    """The delivery of one event to one endpoint. ``http_status`` and ``message`` are those of the last attempt.
 
-    ``http_status`` and ``message`` are of the last attempt. ``next_at`` is the time of the next attempt while the
-    delivery is waiting.
+    While the delivery is waiting, ``next_at`` is the time of the next attempt. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -101,7 +100,7 @@ def get(store: Store, webhook_id: int) -> Webhook:
 
 
 def list_all(store: Store) -> list[Webhook]:
-    """Return all endpoints, oldest first."""
+    """Return all endpoints, the oldest first."""
     return [Webhook(*row) for row in store.execute(f"select {_WEBHOOK_COLUMNS} from webhooks order by id")]  # noqa: S608
 
 
@@ -118,12 +117,15 @@ def delete(store: Store, webhook_id: int) -> None:
 
 
 def is_subscribed(store: Store, event_type: str) -> bool:
-    """Return whether an endpoint receives events of a type."""
+    """Return whether any endpoint receives events of this type."""
     return store.value(f"select 1 from webhooks where {_SUBSCRIBED} limit 1", (event_type,)) is not None  # noqa: S608
 
 
 def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
-    """Store an event and its deliveries, inside the transaction of the change; nothing if no endpoint receives it."""
+    """Store an event and its deliveries to all endpoints that receive its type. If there are none, nothing is stored.
+
+    Call it inside the transaction of the change that the event reports.
+    """
     if is_subscribed(store, event_type):
         event_id = _add_event(store, event_type, data, now=now)
         store.execute(
@@ -136,7 +138,7 @@ def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now:
 
 
 def record_event_for(store: Store, webhook_id: int, event_type: str, data: Mapping[str, Any], *, now: int) -> int:
-    """Store an event for one endpoint, whichever types it receives, and return the id of the delivery."""
+    """Store an event for one endpoint, even if it does not receive the type. Return the id of the delivery."""
     event_id = _add_event(store, event_type, data, now=now)
     sql = "insert into webhook_deliveries (webhook_id, event_id, next_at) values (?, ?, ?) returning id"
     return int(store.value(sql, (webhook_id, event_id, now)))
@@ -152,7 +154,7 @@ def _add_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: i
 
 
 def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
-    """Return the next due delivery of each endpoint that is not disabled, the one that is due longest first."""
+    """Return for each enabled endpoint the next delivery that is due, in the order in which they became due."""
     sql = f"""
         {_SELECT_ITEMS} where webhook_deliveries.id in (
             select id from (
@@ -167,7 +169,9 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
 
 
 def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
-    """Return deliveries of an endpoint, newest first; with ``before`` only those with a smaller id."""
+    """Return at most ``limit`` deliveries of an endpoint, the newest first. ``before`` excludes those from
+    this id on.
+    """
     where, values = "webhook_id = ?", [webhook_id]
     if before is not None:
         where, values = f"{where} and webhook_deliveries.id < ?", [webhook_id, before]
@@ -190,7 +194,7 @@ def _items(store: Store, sql: str, parameters: Sequence[int]) -> list[DeliveryIt
 
 
 def is_stored(store: Store, delivery: Delivery) -> bool:
-    """Return whether a delivery still exists; after a deletion its id may be that of another one."""
+    """Return whether a delivery still exists. After its deletion, another delivery may have its id."""
     sql = "select 1 from webhook_deliveries where id = ? and webhook_id = ? and event_id = ?"
     return store.value(sql, (delivery.id, delivery.webhook_id, delivery.event_id)) is not None
 
@@ -205,7 +209,9 @@ def update_delivery(store: Store, delivery_id: int, **fields: str | int | None) 
 
 
 def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
-    """Move the waiting deliveries of an endpoint to ``until`` or later."""
+    """Postpone the waiting deliveries of an endpoint to ``until`` (seconds of the UTC epoch), if they are
+    due earlier.
+    """
     store.execute(
         "update webhook_deliveries set next_at = ? where webhook_id = ? and state = 'waiting' and next_at < ?",
         (until, webhook_id, until),
@@ -224,7 +230,10 @@ def fail_waiting_deliveries(store: Store, webhook_id: int, *, message: str) -> N
 
 
 def delete_events(store: Store, *, before: int) -> None:
-    """Delete events from before a time (seconds of UTC epoch), with their deliveries, unless one is still waiting."""
+    """Delete events from before a time (seconds of the UTC epoch) with their deliveries.
+
+    An event with a waiting delivery is kept.
+    """
     store.execute(
         """
         delete from webhook_events where at < ? and not exists
@@ -235,13 +244,13 @@ def delete_events(store: Store, *, before: int) -> None:
 
 
 def count_failed(reader: Reader) -> int:
-    """Return the number of endpoints that were disabled because they failed."""
+    """Return the number of endpoints that were disabled because deliveries failed."""
     sql = "select count(*) from webhooks where disabled_at is not null and disabled_reason <> ?"
     return int(reader.execute(sql, (DISABLED_BY_ADMIN,)).fetchone()[0])
 
 
 class NewClicks(Struct, frozen=True):
-    """Newly counted clicks on a link for an issue: human clicks, and ``automated`` requests."""
+    """Clicks on a link of an issue that were counted since the last report: human ones, and ``automated`` requests."""
 
     domain: str
     code: str
@@ -251,7 +260,10 @@ class NewClicks(Struct, frozen=True):
 
 
 def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClicks]:
-    """Return the stored clicks with a sequence number in a range, by link and issue, the most clicked links first."""
+    """Return the clicks after the sequence number ``after_seq`` up to ``until_seq``, summed by link and issue.
+
+    The most clicked links are first.
+    """
     sql = """
         select links.domain, code, slug, human, total - human from (
             select link_id, issue_id, count(*) filter (where verdict = 'human') as human, count(*) as total
@@ -263,7 +275,7 @@ def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClick
 
 
 class IssueRequests(Struct, frozen=True):
-    """Requests for the links of an issue, by verdict."""
+    """Numbers of requests for the links of an issue, by verdict."""
 
     issue_id: int
     slug: str
@@ -275,7 +287,9 @@ class IssueRequests(Struct, frozen=True):
 
 
 def issue_requests(store: Store, *, since: int) -> list[IssueRequests]:
-    """Return the requests of each issue since the beginning of a quarter-hour (seconds of UTC epoch)."""
+    """Return the numbers of requests of each issue since ``since``, the beginning of a quarter-hour (seconds of UTC
+    epoch).
+    """
     sql = """
         select issues.id, slug, sum(human), sum(bot), sum(scanner), sum(preview), sum(prefetch)
         from issues join clicks_by_issue on issue_id = issues.id

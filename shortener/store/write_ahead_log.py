@@ -1,9 +1,9 @@
-"""Write-ahead logs (WAL) of another store file: recognized by their content, set aside, and put back.
+"""Write-ahead logs (WAL) of another store file: they are recognized by their content, set aside, and put back.
 
-SQLite applies a valid WAL to whatever database file it lies beside. If a backup replaces ``store.db`` while the WAL of
+SQLite applies a valid WAL to whatever database file is beside it. If a backup replaces ``store.db`` while the WAL of
 the previous file is still there, pages of both would be mixed. Each write transaction therefore increments a number in
-the file's header (``user_version``). A WAL belongs to a store if it continues the store's number. Inodes and times do
-not decide, because copies of a data directory have others.
+the file's header (``user_version``), the store number. A WAL belongs to a store if it continues the store's number.
+Inodes and times are not used, because copies of a data directory have others.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ FRAME_HEADER_BYTES = 24
 
 
 class Relation(Enum):
-    """Whether a WAL belongs to a store file; UNKNOWN if it has nothing that can be compared."""
+    """Whether a WAL (write-ahead log) belongs to a store file. UNKNOWN means that there is nothing to compare."""
 
     OWN = "own"
     FOREIGN = "foreign"
@@ -43,18 +43,23 @@ class Relation(Enum):
 
 
 def increment_number(conn: sqlite3.Connection) -> None:
-    """Increment the number of the store, inside a write transaction. A store without a number gets a random one."""
+    """Increment the store number in the file's header, inside a write transaction. Without a number it gets a random
+    one.
+    """
     number = conn.execute("pragma user_version").fetchone()[0]
     conn.execute(f"pragma user_version = {number % MAX_NUMBER + 1 if number > 0 else random_number()}")
 
 
 def random_number() -> int:
-    """Return a number to begin with, so that two stores with a common past do not reach the same numbers."""
+    """Return a random store number to begin with.
+
+    It is random so that two copies of one store do not reach the same numbers.
+    """
     return secrets.randbelow(MAX_NUMBER) + 1
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store a new random number, so that no WAL that was written before continues it."""
+    """Give the store a new random number, so that no WAL (write-ahead log) written before belongs to it any more."""
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
@@ -63,15 +68,16 @@ def change_number(conn: sqlite3.Connection) -> None:
 
 
 def wal_path(store: Path) -> Path:
-    """Return the path of the WAL that SQLite uses for a store file, which may be a symbolic link."""
+    """Return the path of the WAL (write-ahead log) that SQLite uses for a store file. Symbolic links are followed."""
     resolved = store.resolve()
     return resolved.with_name(resolved.name + "-wal")
 
 
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
-    """Return whether a WAL, by default the one beside the store, belongs to the store file. Raises OSError.
+    """Return whether a WAL (write-ahead log), by default the one beside the store, belongs to the store file.
 
-    A missing or empty WAL is UNKNOWN. So is one that other processes write to or checkpoint at this moment.
+    A missing or empty WAL is UNKNOWN. So is one that other processes write to or checkpoint at this moment. Raises
+    OSError.
     """
     wal = wal or wal_path(store)
     before = _state(store, wal)
@@ -81,7 +87,10 @@ def relation(store: Path, *, wal: Path | None = None) -> Relation:
 
 
 def set_aside_foreign(store: Path) -> bool:
-    """Rename the WAL beside a store if it belongs to another store file; return whether it did. Raises OSError."""
+    """Rename the WAL (write-ahead log) beside a store if it belongs to another store file. Return whether it did.
+
+    Raises OSError.
+    """
     if relation(store) is not Relation.FOREIGN:
         return False
     with _directory_lock(store):
@@ -103,17 +112,17 @@ def set_aside_foreign(store: Path) -> bool:
 
 
 def logs_set_aside(store: Path) -> list[Path]:
-    """Return the paths of WALs that were set aside, the oldest first."""
+    """Return the paths of the WALs (write-ahead logs) that were set aside, the oldest first."""
     wal = wal_path(store)
     names = [*wal.parent.glob(f"{wal.name}.set-aside-*"), *wal.parent.glob(f"{wal.name}.of-the-store-before")]
     return sorted(names, key=lambda path: path.stat().st_mtime)
 
 
 def put_back(store: Path, aside: Path) -> None:
-    """Apply a WAL that was set aside to the store file that it belongs to.
+    """Apply a WAL (write-ahead log) that was set aside to the store file to which it belongs.
 
     It is tried on a copy first. Raises InputError if it belongs to another store file or the result is damaged,
-    StoreBusy if other processes use the store, and StoreError if the store cannot be read; nothing is changed then.
+    StoreBusy if other processes use the store, and StoreError if the store cannot be read. The store is unchanged then.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -137,7 +146,7 @@ def put_back(store: Path, aside: Path) -> None:
 
 
 def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
-    """Return the headers of the store file and of its WAL; empty for a missing file."""
+    """Return the headers of the store file and of its WAL (write-ahead log); b"" for a missing file."""
     try:
         header = _read_store_header(store)
     except FileNotFoundError:
@@ -155,11 +164,11 @@ _descriptors_lock = threading.Lock()
 
 
 def _read_store_header(store: Path) -> bytes:
-    """Return the header of a store file, and keep the file open. Raises OSError.
+    """Return the header of a store file. The file stays open. Raises OSError.
 
-    When a process closes any descriptor of a file, the kernel releases all locks that the process has on it (POSIX),
-    also those of its connections to the store. Another process would then take itself for the last one, and remove
-    the WAL with what the connections write to it (https://sqlite.org/howtocorrupt.html, section 2.2).
+    When a process closes any descriptor of a file, the kernel releases all its locks on the file (POSIX), also those of
+    its connections to the store. Another process could then take itself for the last one, and remove the WAL although
+    these connections still write to it (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
     with _descriptors_lock:
         for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
@@ -173,7 +182,7 @@ def _read_store_header(store: Path) -> bytes:
 
 
 def _compare(header: bytes, wal: Path) -> Relation:
-    """Compare the header of a store with the WAL's pages."""
+    """Return whether a WAL belongs to the store with this file header, by comparing it with the pages of the WAL."""
     try:
         file = wal.open("rb")
     except FileNotFoundError:
@@ -198,7 +207,10 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the database header in each copy of the first page in a WAL, after b"" if the WAL has any pages."""
+    """Yield the database header from each copy of the first page in a WAL.
+
+    If the WAL has any pages, b"" is yielded first.
+    """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return
@@ -219,9 +231,9 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Move the WAL's pages into the store, and remove the WAL unless another process uses it.
+    """Write the pages of the WAL into the store file. The WAL is removed unless another process uses it.
 
-    With ``check`` return the result of SQLite's integrity check, which is ``ok`` for an intact file.
+    With ``check``, return the result of SQLite's integrity check, which is ``ok`` for an intact file.
     """
     conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:
@@ -236,7 +248,7 @@ def _checkpoint(store: Path, *, check: bool = False) -> str:
 
 @contextlib.contextmanager
 def _directory_lock(store: Path) -> Iterator[None]:
-    """Hold a lock on the store's directory, so that one process at a time renames a WAL."""
+    """Lock the store's directory during the ``with`` block, so that only one process at a time renames a WAL."""
     fd = os.open(store.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

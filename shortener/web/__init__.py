@@ -1,1 +1,1 @@
-"""Editor pages and public pages of the installation, as a Flask application."""
+"""The Flask application with the pages for editors and the public pages."""

@@ -1,4 +1,6 @@
-"""The list of the page Articles: which articles a request asks for, and their rows in groups of equal certainty."""
+"""The list on the page Articles: which articles a request asks for, and their rows, grouped by how sure their result
+is.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,7 +30,10 @@ PAGE_SIZE = 30
 
 
 class ArticleFilterValues(Struct, frozen=True):
-    """The filters in the query string of the page. An empty filter is not set; an empty ``period``: latest month."""
+    """The filters in the query string of the page Articles; '' means that a filter is not set.
+
+    Without a ``period`` the page shows the latest month.
+    """
 
     period: str
     issue: str
@@ -37,7 +42,11 @@ class ArticleFilterValues(Struct, frozen=True):
 
 
 class ArticleRow(Struct, frozen=True):
-    """One article of the list. ``month`` (YYYY-MM) is that of the picks that can contain it, '' if unknown."""
+    """A row of the page Articles: the article's entry in the ranking, its details, and the editors' decision about it.
+
+    ``month`` (YYYY-MM) is the month in whose picks (recommended articles) the article can be, '' if unknown.
+    ``sent_at`` is seconds of the UTC epoch.
+    """
 
     article: RankedArticle
     group: Group
@@ -50,7 +59,10 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of equal certainty; ``name`` is None for a list in another order. ``total`` counts those of all pages."""
+    """Rows whose results are equally sure. ``name`` is None if the list is sorted in another way.
+
+    ``total`` is the number of its rows on all pages of the list.
+    """
 
     name: Group | None
     rows: Sequence[ArticleRow]
@@ -58,7 +70,10 @@ class RowGroup(Struct, frozen=True):
 
 
 def read_filters() -> ArticleFilterValues:
-    """Return the filters of the address; ``month`` is another name of ``period``. Raises InputError."""
+    """Return the filters in the query string of the request.
+
+    The parameter ``month`` is read as ``period`` too. Raises InputError for an invalid period.
+    """
     values = request.args
     period = values.get("period") or values.get("month") or request.form.get("month", "")
     if period not in {"", ALL, *WIDE_PERIODS}:
@@ -68,7 +83,10 @@ def read_filters() -> ArticleFilterValues:
 
 
 def ranking_key(filters: ArticleFilterValues) -> RankingKey:
-    """Return the ranking that the filters ask for. Days begin at midnight UTC, so that it can be cached for a day."""
+    """Return which ranking the filters ask for.
+
+    A time such as "last 30 days" begins at midnight UTC, so that the ranking can be cached for a day.
+    """
     if filters.issue:
         return RankingKey(issue=filters.issue)
     if days := WIDE_PERIODS.get(filters.period):
@@ -77,7 +95,7 @@ def ranking_key(filters: ArticleFilterValues) -> RankingKey:
 
 
 def month_of(sent_at: int) -> str:
-    """Return the month (YYYY-MM) of a time in the site's time zone."""
+    """Return the month (YYYY-MM) of a time (seconds of the UTC epoch) in the site's time zone."""
     return datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
 
 
@@ -87,7 +105,7 @@ def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
 
 
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
-    """Return the rows of a ranking, in its order."""
+    """Return a row of the page Articles for each article of a ranking, in its order."""
     issues = {issue.slug: issue for issue in sent_issues}
     details = articles.details_by_url(store(), [article.url for article in ranking.articles])
     decided = {(decision.month, decision.url): decision for decision in decisions.list_all(store())}
@@ -111,12 +129,16 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
 
 
 def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
-    """Return the sections of the rows in alphabetical order."""
+    """Return the sections of the issues that occur in the rows, in alphabetical order."""
     return sorted({row.details.section for row in rows if row.details.section}, key=str.casefold)
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
-    """Return the rows of the section whose title, author or address contains every word of the search."""
+    """Return the rows that match the filters: their section is the chosen one, and they contain every word of the
+    search.
+
+    The words are searched for in title, author and URL.
+    """
     words = filters.search.casefold().split()
     return [
         row
@@ -127,7 +149,11 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Return the order that the address names, and the rows in it: in groups if it is the order of the ranking."""
+    """Return the order that the query string names, and the rows in it.
+
+    In the order of the ranking they are grouped by how sure their result is; any other order is one group. ``counted``
+    is "visitors" or "clicks".
+    """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":
         values = {
@@ -144,7 +170,9 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
 
 
 def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
-    """Return the groups with the rows of one page, counted from 1; without those that have none on it."""
+    """Return the groups with only the rows of one page of the list, counted from 1. Groups without such rows are left
+    out.
+    """
     start, shown = (page - 1) * PAGE_SIZE, []
     for group in groups:
         rows = group.rows[max(start, 0) : max(start + PAGE_SIZE, 0)]
@@ -155,7 +183,7 @@ def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
 
 
 def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
-    """Return the number of rows of each group."""
+    """Return the number of rows in each group of equally sure results."""
     counts: dict[Group, int] = dict.fromkeys(GROUPS, 0)
     for row in rows:
         counts[row.group] += 1
@@ -163,6 +191,6 @@ def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
 
 
 def filter_counted(counted: Iterable[CountedArticle], filters: ArticleFilterValues) -> list[CountedArticle]:
-    """Return the articles of a provisional list whose title or address contains every word of the search."""
+    """Return the articles whose title or URL contains every word of the search, from the provisional list by counts."""
     words = filters.search.casefold().split()
     return [each for each in counted if all(word in f"{each.title} {each.url}".casefold() for word in words)]

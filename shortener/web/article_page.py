@@ -1,4 +1,6 @@
-"""One article across issues: where it appeared, how it did there, its signals, links and decisions."""
+"""The page of one article: the issues that contained it, its results, its counts on other platforms, links and
+decisions.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,9 +24,9 @@ from shortener.web.ranking_cache import explanation
 
 
 class Appearance(Struct, frozen=True):
-    """The article in one issue; ``visitors``, ``clicks`` and ``typical`` are None where they are unknown.
+    """An article in one issue. ``role`` says whether it is an article there, a link in running text or another link.
 
-    ``role`` says whether it is an article there, an inline link or another link.
+    ``visitors``, ``clicks`` and ``typical`` (the count of an average article in its place) are None if unknown.
     """
 
     issue: str
@@ -38,9 +40,10 @@ class Appearance(Struct, frozen=True):
 
 
 class ArticlePage(Struct, frozen=True):
-    """An article across issues. ``appeal`` is a multiple of typical with the 90 % interval from ``low`` to ``high``.
+    """Content of the page of an article. ``appeal`` is its count as a multiple of the typical one.
 
-    The figures are None while they are computed, and where nothing can be estimated yet.
+    ``low`` to ``high`` is the 90 % interval of the appeal. The figures are None while they are computed, and if nothing
+    can be estimated yet.
     """
 
     url: str
@@ -67,7 +70,10 @@ class ArticlePage(Struct, frozen=True):
 
 
 def load_article(url: str, *, wait: bool) -> ArticlePage:
-    """Return the article with this canonical URL. Without ``wait`` its figures may be missing. Raises NotFound."""
+    """Return the content of the page of the article with this canonical URL. Raises NotFound.
+
+    Without ``wait``, its figures are missing if they are not in the cache yet.
+    """
     shown = articles.list_appearances(store(), url)
     if not shown:
         raise NotFound(Message("no issue has an article with this address"))

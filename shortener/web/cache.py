@@ -1,4 +1,4 @@
-"""In-memory cache for results that are too slow to compute for each page, such as the fitted model of the ranking."""
+"""In-memory cache for results that take too long to compute for each page, such as the fitted model of the ranking."""
 
 import logging
 import threading
@@ -35,7 +35,7 @@ class _Entry(Struct):
 
 
 class Cache:
-    """Least-recently-used cache. It returns an outdated value at once, while a thread computes the new one."""
+    """Least-recently-used cache that returns an outdated value at once, while a thread computes the new one."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
@@ -46,7 +46,9 @@ class Cache:
         self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """Return the cached value of ``key``; if there is no usable one, compute it from ``store`` and cache it."""
+        """Return the cached value of ``key``. If there is none that can be used, compute it from ``store`` and cache
+        it.
+        """
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
@@ -59,7 +61,9 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the value of ``key``; without a usable entry start a thread that computes it, and return None."""
+        """Return the cached value of ``key``. If there is none that can be used, return None and let a thread compute
+        it.
+        """
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
@@ -78,14 +82,20 @@ class Cache:
         return entry.revision.links == revision.links and not is_expired
 
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision, *, clear_count: int) -> Value:
-        """Cache a value, unless the cache was cleared while it was computed; return the value."""
+        """Cache a value and return it. It is not cached if the cache was cleared while it was computed.
+
+        ``clear_count`` is the number of clearings before the computation.
+        """
         with self._lock:
             if clear_count == self._clear_count:
                 self._entries[key] = _Entry(value, revision, time.monotonic())
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
-        """Start a thread that computes the value of ``key``, unless one does already. The caller holds the lock."""
+        """Start a thread that computes the value of ``key``. If one is doing so already, do nothing.
+
+        The caller must hold the lock.
+        """
         if key in self._pending:
             return
         self._pending.add(key)
@@ -112,7 +122,10 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run a block in a transaction that changes only links on which no entry depends; entries stay usable."""
+        """Run the ``with`` block in a transaction that may edit only links on which no cached value depends.
+
+        An edit of a link otherwise makes all cached values outdated; here they stay usable.
+        """
         with store.transaction():
             before = listings.store_revision(store)
             yield
@@ -123,7 +136,7 @@ class Cache:
                     entry.revision = msgspec.structs.replace(entry.revision, links=after.links)
 
     def clear(self) -> None:
-        """Remove all entries, after an editor changed what they were computed from."""
+        """Remove all cached values. Call it after an editor has changed what they were computed from."""
         with self._lock:
             self._clear_count += 1
             self._entries.clear()
@@ -137,8 +150,8 @@ def init_app(app: Flask) -> None:
 def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
     """Return the cached value of ``key``. If there is none, return the result of ``compute`` and cache it.
 
-    ``compute`` must not use the current request, because the cache also calls it in a background thread. It gets the
-    store connection to use as its argument.
+    ``compute`` gets the store connection to use. It must not use the current request, because the cache also calls it
+    in a background thread.
     """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)
@@ -152,9 +165,9 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run a block in a transaction that changes no other links than those that belong to no issue.
+    """Run the ``with`` block in a transaction that edits only links that belong to no issue.
 
-    No cached value depends on such links, so that all stay usable.
+    No cached value depends on such links, so all stay usable.
     """
     cache: Cache = current_app.extensions["cache"]
     with cache.keep(store()):
@@ -162,6 +175,6 @@ def keep_cache() -> Iterator[None]:
 
 
 def clear_cache() -> None:
-    """Remove all entries of the app's cache."""
+    """Remove all values from the cache of the app."""
     cache: Cache = current_app.extensions["cache"]
     cache.clear()

@@ -1,4 +1,4 @@
-"""Charts as SVG that the server draws: lines with areas and dots, and bars.
+"""Charts as SVG that the server draws: lines, areas, dots and bars.
 
 A chart is as wide as the element that contains it. Horizontal positions are in percent; shapes are drawn 1000 units
 wide and then stretched, while text and strokes keep their size. ``static/charts.js`` adds a crosshair with values.
@@ -26,7 +26,9 @@ Range = tuple[float, float, float]
 
 
 class Line(Struct, frozen=True):
-    """A line through points; ``style`` is a class of charts.css. Its ``label``, if any, is at its last point."""
+    """A line through points. ``style`` is a CSS class in charts.css. The ``label``, if any, is written at its last
+    point.
+    """
 
     style: str
     points: Sequence[Point]
@@ -34,16 +36,17 @@ class Line(Struct, frozen=True):
 
 
 class Area(Struct, frozen=True):
-    """An area between two values at each place; ``style`` is a class of charts.css."""
+    """An area between a lower and an upper value at each point of the axis. ``style`` is a CSS class in charts.css."""
 
     style: str
     ranges: Sequence[Range]
 
 
 class Dot(Struct, frozen=True):
-    """A dot, which leads to ``url`` if there is one; ``title`` names it and ``style`` is a class of charts.css.
+    """A dot with the tooltip ``title``, which is a link to ``url`` if there is one. ``style`` is a CSS class in
+    charts.css.
 
-    Its link is as high as the chart, and ``width`` wide in the unit of the horizontal axis.
+    The area of the link is as high as the chart, and ``width`` wide in units of the horizontal axis.
     """
 
     x: float
@@ -55,7 +58,7 @@ class Dot(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A text at a place of the horizontal axis; a mark has a dashed line above it."""
+    """A text below a point of the horizontal axis. With ``is_mark``, a dashed line is drawn above it."""
 
     x: float
     text: str
@@ -63,7 +66,9 @@ class Tick(Struct, frozen=True):
 
 
 class Hover(Struct, frozen=True):
-    """What the crosshair shows at a place: a title, the text of each value, and the heights of its dots."""
+    """What the crosshair shows at a point of the horizontal axis: a title, the values as texts, and dots at
+    the values.
+    """
 
     x: float
     title: str
@@ -72,9 +77,10 @@ class Hover(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
-    """A chart whose horizontal axis reaches from ``x_min`` to ``x_max``; ``bars`` are (begin, end, value).
+    """A chart whose horizontal axis goes from ``x_min`` to ``x_max``. ``bars`` are (begin, end, value).
 
-    ``label`` says to screen readers what it shows. ``names`` are those of the values in ``hover``.
+    ``label`` describes the chart to screen readers. ``names`` are those of the values in ``hover``. With ``whole``, the
+    values of the grid lines are whole numbers.
     """
 
     label: str
@@ -98,7 +104,10 @@ class Chart(Struct, frozen=True):
 
 
 def grid_values(highest: float, *, whole: bool) -> list[float]:
-    """Return the round values at which a chart up to ``highest`` has grid lines, from 0; the last is not lower."""
+    """Return the values of the grid lines of a chart whose highest value is ``highest``.
+
+    They are round numbers from 0 on; the last is at least ``highest``. With ``whole`` they are whole numbers.
+    """
     if highest <= 0:
         return [0.0, 1.0]
     rough = highest / MAX_GRID_LINES
@@ -148,12 +157,12 @@ class _Drawing:
         return 12 + 7 * max(len(self._chart.format_y(value)) for value in self._grid)
 
     def _x(self, x: float) -> float:
-        """Return a place in percent of the width."""
+        """Return the horizontal position of a value on the axis, in percent of the width."""
         span = self._chart.x_max - self._chart.x_min
         return round(100 * (x - self._chart.x_min) / span, 2) if span else 50.0
 
     def _height(self, value: float) -> float:
-        """Return the distance of a value from the upper edge of the shapes, in pixels."""
+        """Return the vertical position of a value, as its distance from the upper edge in pixels."""
         return round(self._inner_height * (1 - value / self._grid[-1]), 1)
 
     def _y(self, value: float) -> float:
@@ -210,7 +219,10 @@ class _Drawing:
         )
 
     def _labels(self) -> Iterable[Markup]:
-        """Yield the labels at the ends of lines: of several, the lowest is below its line and the others above."""
+        """Yield the labels at the ends of the lines.
+
+        If there are several, the lowest is written below its line, and the others above theirs.
+        """
         ends = sorted(
             ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),
             key=lambda end: -end[0],
@@ -252,7 +264,7 @@ def _all_values(chart: Chart) -> Iterable[float]:
 
 
 def _anchor(percent: float) -> str:
-    """Return how a text is aligned at a place, so that it is not cut at the edges."""
+    """Return the alignment of a text at a horizontal position, with which it is not cut off at an edge."""
     return "start" if percent < 4 else "end" if percent > 96 else "middle"
 
 

@@ -1,4 +1,4 @@
-"""Badges of the click map: the share of an issue's clicks at each placement, or its article beside the typical one."""
+"""The click map of an issue: a badge at each link with its share of the clicks, or with the result of its article."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -31,7 +31,10 @@ LinkKey = tuple[str, str, int]
 
 
 class MapPlacement(Struct, frozen=True):
-    """A placement in the table beside the map; ``anchor`` is the id of its badge, ``share`` is from 0 to 1."""
+    """An occurrence of a link in the table beside the click map. ``share`` is from 0 to 1.
+
+    ``anchor`` is the HTML id of its badge in the map.
+    """
 
     kind: str
     text: str
@@ -41,9 +44,10 @@ class MapPlacement(Struct, frozen=True):
 
 
 class MapRow(Struct, frozen=True):
-    """An article or another link in the table beside the map; ``share`` is from 0 to 1.
+    """An article or another link in the table beside the click map. ``share`` is from 0 to 1.
 
-    ``position`` is None for a link that is no article. ``result`` is None if the typical value is unknown.
+    ``position`` is None for a link that is not an article. ``result`` is the article's entry in the ranking, None if
+    unknown.
     """
 
     title: str
@@ -56,7 +60,7 @@ class MapRow(Struct, frozen=True):
 
 
 def placement_kinds() -> dict[str, str]:
-    """Return the kinds of placements in words."""
+    """Return by kind (image, title, …) its name in the language of the page."""
     return {
         "image": _("image"),
         "title": _("title"),
@@ -68,24 +72,29 @@ def placement_kinds() -> dict[str, str]:
 
 
 def heat_level(clicks: int, max_clicks: int) -> int:
-    """Return the color level of a link, from 0 (no clicks) to HEAT_LEVELS (the most clicked)."""
+    """Return the intensity of a link's color in the click map, from 0 (no clicks) to HEAT_LEVELS (the most clicked)."""
     return 0 if not clicks else max(1, round(HEAT_LEVELS * clicks / max_clicks)) if max_clicks else 0
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Return the tone of an article: above or below if its interval says so, usual or unknown."""
+    """Return how an article did: "above" or "below" if its 90 % interval excludes the typical result, else "usual".
+
+    Return "unknown" without a result.
+    """
     return "unknown" if result is None else result_tone(result)
 
 
 def articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
-    """Return the articles of a report by position, then its other links."""
+    """Return the articles of a report by position, and then its other links."""
     return [*report.articles, *report.links]
 
 
 def map_rows(
     report: IssueReport, *, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> tuple[MapRow, ...]:
-    """Return the rows of the table: articles by position, then the other links that were clicked."""
+    """Return the rows of the table beside the click map: articles by position, then the other links that
+    were clicked.
+    """
     total = max(1, report.totals.clicks.human)
     return tuple(
         _map_row(item, total=total, results=results, domains=domains)
@@ -118,7 +127,7 @@ def _map_row(
 
 
 def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
-    """Return the id of a placement's badge."""
+    """Return the HTML id of the badge at an occurrence of a link."""
     key = parse_short_url(placement.short_url, domains=domains)
     return f"shortener-{key[1] if key else ''}-{placement.n}"
 
@@ -126,7 +135,11 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of an issue's placements."""
+    """Return the badges of the click map, by (host, code, number of the link's occurrence).
+
+    ``measure`` says what they show: the share of the clicks, or the article's multiple of the typical count.
+    ``results`` has the entries of the ranking by article URL.
+    """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)
     total = max(1, report.totals.clicks.human)
@@ -169,7 +182,7 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return the function with which a document finds the badge of a short URL."""
+    """Return a function that returns the badge of a short URL. The rendering of the document calls it."""
 
     def find(url: str) -> Badge | None:
         key = parse_short_url(url, domains=domains) if "://" in url else None
@@ -183,7 +196,9 @@ def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) ->
 
 
 def clicks_by_kind(report: IssueReport) -> dict[str, int]:
-    """Return the clicks on the articles' placements by kind (image, title and so on), the most clicked kind first."""
+    """Return the clicks on the issue's articles by kind of link (image, title and so on), the most clicked
+    kind first.
+    """
     sums: dict[str, int] = {}
     for article in report.articles:
         for placement in article.placements:

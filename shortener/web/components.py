@@ -1,4 +1,4 @@
-"""The Python side of templates/components.html: sorted tables, addresses with a changed query, and small charts."""
+"""The Python functions for templates/components.html: sorted tables, URLs with changed parameters, and small charts."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ MAX_DOUBLINGS = 2.0
 
 
 class IssueHeading(Struct, frozen=True):
-    """What the header of an issue's pages shows."""
+    """What the header on the pages of an issue shows."""
 
     slug: str
     title: str
@@ -36,13 +36,19 @@ class IssueHeading(Struct, frozen=True):
 
 
 class TableOrder(Struct, frozen=True):
-    """Order of a table: the key of a column and the direction, as ``?sort=title`` or ``?sort=-visitors`` say."""
+    """Order of a table: the key of a column, and the direction.
+
+    ``?sort=title`` is ascending, ``?sort=-visitors`` descending.
+    """
 
     key: str
     descending: bool
 
     def sort(self, rows: Iterable[Row], values: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
-        """Return the rows by the value of the column, in their own order where equal; rows without a value are last."""
+        """Return the rows sorted by the column. Rows with equal values keep their order; rows without a value are last.
+
+        ``values`` has by column key the function that returns the value of a row.
+        """
         value = values[self.key]
         all_rows = list(rows)
         known = [row for row in all_rows if value(row) is not None]
@@ -52,7 +58,10 @@ class TableOrder(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Register the functions that components.html calls. They are globals, which templates that are imported have."""
+    """Register the functions that components.html calls, as globals of templates.
+
+    Templates that are imported, as components.html is, have globals only.
+    """
     app.jinja_env.globals.update(
         issue_heading=issue_heading,
         unique_id=unique_id,
@@ -65,7 +74,7 @@ def init_app(app: Flask) -> None:
 
 
 def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
-    """Return the order that the address names; the default, such as ``-visitors``, for an unknown column."""
+    """Return the order that the query string names; for an unknown column the default, such as ``-visitors``."""
     text = request.args.get("sort", "")
     if text.removeprefix("-") not in columns:
         text = default
@@ -73,7 +82,9 @@ def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
 
 
 class TablePage(Struct, frozen=True):
-    """The rows of one page of a table; ``first`` and ``last`` count from 1, ``page`` goes from 1 to ``pages``."""
+    """One page of a long table. ``page`` is from 1 to ``pages``; ``first`` and ``last`` are the numbers of its rows,
+    from 1.
+    """
 
     rows: Sequence[Any]
     page: int
@@ -84,7 +95,7 @@ class TablePage(Struct, frozen=True):
 
 
 def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
-    """Return the rows of the page that the address or form names; the first or last page for a number out of range."""
+    """Return the page of a table that the request asks for. A number out of range gives the first or the last page."""
     pages = max(1, -(-len(rows) // page_size))
     page = read_clamped_integer(request.values, "page", minimum=1, maximum=pages, default=1)
     start = (page - 1) * page_size
@@ -93,7 +104,7 @@ def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
 
 
 def url_with(**changes: object) -> str:
-    """Return the address of the open page with other query parameters; None removes one."""
+    """Return the URL of the current page with changed query parameters. None removes a parameter."""
     values = MultiDict(request.args)
     for name, value in changes.items():
         if value is None:
@@ -123,7 +134,10 @@ def issue_heading(slug: str) -> IssueHeading:
 
 
 def value_bar(value: float | None, typical: float | None, most: float, tone: str) -> Markup:
-    """Return a bar as long as ``value``, with a tick at ``typical``, on a scale from 0 to ``most``."""
+    """Return a bar of the length ``value`` with a mark at ``typical``, on a scale from 0 to ``most``, as SVG.
+
+    ``tone`` is its CSS class.
+    """
     width = _percentage(value or 0, most)
     tick = Markup("")
     if typical is not None:
@@ -141,7 +155,7 @@ def _percentage(value: float, most: float) -> float:
 
 
 class StackPart(Protocol):
-    """A part of a stacked bar; ``verdict`` is its class in site.css, ``share`` is from 0 to 1."""
+    """A part of a stacked bar. ``verdict`` is its CSS class in site.css, ``share`` is from 0 to 1."""
 
     @property
     def verdict(self) -> str: ...
@@ -150,7 +164,7 @@ class StackPart(Protocol):
 
 
 def stacked_bar(parts: Iterable[StackPart]) -> Markup:
-    """Return a bar of several parts side by side. Its legend names them."""
+    """Return a bar of several parts side by side, as SVG. A legend elsewhere names the parts."""
     rects, left = [], 0.0
     for part in parts:
         rect = Markup('<rect class="{}" x="{}" width="{}" height="12"/>')
@@ -162,7 +176,10 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a dot at a multiple with a line for its range, on a logarithmic scale with ticks at a half, 1 and 2."""
+    """Return a small chart of a multiple and its range: a dot with a line, as SVG.
+
+    The scale is logarithmic and has marks at 0.5, 1 and 2. ``tone`` is the CSS class.
+    """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
             " one" if multiple == 1 else "", x=_log_x(multiple)
@@ -176,7 +193,7 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _log_x(multiple: float) -> float:
-    """Return the horizontal place of a multiple; one beyond the scale is at its end."""
+    """Return the horizontal position of a multiple on the logarithmic scale. Beyond the scale it is at its end."""
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

@@ -1,9 +1,9 @@
 """Compression of responses by gzip, for clients that accept it.
 
-A page that mixes a secret with text that somebody else chose must not be compressed over TLS: from the sizes of many
-responses the secret can be guessed (the attack is known as BREACH). Therefore only responses to requests that the user
-made on our own pages, or without a cookie, are compressed: no other website can cause one. In addition, responses to
-forms and those that a view marks by ``leave_uncompressed`` are never compressed.
+A page that contains a secret and also text of somebody else must not be compressed over TLS: from the sizes of many
+responses the secret can be guessed (the attack BREACH). Therefore a response is compressed only if the request came
+from our own pages or had no cookie, because other websites cannot cause such requests. Responses to forms, and those
+that a view marks by ``leave_uncompressed``, are never compressed.
 """
 
 import gzip
@@ -36,7 +36,9 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 def init_app(app: Flask) -> None:
-    """Compress the responses of an app; static files once, because they do not change while it runs."""
+    """Let an app compress its responses. Static files are compressed only once, because they do not change while it
+    runs.
+    """
     static_files: dict[str, bytes] = {}
 
     def compress(response: Response) -> Response:
@@ -64,7 +66,7 @@ def init_app(app: Flask) -> None:
 
 
 def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
-    """Return the compressed body of a static file. It is compressed once and then kept in ``compressed``."""
+    """Return the compressed content of a static file. It is kept in ``compressed`` for later requests."""
     key = response.headers["ETag"]  # not the path: a file has endless ones, such as x/../site.css
     file = response.response
     response.call_on_close(file.close)  # type: ignore[union-attr]  # the response to a file is a file wrapper
@@ -75,7 +77,7 @@ def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
 
 
 def leave_uncompressed() -> None:
-    """Mark the response to the current request as one with a secret, which is not compressed."""
+    """Mark the response to the current request as not to be compressed, because it contains a secret."""
     g.has_secret = True
 
 

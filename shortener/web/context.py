@@ -39,7 +39,9 @@ class ConnectionPool:
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue(POOL_SIZE)
 
     def acquire(self) -> Store:
-        """Return an idle connection, or a new one if the store file was replaced or none is idle. Raises StoreError."""
+        """Return an idle connection. Open a new one if none is idle, or if the store file was replaced. Raises
+        StoreError.
+        """
         while True:
             try:
                 store = self._idle.get_nowait()
@@ -58,7 +60,7 @@ class ConnectionPool:
                 return store
 
     def release(self, store: Store) -> None:
-        """Return a connection to the pool, or close it when the pool is full."""
+        """Give a connection back to the pool. If the pool is full, it is closed."""
         store.roll_back()
         try:
             self._idle.put_nowait(store)
@@ -72,9 +74,9 @@ class ConnectionPool:
 
 
 class CurrentConfig:
-    """The configuration with the settings that were in the store when it was last read.
+    """The configuration together with the settings that editors have stored, as they were last read.
 
-    ``on_change`` is called when they have changed. ``file_config`` has no stored settings.
+    ``on_change`` is called when the stored settings have changed. ``file_config`` is the configuration without them.
     """
 
     def __init__(self, config: Config) -> None:
@@ -88,7 +90,7 @@ class CurrentConfig:
         return self._latest[1]
 
     def read(self, store: Store) -> Config:
-        """Return the configuration with the settings that are in the store now."""
+        """Read the stored settings, and return the configuration with them."""
         stored = settings.read(store)
         if stored != self._latest[0]:
             self._latest = (stored, with_settings(self.file_config, stored))
@@ -97,7 +99,7 @@ class CurrentConfig:
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Create the connection pool of an app. Each request returns its connection to the pool when it ends."""
+    """Create the connection pool of an app. Each request gives its connection back when it ends."""
     app.extensions["config"] = CurrentConfig(config)
     pool = app.extensions["connection_pool"] = ConnectionPool(config.storage)
     app.extensions["normalizer"] = Normalizer(config)
@@ -111,9 +113,9 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def config() -> Config:
-    """Return the configuration with the settings that are stored at this request.
+    """Return the configuration with the settings that are stored at the time of this request.
 
-    While the store cannot be read, they are those that were read last.
+    While the store cannot be read, the settings that were read last are used.
     """
     if "config" not in g:
         current: CurrentConfig = current_app.extensions["config"]
@@ -126,13 +128,13 @@ def config() -> Config:
 
 
 def file_config() -> Config:
-    """Return the configuration of the current app without stored settings, which needs no store."""
+    """Return the configuration of the current app without stored settings. It does not need the store."""
     current: CurrentConfig = current_app.extensions["config"]
     return current.file_config
 
 
 def store() -> Store:
-    """Return the store connection of this request, opened on first use. Raises StoreError."""
+    """Return the store connection of this request. It is opened when it is first needed. Raises StoreError."""
     if "store" not in g:
         g.store = current_app.extensions["connection_pool"].acquire()
     request_store: Store = g.store
@@ -140,13 +142,13 @@ def store() -> Store:
 
 
 def connection_pool() -> ConnectionPool:
-    """Return the connection pool of the current app, for work that outlasts the request."""
+    """Return the connection pool of the current app, for threads that go on after the request."""
     pool: ConnectionPool = current_app.extensions["connection_pool"]
     return pool
 
 
 def now() -> int:
-    """Return the time of this request in seconds since the epoch. All calls in one request return an equal value."""
+    """Return the time of this request in seconds of the UTC epoch. It is equal in all calls during one request."""
     if "now" not in g:
         g.now = int(time.time())
     request_time: int = g.now
@@ -170,7 +172,7 @@ def current_user_or_none() -> User | None:
 
 
 def account_language() -> str:
-    """Return the language that the signed-in user has chosen; '' if there is none, or the store cannot be read."""
+    """Return the language that the signed-in user has chosen; '' if none is chosen, or the store cannot be read."""
     try:
         user = current_user_or_none()
     except StoreError:
@@ -179,7 +181,7 @@ def account_language() -> str:
 
 
 def current_user() -> User:
-    """Return the signed-in user of this request; abort with 401 if there is none."""
+    """Return the signed-in user of this request. Without one, end the request with status 401."""
     user = current_user_or_none()
     if user is None:
         abort(401)
@@ -187,10 +189,10 @@ def current_user() -> User:
 
 
 def role_required(role: Role) -> Callable[[View], View]:
-    """Return a decorator that limits a view to users with ``role`` or a higher role.
+    """Return a decorator for views that only users with ``role`` or a higher role may use.
 
-    Without a signed-in user, a page redirects to the sign-in form; data and form submissions return 401. A user
-    whose role is too low gets 403. The decorated view has the attribute ``role``, which tests read.
+    Without a signed-in user, a page redirects to the sign-in form; data and form submissions return 401. A user whose
+    role is too low gets 403. The decorated view has the attribute ``role``, which tests read.
     """
 
     def decorate(view: View) -> View:
@@ -223,5 +225,5 @@ def _require_sign_in() -> Any:
 
 
 def wants_data() -> bool:
-    """Return whether the request is for data or an image. A redirect to the sign-in form would not help its client."""
+    """Return whether the request is for data or an image, whose client cannot show the sign-in form."""
     return request.path.endswith((".json", ".csv", "/live", ".png", ".svg"))

@@ -1,4 +1,4 @@
-"""Results of the checks whether the domains reach this installation, made in a thread so that no page waits."""
+"""Checks whether the domains reach this installation. They run in a thread, so that no page waits for them."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class DomainChecks:
-    """The latest results, and the thread that makes new ones while they are asked for."""
+    """The latest results of the domain checks, and the thread that makes new ones as long as pages ask for them."""
 
     def __init__(self, config: Config, *, secret: str) -> None:
         self._config = config
@@ -29,7 +29,7 @@ class DomainChecks:
         self._is_running = False
 
     def latest(self) -> tuple[DomainStatus, ...] | None:
-        """Return the latest results, None if there are none yet; start a check if they are missing or old."""
+        """Return the latest results, None if there are none yet. If they are missing or old, start new checks."""
         with self._lock:
             if not self._is_running and self._is_due():
                 self._is_running = True
@@ -58,7 +58,7 @@ class DomainChecks:
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Create the domain checks of an app, which are made when a page asks for their results."""
+    """Create the domain checks of an app. They run when a page asks for their results."""
     app.extensions["domain_checks"] = DomainChecks(config, secret=app.config["SECRET_KEY"])
 
 

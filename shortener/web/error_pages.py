@@ -65,9 +65,9 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 
 
 def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
-    """Register the error handler of an app. ``other_handlers`` are the handlers for paths with other error formats.
+    """Register the error handler of an app.
 
-    Their keys are the prefixes of these paths.
+    ``other_handlers`` are the handlers for paths with other error formats, by the beginning of the path.
     """
 
     def handle(error: Exception) -> ResponseReturnValue:
@@ -80,10 +80,10 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Read and discard the rest of a refused request's body, then return ``response``.
+    """Read and discard the rest of a request's body, then return ``response``, which refuses the request.
 
-    A browser reads the response only after it has sent the whole body. If the connection closed earlier, it would show
-    a connection error.
+    A browser reads the response only after it has sent the whole body. If the connection were closed earlier, it would
+    show a connection error.
     """
     if response.status_code >= 400 and (request.content_length or 0) <= MAX_DRAIN_BYTES:
         deadline = time.monotonic() + DRAIN_TIMEOUT_SECONDS
@@ -97,7 +97,7 @@ def drain_request(response: Response) -> Response:
 
 
 def handle_error(error: Exception) -> ResponseReturnValue:
-    """Return the response to an error that a view raised. It shows the error's message if that is meant for users."""
+    """Return the response to an error that a view raised. The error's message is shown if it is meant for users."""
     if isinstance(error, HTTPException):
         status = error.code or 500
         if status < 400:
@@ -122,9 +122,9 @@ def error_message(error: Exception) -> str:
 
 
 def http_status(error: Exception) -> int:
-    """Return the HTTP status of an error, 500 for an unexpected one.
+    """Return the HTTP status for an error; 500 for an unexpected one.
 
-    The status of an error at a field is that of its cause.
+    If the error is about a form field, it is the status of its cause.
     """
     if isinstance(error, FieldError) and isinstance(error.__cause__, ShortenerError):
         error = error.__cause__
@@ -132,7 +132,7 @@ def http_status(error: Exception) -> int:
 
 
 def render_error_page(status: int, message: str | None = None) -> ResponseReturnValue:
-    """Return the error response: JSON for data, an editors' page for a path below /-/, else a page for readers."""
+    """Return an error response: JSON for data, a page for editors at a path below /-/, otherwise a page for readers."""
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or HTTPStatus(status).phrase), status
     if request.path.startswith(EDITOR_PATH):
@@ -146,7 +146,7 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
 
 
 def _describe_status(status: int) -> tuple[str, str]:
-    """Return title and default message of the editors' error page for an HTTP status."""
+    """Return (title, default message) of the editors' error page for an HTTP status."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             return _("One moment, please"), _(
@@ -171,7 +171,10 @@ def _describe_status(status: int) -> tuple[str, str]:
 
 
 def previous_page() -> str | None:
-    """Return the path of our page from which the request came; None if it came from elsewhere or from this page."""
+    """Return the path of our page with the link or form that caused the request.
+
+    Return None if it was on another site or on the requested page itself.
+    """
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
     except ValueError:
@@ -181,9 +184,9 @@ def previous_page() -> str | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message in the language of the page as a sentence with a full stop.
+    """Return a message as a sentence in the language of the page, with a capital letter and a full stop.
 
-    It begins with a capital letter, unless a name or an address is first.
+    If it begins with a name or a URL, that is not capitalized.
     """
     text = _FIRST_WORD.sub(lambda word: word[0].capitalize() if word[0].islower() else word[0], translate(message))
     return text if text.endswith(_FULL_STOPS) else f"{text}{current_language().full_stop}"

@@ -1,4 +1,6 @@
-"""Errors of submitted forms: the page is shown again with the values entered, and with the error at its field."""
+"""Errors of submitted forms: the page is shown again with the values that were entered, and with the error at its
+field.
+"""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -24,9 +26,9 @@ _CONFIRMATION = Markup(
 
 
 class FormError(Struct, frozen=True):
-    """The error of the form ``form`` at the field with the name ``field``; ``message`` is a sentence.
+    """An error in the submitted form ``form``, at the field with the name ``field``. ``message`` is a sentence.
 
-    ``can_confirm`` says whether the form is saved once the user has confirmed the value.
+    ``can_confirm`` says that the value is only unlikely, and is saved once the user has confirmed it.
     """
 
     form: str
@@ -36,7 +38,7 @@ class FormError(Struct, frozen=True):
 
 
 class Form:
-    """A form in a template: its values, and the error at one of its fields if it was submitted and refused."""
+    """A form in a template: the values of its fields and, if it was submitted and refused, the error."""
 
     def __init__(self, error: FormError | None) -> None:
         self._error = error
@@ -47,20 +49,20 @@ class Form:
         return self._error is not None
 
     def value(self, field: str, stored: object = "") -> str:
-        """Return what the user entered if this form was refused, else the stored value as text."""
+        """Return what the user entered in a field if the form was refused, else the ``stored`` value as text."""
         text = request.form.get(field, "") if self.failed else stored
         return "" if text is None else str(text)
 
     def attributes(self, field: str, id: str | None = None) -> Markup:
-        """Return the HTML attributes that mark an invalid field and focus it; empty text for other fields."""
+        """Return the HTML attributes that mark a field as invalid and focus it; '' if the field has no error."""
         if self._error is None or self._error.field != field:
             return Markup("")
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
 
     def message(self, field: str, id: str | None = None) -> Markup:
-        """Return a paragraph with the error at a field; empty text for fields without one.
+        """Return the error at a field as a paragraph; '' if the field has none.
 
-        A value that can be confirmed has a checkbox below it.
+        If the value can be confirmed, a checkbox follows.
         """
         if self._error is None or self._error.field != field:
             return Markup("")
@@ -75,7 +77,7 @@ class Form:
 def find_form(name: str, /, **identity: object) -> Form:
     """Return the form with this name, for a template. Templates call this function ``form``.
 
-    ``identity`` are fields with the values that distinguish this form from others of the same name on the page.
+    If the page has several forms of the name, ``identity`` has fields and values by which this one is recognized.
     """
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
@@ -84,14 +86,14 @@ def find_form(name: str, /, **identity: object) -> Form:
 
 
 def unshown_error() -> str:
-    """Return the error of the submitted form if no field of the page has shown it; else ''."""
+    """Return the error of the submitted form if no field has shown it so far; else ''."""
     error: FormError | None = g.get("form_error")
     return error.message if error and not g.get("form_error_shown") else ""
 
 
 @contextmanager
 def errors_at(field: str) -> Iterator[None]:
-    """Turn errors for users that are raised in the block into errors at a form field."""
+    """Convert errors for users that the ``with`` block raises to errors at a form field (FieldError)."""
     try:
         yield
     except (FieldError, StoreError):
@@ -101,14 +103,14 @@ def errors_at(field: str) -> Iterator[None]:
 
 
 def show_error(form: str, field: str, message: str, *, can_confirm: bool = False) -> None:
-    """Set the message that the next rendered page shows at a field of a form."""
+    """Let the page that is rendered next show a message at a field of a form."""
     g.form_error = FormError(form, field, sentence(message), can_confirm)
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
-    """Show an error at its own field, or else at ``field``, and return the HTTP status of the page.
+    """Let the page that is rendered next show an error of a form, and return the page's HTTP status.
 
-    ``message`` replaces the message of the error.
+    The error is shown at its own field, else at ``field``. ``message`` replaces its message.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
@@ -119,9 +121,10 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 
 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
-    """Return a decorator for the view of a submitted form. After an error, ``page`` is shown with the values entered.
+    """Return a decorator for the view that handles a submitted form.
 
-    ``page`` gets the arguments of the view. An error without a field of its own is shown at ``field``.
+    After an error, the page is shown again with the values that were entered. ``page`` renders it; it gets the
+    arguments of the view. An error without a field of its own is shown at ``field``.
     """
 
     def decorate(view: View) -> View:

@@ -1,4 +1,4 @@
-"""Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
+"""Filters, tests and globals of templates: numbers, shares, local times, URLs and small charts as text or markup."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
 
 
 def _template_user() -> Any:
-    """Return the signed-in user; None if there is none, or on the error page of a store that cannot be read."""
+    """Return the signed-in user for a template. It is None without one, or if the store cannot be read."""
     try:
         return context.current_user_or_none()
     except StoreError:
@@ -77,7 +77,7 @@ def _has_role(role: Role) -> bool:
 
 
 def format_number(value: float | None, missing: str = NO_VALUE) -> str:
-    """Format a number: an integer as 1,234, a fraction with one decimal below 10; None gives ``missing``."""
+    """Format a number: an integer as 1,234, a fraction below 10 with one decimal. None gives ``missing``."""
     if value is None:
         return missing
     language = current_language()
@@ -89,9 +89,9 @@ def format_number(value: float | None, missing: str = NO_VALUE) -> str:
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
-    """Format a share from 0 to 1 as a percentage; None gives ``missing``.
+    """Format a share (0 to 1) as a percentage, below 10 % with one decimal, such as 4.2 %. None gives ``missing``.
 
-    It has one decimal below 10 %; a tiny share becomes "< 0.1 %".
+    A very small share becomes "< 0.1 %".
     """
     if share is None:
         return missing
@@ -102,7 +102,7 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 
 
 def result_tone(result: RankedArticle | None) -> Judgement:
-    """Return "above" or "below" only where the 90 % interval of an article excludes the typical value."""
+    """Return "above" or "below" if the 90 % interval of an article's result excludes the typical one, else "usual"."""
     if result is None:
         return "usual"
     return _TONES[certainty_group(result.low, result.high)]
@@ -112,18 +112,18 @@ _TONES: Mapping[Group, Judgement] = {"winner": "above", "typical": "usual", "bel
 
 
 def format_usual(usual: Usual | None) -> str:
-    """Format the median and the range of what is usual, as in 280 (240 to 330); None gives an empty text."""
+    """Format the usual value of earlier issues and its range, as in "280 (240 to 330)"; '' for None."""
     return "" if usual is None else format_range(usual.median, usual.low, usual.high)
 
 
 def format_range(middle: float, low: float, high: float) -> str:
-    """Format a value with its range, in whole numbers."""
+    """Format a value with its range in whole numbers, as in "280 (240 to 330)"."""
     middle_text, low_text, high_text = (format_number(round(value)) for value in (middle, low, high))
     return gettext("{middle} ({low} to {high})", middle=middle_text, low=low_text, high=high_text)
 
 
 def join_percent_signs(text: str) -> str:
-    """Return a text whose percent signs stay on the line of their number."""
+    """Replace the space before each percent sign by a no-break space."""
     return text.replace(" %", "\u00a0%")
 
 
@@ -146,7 +146,7 @@ def format_datetime(value: datetime | int | None) -> Markup:
 
 
 def format_plain_datetime(value: int) -> str:
-    """Format a time (seconds of UTC epoch) as ``format_datetime`` does, without markup."""
+    """Format a time (seconds of the UTC epoch) as ``format_datetime`` does, but without markup."""
     return _local_datetime(_to_local(value))
 
 
@@ -160,12 +160,12 @@ def format_date(value: datetime | int | None) -> Markup:
 
 
 def format_day(value: datetime | int) -> str:
-    """Format the day of a time in the site's time zone without its year, for a chart; an integer is UTC epoch."""
+    """Format day and month of a time in the site's time zone, for a chart. An integer is seconds of the UTC epoch."""
     return current_language().format_day(_to_local(value))
 
 
 def format_hour(value: int) -> str:
-    """Format a time (seconds of UTC epoch) on a 24-hour clock in the site's time zone, for a chart."""
+    """Format the time of day (24-hour clock, site's time zone) of seconds of the UTC epoch, for a chart."""
     return current_language().format_time(_to_local(value))
 
 
@@ -184,7 +184,7 @@ def _time_element(value: datetime | int | None, format_time: Callable[[datetime]
 
 
 def is_future(instant: datetime) -> bool:
-    """Return whether a time is after the time of the request, as the sending time of a scheduled issue is."""
+    """Return whether a time is after the time of the request."""
     return instant.timestamp() > context.now()
 
 
@@ -194,17 +194,20 @@ def is_below(path: str, paths: Sequence[str]) -> bool:
 
 
 def is_recent(instant: int | None) -> bool:
-    """Return whether a user was seen so recently that the stored time may be outdated."""
+    """Return whether a user's last use of the pages is so recent that it is shown as "now".
+
+    The time is stored only every few minutes, so it may be outdated.
+    """
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
 def format_datetime_local(value: datetime | int | None) -> str:
-    """Return a time as the value of an ``<input type="datetime-local">``, in the site's time zone."""
+    """Format a time in the site's time zone as the value of an ``<input type="datetime-local">``."""
     return "" if value is None else _to_local(value).strftime("%Y-%m-%dT%H:%M")
 
 
 def format_duration(seconds: float) -> str:
-    """Format a number of seconds in its largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
+    """Format seconds in their largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
     if seconds >= 2 * DAY_SECONDS:
         return ngettext("{count} day", "{count} days", int(seconds // DAY_SECONDS))
     if seconds >= 2 * HOUR_SECONDS:
@@ -213,18 +216,21 @@ def format_duration(seconds: float) -> str:
 
 
 def capitalized(text: str) -> str:
-    """Return a message in the language of the page, with a capital letter at its beginning."""
+    """Return a message in the language of the page, beginning with a capital letter."""
     translated: str = translate(text)
     return translated[:1].upper() + translated[1:]
 
 
 def plain_text(text: str) -> str:
-    """Return a text without the escapes of markup, for a script that shows it as text."""
+    """Return a translated text without HTML escapes, for a script that shows it as plain text."""
     return text.unescape() if isinstance(text, Markup) else text
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
-    """Return a URL for display, without scheme and ``www.``. Its middle is cut out beyond ``max_length`` characters."""
+    """Return a URL for display: without scheme and ``www.``, and with at most ``max_length`` characters.
+
+    A longer one loses its middle.
+    """
     if not url:
         return NO_VALUE
     try:
@@ -236,12 +242,12 @@ def display_url(url: str | None, max_length: int = 70) -> str:
 
 
 def isolate(name: str) -> Markup:
-    """Return a name as an element of its own direction, for a sentence that may run the other way."""
+    """Return a name in a ``<bdi>`` element, so that its text direction does not affect the sentence around it."""
     return Markup("<bdi>{}</bdi>").format(name)
 
 
 def script_json(value: Any) -> Markup:
-    """Return a value as JSON for a ``<script>`` element. Characters that could end the element are escaped."""
+    """Return a value as JSON inside a ``<script>`` element. Characters that could end the element are escaped."""
     text = msgspec.json.encode(value, enc_hook=translated_text).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -249,7 +255,7 @@ def script_json(value: Any) -> Markup:
 
 
 def sparkline(values: Sequence[float]) -> Markup:
-    """Return a small SVG line chart of the values, with at most SPARKLINE_POINTS points; empty text if all are 0."""
+    """Return a small line chart of the values as SVG, with at most SPARKLINE_POINTS points; '' if all are 0."""
     if not any(values):
         return escape("")
     step = (SPARKLINE_WIDTH - 2) / (SPARKLINE_POINTS - 1)

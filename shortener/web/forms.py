@@ -1,4 +1,4 @@
-"""Reading and validation of form fields: bounded text, integers, local times and the edit of an article."""
+"""Reading and validation of form fields: texts, integers, local times, and edits of articles."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,9 +24,9 @@ FormFields = MultiDict[str, str]
 
 
 def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH) -> str:
-    """Return a field without surrounding white space, '' if it is absent.
+    """Return the text of a field without outer white space; '' if the field is missing.
 
-    Raises FieldError if the text is longer than ``max_length`` characters.
+    Raises FieldError if it is longer than ``max_length`` characters.
     """
     value = fields.get(name, "").strip()
     if len(value) > max_length:
@@ -35,12 +35,17 @@ def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGT
 
 
 def read_optional_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH) -> str | None:
-    """Return a field as ``read_text`` does, or None if it is empty. Raises FieldError if it is too long."""
+    """Return the text of a field without outer white space; None if it is empty. Raises FieldError if it is
+    too long.
+    """
     return read_text(fields, name, max_length=max_length) or None
 
 
 def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -> int | None:
-    """Return a field as an integer; None if it is empty. Raises FieldError for other text or a value out of bounds."""
+    """Return the integer in a field; None if it is empty.
+
+    Raises FieldError for other text, and for a number below ``minimum`` or above ``maximum``.
+    """
     text = read_text(fields, name, max_length=40).replace(",", "").replace(" ", "")
     if not text:
         return None
@@ -52,7 +57,9 @@ def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -
 
 
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
-    """Return a query parameter as an integer, clamped to its bounds; ``default`` if it is not an integer."""
+    """Return the integer in a query parameter, limited to ``minimum`` and ``maximum``; ``default`` for any
+    other text.
+    """
     text = fields.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) < 12):
         return default
@@ -60,7 +67,11 @@ def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum
 
 
 def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | None:
-    """Return a local date and time of ``zone`` as seconds since the epoch; None if it is empty. Raises FieldError."""
+    """Return the time in a field with a local date and time of ``zone``, as seconds of the UTC epoch; None if it is
+    empty.
+
+    Raises FieldError for an invalid time.
+    """
     text = read_text(fields, name, max_length=40)
     if not text:
         return None
@@ -78,7 +89,7 @@ def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | N
 
 
 def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
-    """Return an editor's changes to an article. A field that is missing from the form is not changed.
+    """Return an editor's changes to an article from the fields of a form. A field that is missing is not changed.
 
     ``suffix`` is appended to each field name, for forms with several articles. Raises FieldError.
     """
@@ -99,7 +110,11 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
 
 
 def _read_role(fields: FormFields, name: str) -> Role | None:
-    """Return a role; None if the field is missing. Raises FieldError for an unknown one."""
+    """Return the role in a field: article, inline (a link in running text) or other. Return None if the field is
+    missing.
+
+    Raises FieldError for any other text.
+    """
     for role in ROLES:
         if fields.get(name) == role:
             return role
@@ -109,10 +124,11 @@ def _read_role(fields: FormFields, name: str) -> Role | None:
 
 
 def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> list[ArticleEdit]:
-    """Return an editor's changes to the rows of ``article_rows.html``, including those of the pressed button.
+    """Return an editor's changes to the rows of the form in ``article_rows.html``. Raises FieldError.
 
-    The buttons article, inline and other set the role of the selected rows; greeting makes the articles above the
-    first selected row inline links. ``rows`` are all rows of the issue in their order. Raises FieldError.
+    The pressed button counts too: ``article``, ``inline`` and ``other`` set the role of the selected rows; ``greeting``
+    makes all articles above the first selected row inline links (links in running text). ``rows`` are all rows of the
+    issue in their order.
     """
     edits = [read_article_edit(fields, suffix=f"-{n}") for n in range(ROWS_PER_PAGE) if f"url-{n}" in fields]
     action, selected = fields.get("action", ""), set(fields.getlist("selected"))

@@ -1,4 +1,4 @@
-"""The chart of an issue's results: its course beside the usual range, the forecast and another issue."""
+"""The chart of an issue's visitors or clicks over time, with the usual range, the forecast and another issue."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,10 @@ from shortener.web.languages import gettext as _
 
 
 def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[float, str]] = ()) -> Chart:
-    """Return the chart of a course; ``compared`` is the title of the other issue.
+    """Return the chart of an issue's visitors or clicks over time. ``compared`` is the title of the other issue, if
+    any.
 
-    ``edits`` are the ages in hours at which something was changed, each with its description.
+    ``edits`` are changes of links to mark: the age of the issue in hours, and a description.
     """
     points = course.points
     usual = [(point.hours, point.usual) for point in points if point.usual]
@@ -64,9 +65,9 @@ def _tick_hours(span: float) -> Iterable[int]:
 
 
 class _Formats(Struct, frozen=True):
-    """The texts of a chart in the language of the request, looked up once for its many points.
+    """The texts of the chart in the language of the request. They are translated once, because a chart has many points.
 
-    Placeholders are positional.
+    Their placeholders are positional.
     """
 
     minutes: str
@@ -77,7 +78,7 @@ class _Formats(Struct, frozen=True):
     value_range: str
 
     def age(self, hours: float) -> str:
-        """Return an age such as 45 min, 6 h, 6 h 15 min or 4 d."""
+        """Format an age in hours, such as 45 min, 6 h, 6 h 15 min or 4 d."""
         minutes = round(60 * hours)
         if minutes and minutes < 60:
             return self.minutes.format(minutes)
@@ -88,7 +89,7 @@ class _Formats(Struct, frozen=True):
         return self.hours.format(round(hours))
 
     def values(self, middle: float, low: float, high: float) -> str:
-        """Return a value with its range, in whole numbers."""
+        """Format a value with its range in whole numbers, as in "280 (240 to 330)"."""
         return self.value_range.format(*(format_number(round(value)) for value in (middle, low, high)))
 
 
@@ -104,12 +105,12 @@ def _formats() -> _Formats:
 
 
 def format_age(hours: float) -> str:
-    """Return an age such as 45 min, 6 h, 6 h 15 min or 4 d."""
+    """Format an age in hours, such as 45 min, 6 h, 6 h 15 min or 4 d."""
     return _formats().age(hours)
 
 
 def format_forecast(number: float) -> str:
-    """Return an expected count, rounded to three significant digits."""
+    """Format an expected count, rounded to three significant digits."""
     return format_number(int(float(f"{number:.3g}")))
 
 

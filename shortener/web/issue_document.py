@@ -1,8 +1,7 @@
-"""The document of an issue in its sender's own design, sanitized, with a badge at each link that has one.
+"""The document of an issue in its sender's own design, sanitized, with badges at its links.
 
 The result has no script, form, frame, image or link: an image becomes a box of its size with its alternative text, and
-a link becomes an element of our own. As a second barrier it is shown in a sandboxed frame with its own content security
-policy.
+a link becomes an element of our own. In addition it is shown in a sandboxed frame with its own content security policy.
 """
 
 import re
@@ -20,7 +19,6 @@ from shortener import newsletter
 from shortener.errors import InputError
 from shortener.newsletter import Format
 from shortener.newsletter.html_tokenizer import Token, tokenize
-from shortener.web.languages import gettext as _
 from shortener.web.sender_styles import StyleFilter, layout_width, matches_wide_screen
 
 CONTENT_SECURITY_POLICY = (
@@ -74,9 +72,9 @@ _HAS_OWN_BOX = re.compile(r"(?:^|;)(?:padding|background|border|display:(?:inlin
 
 
 class Badge(Struct, frozen=True):
-    """Badge of a link: its text and tooltip, its ``tone`` (meaning of its color) and level of color (0 to 5).
+    """A badge at a link: its text and tooltip. ``tone`` is the meaning of its color, ``level`` the intensity (0 to 5).
 
-    ``anchor`` is the id by which the badge can be addressed, or empty.
+    ``anchor`` is the HTML id of the badge, or ''.
     """
 
     text: str
@@ -91,26 +89,29 @@ FindBadge = Callable[[str], Badge | None]
 
 
 class _LinkStart(Struct, frozen=True):
-    """Start of a link to ``url``; ``attributes`` is markup."""
+    """The start of a link to ``url`` in a sanitized document; ``attributes`` is markup."""
 
     url: str
     attributes: str
 
 
 class _BadgeSlot(Struct, frozen=True):
-    """Place of the badge of the link that was started last: after its text, at its corner or on its image."""
+    """The place of a badge in a sanitized document, for the link that started last.
+
+    It is after the link's text, at its corner or on its image.
+    """
 
     place: Literal["text", "corner", "image"]
 
 
 class IssueDocument(Struct, frozen=True):
-    """A sanitized issue: markup, and between it the places of links and badges."""
+    """A sanitized issue: pieces of markup, and between them the starts of links and the places of badges."""
 
     format: Format
     parts: tuple[str | _LinkStart | _BadgeSlot, ...]
 
     def render(self, find_badge: FindBadge, *, stylesheet_url: str, title: str) -> str:
-        """Return the document as HTML with the badges of its links."""
+        """Return the document as HTML. ``find_badge`` returns the badge of a URL, or None."""
         output = [
             f'<!doctype html><html lang="en" class="{self.format}"><head><meta charset="utf-8">'
             f'<title>{escape(title)}</title><link rel="stylesheet" href="{escape(stylesheet_url)}"></head>'
@@ -138,12 +139,12 @@ def _format_badge(badge: Badge, place: str) -> str:
 
 
 def read_document(source: bytes, *, format: Format) -> IssueDocument:
-    """Return the document ``source`` of an issue, sanitized. Its work grows with the size of the document only."""
+    """Return the document ``source`` of an issue, sanitized. The time that this takes is linear in the size."""
     return IssueDocument(format, _Sanitizer(_to_html(source, format).encode()).sanitize())
 
 
 def _to_html(source: bytes, format: Format) -> str:
-    """Return an issue as HTML: of a mail its first part that has text, and of MJML the content of its components."""
+    """Return an issue as HTML. Of a mail it is the first part that has text, of MJML the content of its components."""
     if format == "markdown":
         return _markdown_to_html(source)
     text = source
@@ -161,7 +162,7 @@ def _to_html(source: bytes, format: Format) -> str:
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Return Markdown as HTML, without its front matter. Bare URLs that the newsletter parser found become links."""
+    """Return Markdown as HTML, without front matter. Bare URLs that are links in the newsletter become links."""
     document = newsletter.parse(source, format="markdown")
     parts, position = [], 0
     for link in document.links:
@@ -182,7 +183,7 @@ _MARKDOWN_OPTIONS = (
 
 
 class _Sanitizer:
-    """Sanitizer that collects the allowed part of a document, with the places of links and badges."""
+    """Copies the allowed part of an HTML document, and replaces links and images."""
 
     def __init__(self, source: bytes) -> None:
         self._source = source
@@ -199,7 +200,10 @@ class _Sanitizer:
         self._width = 0
 
     def sanitize(self) -> tuple[str | _LinkStart | _BadgeSlot, ...]:
-        """Return the sanitized parts, with all open elements closed."""
+        """Return the sanitized pieces. Elements that are open at the end are closed."""
+        # Imported here, so that the process of a trial parse loads neither translations nor the web framework.
+        from shortener.web.languages import gettext as _
+
         tokens = list(islice(tokenize(self._source), MAX_TOKENS + 1))
         removed = _pair_removed_elements(tokens)
         for number, token in enumerate(tokens[:MAX_TOKENS]):
@@ -232,7 +236,7 @@ class _Sanitizer:
         return self._source[start:end].decode("utf-8", "replace")
 
     def _attributes(self, token: Token) -> dict[str, str]:
-        """Return the attributes by name; if a name occurs twice, the first value is used, as in browsers."""
+        """Return the attributes of a tag by name. If a name occurs twice, the first value counts, as in browsers."""
         attributes: dict[str, str] = {flag.decode("ascii", "replace"): "" for flag in token.flags}
         for each in reversed(token.attributes):
             attributes[each.name.decode("ascii", "replace")] = unescape(self._text(each.start, each.end))
@@ -244,7 +248,7 @@ class _Sanitizer:
             self._output.append(f"<style>{rules}</style>")
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Write a start tag if the element is allowed; replace links, images and the body."""
+        """Write a start tag if the element is allowed. Links, images and the body are replaced."""
         if tag == "a":
             self._start_link(attributes)
         elif tag == "img":
@@ -259,7 +263,7 @@ class _Sanitizer:
                 self._open(tag)
 
     def _read_body(self, attributes: Mapping[str, str]) -> None:
-        """Take over the style of the first body; its old attributes for colors become CSS."""
+        """Use the style of the first body element for the document. Its old color attributes become CSS."""
         if self._body_attributes is None:
             colors = {"background-color": attributes.get("bgcolor"), "color": attributes.get("text")}
             css = ";".join(f"{name}:{value}" for name, value in colors.items() if value)
@@ -268,7 +272,7 @@ class _Sanitizer:
             self._body_attributes = self._format_attributes(kept | ({"style": style} if style else {}))
 
     def _format_attributes(self, attributes: Mapping[str, str]) -> str:
-        """Return the allowed attributes as markup, each after a space."""
+        """Return the allowed attributes as markup, with a space before each."""
         parts = []
         for name, value in attributes.items():
             if name == "style":
@@ -283,7 +287,9 @@ class _Sanitizer:
         return "".join(parts)
 
     def _end(self, tag: str) -> None:
-        """Close an element, and the elements that are still open in it. Ignore an end tag without a start tag."""
+        """Close an element, and the elements inside it that are still open. An end tag without a start tag
+        is ignored.
+        """
         if tag == "a":
             self._end_link()
         elif self._open_counts[tag]:
@@ -307,12 +313,12 @@ class _Sanitizer:
             self._close()
 
     def _note_width(self, pixels: int) -> None:
-        """Update the width of the design, which is that of its widest element."""
+        """Record the width of an element. The widest element gives the width of the design."""
         if pixels <= MAX_WIDTH:
             self._width = max(self._width, pixels)
 
     def _write_image_box(self, attributes: Mapping[str, str]) -> None:
-        """Write a box of the size of an image with its alternative text, unless it is a spacer or a tracking pixel."""
+        """Write a box of the size of an image with its alternative text. Spacers and tracking pixels are left out."""
         sizes = {name: attributes.get(name, "").strip() for name in ("width", "height")}
         pixels = {name: int(match[1]) for name, size in sizes.items() if (match := _PIXELS.fullmatch(size))}
         if min(pixels.values(), default=MAX_WIDTH) <= 2:
@@ -354,12 +360,12 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the name of the element that replaces this one in the shown document; None if it is not shown."""
+    """Return the name of the element that is shown in place of an element of the sender; None if it is not shown."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
 def _scale_to_frame(width: int) -> str:
-    """Return a style element that scales a design of this width (pixels) down to the width of a narrower frame."""
+    """Return a style element that shrinks a design of this width (pixels) if the frame is narrower."""
     if width < MIN_SCALED_WIDTH:
         return ""
     steps = (
@@ -370,9 +376,10 @@ def _scale_to_frame(width: int) -> str:
 
 
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return 1 for each token that starts a removed element and -1 for each that ends one, by token index.
+    """Find the elements whose content is removed, such as scripts. Return 1 for their start and -1 for their end tags.
 
-    A start tag without an end tag is not included: it is dropped, and what follows it is shown.
+    The keys are indices of tokens. A start tag without an end tag is left out: only the tag is dropped, and what
+    follows it is shown.
     """
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)

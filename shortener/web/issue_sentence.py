@@ -1,4 +1,4 @@
-"""The sentences that say how an issue did: its figures beside the usual ones, and what to expect."""
+"""Sentences that say how an issue did: its figures compared with earlier issues, and what to expect."""
 
 from markupsafe import Markup
 
@@ -11,7 +11,7 @@ from shortener.web.languages import gettext as _
 
 
 def describe_issue(outlook: Outlook) -> Markup:
-    """Return the result of an issue so far, the comparison with the usual, and the forecast."""
+    """Return sentences with the result of an issue so far, the comparison with earlier issues, and the forecast."""
     sentences = (_result(outlook), _forecast(outlook))
     space = Markup(current_language().sentence_space)  # noqa: S704
     return space.join(sentence for sentence in sentences if sentence)
@@ -48,7 +48,10 @@ def _result(outlook: Outlook) -> Markup:
 
 
 def _count_alone(count: int, outlook: Outlook) -> Markup:
-    """Return the count of an issue that has nothing to be compared with; that of an old issue is final."""
+    """Return a sentence with the count of an issue that cannot be compared with earlier ones.
+
+    The count of an old issue is called final.
+    """
     if outlook.hours >= SETTLED_DAYS * 24:
         if outlook.counted == "visitors":
             return ngettext("{count} visitor.", "{count} visitors.", count)

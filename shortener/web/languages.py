@@ -1,8 +1,8 @@
-"""Texts, numbers and dates of the pages in the language of their reader.
+"""Translation of the pages: texts, numbers and dates in the language of their reader.
 
-A text is written in English where it is shown and is looked up by that; values fill its ``{name}`` placeholders.
-The translations are in ``catalogues/<locale>/``: ``readers.po`` for the pages that readers of a newsletter see, and
-``editors.po`` for all others. A language without ``editors.po`` is one of readers only.
+A text is written in English where it is used, and that text is the key of its translations; values fill its ``{name}``
+placeholders. The translations are in ``catalogues/<locale>/``: ``readers.po`` for the pages that readers of a
+newsletter see, and ``editors.po`` for all others. A language without ``editors.po`` is offered to readers only.
 """
 
 import functools
@@ -36,7 +36,7 @@ WITHOUT_SPACES = frozenset({"ja", "zh"})
 
 
 class Language(Struct, frozen=True):
-    """A language of the pages, with its rules for numbers and dates."""
+    """A language of the pages: its translations, and how it writes numbers and dates."""
 
     tag: str
     """The language tag for HTML and HTTP, such as ``zh-Hans``."""
@@ -50,23 +50,23 @@ class Language(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return the name of the language in that language."""
+        """The name of the language in the language itself, such as Deutsch."""
         name = self.locale.get_display_name() or self.tag
         return name[:1].upper() + name[1:]
 
     @property
     def direction(self) -> str:
-        """Return ``ltr`` or ``rtl``, the direction in which the language is written."""
+        """The direction in which the language is written, ``ltr`` or ``rtl``."""
         return self.locale.text_direction
 
     @property
     def full_stop(self) -> str:
-        """Return what ends a sentence."""
+        """The punctuation that ends a sentence, such as "." or "。"."""
         return "。" if self.locale.language in WITHOUT_SPACES else "."
 
     @property
     def sentence_space(self) -> str:
-        """Return what is between two sentences of a paragraph."""
+        """What is between two sentences of a paragraph: a space, or nothing as in Chinese."""
         return "" if self.locale.language in WITHOUT_SPACES else " "
 
     def format_number(self, value: float, *, decimals: int = 0) -> str:
@@ -78,23 +78,23 @@ class Language(Struct, frozen=True):
         return self.percent.format(self.format_number(share * 100, decimals=decimals))
 
     def format_date(self, date: datetime) -> str:
-        """Return day, month and year; the month as a short name where the language uses names."""
+        """Format day, month and year. The month is a short name if the language writes it as a name."""
         return f"{date:%-d %b %Y}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "yMMMd")
 
     def format_day(self, date: datetime) -> str:
-        """Return day and month without the year, for the axis of a chart."""
+        """Format day and month without the year, for the axis of a chart."""
         return f"{date:%-d %b}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "MMMd")
 
     def format_time(self, time: datetime) -> str:
-        """Return the time of day on a clock of 24 hours."""
+        """Format the time of day on a 24-hour clock."""
         return f"{time:%H:%M}" if self.tag == DEFAULT_LANGUAGE else self._format(time, "Hm")
 
     def format_datetime(self, time: datetime) -> str:
-        """Return date and time of day, to the minute."""
+        """Format date and time of day, to the minute."""
         return str(self.locale.datetime_formats["medium"]).format(self.format_time(time), self.format_date(time))
 
     def format_month(self, date: datetime) -> str:
-        """Return the name of a month, with the year."""
+        """Format the month by its name, with the year."""
         return self._format(date, "yMMMM")
 
     def _format(self, date: datetime, skeleton: str) -> str:
@@ -104,7 +104,7 @@ class Language(Struct, frozen=True):
 def build_language(
     locale: Locale, translations: gettext_files.NullTranslations, *, has_editor_pages: bool, tag: str | None = None
 ) -> Language:
-    """Return the language of a locale. ``tag`` is that of the locale if it is not given."""
+    """Return a language with the number and date formats of ``locale``. ``tag`` is by default that of the locale."""
     symbols = locale.number_symbols["latn"]
     tag = tag or str(locale).replace("_", "-")
     pattern = locale.percent_formats[None].pattern.partition(";")[0]
@@ -122,9 +122,9 @@ ENGLISH = build_language(Locale("en"), gettext_files.NullTranslations(), has_edi
 
 
 def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
-    """Return the translations of a ``.po`` file.
+    """Return the translations in a ``.po`` file.
 
-    Those that are incomplete, marked as fuzzy or whose placeholders cannot be filled are left out.
+    Translations that are incomplete, marked as fuzzy, or whose placeholders cannot be filled are left out.
     """
     with path.open("rb") as file:
         catalogue = read_po(file)
@@ -138,7 +138,9 @@ def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether each form of a translation has a text, and only placeholders of the English text."""
+    """Return whether a translation can be used: all its forms have a text, and only placeholders of the
+    English text.
+    """
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
@@ -148,7 +150,7 @@ def _is_usable(message: CatalogueMessage) -> bool:
 
 
 def _names(text: str) -> set[str]:
-    """Return the placeholders of a text without their braces. Raises ValueError for a brace that belongs to none."""
+    """Return the names of the placeholders in a text. Raises ValueError for a brace that belongs to no placeholder."""
     return {
         f"{name}{rest}{conversion or ''}" for _, name, rest, conversion in Formatter().parse(text) if name is not None
     }
@@ -156,7 +158,7 @@ def _names(text: str) -> set[str]:
 
 @functools.cache
 def load_languages() -> Mapping[str, Language]:
-    """Return English and every language that has a catalogue, by language tag. The files are read once a process."""
+    """Return English and every language with translations, by language tag. The files are read once in a process."""
     languages = {ENGLISH.tag: ENGLISH}
     for folder in sorted(path.parent for path in CATALOGUES.glob(f"*/{READERS}.po")):
         translations = read_catalogue(folder / f"{READERS}.po")
@@ -169,10 +171,10 @@ def load_languages() -> Mapping[str, Language]:
 
 
 def init_app(app: Flask, *, account_language: Callable[[], str]) -> None:
-    """Set the languages of an app, and register the template globals, which templates that are imported have too.
+    """Set the languages of an app, and let its templates show messages in the language of the page.
 
-    Templates show messages in the language of the page. ``account_language`` returns the tag of the language that the
-    user of the request has chosen, or ''.
+    ``account_language`` returns the tag of the language that the user of the request has chosen, or ''. Functions such
+    as ``_`` become globals of templates, which imported templates can use too.
     """
     app.extensions["languages"] = dict(load_languages())
     app.extensions["account_language"] = account_language
@@ -195,12 +197,12 @@ def all_languages() -> dict[str, Language]:
 
 
 def editor_languages() -> dict[str, Language]:
-    """Return the languages in which the current app has the pages for editors, by tag."""
+    """Return by tag the languages of the current app in which the pages for editors are translated."""
     return {tag: language for tag, language in all_languages().items() if language.has_editor_pages}
 
 
 def current_language() -> Language:
-    """Return the language of the page that is rendered; English outside of a request."""
+    """Return the language of the page that is being rendered; English outside of a request."""
     if not has_request_context():
         return ENGLISH
     if "language" not in g:
@@ -210,7 +212,9 @@ def current_language() -> Language:
 
 
 def _choose_language() -> Language:
-    """Return the language of the account on pages for editors, else the one that the browser asks for."""
+    """Return the language of the page: on pages for editors that of the account, else the one that the browser asks
+    for.
+    """
     available = all_languages()
     if request.path.startswith(EDITOR_PATH):
         available = editor_languages()
@@ -222,7 +226,7 @@ def _choose_language() -> Language:
 
 @contextmanager
 def use_language(tag: str) -> Iterator[None]:
-    """Use another language within a request, as for a text that an editor copies for readers."""
+    """Use another language during the ``with`` block, for example for a text that an editor copies for readers."""
     previous = current_language()
     g.language = all_languages()[tag]
     try:
@@ -232,7 +236,7 @@ def use_language(tag: str) -> Iterator[None]:
 
 
 def translate(value: Any) -> Any:
-    """Return a message in the language of the request, and any other value as it is."""
+    """Return a message translated to the language of the request. Any other value is returned as it is."""
     if not isinstance(value, Message):
         return value
     language = current_language()
@@ -242,9 +246,9 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a text of the page for an encoder: a message in the page's language, markup without its escapes.
+    """Return a text for JSON: a message translated to the page's language, and markup without HTML escapes.
 
-    Raises NotImplementedError for other values.
+    JSON encoders call this function for types that they do not know. Raises NotImplementedError for other values.
     """
     return value.unescape() if isinstance(value, Markup) else message_text(translate(value))
 
@@ -256,14 +260,16 @@ def _shown_value(value: MessageValue, language: Language) -> str:
 
 
 def gettext(text: str, **values: object) -> Markup:
-    """Return a text in the language of the request, its placeholders filled with the escaped values."""
+    """Return a text translated to the language of the request. Its placeholders are filled with the escaped
+    ``values``.
+    """
     return _fill(current_language().translations.gettext(text) if text else text, values)
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
-    """Return the form of a text for a count, as in ``ngettext("{count} link", "{count} links", 2)``.
+    """Return a text for a count in the language of the request: ``ngettext("{count} link", "{count} links", 2)``.
 
-    The count fills the placeholder ``{count}`` with the separators of the language.
+    The count fills the placeholder ``{count}``.
     """
     language = current_language()
     text = language.translations.ngettext(one, many, count)

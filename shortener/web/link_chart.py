@@ -18,14 +18,14 @@ MAX_TICKS = 5
 
 
 class PeriodCount(Struct, frozen=True):
-    """Human clicks in the hour or day of the site's zone that begins at ``start`` (seconds of UTC epoch)."""
+    """Human clicks in one hour or day of the site's time zone, which begins at ``start`` (seconds of the UTC epoch)."""
 
     start: int
     clicks: int
 
 
 class LinkClicks(Struct, frozen=True):
-    """The clicks of a link by hour or by ``is_daily`` day, and their chart; ``timezone`` is that of the days."""
+    """The clicks of a link over time and their chart. The rows are days if ``is_daily`` is set, else hours."""
 
     rows: tuple[PeriodCount, ...]
     chart: Chart
@@ -34,7 +34,7 @@ class LinkClicks(Struct, frozen=True):
 
 
 def build_link_clicks(report: LinkReport) -> LinkClicks | None:
-    """Return the human clicks of a link over time; None without any."""
+    """Return the human clicks of a link over time with their chart; None if there are none."""
     if not report.timeline:
         return None
     zone = config().zone
@@ -67,7 +67,10 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
 
 
 def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
-    """Return ticks at rows that are far enough from each other: days, or hours with the day where it changes."""
+    """Return the labels of the horizontal axis, at rows that are far enough from each other.
+
+    They are days, or hours with the day where it changes.
+    """
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []
     day = ""

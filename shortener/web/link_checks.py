@@ -1,4 +1,4 @@
-"""Link checks of issues in a thread, with their progress and results in the store."""
+"""Link checks (do the targets answer?) of issues in a thread. Progress and results are in the store."""
 
 import logging
 import threading
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class HostStatus(Struct, frozen=True):
-    """The results of a link check for the targets on one host; ``answers`` says whether all of them answer."""
+    """The results of a link check for all targets on one host. ``answers`` says whether all of them answer."""
 
     host: str
     statuses: tuple[LinkStatus, ...]
@@ -35,9 +35,9 @@ class HostStatus(Struct, frozen=True):
 
 
 class LinkCheck(Struct, frozen=True):
-    """The last link check of an issue, with its results by host: problems first.
+    """The last link check of an issue, with its results by host. Hosts with problems are first.
 
-    ``finished_at`` is None while it runs, in seconds of UTC epoch. ``is_offline`` says that no target answered.
+    ``finished_at`` (seconds of the UTC epoch) is None while it runs. ``is_offline`` says that no target has answered.
     """
 
     done: int
@@ -49,12 +49,15 @@ class LinkCheck(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Create the app's throttle for link checks, which all editors share."""
+    """Create the throttle of an app for link checks. It is shared by all editors."""
     app.extensions["host_throttle"] = HostThrottle()
 
 
 def start_check(issue_id: int, targets: list[str]) -> bool:
-    """Start a link check in a thread. Return False if it was not started because too many are running."""
+    """Start a thread that checks these targets of an issue.
+
+    Return False, without starting it, if too many checks are running.
+    """
     throttle: HostThrottle = current_app.extensions["host_throttle"]
     if not throttle.check_slots.acquire(blocking=False):
         return False
@@ -79,7 +82,7 @@ class _RunningCheck(Struct, frozen=True):
     user_agent: str
 
     def run(self) -> None:
-        """Check the targets, store the progress every second, and then the results."""
+        """Check the targets. Store the progress every second, and then the results."""
         results: dict[str, LinkStatus] = {}
         try:
             requests = threading.Thread(target=self._request, args=(results,), name="link-check", daemon=True)
@@ -132,7 +135,9 @@ class _RunningCheck(Struct, frozen=True):
 
 
 def load_check(issue_id: int) -> LinkCheck | None:
-    """Return the last link check of an issue; None if there was none, or if its results are lost."""
+    """Return the last link check (do the targets answer?) of an issue; None if there was none, or its
+    results are lost.
+    """
     stored = link_checks.find(store(), issue_id)
     if stored is None or (stored.finished_at is None and now() - stored.started_at > LOST_SECONDS):
         return None

@@ -15,7 +15,11 @@ MAX_URL_LENGTH = 90
 
 
 class LinkChange(Struct, frozen=True):
-    """A change of a link in words. ``revert_at`` (seconds of UTC epoch) is None for one that cannot be reverted."""
+    """A change of a link, described in words. ``revert_at`` is its time (seconds of the UTC epoch) if it can be
+    reverted.
+
+    Otherwise it is None.
+    """
 
     at: datetime
     text: Markup
@@ -24,7 +28,10 @@ class LinkChange(Struct, frozen=True):
 
 
 def describe_edits(edits: tuple[LinkEdit, ...], *, revertible: Container[tuple[str, int]]) -> list[LinkChange]:
-    """Return the changes of a link, the latest first; ``revertible`` are the field and time of those to revert."""
+    """Return the changes of a link in words, the latest first.
+
+    ``revertible`` has (field, time) of the changes that can be reverted.
+    """
     return [
         LinkChange(
             edit.at,
@@ -73,7 +80,7 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return descriptions of the ways to forward a query string, by ``forward`` value; '' is the configured way."""
+    """Return a description of each way to forward a query string, by ``forward`` value; '' means the configured way."""
     modes = {
         "merge": _("add it, but keep the values of the destination"),
         "override": _("add it, and replace values of the destination"),

@@ -1,7 +1,7 @@
-"""Login throttling per account, per network and per pair of both, checked before the password is hashed.
+"""Throttle for password attempts per account, per network and per pair of both, checked before the password is hashed.
 
-Failure counts are kept in memory and decay continuously, so that no account is locked for good. A network from which
-a user has signed in is exempt from the limit of that user's account. Invitation links are not throttled.
+Failure counts are kept in memory and decay continuously, so that no account is locked for good. A network from which a
+user has signed in is exempt from the limit of that user's account. Invitation links are not throttled.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ MAX_CONCURRENT_HASHES = 2
 
 
 class LoginThrottle:
-    """Counts failed logins and limits them. It is thread-safe. ``clock`` returns monotonic seconds."""
+    """Counts failed sign-ins and limits further attempts. It is thread-safe. ``clock`` returns monotonic seconds."""
 
     # The library `limits` is not used. Its windows block a pair until they end, but a decaying count allows one more
     # attempt every WINDOW_SECONDS / limit. Its memory storage is also unbounded.
@@ -48,21 +48,21 @@ class LoginThrottle:
             )
 
     def record_failure(self, account: str, address: str) -> None:
-        """Count a failed attempt."""
+        """Count a failed attempt for this account, from the network of this address."""
         with self._lock:
             now = self._clock()
             for key, limit in self._limits_by_key(account, address):
                 self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Reset the failures of this account from this network, and trust this (account, network) pair from now on."""
+        """Reset the failures of this account from this network, and exempt the pair from the account's limit."""
         pair = _hashed_key("pair", account, client_network(address))
         with self._lock:
             self._failures.pop(pair, None)
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key, limit) of each failure count that applies to an attempt."""
+        """Return (key, limit) of each failure count that limits an attempt: of the account, the network, and both."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [
@@ -79,13 +79,13 @@ class LoginThrottle:
 
 
 def _seconds_until_allowed(failures: float, limit: int) -> int:
-    """Return the seconds until a count has decayed below its limit."""
+    """Return the seconds until a count of failures has decayed below its limit."""
     excess = failures + 1 - limit
     return int(excess * WINDOW_SECONDS / limit) + 1 if excess > 0 else 0
 
 
 def client_network(address: str) -> str:
-    """Return the network by which a client is throttled: its IPv4 address, or the /64 of its IPv6 address."""
+    """Return the network whose failures are counted together: the IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -94,6 +94,6 @@ def client_network(address: str) -> str:
 
 
 def _hashed_key(kind: str, *parts: str) -> str:
-    """Return a hash of ``kind`` and ``parts`` as a key, so that long names take no more memory than short ones."""
+    """Return a hash of ``kind`` and ``parts`` as a key. So long names take no more memory than short ones."""
     text = "\0".join(parts).encode("utf-8", "replace")
     return kind + hashlib.blake2b(text, digest_size=12).hexdigest()

@@ -1,4 +1,4 @@
-"""The month that a request asks for, and the draft of its picks."""
+"""The month that a request asks for, and the draft of its picks (recommended articles)."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,11 @@ from shortener.web.ranking_cache import cached_draft
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft, reason). ``draft`` is None if the month has none; ``reason`` then says why.
+    """Return (month, draft of its recommended articles, reason why there is no draft).
 
-    The reason is '' if ``find`` returns None, because the ranking is not computed yet. The month comes from the
-    request; the default is the latest month that has a ranking. Raises InputError.
+    The draft is None if the month has none. It is also None, with '' as the reason, if ``find`` returns None because
+    the ranking is not computed yet. The month comes from the request; the default is the latest month that has a
+    ranking. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:
@@ -33,12 +34,15 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
 
 
 def sent_months() -> list[str]:
-    """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
+    """Return the months (YYYY-MM, in the site's time zone) in which issues were sent, the latest first."""
     return article_list.months_of(articles.list_sent_issues(store(), now=now()))
 
 
 def require_draft() -> Draft:
-    """Return the draft of the requested month. Raises InputError for an invalid month, NotFound without a draft."""
+    """Return the draft of the picks (recommended articles) for the month in the request.
+
+    Raises InputError for an invalid month, NotFound without a draft.
+    """
     _, draft, message = find_draft()
     if draft is None:
         raise NotFound(message or Message("there is nothing to rank yet: no issue was sent"))

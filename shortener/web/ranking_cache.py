@@ -1,4 +1,4 @@
-"""Cached results of the ranking, because fitting the model for each page would be too slow."""
+"""Cached results of the ranking. Fitting its model for each page would be too slow."""
 
 import time
 from collections.abc import Mapping
@@ -25,7 +25,10 @@ from shortener.web.context import config, now, store
 
 
 class RankingKey(Struct, frozen=True):
-    """The articles of a ranking: those last shown in a month or since a time, those of an issue, or all."""
+    """Which articles a ranking lists: those last shown in a month or since a time, those of an issue, or all.
+
+    ``since`` is in seconds of the UTC epoch.
+    """
 
     month: str | None = None
     issue: str | None = None
@@ -41,7 +44,7 @@ def remaining_shares() -> Mapping[str, float]:
 
 
 def arrivals() -> Arrivals:
-    """Return the arrival curve, and the share of the clicks of each issue that is still expected."""
+    """Return the arrival curve, and by issue the share of clicks that is still expected."""
     app_config = config()
 
     def compute(store: Store) -> Arrivals:
@@ -51,7 +54,7 @@ def arrivals() -> Arrivals:
 
 
 def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
-    """Return the outlooks of issues by slug, from the cache."""
+    """Return by slug the comparison of each issue with earlier ones, from the cache."""
     shares, at = remaining_shares(), now()
 
     def compute(store: Store) -> dict[str, Outlook]:
@@ -61,7 +64,7 @@ def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
-    """Return the articles of an issue that are worth showing again.
+    """Return the articles of an issue that are worth showing again at another position.
 
     Without ``wait`` the result is None while they are computed for the first time.
     """
@@ -74,9 +77,10 @@ def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
 
 
 def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
-    """Return the results of an issue's articles by URL; None while they are computed for the first time.
+    """Return the entries of an issue's articles in the ranking, by URL; None while they are computed for the first
+    time.
 
-    There are none for an issue whose sending time is in the future.
+    It is empty if the sending time of the issue is in the future.
     """
     app_config = config()
 
@@ -92,30 +96,36 @@ def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
 
 
 def cached_ranking(key: RankingKey) -> Ranking:
-    """Return a ranking. Raises InputError, NotFound."""
+    """Return a ranking from the cache, or compute it. Raises InputError, NotFound."""
     return get_or_compute(("ranking", key), partial(_rank, config(), key))
 
 
 def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
-    """Return what ``cached_ranking`` does, but None while the ranking is computed for the first time."""
+    """Return a ranking from the cache; None while it is computed for the first time. Raises InputError, NotFound."""
     return get_if_ready(("ranking", key), partial(_rank, config(), key))
 
 
 def cached_draft(month: str) -> Draft:
-    """Return the ranking of a month with the draft of its picks. Raises InputError, NotFound."""
+    """Return the draft of a month's picks (recommended articles), with the cached ranking. Raises
+    InputError, NotFound.
+    """
     return _draft(month, cached_ranking(RankingKey(month=month)))
 
 
 def draft_if_ready(month: str) -> Draft | None:
-    """Return what ``cached_draft`` does, but None while the ranking is computed for the first time."""
+    """Return the draft of a month's picks (recommended articles); None while the ranking is computed for the first
+    time.
+
+    Raises InputError, NotFound.
+    """
     ranking = ranking_if_ready(RankingKey(month=month))
     return None if ranking is None else _draft(month, ranking)
 
 
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
-    """Return the figures of an article, by its canonical URL, that was last shown in a month.
+    """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
 
-    It has no appearances if nothing can be estimated about the article yet. Without ``wait`` the result is None while
+    If nothing can be estimated about the article yet, it has no appearances. Without ``wait`` the result is None while
     it is computed for the first time.
     """
     app_config = config()

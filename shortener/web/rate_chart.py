@@ -1,4 +1,4 @@
-"""The chart of the overview: the click rates of the latest issues as dots, over the usual range as a band."""
+"""The chart of the overview page: the click rates of the latest issues as dots, and the usual range as a band."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ LABEL_ROOM = 0.2
 
 
 def shows_rates(overview: Overview) -> bool:
-    """Return whether the chart shows click rates, or the visitors because too few numbers of recipients are known."""
+    """Return whether the chart shows click rates. If too few numbers of recipients are known, it shows visitors."""
     with_rate = [issue for issue in overview.issues if issue.rate is not None]
     return 2 * len(with_rate) >= len(overview.issues)
 
 
 def build_rate_chart(overview: Overview) -> Chart | None:
-    """Return the chart of the issues, oldest first; None with fewer than two values."""
+    """Return the chart of the latest issues, the oldest at the left; None if fewer than two have a value."""
     rates = shows_rates(overview)
     issues = overview.issues[::-1]
     points = [_point(x, issue, rates=rates) for x, issue in enumerate(issues)]
@@ -54,7 +54,7 @@ def build_rate_chart(overview: Overview) -> Chart | None:
 
 
 class _Point(Struct, frozen=True):
-    """An issue at a place of the axis, with its value and the expected final one; None where they are unknown."""
+    """An issue in the chart, with its value so far and the expected final one; None if unknown."""
 
     x: int
     issue: RecentIssue
@@ -80,7 +80,9 @@ def _usual_line(usual: Usual | None, x_max: float) -> Iterator[Line]:
 
 
 def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
-    """Yield the lines from the values to what is expected in the end, which the last one writes."""
+    """Yield a line for each issue from its value to the expected final one. The last line has the latter as
+    its label.
+    """
     for point in points:
         if point.value is not None and point.forecast is not None:
             label = _("about {count} in the end", count=_format_forecast(point.forecast, rates=rates))
@@ -89,7 +91,7 @@ def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
 
 
 def _last_value(point: _Point, *, rates: bool) -> Iterator[Line]:
-    """Yield a line without length, which labels the last value."""
+    """Yield a line of length 0 at the last value, only for its label."""
     if point.value is not None:
         value = _format(point.value, rates=rates)
         label = value if point.forecast is None else _("{value} so far", value=value)

@@ -28,7 +28,9 @@ def json_response(value: Any) -> Response:
 
 
 def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """Return rows as a CSV download ``file_stem.csv``. Cells that a spreadsheet would run as formulas are escaped."""
+    """Return rows as the CSV download ``file_stem.csv``. Cells that a spreadsheet would take for formulas
+    are escaped.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
@@ -46,7 +48,7 @@ def attachment_response(content: bytes, *, file_name: str, content_type: str) ->
 
 
 def own_path(url: str | None) -> str | None:
-    """Return ``url`` if it is a path of our pages, with or without a query, else None.
+    """Return ``url`` if it is a path on our pages, with or without a query, else None.
 
     A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
     browsers may rewrite them.
@@ -55,9 +57,9 @@ def own_path(url: str | None) -> str | None:
 
 
 class Notice(Struct, frozen=True):
-    """A message that the next page shows, with the URL and the form fields of the request that undoes the edit.
+    """A message that the next page shows, with a button that undoes the edit if ``undo_url`` is set.
 
-    It is stored in a cookie, so it has to be short.
+    ``undo_fields`` are the form fields that the button sends. A notice is stored in a cookie, so it has to be short.
     """
 
     text: str
@@ -67,17 +69,21 @@ class Notice(Struct, frozen=True):
 
 
 def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Clear the cache and redirect to ``endpoint``, whose page shows the notice. ``values`` fill in its URL."""
+    """Clear the cache and redirect to the page ``endpoint``, which shows the notice. ``values`` are parts
+    of its URL.
+    """
     clear_cache()
     return redirect_with_notice(notice, endpoint, **values)
 
 
 def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Redirect as ``redirect_after_edit`` does, without clearing the cache, after an edit of nothing that is cached."""
+    """Redirect to the page ``endpoint``, which shows the notice. The cache is kept: use it if nothing cached was
+    edited.
+    """
     show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)
 
 
 def show_notice(notice: Notice | str) -> None:
-    """Set a notice that the next page shows in this browser."""
+    """Let the next page in this browser show a notice."""
     flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice, enc_hook=translated_text))

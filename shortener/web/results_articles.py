@@ -1,4 +1,4 @@
-"""The table of articles on an issue's results page: rows in the order and groups that the address asks for."""
+"""The table of articles on the results page of an issue, in the order that the query string asks for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -26,9 +26,9 @@ COLUMNS = ("position", "title", "visitors", "typical", "rate")
 
 
 class ArticleRow(Struct, frozen=True):
-    """An article with its result in the ranking and the editors' decision, each None if there is none.
+    """An article of the issue with its entry in the ranking and the editors' decision about it; None if there is none.
 
-    ``count`` is what the ranking counts, visitors or clicks. ``spark`` has its clicks in each step of
+    ``count`` is its visitors or clicks, whichever the ranking counts. ``spark`` has its clicks in each step of
     ``SPARKLINE_STEP_HOURS`` since sending.
     """
 
@@ -41,7 +41,7 @@ class ArticleRow(Struct, frozen=True):
 
 
 class ArticleGroup(Struct, frozen=True):
-    """Rows under a heading, which is empty in a table that is not grouped."""
+    """Rows of the table under a common heading. The heading is '' if the table is not grouped."""
 
     tone: Judgement
     heading: str
@@ -50,7 +50,7 @@ class ArticleGroup(Struct, frozen=True):
 
 
 class ArticleTable(Struct, frozen=True):
-    """The table of articles. ``most`` is the largest count or typical value, where its bars end."""
+    """The table of articles. ``most`` is the largest count or typical value, at which the scale of its bars ends."""
 
     groups: tuple[ArticleGroup, ...]
     order: TableOrder
@@ -61,7 +61,10 @@ class ArticleTable(Struct, frozen=True):
 def build_table(
     report: IssueReport, results: Mapping[str, RankedArticle], *, issue_id: int, start: int
 ) -> ArticleTable:
-    """Return the table of an issue that was sent, or else first clicked, at ``start`` (seconds of UTC epoch)."""
+    """Return the table of articles of an issue. ``results`` has the entries of the ranking by URL.
+
+    ``start`` is when the issue was sent or, if that is unknown, first clicked (seconds of the UTC epoch).
+    """
     counts_visitors = report.totals.visitors is not None
     order = read_order(COLUMNS, default="-typical" if results else "position")
     domains = config().domains
@@ -110,7 +113,11 @@ def _groups(rows: Sequence[ArticleRow], order: TableOrder) -> tuple[ArticleGroup
 
 
 def _sparks(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
-    """Return for each short URL the clicks in each step since sending that has any."""
+    """Return the clicks on each short URL over time, as ``{short URL: {step: clicks}}``. Steps without clicks are left
+    out.
+
+    A step is ``SPARKLINE_STEP_HOURS`` long; the first begins at ``start``.
+    """
     sparks: dict[str, dict[int, int]] = {}
     for row in issue_clicks.human_clicks_by_link_and_step(
         store,
@@ -131,7 +138,9 @@ def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) 
 
 
 def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
-    """Return the editors' decisions about the picks of the month in which the issue was sent, by article."""
+    """Return by article the editors' decisions about the recommended articles of the month in which the
+    issue was sent.
+    """
     if sent_at is None:
         return {}
     month = f"{sent_at.astimezone(config().zone):%Y-%m}"

@@ -1,4 +1,4 @@
-"""The course of an issue on its results page: what the address asks for, its chart, table and CSV, and its edits."""
+"""The visitors or clicks of an issue over time on its results page: chart, table, CSV, and edits of links."""
 
 import time
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ CSV_COLUMNS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """A change of a link's target; ``at`` is in seconds since the epoch, ``hours`` are the hours since sending."""
+    """A change of a link's target at ``at`` (seconds of the UTC epoch), ``hours`` hours after the issue was sent."""
 
     hours: float
     short_url: str
@@ -47,9 +47,10 @@ class TargetEdit(Struct, frozen=True):
 
 
 class CoursePanel(Struct, frozen=True):
-    """The course of an issue with its chart; ``rows`` are the points of the table, each with its age as text.
+    """The part of the results page with an issue's visitors or clicks over time.
 
-    ``choices`` are the issues that it can be compared with.
+    ``rows`` are the points in the table, each with its age as text. ``choices`` are the issues that can be compared
+    with it.
     """
 
     course: Course
@@ -62,7 +63,7 @@ class CoursePanel(Struct, frozen=True):
 
 
 def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
-    """Return the panel of a course."""
+    """Return the part of the results page that shows a course, the visitors or clicks of an issue over time."""
     compared = _compared_issue(issues)
     edits = _target_edits(issues.issue, since=course.start)
     marks = [(edit.hours, _("Destination changed by {who}", who=edit.who)) for edit in edits]
@@ -78,7 +79,10 @@ def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
 
 
 def read_course(issues: ComparedIssues, arrived: Arrivals) -> Course:
-    """Return the course that the address asks for: ``?count=clicks``, ``?pace=hourly``, ``?with=<slug>``."""
+    """Return the visitors or clicks of an issue over time, as the query string asks for.
+
+    ``?count=clicks`` counts clicks, ``?pace=hourly`` gives counts by hour, and ``?with=<slug>`` adds another issue.
+    """
     pace: Pace = "hourly" if request.args.get("pace") == "hourly" else "total"
     counts_clicks = request.args.get("count") == "clicks" or issues.issue.visitors is None
     counted: Counted = "clicks" if counts_clicks else "visitors"
@@ -92,7 +96,7 @@ def read_course(issues: ComparedIssues, arrived: Arrivals) -> Course:
 
 
 def csv_rows(course: Course) -> list[tuple[object, ...]]:
-    """Return the points of a course as rows of ``CSV_COLUMNS``."""
+    """Return the points of a course (visitors or clicks of an issue over time) as rows of ``CSV_COLUMNS``."""
     return [
         (
             round(point.hours, 4),
@@ -121,13 +125,13 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the points that the table has: those at round ages, and the last one that the issue has reached."""
+    """Return the points that are in the table: those at round ages, and the last one that the issue has reached."""
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 
 
 def _target_edits(issue: IssueSummary, *, since: int) -> list[TargetEdit]:
-    """Return the changes of link targets after the issue was sent."""
+    """Return the changes of link targets after the issue was sent, at ``since`` (seconds of the UTC epoch)."""
     if not issue.sent_at and not issue.clicks:
         return []
     return [

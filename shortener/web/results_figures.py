@@ -1,4 +1,4 @@
-"""The four figures of an issue's results, each beside what is usual at the same age."""
+"""The four figures at the top of an issue's results page, each compared with earlier issues at the same age."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,10 @@ from shortener.web.languages import gettext as _
 
 
 class Figure(Struct, frozen=True):
-    """A number with its label, how it compares with the usual, and a note; ``live`` is its key in updates."""
+    """A number with its label, a note, and how it compares with earlier issues.
+
+    ``live`` is the key under which an open page receives its new value.
+    """
 
     label: str
     value: str
@@ -26,7 +29,7 @@ class Figure(Struct, frozen=True):
 
 
 def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigures) -> Sequence[Figure]:
-    """Return visitors, click rate, clicks and the share of filtered requests."""
+    """Return the four figures: visitors, click rate, clicks, and the share of requests filtered as automated."""
     counts_visitors = outlook is not None and outlook.counted == "visitors"
     usual_visitors = outlook.usual_count if outlook is not None and counts_visitors else None
     usual_rate = outlook.usual_rate if outlook is not None else None
@@ -73,7 +76,7 @@ def _tone(value: float | None, usual: Usual | None) -> Judgement:
 
 
 def _usual_count(count: int | None, usual: Usual | None) -> str:
-    """Return how a count compares with the usual one at the same age; '' if there is none."""
+    """Return a text that compares a count with the usual one at the same age; '' if there is none."""
     if count is None or usual is None:
         return ""
     median = format_number(round(usual.median))
@@ -84,7 +87,7 @@ def _usual_count(count: int | None, usual: Usual | None) -> str:
 
 
 def _usual_share(share: float | None, usual: Usual | None) -> str:
-    """Return how far a share is from the usual one, in percentage points; '' if there is none."""
+    """Return a text that says how far a share is from the usual one, in percentage points; '' if there is none."""
     if share is None or usual is None:
         return ""
     points = round(100 * (share - usual.median), 1)

@@ -1,4 +1,6 @@
-"""The data quality of an issue's results: its requests by verdict, and what each rule counts as."""
+"""The data quality on the results page of an issue: requests by verdict, and in which counts each reason is
+included.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +12,7 @@ from shortener.web.languages import gettext as _
 
 
 class VerdictShare(Struct, frozen=True):
-    """The share (0 to 1) of the requests with a verdict, with its name on the page."""
+    """The share (0 to 1) of requests with a verdict, and the name of the verdict on the page."""
 
     verdict: str
     name: str
@@ -18,7 +20,7 @@ class VerdictShare(Struct, frozen=True):
 
 
 class ReasonRow(Struct, frozen=True):
-    """A reason with the estimates in which its clicks count."""
+    """A reason (the rule that decided), and in which of the three estimates of human clicks its clicks are included."""
 
     reason: ReasonShare
     verdict_name: str
@@ -26,13 +28,13 @@ class ReasonRow(Struct, frozen=True):
 
 
 def verdict_shares(quality: Quality) -> list[VerdictShare]:
-    """Return the verdicts that requests have, human first."""
+    """Return the verdicts that occur with their shares, human first."""
     names = _verdict_names()
     return [VerdictShare(name, names[name], quality.verdicts[name]) for name in names if quality.verdicts.get(name)]
 
 
 def reason_rows(quality: Quality) -> Sequence[ReasonRow]:
-    """Return the reasons of the requests, the most frequent first."""
+    """Return the reasons that occur, the most frequent first."""
     names = _verdict_names()
     return [ReasonRow(each, names.get(each.verdict, each.verdict), _counted(each)) for each in quality.reasons]
 

@@ -1,24 +1,22 @@
-"""Trial parse of an uploaded document in a child process, with limits on time and memory.
+"""Trial parsing of an uploaded document in a child process, with limits on processor time and memory.
 
 Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child process
 (``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
 """
 
 import os
-import resource
-import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 from shortener import newsletter
 from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
+from shortener.limited_process import LimitExceeded, limit_this_process, run_limited
 from shortener.messages import Message
-from shortener.services.new_issue import PASTED_NAME
 from shortener.web import issue_document
 
-TIMEOUT_SECONDS = 8.0
-"""Time limit of a parse, including the start of the process. An issue of 5,000 links takes one second."""
-MAX_MEMORY_BYTES = 1 << 30
+CPU_SECONDS = 8
+"""Processor time that a parse may need, including the start of the process. An issue of 5,000 links needs a second."""
 MAX_PROCESSES = 2
 """Limit of simultaneous parses, so that some CPU time remains for redirects."""
 QUEUE_TIMEOUT_SECONDS = 20.0
@@ -31,9 +29,9 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    Errors begin with ``name``, the name of the document's file, which is empty for pasted text. Whether the document is
-    a valid issue is not checked; the caller's own parse does that. Raises DocumentTooLarge for a document that is too
-    large, and UnreadableDocument if the limits are exceeded or too many parses run.
+    Whether it is a valid issue is not checked; the caller finds out when it parses the document. ``name`` is that of
+    its file, '' for pasted text; error messages begin with it. Raises DocumentTooLarge for a document that is too
+    large, and UnreadableDocument if the limits are exceeded or too many checks are running.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
@@ -41,26 +39,28 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
     if not _process_slots.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
         raise UnreadableDocument(Message("the server is busy reading other issues; try again in 30 seconds"))
     try:
-        process = subprocess.run(
-            [sys.executable, "-m", "shortener.web.sandbox"],
-            input=(name or PASTED_NAME).encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        is_parsed = _parse_in_process(source, name or newsletter.PASTED_NAME)
+    except LimitExceeded:
         problem = Message(
             "reading the issue took longer than {seconds} seconds and was stopped; look for brackets, quotes or "
             "comments that are opened again and again, or upload the HTML of a test send",
-            seconds=f"{TIMEOUT_SECONDS:g}",
+            seconds=str(CPU_SECONDS),
         )
         raise UnreadableDocument(_with_name(name, problem)) from None
     finally:
         _process_slots.release()
-    if process.returncode:
+    if not is_parsed:
         problem = Message(
             "the markup could not be read; look for a part that is repeated very often or nested very deeply"
         )
         raise UnreadableDocument(_with_name(name, problem))
+
+
+def _parse_in_process(source: bytes, name: str) -> bool:
+    """Return whether a child process could parse the document. Raises LimitExceeded."""
+    content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
+    status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
+    return status == 0
 
 
 def _with_name(name: str, problem: Message) -> Message:
@@ -70,23 +70,19 @@ def _with_name(name: str, problem: Message) -> Message:
 def main() -> None:
     """Set the limits of this process, then parse the document on standard input."""
     os.nice(PROCESS_NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The parent enforces the time limit. If the parent is killed, the kernel ends this process.
-    resource.setrlimit(resource.RLIMIT_CPU, (int(TIMEOUT_SECONDS) + 1, int(TIMEOUT_SECONDS) + 1))
+    limit_this_process()
     name, _, source = sys.stdin.buffer.read().partition(b"\n")
-    try:
-        _parse(source, name.decode())
-    except InputError:
-        return
+    _parse(source, name.decode())
 
 
 def _parse(source: bytes, name: str) -> None:
+    """Do with a document all that the pages do with it later. A document that is no issue is left to them."""
     document_format = newsletter.detect_format(name, source)
-    document = newsletter.parse(source, format=document_format)
-    newsletter.extract_articles(document, [link.url for link in document.links])
-    newsletter.rewrite(document, {link.index: "https://x.invalid/abcde/1" for link in document.links})
-    issue_document.read_document(source, format=document_format)
+    with suppress(InputError):
+        document = newsletter.parse(source, format=document_format)
+        newsletter.extract_articles(document, [link.url for link in document.links])
+        newsletter.rewrite(document, {link.index: "https://x.invalid/abcde/1" for link in document.links})
+        issue_document.read_document(source, format=document_format)
 
 
 if __name__ == "__main__":

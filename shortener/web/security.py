@@ -35,10 +35,12 @@ COOKIELESS_PREFIXES = ("/-/api/", *COMPATIBLE_PATHS.values())
 
 
 class PagesApp(Flask):
-    """The application of the pages, which can render its page for a foreign host even if that is no host name."""
+    """The Flask application of the pages. It also answers requests whose Host header is not a valid host name."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return the object that finds and builds paths; for a host that is no host name, that of another host."""
+        """Return Flask's URL adapter for a request. If its host is not a valid host name, another host is
+        used instead.
+        """
         try:
             return super().create_url_adapter(request)
         except BadHost:
@@ -48,22 +50,24 @@ class PagesApp(Flask):
 
 
 class FlashSession(SecureCookieSessionInterface):
-    """Flask's signed session cookie, which carries only flashed messages. Sign-in has its own cookie."""
+    """Flask's signed session cookie, which is used only for messages that the next page shows. Sign-in has its own
+    cookie.
+    """
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Return the cookie's name, with the ``__Host-`` prefix over https."""
+        """Return the name of the cookie. Over https it has the prefix ``__Host-``."""
         return cookie_name("notices")
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Return whether the cookie has the attribute ``Secure``: browsers then send it over https only."""
+        """Return whether the cookie has the attribute ``Secure``, so that browsers send it over https only."""
         return is_https()
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Add the security headers to every response of an app, and refuse foreign hosts and cross-site changes.
+    """Add security headers to all responses of an app, and refuse unknown hosts and requests from other websites.
 
-    A request for a host that is not in the configuration gets 404. A request that is neither GET nor HEAD and does not
-    come from our own pages gets 403.
+    A request for a host that is not in the configuration gets 404. A request other than GET and HEAD that does not come
+    from our own pages gets 403.
     """
     schemes = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
@@ -101,15 +105,15 @@ def requested_host() -> str:
 
 
 def uses_cookies(path: str) -> bool:
-    """Return whether a path belongs to the pages, whose users sign in with a cookie."""
+    """Return whether a path belongs to the editor pages, whose users sign in with a cookie."""
     return not path.startswith(COOKIELESS_PREFIXES)
 
 
 def _is_same_origin(http_request: Request) -> bool:
-    """Return whether a request comes from one of our own pages. Pages of other sites cannot forge the headers used.
+    """Return whether a request comes from one of our own pages, by headers that other websites cannot forge.
 
-    Sources: the Fetch Metadata and Fetch standards. Without Sec-Fetch-Site, which some browsers send over https only,
-    the header Origin or Referer decides; browsers send one of them with a POST.
+    The header Sec-Fetch-Site decides. Some browsers send it over https only; without it, Origin or Referer decides, one
+    of which browsers send with a POST. Sources: the Fetch Metadata and Fetch standards.
     """
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -123,7 +127,7 @@ def _is_same_origin(http_request: Request) -> bool:
 
 
 def is_https() -> bool:
-    """Return whether the configured URL of the requested host is https. TLS itself may end at a proxy."""
+    """Return whether the configured URL of the requested host begins with https. A proxy may handle TLS."""
     schemes: dict[str, str] = current_app.extensions["schemes"]
     return schemes.get(requested_host(), request.scheme) == "https"
 

@@ -1,4 +1,4 @@
-"""The part of a sender's CSS that may be shown: properties that lay out and color text, with values that fetch nothing.
+"""Filter for a sender's CSS: properties for layout and color are kept if their values do not load anything.
 
 Style elements are read for a wide screen: a rule inside ``@media`` is kept if the media query matches such a screen.
 """
@@ -57,9 +57,9 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 
 
 class StyleFilter:
-    """Filter of the style attributes and style elements of one issue, with a limit on their total length.
+    """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` maps the type selectors that are kept to the element that is shown instead.
+    ``element_of`` maps the element names that selectors may have to the names of the elements shown instead.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -84,7 +84,7 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _has_room(self, text: str, max_length: int) -> bool:
-        """Count the length of a text, and return whether it may be parsed."""
+        """Add the length of a text to the total, and return whether the text is short enough to be parsed."""
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False
@@ -118,7 +118,7 @@ class StyleFilter:
         return ",".join(selector for selector in selectors if selector)
 
     def _selector(self, tokens: Sequence[Node]) -> str:
-        """Return a selector of types, classes, ids and combinators; empty text for one with anything else."""
+        """Return a selector if it has only element names, classes, ids and combinators; else ''."""
         if len(tokens) > MAX_SELECTOR_TOKENS:
             return ""
         parts, before = [], ""
@@ -131,7 +131,7 @@ class StyleFilter:
         return "".join(parts).strip()
 
     def _selector_part(self, token: Node, before: str) -> str | None:
-        """Return a token of a selector as text, or None if it is not allowed after the character ``before``."""
+        """Return a token of a selector as text; None if it is not allowed after the character ``before``."""
         if token.type == "whitespace" and before not in {".", ":"}:
             return " "
         if token.type == "literal" and token.value in {".", ">", "+", "~", "*", ":"}:
@@ -147,9 +147,9 @@ class StyleFilter:
 
 
 def layout_width(declarations: str) -> int:
-    """Return the width in pixels that allowed declarations give to an element, or 0.
+    """Return the width in pixels that allowed declarations give to an element; 0 if they give none.
 
-    A large ``max-width`` does not count, because such elements are usually narrower.
+    A large ``max-width`` is ignored, because such elements are usually narrower.
     """
     widths = ((name, int(pixels)) for name, pixels in _WIDTH.findall(declarations))
     return max((pixels for name, pixels in widths if name != "max-" or pixels <= MAX_COLUMN_PIXELS), default=0)
@@ -163,7 +163,7 @@ def matches_wide_screen(media: str) -> bool:
 
 
 def _without_escapes(text: str) -> str:
-    """Return CSS without backslashes, so that no name is written in two ways."""
+    """Return CSS without backslashes, so that no name can be written in a second way."""
     return text.replace("\\", "")
 
 
@@ -172,7 +172,7 @@ def _declarations(text: str) -> str:
 
 
 def _allowed_declarations(source: str | Sequence[Node]) -> str:
-    """Return the allowed declarations of a text or of the tokens of a block."""
+    """Return the allowed declarations in a text, or in the tokens of a block."""
     declarations = []
     for node in tinycss2.parse_blocks_contents(source, skip_comments=True, skip_whitespace=True):
         if node.type != "declaration" or node.lower_name not in ALLOWED_PROPERTIES:
@@ -185,7 +185,7 @@ def _allowed_declarations(source: str | Sequence[Node]) -> str:
 
 
 def _without_urls(tokens: Sequence[Node]) -> list[Node]:
-    """Return the tokens of a background without its image, whose color is still shown."""
+    """Return the tokens of a background without its image, so that its color is still shown."""
     return [
         token
         for token in tokens
@@ -194,7 +194,7 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
 
 
 def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
-    """Return the tokens of a value as text, or None if one of them is not allowed."""
+    """Return the tokens of a property value as text; None if one of them is not allowed."""
     parts = []
     for token in tokens:
         part = _value_part(token, has_strings=has_strings, depth=depth)
@@ -205,7 +205,7 @@ def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0)
 
 
 def _value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
-    """Return a token of a value as text, or None if it is not allowed."""
+    """Return a token of a property value as text; None if it is not allowed."""
     match token.type:
         case "whitespace":
             return " "
@@ -246,7 +246,7 @@ def _matches_wide_screen(prelude: Iterable[Node]) -> bool:
 
 
 def _matches_condition(token: Node) -> bool:
-    """Return whether a part of a media query, a word or a condition in parentheses, matches a wide screen."""
+    """Return whether a part of a media query (a word, or a condition in parentheses) matches a wide screen."""
     if token.type == "ident":
         return token.lower_value in {"only", "all", "screen", "and"}
     if token.type != "() block":

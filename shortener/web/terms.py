@@ -1,4 +1,4 @@
-"""The terms of the pages with their explanations, for the help page and for words that explain themselves."""
+"""The special terms of the pages with their explanations, for the help page and for tooltips."""
 
 from flask import Flask, g
 from markupsafe import Markup
@@ -8,7 +8,7 @@ from shortener.web.languages import gettext as _
 
 
 class Term(Struct, frozen=True):
-    """A term: its name, a short explanation, and more to read on the help page."""
+    """A term of the pages: its name, a short explanation, and a longer one for the help page."""
 
     name: Markup
     text: Markup
@@ -16,12 +16,12 @@ class Term(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Register the template globals ``find_term`` and ``term_sections``."""
+    """Make ``find_term`` and ``term_sections`` available in templates."""
     app.jinja_env.globals.update(find_term=find_term, term_sections=term_sections)
 
 
 def find_term(key: str) -> Term:
-    """Return the term with this key, which is also its anchor on the help page."""
+    """Return the term with this key. The key is also its anchor on the help page."""
     terms: dict[str, Term] = {}
     for _title, section in term_sections():
         terms |= section
@@ -29,7 +29,7 @@ def find_term(key: str) -> Term:
 
 
 def term_sections() -> list[tuple[Markup, dict[str, Term]]]:
-    """Return all terms by key, in sections with a title."""
+    """Return the sections of the help page, as (title, terms by key)."""
     if "term_sections" not in g:
         g.term_sections = [
             (_("Readers and clicks"), _reader_terms()),

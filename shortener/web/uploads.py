@@ -1,4 +1,4 @@
-"""Reading of uploaded documents and of CSV files with targets, from forms."""
+"""Reading of uploaded documents from forms, and of CSV files with the targets of short links."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ MAX_NAME_LENGTH = 200
 
 
 class Submission(Struct, frozen=True):
-    """A submitted document and targets by short URL; ``name`` is '' for pasted text."""
+    """What was submitted: a document, and targets by short URL. ``name`` is that of the file, '' for pasted text."""
 
     source: bytes
     name: str
@@ -35,14 +35,14 @@ class Submission(Struct, frozen=True):
 
     @property
     def has_document(self) -> bool:
-        """Whether there is a document, possibly an empty file, and not only targets."""
+        """Whether a document was submitted, possibly an empty file, and not only targets."""
         return bool(self.source or self.name)
 
 
 def read_submission() -> Submission | None:
-    """Return the submitted document: a file, else the pasted text; None for neither. Raises FieldError.
+    """Return what was submitted: a file, else the pasted text; None if there is neither. Raises FieldError.
 
-    The files in the form may be in any order; a CSV file contains targets.
+    The form may have several files in any order. A CSV file contains targets of short links.
     """
     documents: list[tuple[str, bytes]] = []
     targets: dict[str, str] = {}
@@ -70,7 +70,9 @@ def read_submission() -> Submission | None:
 
 
 def _files(field: str) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the files of a form field; of a file that is too large, only its beginning."""
+    """Yield (name, content) of each file in a form field. Of a file that is too large, only the beginning
+    is returned.
+    """
     for file in request.files.getlist(field)[:MAX_FILES]:
         if file.filename:
             yield file.filename[-MAX_NAME_LENGTH:], file.read(newsletter.MAX_ISSUE_BYTES + 1)
@@ -108,7 +110,7 @@ class UnreadableFile(FieldError, UnreadableDocument):
 
 
 def read_target_files(field: str) -> dict[str, str]:
-    """Return the targets in the CSV files of a form field, by short URL. Raises FieldError."""
+    """Return the targets of short links in the CSV files of a form field, by short URL. Raises FieldError."""
     targets: dict[str, str] = {}
     for _name, content in _files(field):
         targets |= read_targets(content, field=field)
@@ -116,7 +118,7 @@ def read_target_files(field: str) -> dict[str, str]:
 
 
 def read_targets(content: bytes, *, field: str) -> dict[str, str]:
-    """Return the targets in a CSV file of short URLs and targets, by short URL. Raises FieldError."""
+    """Return the targets in a CSV file with the columns short URL and target, by short URL. Raises FieldError."""
     with errors_at(field):
         if len(content) > MAX_TARGETS_BYTES:
             raise InputError(Message("this file of destinations is larger than 1 MB; split it"))
@@ -125,7 +127,7 @@ def read_targets(content: bytes, *, field: str) -> dict[str, str]:
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, short URL and target of each row. Raises InputError."""
+    """Yield (line number, short URL, target) of each row of a CSV file. Raises InputError."""
     try:
         text = content.decode("utf-8-sig")
         for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):
@@ -141,9 +143,9 @@ def _rows(content: bytes) -> Iterator[tuple[int, str, str]]:
 
 
 def read_target_fields() -> dict[str, str]:
-    """Return the targets in a form's fields ``target-N`` by the short URLs in ``todo-N``; '' for an empty field.
+    """Return the targets that were entered in the fields ``target-N``, by the short URLs in the fields ``todo-N``.
 
-    Raises FieldError.
+    A target is '' if its field is empty. Raises FieldError.
     """
     targets: dict[str, str] = {}
     for number in range(MAX_TARGET_FIELDS):

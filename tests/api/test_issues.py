@@ -28,6 +28,7 @@ def count_rows(site: ApiSite) -> tuple[int, ...]:
     return tuple(site.store.value(f"select count(*) from {table}") for table in ("issues", "links", "placements"))
 
 
+@pytest.mark.usefixtures("parser_process")
 def test_adding_equals_the_command(site: ApiSite, editor: ApiClient, tmp_path: Path) -> None:
     """A12: 201, then 200 with the same codes; the output is the file that the command writes."""
     first = editor.post("/issues", NEW)

@@ -30,6 +30,8 @@ def test_polling_of_an_open_report(chromium: "Browser", tmp_path: "Path") -> Non
         page = watched.page
         page.add_init_script(HIDING)
         page.clock.install()
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url) if "/live" in request.url else None)
         response_sizes: list[int] = []
         page.on(
             "response",
@@ -42,11 +44,11 @@ def test_polling_of_an_open_report(chromium: "Browser", tmp_path: "Path") -> Non
 
         def polls_during(seconds: int) -> int:
             """Advance the clock of the page by ``seconds``, and return how often it polled."""
-            count_before = len(response_sizes)
+            count_before = len(requests)
             for _ in range(seconds):
                 page.clock.run_for(1_000)
                 page.wait_for_timeout(30)
-            return len(response_sizes) - count_before
+            return len(requests) - count_before
 
         watched.go("/-/issues/2026-11")
         begun = now()

@@ -1,4 +1,4 @@
-"""Steps of every request to the API of Shlink: preflight, token, errors, body, and the requested link."""
+"""What every request to the imitated API of Shlink needs: CORS, token, errors, body, and the requested link."""
 
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ Body = TypeVar("Body")
 
 @blueprint.before_request
 def _check_request() -> Response | None:
-    """Respond to a preflight request, and check the token of any other request."""
+    """Answer a CORS preflight request. Of any other request check the token, and return None."""
     if request.method == "OPTIONS":
         response = Response(status=204)
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
@@ -57,14 +57,14 @@ def _required_scope() -> Scope:
 
 @blueprint.after_request
 def _allow_scripts(response: Response) -> Response:
-    """Let scripts of any site read the response."""
+    """Let scripts of any website read the response (CORS)."""
     # No cookie has an effect here, so any site may read what its user's token permits.
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the response to any error below the path of this API."""
+    """Return the response for any exception at a path of this API."""
     if not isinstance(error, ShlinkError):
         error = _convert_error(error)
     return _allow_scripts(problem_response(error))
@@ -85,7 +85,7 @@ def _convert_error(error: Exception) -> ShlinkError:
 
 
 def decode_body(kind: type[Body]) -> Body:
-    """Return the JSON body of the request; unknown fields are ignored. Raises ShlinkError."""
+    """Decode the JSON body of the request to the type ``kind``. Unknown fields are ignored. Raises ShlinkError."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise ShlinkError(413, "invalid-data", "Invalid data", f"The body may have {MAX_BODY_BYTES:,} bytes.")
     try:
@@ -101,7 +101,7 @@ def decode_body(kind: type[Body]) -> Body:
 
 
 def find_link(code: str) -> Link:
-    """Return the active link with a code on the domain of the query string, else on the default one.
+    """Return the active link with this code. The query string may name the domain, else it is the default one.
 
     Raises ShlinkError.
     """

@@ -1,4 +1,4 @@
-"""Registration of the API of Shlink in the Flask application."""
+"""Registration of the imitated API of Shlink in the Flask application."""
 
 from shortener.api.shlink import access, links, visits
 

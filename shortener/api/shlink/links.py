@@ -1,4 +1,4 @@
-"""Short URLs of the API of Shlink: list, create, change and retire short links."""
+"""Operations of the imitated API of Shlink on short links: list, create, change and retire them."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def list_short_urls() -> Response:
 
 
 def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is_reversed: bool) -> list[LinkDetails]:
-    """Return the links of a page; a reversed list is read from its end."""
+    """Return the links on one page of a list. A reversed list is read from its end."""
     limit = max(0, min(page.size, total - page.offset))
     if not limit:
         return []
@@ -67,7 +67,7 @@ def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is
 
 @blueprint.post("/v3/short-urls")
 def create_short_url() -> Response:
-    """Create a short link, or return an existing one with this target if the request allows it."""
+    """Create a short link. If the request allows it, return an existing one with this target instead."""
     return json_response(_show(_create(decode_body(NewShortUrl))))
 
 
@@ -82,7 +82,7 @@ def shorten() -> Response:
 
 
 def _create(body: NewShortUrl) -> Link:
-    """Return the link that was created or found. Raises ShlinkError."""
+    """Create the link of a request, or find an existing one, and return it. Raises ShlinkError."""
     unsupported = [name for name in ("valid_since", "max_visits") if getattr(body, name) is not None]
     if unsupported:
         raise invalid_data(*(_camel(name) for name in unsupported))
@@ -113,9 +113,9 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the existing link with the requested code, if it has the requested target and reuse is allowed.
+    """Return the existing link with the requested code, if the request allows that and the target is the same.
 
-    Raises ShlinkError.
+    Raises ShlinkError otherwise.
     """
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
@@ -172,7 +172,7 @@ def delete_short_url(code: str) -> Response:
 
 @blueprint.get("/v3/short-urls/<code>/redirect-rules")
 def get_redirect_rules(code: str) -> Response:
-    """Return the redirect rules of a short link, of which there are none."""
+    """Return the redirect rules of a short link. There are none: the list is empty."""
     return json_response({"defaultLongUrl": find_link(code).target or "", "redirectRules": []})
 
 
@@ -182,6 +182,6 @@ def _check_domain(host: str | None) -> None:
 
 
 def _show(link: Link) -> dict[str, Any]:
-    """Return a link as the API of Shlink shows it, read from the store again."""
+    """Read a link from the store again, and return it in Shlink's form."""
     (short_url,) = short_urls([listings.link_details_by_code(store(), link.domain, link.code)])
     return short_url

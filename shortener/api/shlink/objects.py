@@ -1,4 +1,4 @@
-"""Objects and parameters of the REST API of Shlink: short URLs, visits, pages of lists, and errors."""
+"""Objects of the imitated REST API of Shlink: short URLs, visits (clicks), pages of lists, and errors."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,7 +31,10 @@ SORT_FIELDS: dict[str, tuple[LinkSort, str]] = {
 
 
 class ShlinkError(Exception):
-    """Raised to respond with an error of Shlink; ``name`` ends its ``type``, ``extra`` are further fields."""
+    """Raised to respond with an error in Shlink's form.
+
+    ``name`` is the last part of its ``type``; ``extra`` are further fields.
+    """
 
     def __init__(self, status: int, name: str, title: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -41,13 +44,13 @@ class ShlinkError(Exception):
 
 
 def invalid_data(*elements: str) -> ShlinkError:
-    """Return the error of a body or parameter with invalid elements."""
+    """Return the error that says which fields or parameters (``elements``) are invalid."""
     detail = "Provided data is not valid"
     return ShlinkError(400, "invalid-data", "Invalid data", detail, invalidElements=list(elements))
 
 
 class NewShortUrl(Struct, frozen=True, rename="camel"):
-    """The body of a request for a new short URL. Other fields, tags and the length of codes have no effect."""
+    """The body of a request for a new short link. Shlink's other fields, such as tags, are ignored."""
 
     long_url: str
     custom_slug: str | None = None
@@ -61,7 +64,7 @@ class NewShortUrl(Struct, frozen=True, rename="camel"):
 
 
 class ShortUrlChanges(Struct, frozen=True, rename="camel"):
-    """The changes of a short URL; fields that are missing are unchanged."""
+    """The body of a request to change a short link. Fields that are missing stay unchanged."""
 
     long_url: str | UnsetType = UNSET
     title: str | UnsetType | None = UNSET
@@ -77,13 +80,13 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 
 def problem_response(error: ShlinkError) -> Response:
-    """Return the response to an error."""
+    """Return the response for an error of this API."""
     body = msgspec.json.encode(error.fields)
     return Response(body, error.status, headers=error.headers, content_type=PROBLEM_MEDIA_TYPE)
 
 
 def short_urls(rows: Sequence[LinkDetails]) -> list[dict[str, Any]]:
-    """Return links as short URLs, with their visits."""
+    """Return links in Shlink's form, with the numbers of their clicks."""
     counts = visits.count_by_link(store(), [row.id for row in rows])
     return [_short_url(row, counts.get(row.id, VisitCounts())) for row in rows]
 
@@ -111,12 +114,12 @@ def _short_url(row: LinkDetails, counts: VisitCounts) -> dict[str, Any]:
 
 
 def visits_summary(human: int, automated: int) -> dict[str, int]:
-    """Return counts under the names of Shlink."""
+    """Return the numbers of human clicks and automated requests under the names that Shlink uses."""
     return {"total": human + automated, "nonBots": human, "bots": automated}
 
 
 def visit(row: Visit) -> dict[str, Any]:
-    """Return a click as a visit, without a location except the country."""
+    """Return a click in Shlink's form. The country is the only location."""
     country = row.country
     location = {
         "countryCode": country,
@@ -140,12 +143,15 @@ def visit(row: Visit) -> dict[str, Any]:
 
 
 def format_time(at: int) -> str:
-    """Return seconds of UTC epoch in ISO 8601 with an offset, as Shlink writes them."""
+    """Format seconds of the UTC epoch in ISO 8601 with an offset, as Shlink does."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def parse_time(text: str, element: str) -> int:
-    """Return a time in ISO 8601 as seconds of UTC epoch; without an offset it is UTC. Raises ShlinkError."""
+    """Return a time in ISO 8601 as seconds of the UTC epoch. Without an offset it is UTC.
+
+    ``element`` is the name of the field for the error. Raises ShlinkError.
+    """
     try:
         # A "+" that was not percent-encoded in a query string arrives as a space.
         moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
@@ -158,25 +164,25 @@ def parse_time(text: str, element: str) -> int:
 
 
 def time_parameter(name: str) -> int | None:
-    """Return a query parameter as seconds of UTC epoch, None if it is absent. Raises ShlinkError."""
+    """Return the time in a query parameter as seconds of the UTC epoch; None if it is missing. Raises ShlinkError."""
     text = request.args.get(name, "")
     return parse_time(text, name) if text else None
 
 
 class PageRequest(Struct, frozen=True):
-    """The requested page of a list; ``page`` counts from 1."""
+    """Which page of a list is requested: its number from 1, and the number of items on a page."""
 
     page: int
     size: int
 
     @property
     def offset(self) -> int:
-        """The number of items on earlier pages."""
+        """The number of items on all earlier pages."""
         return (self.page - 1) * self.size
 
 
 def requested_page(*, default: int, maximum: int) -> PageRequest:
-    """Return the page of the query string; -1 items on a page means as many as are allowed."""
+    """Return which page of a list the query string requests. ``itemsPerPage=-1`` means as many as are allowed."""
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=MAX_PAGE, default=1)
     if request.args.get("itemsPerPage") == "-1":
         return PageRequest(page, maximum)
@@ -185,7 +191,7 @@ def requested_page(*, default: int, maximum: int) -> PageRequest:
 
 
 def paginate(items: Sequence[Any], *, total: int, page: PageRequest) -> dict[str, Any]:
-    """Return one page of a list with its pagination."""
+    """Return one page of a list in Shlink's form, with ``total``, the number of items on all pages."""
     pagination = {
         "currentPage": page.page,
         "pagesCount": -(-total // page.size),
@@ -197,5 +203,5 @@ def paginate(items: Sequence[Any], *, total: int, page: PageRequest) -> dict[str
 
 
 def paginate_all(items: Sequence[Any]) -> dict[str, Any]:
-    """Return a whole list as a single page."""
+    """Return a whole list in Shlink's form, as a single page."""
     return paginate(items, total=len(items), page=PageRequest(1, max(1, len(items))))

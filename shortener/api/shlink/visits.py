@@ -1,4 +1,7 @@
-"""Visits, tags and domains of the API of Shlink: clicks, issues and domains. Unsupported operations are refused."""
+"""Operations of the imitated API of Shlink on visits (clicks), tags (issues) and domains.
+
+Operations that are not supported are refused.
+"""
 
 import msgspec
 from flask import Response, request
@@ -27,7 +30,7 @@ VERSION = "4.0.0"
 @blueprint.get("/health")
 @blueprint.get("/v3/health")
 def health() -> Response:
-    """Return that the server works, and its version, which clients read."""
+    """Return the status ``pass``, and the version of Shlink that this API imitates."""
     return json_response({"status": "pass", "version": VERSION, "links": {}})
 
 
@@ -39,7 +42,7 @@ def short_url_visits(code: str) -> Response:
 
 @blueprint.get("/v3/tags/<tag>/visits")
 def tag_visits(tag: str) -> Response:
-    """List the single clicks on the links of an issue."""
+    """List the single clicks on the links of an issue. Its slug is the tag."""
     if issues.find(store(), tag) is None:
         detail = f'Tag with name "{tag}" could not be found'
         raise ShlinkError(404, "tag-not-found", "Tag not found", detail, tag=tag)
@@ -64,7 +67,7 @@ def non_orphan_visits() -> Response:
 
 @blueprint.get("/v3/visits/orphan")
 def orphan_visits() -> Response:
-    """Return an empty list: requests for unknown codes are counted, but not stored one by one."""
+    """Return an empty list. In Shlink it has the requests for unknown codes, which are only counted here."""
     page = requested_page(default=DEFAULT_VISITS, maximum=MAX_VISITS)
     return json_response({"visits": paginate([], total=0, page=page)})
 
@@ -98,7 +101,7 @@ def list_tags() -> Response:
 
 @blueprint.get("/v3/tags/stats")
 def tags_stats() -> Response:
-    """Return the number of links and clicks of each tag; the tags are the slugs of issues."""
+    """Return the numbers of links and clicks of each issue. Its slug is the tag."""
     stats = [
         {
             "tag": row.slug,
@@ -123,13 +126,13 @@ def list_domains() -> Response:
 
 @blueprint.get("/v3/mercure-info")
 def mercure_info() -> Response:
-    """Refuse real-time updates, which do not exist; clients then poll."""
+    """Refuse real-time updates, which are not supported. Clients then poll."""
     title = "Mercure integration not configured"
     raise ShlinkError(501, "mercure-not-configured", title, "This server has no updates in real time.")
 
 
 @blueprint.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def not_implemented(_rest: str) -> Response:
-    """Refuse all other operations."""
+    """Refuse all operations that are not supported."""
     detail = f"{request.method} {request.path} is not part of what this server supports of the API of Shlink."
     raise ShlinkError(501, "not-implemented", "Not implemented", detail)

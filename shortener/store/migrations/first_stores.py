@@ -1,4 +1,4 @@
-"""Completion of stores that were written while the first migration was still being changed."""
+"""Completion of stores that were created while the first migration was still being developed."""
 
 import re
 
@@ -20,10 +20,10 @@ from hourly group by 1, 2, 3;
 
 
 def complete_first_tables(db: Database) -> None:
-    """Create the tables and indexes of the first migration that a store of the first days does not have.
+    """Create the tables and indexes of the first migration that a very early store lacks.
 
-    It is called before the fifth migration, which is the first that needs them. The sums by hour of such a store are
-    complete. The later migrations compute all other sums from them and from the clicks.
+    It is called before the fifth migration, the first one that needs them. The sums by hour of such a store are
+    complete; later migrations compute all other sums from them and from the clicks.
     """
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):

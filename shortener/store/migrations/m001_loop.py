@@ -1,4 +1,4 @@
-"""The first schema: issues, links, clicks, rollups and positions in the click log."""
+"""The first schema: issues, links, clicks, sums of clicks, and read positions in the click log."""
 
 from sqlite_utils import Database
 
@@ -270,5 +270,5 @@ end;
 
 
 def m001_loop(db: Database) -> None:
-    """Create the tables of issues, links, clicks, rollups and click-log positions."""
+    """Create the tables of issues, links, clicks, sums of clicks, and read positions in the click log."""
     run_script(db, SCRIPT)

@@ -1,4 +1,4 @@
-"""Signals of other platforms, and editors' decisions about a month's picks."""
+"""Counts of articles from other platforms, and editors' decisions about a month's picks (recommended articles)."""
 
 from sqlite_utils import Database
 
@@ -27,5 +27,5 @@ create table decisions (
 
 
 def m002_picks(db: Database) -> None:
-    """Create the tables of signals (views, reads, fans) and decisions."""
+    """Create the tables ``signals`` (views, reads and fans of articles) and ``decisions``."""
     run_script(db, SCRIPT)

@@ -1,4 +1,4 @@
-"""The short links that a draft of picks gives to its articles."""
+"""The short links of the articles in a draft of picks (recommended articles of a month)."""
 
 from sqlite_utils import Database
 
@@ -15,5 +15,5 @@ create table drafts (
 
 
 def m003_drafts(db: Database) -> None:
-    """Create the table that maps (month, article URL) to a short link."""
+    """Create the table that has a short link for each month and article URL."""
     run_script(db, SCRIPT)

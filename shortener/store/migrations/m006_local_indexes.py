@@ -1,4 +1,4 @@
-"""Indexes that begin with the day or hour, so that adding new clicks changes few pages of an index."""
+"""Indexes that begin with the day or hour, so that new clicks change few pages of each index."""
 
 from sqlite_utils import Database
 
@@ -15,8 +15,9 @@ create index clicks_by_copy on clicks (ts / 3600000, copy, ts) where copy is not
 
 
 def m006_local_indexes(db: Database) -> None:
-    """Index clicks by day or hour first.
+    """Let three indexes of clicks begin with the day or hour instead of a hash (of visitor, address or recipient
+    token).
 
-    Visitor and address hashes are spread evenly: an index by the hash alone would touch all its pages for every batch.
+    Hashes are spread evenly, so every batch of new clicks would change all pages of an index that begins with one.
     """
     run_script(db, SCRIPT)

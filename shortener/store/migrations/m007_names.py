@@ -1,4 +1,4 @@
-"""Standard names for tables and columns."""
+"""New names for tables and columns."""
 
 from sqlite_utils import Database
 
@@ -44,5 +44,5 @@ update edits set field = 'honeypot' where field = 'trap';
 
 
 def m007_names(db: Database) -> None:
-    """Rename tables and columns; the only data that changes are keys of ``meta`` and the value of ``edits.field``."""
+    """Rename tables and columns. The only data that changes is keys of ``meta`` and the values of ``edits.field``."""
     run_script(db, SCRIPT)

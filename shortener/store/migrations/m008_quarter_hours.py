@@ -1,4 +1,4 @@
-"""Sums by quarter-hour instead of by hour."""
+"""Sums of clicks by quarter-hour instead of by hour."""
 
 from sqlite_utils import Database
 
@@ -147,9 +147,10 @@ alter table misses rename column day to quarter_hour;
 
 
 def m008_quarter_hours(db: Database) -> None:
-    """Sum the stored clicks by quarter-hour; the sums of hours whose clicks are purged stay at the hour's beginning.
+    """Sum the stored clicks by quarter-hour. Hours whose clicks were deleted keep one sum, at their beginning.
 
-    How many of the purged human clicks carried a visitor is unknown. It counts as all of them for an issue (or a link
-    without one) with at least one first visit for every two human clicks, else as the first visits.
+    How many of the deleted human clicks had a visitor hash is unknown. If an issue (or a link without one) has at least
+    one visitor for every two human clicks, all of them are assumed to have a hash; otherwise as many as there are
+    visitors.
     """
     run_script(db, SCRIPT)

@@ -1,4 +1,4 @@
-"""Sums of each link by hour, which the timeline of a link reads."""
+"""Sums of the clicks of each link by hour, for the timeline of a link."""
 
 from sqlite_utils import Database
 
@@ -30,5 +30,5 @@ from clicks_by_link group by link_id, hour;
 
 
 def m014_link_hours(db: Database) -> None:
-    """Create the table and sum the quarter-hours of each link into it."""
+    """Create the table of each link's clicks by hour, and fill it with the sums of the link's quarter-hours."""
     run_script(db, SCRIPT)

@@ -13,5 +13,5 @@ create table settings (
 
 
 def m015_settings(db: Database) -> None:
-    """Create the table of settings, as texts by key."""
+    """Create the table of settings, which has a text for each key."""
     run_script(db, SCRIPT)

@@ -1,4 +1,4 @@
-"""The last use of the pages by a user, which stays when sessions end."""
+"""When each user last used the pages. The time stays when sessions end."""
 
 from sqlite_utils import Database
 
@@ -12,5 +12,5 @@ update users set seen_at = (select max(seen_at) from sessions where user_id = us
 
 
 def m016_users_seen(db: Database) -> None:
-    """Add the time at which a user was seen last; of stored users, that of their open sessions."""
+    """Add the time at which a user last used the pages. For users with open sessions, it is taken from them."""
     run_script(db, SCRIPT)

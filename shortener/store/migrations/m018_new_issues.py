@@ -1,4 +1,4 @@
-"""Tables of the texts that editors uploaded for a new issue, and of the results of link checks."""
+"""Tables of the texts that editors upload for a new issue, and of the results of link checks."""
 
 from sqlite_utils import Database
 
@@ -31,5 +31,5 @@ create table link_checks (
 
 
 def m018_new_issues(db: Database) -> None:
-    """Create the tables ``uploads`` and ``link_checks``. Their times are seconds of UTC epoch, their blobs JSON."""
+    """Create the tables ``uploads`` and ``link_checks``. Their times are seconds of the UTC epoch, their blobs JSON."""
     run_script(db, SCRIPT)

@@ -1,4 +1,4 @@
-"""What editors change in a month's draft of picks, and decisions without a reason."""
+"""Tables of what editors change in a month's draft of picks (recommended articles), and decisions without a reason."""
 
 from sqlite_utils import Database
 
@@ -43,5 +43,8 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables of a month's picks: number, texts and order, and own templates; allow an empty reason."""
+    """Create the tables for numbers, texts and order of a month's recommended articles, and for own templates.
+
+    The reason of a decision may be empty from now on.
+    """
     run_script(db, SCRIPT)

@@ -1,4 +1,4 @@
-"""Run the SQL script of a migration inside the open transaction."""
+"""Execution of the SQL script of a migration inside the open transaction."""
 
 import sqlite3
 from collections.abc import Iterator

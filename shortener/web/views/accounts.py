@@ -76,9 +76,9 @@ def _refuse_sign_in(field: str, message: str, status: int) -> tuple[str, int]:
 
 @blueprint.post("/sign-in")
 def try_sign_in() -> ResponseReturnValue:
-    """Check name and password and start a session.
+    """Check name and password, and start a session.
 
-    A wrong name and a wrong password give equal text, status and response time, so that the response does not reveal
+    Whether the name or the password is wrong, text, status and response time are equal, so that nobody can find out
     which names exist.
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
@@ -112,7 +112,7 @@ def try_sign_in() -> ResponseReturnValue:
 
 
 def _log_in(user: User, next_url: str) -> Response:
-    """End the browser's session, start one for ``user``, and return a redirect to ``next_url``."""
+    """End the session of this browser, start one for ``user``, and return a redirect to ``next_url``."""
     _end_session()
     response = redirect(next_url, 303)
     response.set_cookie(
@@ -172,7 +172,7 @@ def _accept_invitation(token: str, invited: User | None) -> User:
 
 
 def _new_password() -> str:
-    """Return the new password of a form. Raises FieldError if it is too short or the repeated password differs."""
+    """Return the new password in a form. Raises FieldError if it is too short or the repeated password differs."""
     password = request.form.get("password", "")
     with errors_at("password"):
         accounts.check_password(password)
@@ -189,7 +189,7 @@ def account() -> str:
 
 
 def render_account(*, new_token: str = "", new_token_name: str = "") -> str:
-    """Return the page of the user's own account, with the text of a new token if there is one."""
+    """Return the page of the user's own account. If a token was just created, its text is shown."""
     user = current_user()
     return render_template(
         "account.html",
@@ -233,7 +233,7 @@ def change_password() -> ResponseReturnValue:
 @role_required("viewer")
 @form_view("language", "language", page=render_account)
 def set_language() -> Response:
-    """Change the language in which the user sees the pages; an empty one is that of the browser."""
+    """Change the language in which the user sees the pages; an empty value means that of the browser."""
     language = request.form.get("language", "")
     if language and language not in editor_languages():
         raise FieldError(Message("this language is unknown; choose one"), field="language")
@@ -339,9 +339,9 @@ def remove_user() -> Response:
 
 
 def _read_other_user(refusal: Message) -> str:
-    """Return the user name in the form. Raises InputError with the message ``refusal`` for one's own name.
+    """Return the user name in the form. If it is the user's own, raise InputError with the message ``refusal``.
 
-    A user who could change the own role or remove the own account could lock everyone out.
+    Users who could change their own role or remove their own account could lock everyone out.
     """
     name = read_text(request.form, "name")
     if name == current_user().name:
@@ -350,7 +350,7 @@ def _read_other_user(refusal: Message) -> str:
 
 
 def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record the changes of a user in the block, so that they can be undone."""
+    """Record changes of a user during the ``with`` block, so that they can be undone."""
     return history.recorded(
         store(),
         lambda: history.user_account(store(), name),

@@ -1,4 +1,4 @@
-"""Views of the articles by how readers liked them, and of editors' decisions about them."""
+"""Views of the page Articles, which shows how readers liked them, and of editors' decisions about articles."""
 
 from math import ceil
 
@@ -54,7 +54,8 @@ MAX_NAME_LENGTH = 80
 
 
 class _Listing(Struct, frozen=True):
-    """What the page shows: a ranking, or the reason why there is none; both are missing while it is computed.
+    """What the page Articles shows: a ranking, or ``message``, why there is none. Both are missing while it is
+    computed.
 
     ``key`` identifies the requested ranking. Without a period it is that of the latest month that has a ranking.
     """
@@ -105,7 +106,7 @@ def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) ->
 
 
 def _render_articles() -> str:
-    """Return the page for a refused decision. Its form needs the ranking, so that the page waits for it."""
+    """Return the page Articles after a decision was refused. It waits for the ranking, in which the form is."""
     return _render_listing(_find_listing(wait=True))
 
 
@@ -168,7 +169,9 @@ def articles_csv() -> Response:
 
 
 def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
-    """Return the requested ranking. Raises InputError for an invalid period, NotFound without articles."""
+    """Return the filters of the request and the ranking. Raises InputError for an invalid period, NotFound without
+    articles.
+    """
     article_list.read_filters()
     listing = _find_listing(wait=True)
     if listing.ranking is None or not listing.ranking.articles:
@@ -179,7 +182,7 @@ def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
 @blueprint.get("/articles/article")
 @role_required("viewer")
 def show_article() -> str:
-    """Show one article across issues: appearances, figures, signals, links, and decisions with their history."""
+    """Show one article across issues: appearances, figures, counts from other platforms, links, and decisions."""
     article = load_article(request.args.get("url", ""), wait=False)
     months = dict.fromkeys(
         article_list.month_of(int(row.sent_at.timestamp())) for row in article.appearances if row.sent_at
@@ -208,7 +211,7 @@ def article_csv() -> Response:
 @role_required("editor")
 @form_view("decision", "reason", page=_render_articles)
 def decide() -> BaseResponse:
-    """Store an editor's decision about an article: pin, choose or exclude. It can also remove one."""
+    """Store an editor's decision about an article (pin, choose or exclude), or remove it."""
     month, url = read_text(request.form, "month", max_length=7), read_text(request.form, "url", max_length=10_000)
     action, reason = request.form.get("action", ""), read_text(request.form, "reason", max_length=1_000)
     name = short_title(url)
@@ -253,13 +256,13 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 
 def short_title(url: str) -> str:
-    """Return the title of an article for messages, or its address; a long one is cut."""
+    """Return the title of an article for a message, or its URL. A long one is cut."""
     details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"
 
 
 def anchor_of_form() -> str:
-    """Return the place on the page from which a form was sent, such as ``#article-3``; '' if the form names none."""
+    """Return the anchor on the page of the form that was sent, such as ``#article-3``; '' if the form names none."""
     anchor = request.form.get("anchor", "")
     return f"#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else ""

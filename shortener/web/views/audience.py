@@ -1,4 +1,4 @@
-"""View of an issue's audience: with what, from where and in which language its readers clicked."""
+"""View of an issue's audience: the devices, countries and languages of the readers who clicked, and so on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
@@ -23,7 +23,10 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 
 
 class Bar(Struct, frozen=True):
-    """A row of a bar list; ``url`` is the page filtered by its value, '' if it is no filter."""
+    """A row of a bar list: a value, such as a country, with its clicks. ``url`` is the page filtered by it.
+
+    ``url`` is '' if the page cannot be filtered by the value. ``share`` is from 0 to 1.
+    """
 
     name: str
     clicks: int
@@ -34,7 +37,7 @@ class Bar(Struct, frozen=True):
 
 
 class Panel(Struct, frozen=True):
-    """The bar list of a property."""
+    """The bar list of a property, such as country."""
 
     dimension: str
     title: str
@@ -42,7 +45,7 @@ class Panel(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True):
-    """The value by which the page is filtered."""
+    """The property and value by which the page is filtered, with their names in the language of the page."""
 
     dimension: str
     value: str
@@ -51,9 +54,10 @@ class Filter(Struct, frozen=True):
 
 
 class ArticleShare(Struct, frozen=True):
-    """The clicks with the chosen value on an article, or on all links that are not articles.
+    """The clicks with the chosen value (such as a country) on an article, or on all links that are not articles.
 
-    ``share`` is that of all clicks with the value, ``usual`` the article's share of all clicks of the issue.
+    ``share`` is their share of all clicks with that value, ``usual`` the article's share of all clicks of the issue;
+    both are from 0 to 1.
     """
 
     position: int | None
@@ -67,7 +71,7 @@ class ArticleShare(Struct, frozen=True):
 @blueprint.get("/<slug>/audience")
 @role_required("viewer")
 def show_audience(slug: str) -> str:
-    """Show the clicks of an issue by property, and with a filter such as ?device=phone those on each article."""
+    """Show the clicks of an issue by property; with a filter such as ?device=phone, show them for each article too."""
     report = load_report(slug)
     issue_id = issues.get(store(), slug).id
     audience = build_audience(store(), issue_id, human=report.totals.clicks.human)
@@ -103,7 +107,7 @@ def _read_filter(audience: Mapping[str, Sequence[AudiencePart]]) -> Filter | Non
 
 
 def _panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
-    """Return the panels of an issue, whose rows filter the page."""
+    """Return the bar lists of an issue. Their rows are links that filter the page."""
 
     def address(dimension: str, value: str) -> str:
         # Choosing the chosen value again removes the filter.
@@ -120,9 +124,10 @@ def build_panels(
     address: Callable[[str, str], str] | None = None,
     chosen: Filter | None = None,
 ) -> list[Panel]:
-    """Return the panels of the properties of which a value is known: without an IP database there is no country.
+    """Return the bar lists of all properties with a known value. Without an IP database, for example, there is no
+    country.
 
-    ``address`` returns the address of a known value of a property; without it the rows are not links.
+    ``address`` returns the URL of the page filtered by a property and value; without it the rows are not links.
     """
     titles = _titles()
     return [
@@ -147,7 +152,7 @@ def build_panels(
 
 
 def value_name(dimension: str, value: str) -> str:
-    """Return the name of a value in the language of the page; a value without a name as it is."""
+    """Return the name of a value in the language of the page. A value without such a name is returned as it is."""
     if not value:
         return _("unknown")
     if dimension == "device":
@@ -165,7 +170,7 @@ def value_name(dimension: str, value: str) -> str:
 
 
 def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[ArticleShare]:
-    """Return the articles by clicks with the chosen value, then all other links together."""
+    """Return the articles by clicks with the chosen value, and then all other links together."""
     clicks = {
         build_short_url(row.domain, row.code, domains=config().domains): row.clicks
         for row in clicks_with_value(store(), issue_id, chosen.dimension, chosen.value)

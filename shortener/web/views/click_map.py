@@ -22,7 +22,7 @@ blueprint = Blueprint("click_map", __name__, url_prefix="/-/issues")
 @blueprint.get("/<slug>/map")
 @role_required("viewer")
 def show_map(slug: str) -> str:
-    """Show the click map of an issue, and a table of its articles and placements with their clicks."""
+    """Show the click map of an issue, and a table of its articles and the links to them with their clicks."""
     report, measure = load_report(slug), _measure()
     results = _results(report)
     rows = clickmap.map_rows(report, results=results or {}, domains=config().domains)
@@ -41,19 +41,22 @@ def show_map(slug: str) -> str:
 
 
 def _measure() -> clickmap.Measure:
-    """Return what the badges are to show, by the query string."""
+    """Return what the badges show, as the query string says: the share of clicks, or the result of the article."""
     return "typical" if request.args.get("by") == "typical" else "share"
 
 
 def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
-    """Return what is known of the articles beside the typical one; nothing without clicks, None while computed."""
+    """Return the entries of the issue's articles in the ranking, by URL.
+
+    It is empty for an issue without clicks, and None while they are computed.
+    """
     return article_results(report.slug) if report.totals.clicks.human else {}
 
 
 @blueprint.get("/<slug>/map.json")
 @role_required("viewer")
 def map_json(slug: str) -> Response:
-    """Return the clicks of each placement as JSON, grouped by article; links without an article follow."""
+    """Return the clicks on each occurrence of a link as JSON, grouped by article; other links follow."""
     report = load_report(slug)
     return json_response(
         {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
@@ -63,7 +66,7 @@ def map_json(slug: str) -> Response:
 @blueprint.get("/<slug>/map/issue")
 @role_required("viewer")
 def map_issue(slug: str) -> Response:
-    """Return the issue in its sender's design with a badge at each link, for the frame in the page of the click map."""
+    """Return the issue in its sender's design with badges at its links, for the frame on the page of the click map."""
     issue, report, measure = issues.get(store(), slug), load_report(slug), _measure()
     source = issues.get_documents(store(), issue.id)[1]
     badges = clickmap.badges(
@@ -79,7 +82,7 @@ def map_issue(slug: str) -> Response:
 def document_response(
     document: issue_document.IssueDocument, find_badge: issue_document.FindBadge, *, title: str
 ) -> Response:
-    """Return an issue's document with its badges as a response that a sandboxed frame of our pages may show."""
+    """Return an issue's document with its badges, as a response that only a sandboxed frame of our pages may show."""
     html = document.render(find_badge, stylesheet_url=url_for("static", filename="issue_document.css"), title=title)
     headers = {"Content-Security-Policy": issue_document.CONTENT_SECURITY_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(html, mimetype="text/html", headers=headers)
@@ -88,7 +91,9 @@ def document_response(
 @blueprint.get("/<slug>/placements.csv")
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
-    """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
+    """Return the clicks on each occurrence of a link as CSV, one row each. Those of articles come first, then the
+    others.
+    """
     report = load_report(slug)
     rows = [
         (

@@ -1,4 +1,4 @@
-"""Views of the last step of a new issue: its document to copy, the link check, and marking it as sent."""
+"""Views of the last step of a new issue: its document to copy, the link check, and marking the issue as sent."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -46,7 +46,7 @@ def _render_ready(slug: str) -> str:
 @role_required("editor")
 @form_view("sent", "sent_at", page=_render_ready)
 def mark_sent(slug: str) -> BaseResponse:
-    """Mark an issue as sent, now or at a given time, with its number of recipients."""
+    """Mark an issue as sent, now or at a given time, and store its number of recipients."""
     sent_at: int | None = now()
     if request.form.get("when") == "date":
         sent_at = read_local_time(request.form, "sent_at", zone=config().zone)
@@ -60,7 +60,7 @@ def mark_sent(slug: str) -> BaseResponse:
 @blueprint.post("/link-check")
 @role_required("editor")
 def check_targets(slug: str) -> BaseResponse:
-    """Start to request each target of an issue once. The pages show the progress and the results."""
+    """Start a link check, which requests each target of an issue once. The pages show progress and results."""
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     targets = sorted({link.target for link in contents.links if link.target})
     endpoint = PAGES.get(request.form.get("page", ""), PAGES["setup"])

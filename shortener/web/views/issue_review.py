@@ -1,4 +1,6 @@
-"""Views of the second step of a new issue: the review of its articles and links, beside the rendered text."""
+"""Views of the second step of a new issue: reviewing the articles and links that were found, beside the
+rendered text.
+"""
 
 from typing import cast, get_args
 
@@ -74,7 +76,7 @@ def show_review(upload_id: int) -> ResponseReturnValue:
 @role_required("editor")
 @form_view("review", "selected", page=_render_review)
 def save_review(upload_id: int) -> BaseResponse:
-    """Save the corrections; if the pressed button is ``create``, create the issue too."""
+    """Save the corrections of a review. If the button ``create`` was pressed, create the issue too."""
     upload = uploads.get(store(), upload_id)
     if (created := created_issue_page(upload)) is not None:
         return created
@@ -96,7 +98,7 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _check(upload: Upload) -> None:
-    """Raise the error of an upload that cannot be reviewed with its choices, at the field of the wrong choice."""
+    """Raise the error that prevents the review of an upload, at the form field whose value causes it."""
     try:
         service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:
@@ -105,7 +107,7 @@ def _check(upload: Upload) -> None:
 
 
 def _read_choices(review: Review) -> Choices:
-    """Return the choices with the form's title, slug and targets. Raises FieldError."""
+    """Return what the editor has chosen so far, with the title, slug and targets of the form. Raises FieldError."""
     choices = review.choices
     title = read_text(request.form, "title", max_length=500)
     slug = read_text(request.form, "slug", max_length=100)
@@ -123,7 +125,7 @@ def _read_choices(review: Review) -> Choices:
 
 
 def _create(upload_id: int) -> BaseResponse:
-    """Create the issue, and redirect to the last step. Raises FieldError, InputError."""
+    """Create the issue of an upload, and redirect to the last step. Raises FieldError, InputError."""
     result = service.create_issue(store(), uploads.get(store(), upload_id), config=config(), now=now())
     clear_cache()
     links = ngettext("{count} new short link", "{count} new short links", result.new_links)
@@ -140,7 +142,7 @@ def _create(upload_id: int) -> BaseResponse:
 @blueprint.get("/preview")
 @role_required("editor")
 def show_preview(upload_id: int) -> Response:
-    """Return the rendered text with the number of each article at its links, for the frame of the review."""
+    """Return the rendered text with the number of each article at its links, for the frame on the review page."""
     review = _load(upload_id)
     plan = review.plan
     badges: dict[clickmap.LinkKey, Badge] = {}

@@ -1,4 +1,4 @@
-"""Views of the list of links: search, filters, order, files, and the retiring of several links at once."""
+"""Views of the list of links: search, filters, order, CSV and JSON, and retiring several links at once."""
 
 from datetime import datetime
 from typing import get_args
@@ -57,7 +57,7 @@ _LINK_COLUMNS = (
 
 
 class LinkListPage(Struct, frozen=True):
-    """One page of the list of links. ``page`` counts from 1 to ``pages``; ``total`` counts all matching links."""
+    """One page of the list of links. ``page`` is from 1 to ``pages``; ``total`` is the number of all matching links."""
 
     total: int
     page: int
@@ -66,7 +66,7 @@ class LinkListPage(Struct, frozen=True):
 
 
 class LinkRow(Struct, frozen=True):
-    """A link in the list on the page, with the hour of its last human click."""
+    """A link in the list. ``last_click`` is the beginning of the hour of its last human click, None without one."""
 
     link: LinkRecord
     last_click: datetime | None
@@ -109,7 +109,7 @@ def list_links() -> ResponseReturnValue:
 
 
 def _query_string() -> str:
-    """Return the query string of the page for the files of the same links, with the question mark."""
+    """Return the query string with which the CSV and JSON files have the links of this page, with the question mark."""
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
 
@@ -139,7 +139,10 @@ def list_links_csv() -> Response:
 
 
 def _read_order(text: str | None) -> TableOrder:
-    """Return the order that ``?sort=title`` or ``?sort=-visitors`` names. Raises FieldError for an unknown column."""
+    """Return the order in the parameter ``sort``, such as ``title`` or ``-visitors``.
+
+    Raises FieldError for an unknown column.
+    """
     text = _FORMER_ORDERS.get(text or DEFAULT_ORDER, text or DEFAULT_ORDER)
     if text.removeprefix("-") not in _SORTS:
         raise FieldError(Message("this order is unknown; choose one"), field="sort")
@@ -163,12 +166,12 @@ def _read_filter(order: TableOrder) -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text of the query string."""
+    """Return the search text in the query string."""
     return search_text(request.args.get("q", ""), config=config())
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return a page of the list, and its links as they are stored."""
+    """Return a page of the list for the template, and its links as they are stored. ``limit`` is the number of rows."""
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
@@ -183,7 +186,10 @@ def _to_list_item(row: LinkDetails) -> LinkRecord:
 
 
 def _selected_links() -> list[Link]:
-    """Return the links whose rows are checked, as ``link=host/code``. Raises NotFound, InputError for too many."""
+    """Return the links whose rows were selected: the fields ``link`` with values ``host/code``.
+
+    Raises NotFound, and InputError for too many.
+    """
     selected = list(dict.fromkeys(request.values.getlist("link")))
     if len(selected) > MAX_SELECTED_LINKS:
         raise InputError(Message("more than {limit} links were selected; select fewer", limit=MAX_SELECTED_LINKS))

@@ -110,7 +110,7 @@ def _link_report(host: str, code: str) -> LinkReport:
 
 
 def get_link(host: str, code: str) -> Link:
-    """Return the link with this host and code, however they are spelled. Raises NotFound."""
+    """Return the link with this host and code in any spelling. Raises NotFound."""
     return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
@@ -140,7 +140,7 @@ def breakdown_csv(host: str, code: str) -> Response:
 @role_required("editor")
 @form_view("target", "target", page=_render_link)
 def set_target(host: str, code: str) -> BaseResponse:
-    """Change the target of a link, from the next click on. Refuse if another editor changed it meanwhile."""
+    """Change the target of a link from the next click on; it is refused if another editor changed it meanwhile."""
     target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
     with store().transaction():
         link = get_link(host, code)
@@ -167,7 +167,7 @@ def set_title(host: str, code: str) -> BaseResponse:
 @role_required("editor")
 @form_view("expiry", "expires_at", page=_render_link)
 def set_expiry(host: str, code: str) -> BaseResponse:
-    """Change the time from which a link no longer leads anywhere, or remove it."""
+    """Set or remove the time at which a link expires."""
     expires_at = read_local_time(request.form, "expires_at", zone=config().zone)
     if expires_at is not None and expires_at <= now():
         raise FieldError(Message("this time is over; choose a later one, or retire the link"), field="expires_at")
@@ -180,7 +180,7 @@ def set_expiry(host: str, code: str) -> BaseResponse:
 @role_required("editor")
 @form_view("forward", "forward", page=_render_link)
 def set_forward(host: str, code: str) -> BaseResponse:
-    """Change how the query string of a click is forwarded to the target."""
+    """Change how the query string of a click is added to the target of a link."""
     mode = request.form.get("forward", "")
     if mode not in forward_modes():
         raise InputError(Message("choose what happens to the query string of a click"))
@@ -193,7 +193,7 @@ def set_forward(host: str, code: str) -> BaseResponse:
 @role_required("editor")
 @form_view("status", "status", page=_render_link)
 def set_status(host: str, code: str) -> BaseResponse:
-    """Retire a link, or restore a retired one. Retiring a link of a sent issue has to be confirmed."""
+    """Retire a link, or restore a retired one. Retiring a link of a sent issue must be confirmed."""
     status = request.form.get("status", "")
     if status not in {"active", "retired"}:
         raise InputError(Message("choose what to do with the link"))
@@ -225,7 +225,7 @@ def confirm_retirement(host: str, code: str) -> str:
 
 
 def _sent_issues(report: LinkReport) -> list[Issue]:
-    """Return the sent issues that contain a link."""
+    """Return the sent issues in which a link occurs."""
     slugs = dict.fromkeys([report.issue, *(placement.issue for placement in report.placements)])
     found = [issues.find(store(), slug) for slug in slugs if slug]
     return [issue for issue in found if issue is not None and issue.sent_at is not None and issue.sent_at <= now()]
@@ -244,7 +244,10 @@ def revert(host: str, code: str) -> BaseResponse:
 
 
 def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:
-    """Return a notice with a button that reverts this request's edit of a link's field, if it changed the field."""
+    """Return a notice about an edit of a link's field, with a button that reverts it.
+
+    If the request did not change the field, the button is left out.
+    """
     last = edit.last_edits(store(), get_link(host, code)).get(field)
     if last is None or last["at"] != now():
         return Notice(text)

@@ -1,4 +1,4 @@
-"""Redirects from former addresses of pages to the present ones, with their query."""
+"""Redirects from former URLs of pages to the present ones. The query string is kept."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ blueprint = Blueprint("moved", __name__)
 
 @role_required("viewer")
 def redirect_moved(**values: Any) -> BaseResponse:
-    """Redirect to the present address of a page."""
+    """Redirect to the present URL of a page."""
     query = request.query_string.decode("latin-1")
     present = url_for(MOVED[request.url_rule.rule if request.url_rule else ""], **values)
     return redirect(f"{present}?{query}" if query else present, 301)

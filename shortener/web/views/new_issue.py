@@ -1,4 +1,4 @@
-"""Views of the first step of a new issue, its text, and of the texts whose review is not finished."""
+"""Views of the first step of a new issue, uploading its text, and of texts whose review is not finished."""
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -67,7 +67,7 @@ def add_text() -> BaseResponse:
 @blueprint.get(f"{UPLOAD_PATH}/text")
 @role_required("editor")
 def show_text(upload_id: int) -> ResponseReturnValue:
-    """Show the text of a new issue, to replace it."""
+    """Show the uploaded text of a new issue, so that it can be replaced."""
     upload = uploads.get(store(), upload_id)
     return created_issue_page(upload) or _render_text(upload_id)
 
@@ -76,7 +76,7 @@ def show_text(upload_id: int) -> ResponseReturnValue:
 @role_required("editor")
 @form_view("issue", "source", page=_render_text)
 def replace_text(upload_id: int) -> BaseResponse:
-    """Replace the text of a new issue, and keep what was corrected in its review."""
+    """Replace the uploaded text of a new issue. Corrections made in its review are kept."""
     upload = uploads.get(store(), upload_id)
     if (created := created_issue_page(upload)) is not None:
         return created
@@ -89,14 +89,14 @@ def replace_text(upload_id: int) -> BaseResponse:
 @blueprint.post(f"{UPLOAD_PATH}/discard")
 @role_required("editor")
 def discard(upload_id: int) -> BaseResponse:
-    """Delete a text whose review is not finished."""
+    """Delete an uploaded text whose review is not finished."""
     with store().transaction():
         uploads.delete(store(), upload_id)
     return redirect_with_notice(_("The text was discarded."), "new_issue.new_issue")
 
 
 def created_issue_page(upload: Upload) -> BaseResponse | None:
-    """Return a redirect to the issue that was created from an upload; None if there is none."""
+    """Return a redirect to the issue that was created from an uploaded text; None if none was created yet."""
     if upload.issue_slug is None:
         return None
     return redirect(url_for("issue_ready.show_ready", slug=upload.issue_slug), 303)

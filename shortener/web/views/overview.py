@@ -1,4 +1,4 @@
-"""View of the overview: how the last issue did, the latest issues, what is left to do, and the best articles."""
+"""View of the overview: how the last issue did, the latest issues, open tasks, and the best articles."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ DAYS_OF_A_MONTH = 30.44
 
 
 class FirstSteps(Struct, frozen=True):
-    """The first-run checklist: the results of the domain checks (None: not known yet), and what exists."""
+    """The checklist for a new installation: the results of the domain checks (None: not known yet), and what exists."""
 
     domains: tuple[DomainStatus, ...] | None
     has_issue: bool
@@ -37,7 +37,7 @@ class FirstSteps(Struct, frozen=True):
 
 
 class OverviewFile(Struct, frozen=True):
-    """Content of ``/-/overview.json``; ``best_articles`` is None while the ranking is computed for the first time."""
+    """Content of ``/-/overview.json``. ``best_articles`` is None while the ranking is computed for the first time."""
 
     overview: Overview
     months: int
@@ -88,7 +88,7 @@ def _months() -> int:
 
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
-    """Return the first articles of the ranking that were shown in the period; None while it is computed."""
+    """Return the first articles in the ranking of the last ``months`` months; None while it is computed."""
     ranking = ranking_if_ready()
     if ranking is None:
         return None
@@ -98,9 +98,10 @@ def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[R
 
 
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
-    """Return the first-run checklist until an issue was sent, and for admins while a domain does not answer.
+    """Return the checklist for a new installation; None once an issue was sent.
 
-    A domain with a private address counts as working, because some installations are for one network.
+    For admins it is also shown while a domain does not answer. A domain with a private address counts as working,
+    because some installations serve only one network.
     """
     has_sent_issue = any(issue.status == "sent" for issue in issues)
     if has_sent_issue and current_user().role != "admin":

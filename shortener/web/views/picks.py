@@ -1,4 +1,4 @@
-"""Views of the picks for the next issue: their texts, order, number and template, and a preview of their section."""
+"""Views of the picks (recommended articles) for the next issue: texts, order, numbers, template, and a preview."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -48,7 +48,7 @@ MAX_TOP_CHOICES = 30
 
 
 class _Section(Struct, frozen=True):
-    """The section as text, or the reason why its template cannot be used."""
+    """The rendered section of the recommended articles, or the reason why the template cannot be used."""
 
     text: str
     error: str = ""
@@ -57,7 +57,7 @@ class _Section(Struct, frozen=True):
 @blueprint.get("/picks")
 @role_required("viewer")
 def show_picks() -> ResponseReturnValue:
-    """Show the picks of a month with a preview of their section."""
+    """Show the picks (recommended articles) of a month, with a preview of their section."""
     month, draft, message = find_draft(draft_if_ready)
     if draft is not None:
         return _render_draft(draft)
@@ -67,7 +67,7 @@ def show_picks() -> ResponseReturnValue:
 
 
 def _render_page() -> str:
-    """Return the page for a refused form."""
+    """Return the page of the recommended articles after a form on it was refused."""
     return _render_draft(require_draft())
 
 
@@ -105,19 +105,22 @@ def _requested_form() -> Form:
 
 
 def _top_choices(draft: Draft) -> list[int]:
-    """Return the numbers of top picks that can be chosen."""
+    """Return the numbers of top articles among which editors can choose."""
     chosen = len(draft.picks.featured)
     return sorted({*range(1, min(MAX_TOP_CHOICES, len(draft.ranking.articles)) + 1), chosen} - {0})
 
 
 def _candidates(draft: Draft) -> list[RankedArticle]:
-    """Return the best articles that are neither picked nor excluded."""
+    """Return the best articles of the ranking that are neither among the recommended articles nor excluded."""
     decided = {*picked_urls(draft.picks), *(decision.url for decision in draft.picks.excluded)}
     return [article for article in draft.ranking.articles if article.url not in decided][:MAX_CANDIDATES]
 
 
 def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
-    """Return the section. An own template needs a process of its own, so that its result is cached."""
+    """Return the rendered section of the recommended articles.
+
+    With an own template the result is cached, because a process has to be started for it.
+    """
     own = draft.own_templates.get(section_format)
     if own is None:
         return _Section(draft_picks.render_section(draft, section_format))
@@ -135,7 +138,7 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
 @blueprint.get("/picks/preview")
 @role_required("viewer")
 def preview_picks() -> Response:
-    """Return the section as HTML for the frame of the page. Its links lead nowhere, and its images are placeholders."""
+    """Return the section as HTML for the frame on the page. Its links lead nowhere, and its images are placeholders."""
     draft = draft_picks.with_placeholder_links(
         require_draft(), "#", image=url_for("static", filename="picture.svg"), replace=True
     )
@@ -147,7 +150,7 @@ def preview_picks() -> Response:
 @blueprint.get("/picks.json")
 @role_required("viewer")
 def picks_json() -> Response:
-    """Return the draft of the picks as JSON, as ``picks --format json`` prints it."""
+    """Return the draft of the recommended articles as JSON, as ``picks --format json`` prints it."""
     return json_response(draft_picks.report_draft(require_draft()))
 
 
@@ -155,7 +158,7 @@ def picks_json() -> Response:
 @role_required("editor")
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
-    """Create a short link for every article of the draft that has none."""
+    """Create a short link for every recommended article of the draft that has none."""
     draft = require_draft()
     # The next page must have the ranking, so that the section can be copied at once.
     with keep_cache():
@@ -170,7 +173,9 @@ def link_picks() -> BaseResponse:
 @role_required("editor")
 @form_view("text", "title", page=_render_page)
 def edit_text() -> BaseResponse:
-    """Change title, byline and blurb of an article for this month's picks; the article itself keeps its texts."""
+    """Change title, byline and blurb of an article in this month's recommendations; the article itself
+    keeps its texts.
+    """
     draft, url = require_draft(), read_text(request.form, "url", max_length=10_000)
     if url not in picked_urls(draft.picks):
         raise FieldError(Message("this article is no longer among the picks"), field="title")
@@ -186,7 +191,7 @@ def edit_text() -> BaseResponse:
 @role_required("editor")
 @form_view("move", "position", page=_render_page)
 def move() -> BaseResponse:
-    """Move an article to another position of its list."""
+    """Move an article to another position in its list of picks (recommended articles)."""
     month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
     position = read_integer(request.form, "position", minimum=1, maximum=1_000)
     if position is None:
@@ -201,7 +206,7 @@ def move() -> BaseResponse:
 @role_required("editor")
 @form_view("settings", "top", page=_render_page)
 def change_settings() -> BaseResponse:
-    """Choose the numbers of top picks and of hidden gems, and the template. An empty number means the suggested one."""
+    """Choose the numbers of recommended articles, and the template. An empty number means the suggested one."""
     month = _read_month()
     changes: dict[str, object] = {}
     for name, minimum in (("top", 1), ("gems", 0)):
@@ -222,7 +227,7 @@ def change_settings() -> BaseResponse:
 @role_required("editor")
 @form_view("template", "template", page=_render_page)
 def save_template() -> BaseResponse:
-    """Save the editors' own template of a format, after it was tried; an empty one is removed."""
+    """Save the template that the editors wrote for a format, after a trial. If it is empty, it is removed."""
     draft, name = require_draft(), request.form.get("format", "")
     if name not in get_args(SectionFormat):
         raise FieldError(Message("choose a format"), field="template")
@@ -237,7 +242,7 @@ def save_template() -> BaseResponse:
 
 
 def _read_month() -> str:
-    """Return the month of a form whose picks exist. Raises InputError and NotFound."""
+    """Return the month in the form, for which there must be recommended articles. Raises InputError and NotFound."""
     return require_draft().month
 
 
@@ -248,7 +253,9 @@ def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractC
 
 
 def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
-    """Redirect to the page, at the place that the form names, with a notice that can undo the edit."""
+    """Redirect to the page of the recommended articles, at the anchor that the form names. A notice can
+    undo the edit.
+    """
     place = url_for("picks.show_picks", month=month, form=_requested_form())
     show_notice(undoable(message, recorder.change_id, next_url=place))
     return redirect(place + anchor_of_form(), 303)

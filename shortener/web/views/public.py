@@ -1,4 +1,4 @@
-"""Views without sign-in: home, link preview, missing and retired links, health, metrics, robots.txt and the icon."""
+"""Views without sign-in: home, link preview, unknown and retired links, health, metrics, robots.txt and the icon."""
 
 import time
 from ipaddress import ip_address, ip_network
@@ -32,7 +32,7 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the short-link domain of the request's Host header, or the first domain if no domain matches."""
+    """Return the domain of short links that the request's Host header names; the first domain if it names none."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.
@@ -62,7 +62,7 @@ def favicon() -> Response:
 
 @blueprint.get(f"{CHECK_PATH}<nonce>")
 def answer_domain_check(nonce: str) -> Response:
-    """Return the nonce of a domain check, signed by this installation, as text."""
+    """Return the nonce (random text) of a domain check, signed by this installation, as text."""
     if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
         abort(404)
     return Response(sign_nonce(nonce, secret=current_app.config["SECRET_KEY"]), mimetype="text/plain")
@@ -70,7 +70,9 @@ def answer_domain_check(nonce: str) -> Response:
 
 @blueprint.get("/-/health")
 def show_health() -> Response:
-    """Return the health of store, collector and disk as application/health+json; 503 if it is ``fail``."""
+    """Return the health of store, collector and disk as application/health+json; the status is 503 if it is
+    ``fail``.
+    """
     health = check_health(file_config())
     status = 503 if health.status == "fail" else 200
     return Response(
@@ -80,7 +82,7 @@ def show_health() -> Response:
 
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
-    """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
+    """Return the metrics in Prometheus format; 404 for a client that may not read them."""
     if not _is_metrics_client():
         abort(404)
     return Response(render_metrics(file_config()), content_type=CONTENT_TYPE)
@@ -89,7 +91,8 @@ def show_metrics() -> Response:
 def _is_metrics_client() -> bool:
     """Return whether the client's address is in ``server.metrics``.
 
-    With X-Forwarded-For but no trusted_proxies, return False: the client's address cannot be determined.
+    With the header X-Forwarded-For but without trusted proxies, the client's address is unknown, and the result is
+    False.
     """
     server = file_config().server
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
@@ -120,8 +123,9 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view.
+    """Return the error page for a path without a view. The status is 404.
 
-    For a short link, the redirect handler has already set the status in ``environ[MISS_STATUS_KEY]``; else it is 404.
+    For a short link that does not redirect, it is the status in ``environ[MISS_STATUS_KEY]``, which the redirect has
+    set.
     """
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

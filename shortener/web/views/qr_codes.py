@@ -1,4 +1,4 @@
-"""Views of the QR codes of short links."""
+"""Views of the QR codes of short links, as SVG and PNG."""
 
 import functools
 import io
@@ -36,13 +36,13 @@ def qr_png(host: str, code: str) -> Response:
 
 
 def _qr_scale() -> int:
-    """Return the requested size of a QR code's module in pixels, clamped to QR_SCALE_RANGE."""
+    """Return the requested size of a QR code's module (square) in pixels, limited to QR_SCALE_RANGE."""
     minimum, maximum = QR_SCALE_RANGE
     return read_clamped_integer(request.args, "scale", minimum=minimum, maximum=maximum, default=8)
 
 
 def _qr_url(host: str, code: str) -> str:
-    """Return the short URL of a link. Abort with 422 if it does not fit into a QR code."""
+    """Return the short URL of a link. If it is too long for a QR code, end the request with status 422."""
     link = get_link(host, code)
     url = build_short_url(link.domain, link.code, domains=config().domains)
     if len(url) > MAX_QR_BYTES:

@@ -1,4 +1,4 @@
-"""Views of an issue's report, and the data with which an open report page updates itself."""
+"""Views of an issue's report, and the data by which an open report page updates itself."""
 
 import msgspec
 from flask import Blueprint, Response, render_template
@@ -64,7 +64,7 @@ def _outlook(slug: str) -> Outlook | None:
 
 
 def load_report(slug: str) -> IssueReport:
-    """Return the report of an issue now, by the hours of the site's time zone. Raises NotFound."""
+    """Return the present report of an issue, with hours of the site's time zone. Raises NotFound."""
     return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
 
 
@@ -94,7 +94,9 @@ def timeline_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/course.csv")
 @role_required("viewer")
 def course_csv(slug: str) -> Response:
-    """Return the chart of the results as CSV: the issue, the usual range, another issue and the forecast by age."""
+    """Return the visitors or clicks of an issue over time as CSV, with the usual range, another issue and
+    the forecast.
+    """
     course = read_course(find_compared_issues(store(), slug), arrivals())
     return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
 
@@ -107,7 +109,9 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return a breakdown as CSV rows of dimension, value ('' if unknown), clicks, and share of clicks (0 to 1)."""
+    """Return a breakdown as CSV rows of (dimension, value, clicks, share of clicks from 0 to 1); '' is an unknown
+    value.
+    """
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))
         for dimension, parts in breakdown.items()
@@ -118,7 +122,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @blueprint.get("/<slug>/live")
 @role_required("viewer")
 def live(slug: str) -> Response:
-    """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
+    """Return the figures of a report, formatted, as JSON. An open report page requests them to update itself."""
     report, outlook = load_report(slug), _outlook(slug)
     figures = {figure.live: figure.value for figure in build_figures(report, outlook, UsualFigures(None, None))}
     figures |= {

@@ -1,4 +1,4 @@
-"""View of the search over issues, articles, links, pages and the terms of the help."""
+"""View of the search for issues, articles, links, pages, and terms of the help."""
 
 from flask import Blueprint, Response, render_template, request, url_for
 from msgspec import Struct
@@ -20,7 +20,7 @@ MAX_RESULTS = 8
 
 
 class FoundIssue(Struct, frozen=True):
-    """An issue whose title or slug has all words."""
+    """An issue whose title or slug contains all words of the search."""
 
     slug: str
     title: str
@@ -28,7 +28,7 @@ class FoundIssue(Struct, frozen=True):
 
 
 class FoundPage(Struct, frozen=True):
-    """A page, or a term of the help page with its explanation."""
+    """A page, or a term of the help page with its explanation, whose name contains all words of the search."""
 
     name: str
     address: str
@@ -36,7 +36,7 @@ class FoundPage(Struct, frozen=True):
 
 
 class SearchResults(Struct, frozen=True):
-    """What was found for ``query``; ``has_more`` names the kinds of which there is more than is listed."""
+    """What was found for ``query``. ``has_more`` names the kinds of which more was found than is listed."""
 
     query: str
     issues: tuple[FoundIssue, ...] = ()
@@ -54,7 +54,7 @@ class SearchResults(Struct, frozen=True):
 @blueprint.get("/search")
 @role_required("viewer")
 def show_search() -> str:
-    """Show issues, articles, links, pages and terms that have all words of the query."""
+    """Show issues, articles, links, pages and terms that contain all words of the query."""
     return render_template("search.html", results=_find())
 
 
@@ -106,7 +106,7 @@ def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
 
 
 def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
-    """Return the pages and terms that have all words in their name, those that begin with them first."""
+    """Return the pages and terms whose names contain all words. Names that begin with the words are first."""
     terms = [
         FoundPage(str(term.name), f"{url_for('settings.show_help')}#{key}", str(term.text))
         for _title, section in term_sections()

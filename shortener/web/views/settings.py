@@ -1,4 +1,4 @@
-"""Views of the settings that editors change, of the system for admins, and of the help page."""
+"""Views of the settings that editors change, of the state of the system for admins, and of the help page."""
 
 import functools
 from zoneinfo import available_timezones
@@ -64,7 +64,7 @@ def _privacy_texts() -> dict[str, str]:
 
 
 def _explain_lock(origin: str) -> str:
-    """Return why a setting cannot be changed on the page; ``origin`` is the name of a file or variable."""
+    """Return why a setting cannot be changed on the page: ``origin``, a file or an environment variable, sets it."""
     if origin.startswith(ENVIRONMENT_PREFIX):
         return _("Fixed in the environment of the server. Only the person who runs the server can change it.")
     return _("Fixed in the configuration file of the server. Only the person who runs the server can change it.")
@@ -72,7 +72,7 @@ def _explain_lock(origin: str) -> str:
 
 @functools.cache
 def list_zones() -> dict[str, list[str]]:
-    """Return the names of time zones by region, such as Europe; UTC has the region ''."""
+    """Return the names of all time zones by region, such as Europe. UTC is in the region ''."""
     zones: dict[str, list[str]] = {"": ["UTC"]}
     for zone in sorted(available_timezones()):
         region = zone.partition("/")[0]
@@ -106,7 +106,7 @@ def save_settings() -> BaseResponse:
 
 
 def _summarize(changes: dict[str, str | None]) -> str:
-    """Return what was changed, for the history."""
+    """Return a text for the history that says which settings were changed."""
     names = {
         NAME: _("Name of the site"),
         ZONE: _("Time zone"),
@@ -134,7 +134,7 @@ def settings_json() -> Response:
 @blueprint.get("/settings/system")
 @role_required("admin")
 def show_system() -> str:
-    """Show how the installation is, its domains, and how countries are added."""
+    """Show the health of the installation, its domains, and how to add a database of countries."""
     return render_template("system.html", health=check_health(file_config()), has_countries=_has_countries())
 
 

@@ -80,7 +80,7 @@ def _render_setup(slug: str) -> str:
 
 
 def _rows(contents: IssueContents) -> tuple[ArticleContents, ...]:
-    """Return the articles and other targets of an issue in reading order."""
+    """Return the articles and other link targets of an issue in reading order."""
     others = load_other_links(store(), contents.slug, config=config())
     return reading_order((*contents.articles, *others), _first_placement)
 
@@ -90,14 +90,14 @@ def _first_placement(target: ArticleContents) -> int:
 
 
 def _fingerprint(slug: str) -> str:
-    """Return a hash of the articles of an issue, by which a form notices that they were changed meanwhile."""
+    """Return a hash of an issue's articles. By it a submitted form notices that they were changed meanwhile."""
     return hashlib.sha256(msgspec.json.encode(history.issue_articles(store(), slug))).hexdigest()[:16]
 
 
 def _untouched_links(slug: str) -> tuple[str, ...]:
-    """Return one line of text for each link that was not replaced: line number, URL and reason.
+    """Return a line of text for each link that was not replaced by a short link: line number, URL and reason.
 
-    The result is cached, because the function parses the document.
+    The result is cached, because the document has to be parsed for it.
     """
 
     settings, at = config(), now()
@@ -125,7 +125,7 @@ def show_checks_json(slug: str) -> Response:
 @blueprint.get("/setup.csv")
 @role_required("viewer")
 def show_setup_csv(slug: str) -> Response:
-    """Return the placements of an issue as CSV, one row each."""
+    """Return the links of an issue as CSV, one row for each occurrence of a link."""
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     positions = {
         link.short_url: (article.position, article.title)
@@ -151,7 +151,7 @@ def show_setup_csv(slug: str) -> Response:
 @blueprint.get("/download")
 @role_required("viewer")
 def download(slug: str) -> Response:
-    """Return the issue's document with short links; all other bytes are unchanged."""
+    """Return the issue's document with short links. All other bytes are those of the original."""
     issue = issues.get(store(), slug)
     suffix, media_type = DOWNLOAD_TYPES.get(issue.format, DOWNLOAD_TYPES["markdown"])
     output = issues.get_documents(store(), issue.id)[1]
@@ -179,7 +179,7 @@ def set_details(slug: str) -> BaseResponse:
 def change_details(
     slug: str, *, title: str | None, sent_at: int | UnsetType | None, recipients: int | UnsetType | None
 ) -> Notice:
-    """Change the details of an issue, and return the notice of it. Raises InputError, Doubtful."""
+    """Change the details of an issue, and return a notice about it for the next page. Raises InputError, Doubtful."""
     with _recorded(slug, lambda: history.issue_details(store(), slug), _("Details changed")) as recorder:
         edit.correct_issue(
             store(),
@@ -196,7 +196,10 @@ def change_details(
 
 
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record the changes of an issue in the block, so that they can be undone."""
+    """Record changes of an issue during the ``with`` block, so that they can be undone.
+
+    ``state`` returns the values that the block may change.
+    """
     page = f"{ISSUE_PAGES}{slug}"
     return history.recorded(
         store(), state, page=page, summary=translated_text(summary), who=current_user().name, now=now()
@@ -264,7 +267,7 @@ def set_status(slug: str) -> BaseResponse:
 @role_required("editor")
 @form_view("targets", "targets_file", page=_render_setup)
 def set_targets(slug: str) -> BaseResponse:
-    """Set the targets of the issue's short links that have none: from fields, and from a CSV file."""
+    """Set targets of the issue's short links that have none, from the fields of the form and from a CSV file."""
     targets = {short_url: target for short_url, target in read_target_fields().items() if target}
     targets |= read_target_files("targets_file")
     own = {(link.domain, link.code): link for link in links.list_by_issue(store(), issues.get(store(), slug).id)}

@@ -35,7 +35,10 @@ def create_token() -> str:
 
 
 def _read_expiry() -> int | None:
-    """Return the end of the day in the form, None without one. Raises FieldError for a day that is over."""
+    """Return when a new token expires: the end of the day in the form (seconds of the UTC epoch); None without a day.
+
+    Raises FieldError for a day that is over.
+    """
     text = read_text(request.form, "expires", max_length=20)
     if not text:
         return None

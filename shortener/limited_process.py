@@ -1,0 +1,46 @@
+"""Work in a child process with limits on processor time and memory, for input that could keep a parser busy for ever.
+
+The limit is on processor time, so that a busy machine refuses nothing that is harmless. A second limit on the time
+until the process ends is much longer.
+"""
+
+import resource
+import signal
+import subprocess
+import sys
+
+MAX_MEMORY_BYTES = 1 << 30
+WAIT_SECONDS = 60.0
+"""Longest wait for a child process, on a machine where other programs need most of the processor time."""
+
+
+class LimitExceeded(Exception):
+    """Raised when a child process needed more processor time than it may have, or did not end in WAIT_SECONDS."""
+
+
+def run_limited(module: str, content: bytes, *, cpu_seconds: int) -> tuple[int, bytes]:
+    """Run a module, which calls ``limit_this_process``, with ``content`` as standard input.
+
+    Return its exit status and standard output. Raises LimitExceeded.
+    """
+    command = [sys.executable, "-m", module, str(cpu_seconds)]
+    try:
+        process = subprocess.run(  # noqa: S603
+            command, input=content, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=WAIT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise LimitExceeded from None
+    if process.returncode in {-signal.SIGXCPU, -signal.SIGKILL}:
+        raise LimitExceeded
+    return process.returncode, process.stdout
+
+
+def limit_this_process() -> None:
+    """Limit this process's memory, and its processor time to the seconds in the first argument of the command line.
+
+    The kernel ends a process that exceeds the time, also after its parent has ended.
+    """
+    cpu_seconds = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
