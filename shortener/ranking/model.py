@@ -152,7 +152,8 @@ def solve(
 def _variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the variances of the article effects, and the variances of the log means of the cells.
+    """Return the variances of the article effects, and the variances of the log means of the cells (each one article in
+    one issue).
 
     They are var(u_a) and h_c of docs/ranking.md section 8. `root` is L with `V = L' L`, and `R_a L'` is `sum W x L' /
     D_a`.

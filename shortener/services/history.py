@@ -72,18 +72,18 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
 
 
 class MonthDecision(Struct, frozen=True, tag="decision"):
-    """The decision about an article in a month at one time, for undoing an edit; None if there was none."""
+    """An editor's decision about an article in a month at one time, for undoing an edit; None if there was none."""
 
     month: str
     url: str
     decision: Decision | None
 
     def reload(self, store: Store) -> "MonthDecision":
-        """Return the decision about this article as it is stored now."""
+        """Return the editor's decision about this article as it is stored now."""
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store this decision again, or delete the present one if there was none."""
+        """Undo later changes: store this editor's decision again, or delete the present one if there was none."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -182,7 +182,7 @@ def issue_articles(store: Store, slug: str) -> IssueArticles:
 
 
 def month_decision(store: Store, month: str, url: str) -> MonthDecision:
-    """Return the decision about the article with this canonical URL in a month.
+    """Return the editor's decision about the article with this canonical URL in a month.
 
     Raises InputError for an invalid month.
     """
@@ -252,7 +252,7 @@ def list_changes(store: Store, page: str) -> list[PageChange]:
 
 
 def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
-    """Return the last changes of the decisions about an article, the latest first.
+    """Return the last changes of editors' decisions about an article, the latest first.
 
     ``pages`` are the pages of the months on which they were made.
     """
