@@ -13,6 +13,7 @@ from msgspec import Struct
 from shortener.errors import Conflict
 from shortener.messages import Message
 from shortener.services.accounts import remove_user, set_role
+from shortener.services.edit import replace_target
 from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
 from shortener.services.settings import put_settings, stored_values
 from shortener.store import Store, accounts, decisions, issues, links, page_changes
@@ -141,6 +142,23 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
             links.update_field(store, link, "status", self.statuses[link.id], who=self.who, now=now)
 
 
+class LinkTargets(Struct, frozen=True, tag="link targets"):
+    """The targets of links by link id; ``who`` is written into their histories when restored."""
+
+    targets: dict[int, str]
+    who: str = ""
+
+    def reload(self, store: Store) -> "LinkTargets":
+        """Return the targets as they are now."""
+        return link_targets(store, self.targets)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store these targets again."""
+        for link in links.list_by_id(store, self.targets):
+            if link.target is not None and link.target != self.targets[link.id]:
+                replace_target(store, link, link.target, self.targets[link.id], who=self.who, now=now)
+
+
 class StoredSettings(Struct, frozen=True, tag="settings"):
     """Stored settings by key at one time, for undoing an edit. None means that the setting had its default value."""
 
@@ -162,6 +180,7 @@ State = (
     | UserAccount
     | StoredSettings
     | LinkStatuses
+    | LinkTargets
     | MonthSettings
     | MonthText
     | MonthOrder
@@ -193,6 +212,11 @@ def month_decision(store: Store, month: str, url: str) -> MonthDecision:
 def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
     """Return the stored statuses of the links with these ids."""
     return LinkStatuses({link.id: link.status for link in links.list_by_id(store, ids)})
+
+
+def link_targets(store: Store, ids: Iterable[int]) -> LinkTargets:
+    """Return the targets of links, without those that have none: a target cannot become unknown again."""
+    return LinkTargets({link.id: link.target for link in links.list_by_id(store, ids) if link.target is not None})
 
 
 def user_account(store: Store, name: str) -> UserAccount:
@@ -240,8 +264,8 @@ def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
     with store.transaction():
         if change.undone_at is not None or not _is_unchanged(after, after.reload(store)):
             raise Conflict(Message("this was changed again meanwhile, so it cannot be undone"))
-        if isinstance(before, LinkStatuses):
-            before = LinkStatuses(before.statuses, who)
+        if isinstance(before, LinkStatuses | LinkTargets):
+            before = msgspec.structs.replace(before, who=who)
         before.restore(store, now)
         page_changes.mark_undone(store, change.id, now=now)
 

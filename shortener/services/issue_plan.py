@@ -32,7 +32,7 @@ class AddRequest(Struct, frozen=True):
 
     source: bytes
     filename: str
-    """The name of the file, from which the format and the default slug are derived."""
+    """The name of the file, from which the format and the default slug are derived; '' for pasted text."""
     slug: str | None = None
     title: str | None = None
     sent_at: int | None = None

@@ -53,14 +53,9 @@ def plan_issue(
     if request.recipients is not None and request.recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
     if existing.output_of is not None and not request.allow_copy:
-        raise Conflict(
-            Message(
-                "{filename}: this is the issue {output_of} with short links",
-                filename=request.filename,
-                output_of=existing.output_of,
-            ),
-            kind="output_of_issue",
-        )
+        problem = Message("this is the issue {output_of} with short links", output_of=existing.output_of)
+        named = Message("{filename}: {error}", filename=request.filename, error=problem)
+        raise Conflict(named if request.filename else problem, kind="output_of_issue")
     tag = _recipient_tag(parsed, existing, config)
     occurrences, skipped, left = match_links(document, existing, request.targets, config=config)
     keys = [occurrence.target_key for occurrence in occurrences]
