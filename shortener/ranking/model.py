@@ -186,8 +186,8 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
     """Return the prior variance of each coefficient.
 
-    That of an issue effect is `s_i^2 + (0.5 (1 - F))^2`, with F the share of clicks that has arrived (docs/ranking.md
-    section 6).
+    That of the effect of issue i is `s_i^2 + (0.5 (1 - F))^2`: s_i is the standard deviation for an issue whose clicks
+    have all arrived, F the share of its clicks that has arrived (docs/ranking.md section 6).
     """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])
     for (columns, _), variance in zip(design.background, variances.background, strict=True):
