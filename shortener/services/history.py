@@ -143,17 +143,20 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 
 
 class LinkTargets(Struct, frozen=True, tag="link targets"):
-    """The targets of links by link id; ``who`` is written into their histories when restored."""
+    """The targets of links by link id, at one time, for undoing an edit.
+
+    ``who`` is the user who is written into the links' histories if these targets are stored again.
+    """
 
     targets: dict[int, str]
     who: str = ""
 
     def reload(self, store: Store) -> "LinkTargets":
-        """Return the targets as they are now."""
+        """Return the targets of these links as they are stored now."""
         return link_targets(store, self.targets)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these targets again."""
+        """Undo later changes: store these targets again."""
         for link in links.list_by_id(store, self.targets):
             if link.target is not None and link.target != self.targets[link.id]:
                 replace_target(store, link, link.target, self.targets[link.id], who=self.who, now=now)
@@ -215,7 +218,9 @@ def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
 
 
 def link_targets(store: Store, ids: Iterable[int]) -> LinkTargets:
-    """Return the targets of links, without those that have none: a target cannot become unknown again."""
+    """Return the targets of links. Links without a target are left out, because a target cannot become
+    unknown again.
+    """
     return LinkTargets({link.id: link.target for link in links.list_by_id(store, ids) if link.target is not None})
 
 
