@@ -32,7 +32,7 @@ class NoAnswer(psycopg.OperationalError):
 
 
 class _Number(Loader):
-    """Load a sum of integers, which is a decimal in PostgreSQL, as an integer."""
+    """Loader of decimals as integers. A sum of integers is a decimal in PostgreSQL."""
 
     def load(self, data: Any) -> int | float:
         text = bytes(data)
@@ -40,7 +40,7 @@ class _Number(Loader):
 
 
 class _Flag(Dumper):
-    """Store a truth value as 0 or 1, as SQLite does."""
+    """Converter (for psycopg) of truth values to 0 or 1, as SQLite stores them."""
 
     oid = Int8Dumper.oid
 

@@ -11,7 +11,7 @@ def read(reader: Reader) -> dict[int, bytes]:
 
 
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
-    """Let the table contain exactly these keys, on PostgreSQL.
+    """Replace all stored daily keys, with which addresses are hashed, by ``keys``, given by UTC day (days since 1970).
 
     The file of the table is replaced, because deleted rows would stay in it until the database cleans it up.
     """
