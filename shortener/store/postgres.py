@@ -37,8 +37,8 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL. Return it, the names of its parameters in order, and those used by
-    ``pairs``.
+    """Translate a statement to PostgreSQL. Return it, the names of its parameters in order, and those of the parameters
+    that are lists of pairs.
 
     Parameters that are question marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
     """
