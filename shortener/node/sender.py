@@ -8,6 +8,7 @@ restored from a backup gets what it lost, as far as the segments are still here.
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from shortener import __version__
@@ -33,8 +34,12 @@ CLOCK_MARGIN_SECONDS = 1
 log = logging.getLogger(__name__)
 
 
+MAX_REFUSALS = 3
+"""Number of times in a row that a part of a segment is refused before the segment is left out."""
+
+
 class _Refused(Exception):
-    """Raised when the store has another position of a segment than this sender."""
+    """Raised when the store has another position of a segment than this sender. Its argument is the segment's id."""
 
 
 class Sender:
@@ -49,7 +54,8 @@ class Sender:
         self._links_revision = links_revision(config.data_directory)
         self._state = sender_state(config.data_directory)
         self._positions: dict[str, SentPosition] | None = None
-        self._truncated: set[str] = set()
+        self._left_out: set[str] = set()
+        self._refusals: Counter[str] = Counter()
         self._missing: set[str] = set()
         self._sent_until = 0
         self._report_at = self._keys_at = self._destroy_keys_at = self._retention_at = 0.0
@@ -68,9 +74,10 @@ class Sender:
         """
         try:
             return self._send_log(reader)
-        except _Refused:
+        except _Refused as refusal:
             self._positions = None
-            return 1  # something may be left
+            self._note_refusal(str(refusal))
+            return 0
         except StoreError:
             self._positions = None
             self._report_at = 0.0
@@ -87,6 +94,13 @@ class Sender:
         self._run_due_tasks(reader)
         return sent
 
+    def _note_refusal(self, segment_id: str) -> None:
+        """Leave a segment out that is refused again and again, as on a machine that is a copy of another node."""
+        self._refusals[segment_id] += 1
+        if self._refusals[segment_id] == MAX_REFUSALS:
+            self._left_out.add(segment_id)
+            log.error("segment %s is not sent, because another node has sent one with this id", segment_id)
+
     def _read_positions(self, reader: Reader) -> None:
         self._positions = inbox.sent_positions(reader, node=self._node)
         if not self._sent_until:
@@ -96,10 +110,10 @@ class Sender:
     def _send_segment(self, reader: Reader, segment: Segment) -> int:
         """Send a segment as far as it was listed; return the number of bytes sent."""
         begun = current = self._position(segment.id)
-        if current.finished or segment.id in self._truncated:
+        if current.finished or segment.id in self._left_out:
             return 0
         if segment.size < current.position:
-            self._truncated.add(segment.id)
+            self._left_out.add(segment.id)
             log.warning(
                 "%s: the file is shorter (%d bytes) than what was sent (%d): it was truncated",
                 segment.path,
@@ -135,7 +149,8 @@ class Sender:
             now=int(self._clock()),
         )
         if not is_sent:
-            raise _Refused
+            raise _Refused(segment_id)
+        self._refusals.pop(segment_id, None)
         position = SentPosition(start + len(body), finished)
         if self._positions is not None:
             self._positions[segment_id] = position

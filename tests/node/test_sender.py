@@ -142,6 +142,19 @@ def test_a_truncated_segment_is_named_once(paris: Paris, caplog: pytest.LogCaptu
     writer.close()
 
 
+def test_a_segment_of_another_node_is_left_out(paris: Paris, caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that was copied from another node does not send that node's segments, and sends its own."""
+    copied = paris.write("copied\n")
+    paris.centre.execute(
+        "insert into sent_segments values (?, 'berlin', 'x', 7, 0, 0)", (copied.stem.partition("-")[2],)
+    )
+    paris.write("own\n")
+    for _ in range(2 * sender.MAX_REFUSALS):
+        paris.send()
+    assert paris.received() == b"own\n"
+    assert caplog.text.count("because another node has sent one with this id") == 1
+
+
 def test_a_deleted_segment_is_reported(paris: Paris, caplog: pytest.LogCaptureFixture) -> None:
     """The loss of unsent lines is logged once, and the centre does not wait for them."""
     with closing(paris.open_segment()) as writer:
