@@ -96,7 +96,7 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
 
 
 def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str]:
-    """Return by key why stored settings are not valid, so that ``with_settings`` leaves them out."""
+    """Return the stored settings that are not valid, by key, with the reason. ``with_settings`` leaves them out."""
     problems = {}
     for key in sorted(_applied_keys(config, stored)):
         try:
@@ -107,7 +107,7 @@ def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str
 
 
 def _applied_keys(config: Config, stored: Mapping[str, str]) -> set[str]:
-    """Return the keys of the stored settings that neither file nor environment gives."""
+    """Return the keys of the stored settings that are used, because neither file nor environment sets them."""
     return stored.keys() & set(setting_keys(config)) - config.given.keys()
 
 

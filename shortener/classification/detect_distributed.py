@@ -284,7 +284,7 @@ class _ReaderWindow(_ClickWindow):
         self._counts: Counter[Hashable] = Counter()
 
     def count_others(self, click: NearbyClick) -> int:
-        """Return how many clicks in the window have another network and also another user agent than ``click``."""
+        """Return how many clicks in the time window have another network and also another user agent than ``click``."""
         counts = self._counts
         same = counts["net", click.net] + counts["agent", click.agent_id] - counts[click.net, click.agent_id, None]
         return self._right - self._left - same

@@ -1,7 +1,7 @@
-"""Grouping of the links of an article that already go through a sender's click counter.
+"""Grouping of the links of an article if the links already go through a sender's click counter.
 
-Each of them then has a URL of its own, so they are grouped by their place: the images above a title and the buttons
-below it belong to the title.
+Then links to the same article have different URLs. So they are grouped by their place: the images above a title and the
+buttons below it belong to the title.
 """
 
 from collections import Counter

@@ -152,7 +152,8 @@ def solve(
 def _variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the variances of the article effects, and the variances of the log means of the cells.
+    """Return the variances of the article effects, and the variances of the log means of the cells (each one article in
+    one issue).
 
     They are var(u_a) and h_c of docs/ranking.md section 8. `root` is L with `V = L' L`, and `R_a L'` is `sum W x L' /
     D_a`.
@@ -185,8 +186,8 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
     """Return the prior variance of each coefficient.
 
-    That of an issue effect is `s_i^2 + (0.5 (1 - F))^2`, with F the share of clicks that has arrived (docs/ranking.md
-    section 6).
+    That of the effect of issue i is `s_i^2 + (0.5 (1 - F))^2`: s_i is the standard deviation for an issue whose clicks
+    have all arrived, F the share of its clicks that has arrived (docs/ranking.md section 6).
     """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])
     for (columns, _), variance in zip(design.background, variances.background, strict=True):

@@ -69,11 +69,11 @@ class IssueProgress(Struct, frozen=True):
 class Ranking(Struct, frozen=True):
     """All listed articles in order; the first `top` of them are the top list. `as_of` is ISO 8601 in UTC.
 
-    `issues` are all issues that the model was fitted to, also those without a listed article. Each counts visitors or,
-    if too few of them are known, clicks: see `counted` of the issue.
+    `issues` are all issues that the model was fitted to, also those without a listed article. The `counted` of each
+    says what it counts: visitors or, if too few of them are known, clicks.
 
-    `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If
-    the list is empty, all sent issues decide. Expected counts always use the unit of each issue; if the units differ, a
+    The `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks".
+    If no article is listed, all sent issues decide. An expected count has the unit of its issue. If the units differ, a
     warning names the issues that count clicks.
     """
 

@@ -35,10 +35,11 @@ AGES = (
 class CoursePoint(Struct, frozen=True):
     """One point of the curve that shows the clicks of an issue over time, at the age ``hours`` (since sending).
 
-    ``count`` is the issue's total up to that age; in an hourly curve, its count in the hour that ends then. ``usual``
-    is the range of earlier issues at that age, ``compared`` the count of another issue that was chosen, and
-    ``forecast`` the total expected then. Each is None if it is unknown; ``count`` is None after now, ``forecast``
-    before now.
+    ``count`` is the issue's total up to that age; in an hourly curve, its count in the hour that ends then. It is None
+    after now.
+
+    The other fields are the same figure, None if unknown: ``usual`` as a range of earlier issues, ``compared`` for
+    another issue that was chosen, and ``forecast`` as expected after now.
     """
 
     hours: float

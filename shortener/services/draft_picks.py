@@ -249,14 +249,14 @@ def decide(
 
 
 def report_month_decision(decision: Decision) -> MonthDecision:
-    """Return a stored decision in the form that commands and the API show."""
+    """Return a stored decision of an editor in the form that commands and the API show."""
     return MonthDecision(
         decision.month, decision.url, decision.action, decision.reason, decision.who, to_datetime(decision.at)
     )
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the decision about an article in ``month``. Without a month it must be the only one.
+    """Delete and return the editor's decision about an article in ``month``. Without a month it must be the only one.
 
     Raises NotFound, or InputError if no month is given and several months have a decision.
     """
@@ -275,7 +275,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert a decision as stored to the struct of the package ``ranking``."""
+    """Convert an editor's decision about an article from the struct of the store to that of the package ``ranking``."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,

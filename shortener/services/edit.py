@@ -71,7 +71,7 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
 
 
 def replace_target(store: Store, link: Link, old: str, target: str, *, who: str, now: int) -> None:
-    """Change the target of a link; what is stored about its article under the URL ``old`` moves to the new target."""
+    """Change the target of a link. What is stored about its article under the URL ``old`` moves to the new target."""
     links.update_field(store, link, "target", target, who=who, now=now)
     issues.rename_article_url(store, link.id, old_url=old, new_url=target)
     decisions.rename_url(store, old_url=old, new_url=target)

@@ -166,7 +166,9 @@ class IssuePlan(Struct, frozen=True):
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request to add an issue, with its parsed document, its slug, and the recipient tag found in the document."""
+    """A request to add an issue, with its parsed document, its slug, and the recipient tag (a merge tag) found in the
+    document.
+    """
 
     request: AddRequest
     document: Document

@@ -222,7 +222,9 @@ def _free_slug(store: Store, slug: str) -> str:
 
 
 def check_new_slug(store: Store, slug: str) -> None:
-    """Raise InputError for a slug that a new issue cannot have; one that another issue has, updates that issue."""
+    """Raise InputError for a slug that a new issue cannot have. The slug of an existing issue is allowed: that issue is
+    then updated.
+    """
     check_slug(slug)
     issue = issues.find(store, slug)
     if issue is None:

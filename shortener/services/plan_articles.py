@@ -141,7 +141,7 @@ def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]
 def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
     """Apply an editor's edits that differ from the planned fields, and mark these fields as corrected.
 
-    Roles are set before positions.
+    Roles (article, inline or other link) are set before positions.
     """
     by_url = {article.url: article for article in planned}
     found = [(by_url[edit.url], edit) for edit in edits if edit.url in by_url]

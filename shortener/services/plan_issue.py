@@ -124,10 +124,9 @@ def _placements(
 
 
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
-    """Return the recipient tag to add to short URLs: that of the request, else of the document, else of the stored
-    output.
+    """Return the recipient tag (merge tag for a token of the recipient) to add to short URLs; '' for none.
 
-    It is the merge tag for a token of the recipient; '' for none.
+    It is that of the request, else of the document, else of the stored output.
     """
     tag = parsed.request.recipient_tag
     if tag is not None:

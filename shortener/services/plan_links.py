@@ -121,9 +121,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the short links in the document that get their first target now, as short URLs by target.
+    """Return the short links in the document that had no target so far and get one now: their short URLs by target.
 
-    Their articles are still stored under the short URL, by which they have to be found.
+    Until now the articles of these links are stored under the short URL.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:

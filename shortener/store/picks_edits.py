@@ -44,7 +44,7 @@ class OwnTemplate(Struct, frozen=True):
 
 
 class PicksEdits(Struct, frozen=True):
-    """Everything that editors have changed in a month's picks.
+    """Everything that editors have changed in a month's picks (recommended articles).
 
     ``template`` is the template in use, ``own_templates`` are the texts of the editors' own ones by format.
     """
@@ -57,7 +57,7 @@ class PicksEdits(Struct, frozen=True):
 
 
 def load_edits(store: Store, month: str) -> PicksEdits:
-    """Return what editors have changed in a month's picks."""
+    """Return what editors have changed in a month's picks (recommended articles)."""
     return PicksEdits(
         settings=settings(store, month),
         template=template_name(store, month),

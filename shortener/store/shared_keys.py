@@ -6,15 +6,18 @@ from shortener.store.database import Reader, Store
 
 
 def read(reader: Reader) -> dict[int, bytes]:
-    """Return the shared daily keys by UTC day (days since 1970)."""
+    """Return the shared daily keys, with which addresses are hashed, by UTC day (days since 1970)."""
     return {day: bytes(key) for day, key in reader.execute("select day, key from shared_keys")}
 
 
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
-    """Replace all stored keys by ``keys``, given by UTC day (days since 1970)."""
+    """Let the table contain exactly these keys, on PostgreSQL.
+
+    The file of the table is replaced, because deleted rows would stay in it until the database cleans it up.
+    """
     if read(store) == keys:
         return
     with store.transaction():
-        store.execute("delete from shared_keys")
+        store.execute("truncate table shared_keys")
         for day, key in keys.items():
             store.execute("insert into shared_keys (day, key) values (?, ?)", (day, key))

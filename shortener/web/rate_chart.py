@@ -80,10 +80,10 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 
 
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the bounds of the axis, and the issues outside of them, so that one odd issue does not flatten the others.
+    """Return the bounds of the axis, and the issues outside of them. One odd issue would flatten all others.
 
     An issue is outside if it has less than half or more than twice the median value, and is also an outlier by Tukey's
-    rule (Exploratory Data Analysis, 1977). What is expected of the last issue is always inside.
+    rule (Exploratory Data Analysis, 1977). The value expected of the last issue is always inside.
     """
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")

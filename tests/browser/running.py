@@ -23,7 +23,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @contextlib.contextmanager

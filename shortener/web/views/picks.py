@@ -160,10 +160,11 @@ def _for_copying(draft: Draft) -> Draft:
 @blueprint.post("/picks/preview")
 @role_required("editor")
 def preview_edits() -> Response:
-    """Return the section as JSON, as it would be with the values in the forms of the page. Nothing is saved.
+    """Return as JSON the section of recommended articles as it would be with the values in the page's forms. Nothing is
+    saved.
 
-    A field's name ends with the number of its form, ``kind-0`` is the kind of form 0. The section is the HTML for the
-    frame if the form of the section is ``email``, else the text to copy.
+    The fields of all forms are sent together: the name of each ends with the number of its form, and ``kind-0`` is the
+    kind of form 0. The section is HTML for a frame if its format is ``email``, else the text to copy.
     """
     form = _requested_form()
     draft = require_draft()
@@ -177,7 +178,9 @@ def preview_edits() -> Response:
 
 
 def _with_unsaved_edits(draft: Draft) -> Draft:
-    """Return the draft with the edits of the numbered forms, one after the other. Raises FieldError."""
+    """Return the draft of the recommended articles with the unsaved edits in all numbered forms of the page. Raises
+    FieldError.
+    """
     edits = picks_edits.load_edits(store(), draft.month)
     for number in range(MAX_PREVIEWED_FORMS):
         if f"kind-{number}" not in request.form:
@@ -191,7 +194,7 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return the edits with that of one form. Raises FieldError."""
+    """Return ``edits`` with the edit in one form added. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":
@@ -222,7 +225,9 @@ def picks_json() -> Response:
 @role_required("editor")
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
-    """Create a short link for every recommended article of the draft that has none, unless the ranking is computed."""
+    """Create a short link for every recommended article of the draft that has none. Nothing is done while the ranking
+    is computed.
+    """
     month, draft, message = find_draft(draft_if_ready)
     if draft is None:
         if message:
@@ -306,7 +311,7 @@ def _read_position(fields: FormFields) -> int:
 
 
 def _read_settings(fields: FormFields) -> dict[str, object]:
-    """Return the settings of a form that it has, by name. Raises FieldError."""
+    """Return the settings that a form contains, by name. Raises FieldError."""
     changes: dict[str, object] = {}
     for name, minimum in (("top", 1), ("gems", 0)):
         if name in fields:

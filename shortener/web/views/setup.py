@@ -210,7 +210,9 @@ def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> Ab
 @role_required("editor")
 @form_view("articles", "selected", page=_render_setup)
 def set_articles(slug: str) -> BaseResponse:
-    """Correct the articles and links of an issue: positions, titles, authors, summaries and roles of several rows."""
+    """Correct the articles and links of an issue: positions, titles, authors, summaries and roles (article, inline or
+    other link) of several rows.
+    """
     page = request.form.get("page", "1")
     here = {"slug": slug, "page": None if page == "1" else page, "_anchor": "articles"}
     if request.form.get("seen") != _fingerprint(slug):
