@@ -1,7 +1,7 @@
 """Work in a child process with limits on processor time and memory, for input that could keep a parser busy for ever.
 
-The limit is on processor time, so that a busy machine refuses nothing that is harmless. A second limit on the time
-until the process ends is much longer.
+Processor time is limited to some seconds. The time until the process ends is limited to WAIT_SECONDS, which is much
+longer, because a busy machine is slow with harmless input too.
 """
 
 import resource

@@ -80,7 +80,7 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
     A stored value that is not valid, such as a time zone that this machine does not know, is left out.
     """
     values: dict[str, str | int] = {}
-    for key in stored.keys() & set(setting_keys(config)) - config.given.keys():
+    for key in _applied_keys(config, stored):
         with suppress(InputError):
             values[key] = parse_setting(key, stored[key])
     if not values:
@@ -93,6 +93,22 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
     domains = zip(config.domains, homes, strict=True)
     changes["domain"] = tuple(msgspec.structs.replace(domain, home=home) for domain, home in domains)
     return msgspec.structs.replace(config, **changes)
+
+
+def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str]:
+    """Return the stored settings that are not valid, by key, with the reason. ``with_settings`` leaves them out."""
+    problems = {}
+    for key in sorted(_applied_keys(config, stored)):
+        try:
+            parse_setting(key, stored[key])
+        except InputError as error:
+            problems[key] = str(error)
+    return problems
+
+
+def _applied_keys(config: Config, stored: Mapping[str, str]) -> set[str]:
+    """Return the keys of the stored settings that are used, because neither file nor environment sets them."""
+    return stored.keys() & set(setting_keys(config)) - config.given.keys()
 
 
 def _keys_of(table: str, values: Mapping[str, str | int]) -> dict[str, str | int]:

@@ -138,6 +138,11 @@ class Newsletter:
         self.waiting = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option ``--engine``: the engine of tests that use ``store_url`` and are not run on both."""
+    parser.addoption("--engine", choices=["sqlite", "postgres"], default="sqlite", help="engine of the store")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> PostgresServer:
     """The PostgreSQL server of this run, which all test processes share."""
@@ -216,10 +221,24 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def store_url(request: pytest.FixtureRequest) -> str:
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of the store, '' for SQLite. Tests that run on both engines are marked with ``both_engines``."""
-    url: str = "" if getattr(request, "param", "sqlite") == "sqlite" else request.getfixturevalue("postgres_url")
-    return url
+    yield from _empty_store(request, getattr(request, "param", request.config.getoption("--engine")))
+
+
+@pytest.fixture(scope="module")
+def module_store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of the store for all tests of a module."""
+    yield from _empty_store(request, request.config.getoption("--engine"))
+
+
+def _empty_store(request: pytest.FixtureRequest, engine: str) -> Iterator[str]:
+    if engine == "sqlite":
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.schema() as url:
+        yield url
 
 
 @pytest.fixture

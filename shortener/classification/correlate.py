@@ -1,7 +1,8 @@
 """Comparison of clicks with nearby clicks, and the classifications that change because of it.
 
-The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
-from it. The evidence of those clicks depends on clicks up to two windows away (docs/classification.md, section 11).
+The clicks being classified are called targets. The evidence of a click depends on the clicks up to one time window
+away. So a target changes clicks within one window, and for these the clicks up to two windows away from the target are
+needed (docs/classification.md, section 11).
 """
 
 from bisect import bisect_left, bisect_right

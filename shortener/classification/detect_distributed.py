@@ -2,7 +2,7 @@
 
 In a *fan-out*, several networks open different links of one recipient. In an *agent burst*, several data-center
 addresses with one user agent do so. A *click-time check* is a mail gateway's request for a link at the moment when a
-reader clicks it. Without a recipient token it is called a *click echo*.
+reader clicks it. If the recipient is not known from a token in the link, it is called a *click echo*.
 
 Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The conditions
 are in docs/classification.md, sections 6.2 and 6.3.
@@ -241,8 +241,8 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
     """Return CLICK_ECHO for a suspicious click that repeats a reader's click on the same link, else 0
     (docs/classification.md, rule 22).
 
-    It comes at most 20 seconds after the reader's click, from another network with another user agent, without a
-    recipient token. No other reader may have clicked the link around that time.
+    It comes at most 20 seconds after the reader's click, from another network with another user agent. No other reader
+    may have clicked the link around that time. The links contain no token of the recipient.
 
     A click is falsely marked if one reader opens the link, and just afterwards another one without ``Accept-Language``
     or in a data center does so. On the busiest link that is examined, this happens to one in eight such readers.
@@ -284,7 +284,7 @@ class _ReaderWindow(_ClickWindow):
         self._counts: Counter[Hashable] = Counter()
 
     def count_others(self, click: NearbyClick) -> int:
-        """Return how many clicks in the window have another network and also another user agent than ``click``."""
+        """Return how many clicks in the time window have another network and also another user agent than ``click``."""
         counts = self._counts
         same = counts["net", click.net] + counts["agent", click.agent_id] - counts[click.net, click.agent_id, None]
         return self._right - self._left - same

@@ -37,7 +37,7 @@ def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
     """Return HONEYPOT_BY_TOKEN for clicks within 2 minutes of a click on the honeypot link, else 0
     (docs/classification.md, rule 18).
 
-    Readers do not see a honeypot link. All ``clicks`` have one recipient token.
+    Readers do not see a honeypot link. All ``clicks`` are on links with one recipient's token.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 

@@ -19,7 +19,9 @@ _HEADER_REASONS = {"prefetch-header", "range-request", "no-navigation"}
 
 
 class RuleMatch(Struct, frozen=True):
-    """A rule that matches a click: its reason, verdict and description, and the evidence that it read."""
+    """A rule that matches a click: its reason, verdict and description, and the evidence (facts about the click) that
+    it read.
+    """
 
     reason: str
     verdict: str

@@ -135,7 +135,8 @@ def _most_links(evidence: int, age: int) -> bool:  # rule 19
 
 
 def has_corroboration(evidence: int) -> bool:
-    """Return whether the evidence contains a second signal, weak evidence that some rules require in addition.
+    """Return whether the evidence bits of a click contain a second signal, a weak sign that some rules require in
+    addition.
 
     Second signals are listed in docs/classification.md, section 4.
     """
@@ -143,7 +144,8 @@ def has_corroboration(evidence: int) -> bool:
 
 
 def count_corroborations(evidence: int) -> int:
-    """Return the number of second signals in the evidence: weak evidence that some rules require in addition.
+    """Return the number of second signals in the evidence bits of a click: weak signs that some rules require in
+    addition.
 
     The result is 0 if the referrer is a mail-security service that rewrites links (rule 10): it sends on readers' own
     browsers, and its customers' proxies often remove headers. Second signals are listed in docs/classification.md,

@@ -45,7 +45,7 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """Run all detectors of ``grouping`` on a group; return the evidence bits of each click.
+    """Run the detectors of one kind of group on a group of clicks. Return the evidence bits of each click.
 
     ``group`` must be sorted by ``sort_key``.
     """

@@ -66,5 +66,7 @@ def from_datacenter(evidence: int) -> bool:
 
 
 def from_listed_network(evidence: int) -> bool:
-    """Return whether the evidence bits contain a data center, a mail gateway or a security vendor."""
+    """Return whether the evidence bits of a click say that it comes from a data center, a mail gateway or a security
+    vendor.
+    """
     return bool(evidence & (DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR))

@@ -148,7 +148,7 @@ def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue
 
 
 def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -> list[ReaderLink]:
-    """Return the links of an issue in document order, each with the appeal of the article to which it leads."""
+    """Return the links of an issue in document order, each with how much its article attracts the simulated readers."""
     positions = {article.url: article.position for article in contents.articles}
     last_position = len(positions) + 1
     links = []

@@ -130,7 +130,7 @@ def format_appeal(appeal: float) -> str:
 
 
 class AppealScale:
-    """A logarithmic scale on which intervals of appeal are drawn as text. `|` marks an average appeal of 1.
+    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the average article.
 
     It spans the intervals of ``articles``. The most extreme 5 % of their ends on each side are cut off, so that one
     wide interval does not compress all others.
@@ -150,7 +150,8 @@ class AppealScale:
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """Return an article's 90 % interval as text: a line with a point at the appeal.
+        """Return an article's 90 % interval as text: a line with a point at its appeal, a multiple of the average
+        article.
 
         `<` or `>` marks an end that is beyond the scale.
         """

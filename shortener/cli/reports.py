@@ -61,7 +61,10 @@ reasons_option = click.option(
 @format_option
 @with_store
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
-    """Report the clicks of an issue by article and placement."""
+    """Report the clicks of an issue by article and placement.
+
+    A placement is one occurrence of a link in the issue.
+    """
     now = int(time.time())
     result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
     if output_format == "json" or (output_format == "table" and not reasons):
@@ -230,7 +233,7 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of a short link by placement.
 
-    CSV has the clicks by hour.
+    A placement is one occurrence of the link in an issue. CSV has the clicks by hour.
     """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(

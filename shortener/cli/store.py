@@ -34,8 +34,8 @@ def store() -> None:
 def restore_wal(context: CliContext, log: Path | None) -> None:
     """Put back a write-ahead log that was set aside.
 
-    LOG is the latest one by default. Stop the server first. The log is tried on a copy of the store, and refused if it
-    belongs to another store file.
+    A log is set aside if the store file beside it was replaced. LOG is the latest one by default. Stop the server
+    first. The log is tried on a copy of the store, and refused if it belongs to another store file.
     """
     data = context.file_config.data_directory
     path = data / STORE_FILE_NAME

@@ -23,7 +23,7 @@ _FIRST_VISIT_INDEXES = (
 
 
 class RollupAggregator:
-    """Counts clicks for the two finest rollups, the tables of click counts (``store/rollup_tables.py``).
+    """Counts clicks for the two most detailed rollups, which are tables of click counts (``store/rollup_tables.py``).
 
     Its attribute ``clicks_by_link`` has the sums to add to the table of that name.
     """

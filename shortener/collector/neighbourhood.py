@@ -1,8 +1,9 @@
 """Loading of the stored clicks near the clicks that are being classified, which are called targets.
 
-Clicks up to two time windows away are loaded (docs/classification.md, section 11): those with the recipient token of a
-target, and for targets without a token those near in time and those from its address. Clicks near a honeypot hit (a
-click on a link that readers do not see) are loaded over a longer time.
+If the links of a target contain a token of the recipient, these are the clicks with this token; otherwise those near in
+time and those from its address. A rule compares clicks within a time window. Clicks up to two windows away are loaded
+(docs/classification.md, section 11). Clicks near a honeypot hit (a click on a link that readers do not see) are loaded
+over a longer time.
 """
 
 from bisect import bisect_left
@@ -124,7 +125,7 @@ def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[Ne
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks without a recipient token near one of ``times`` (milliseconds)."""
+    """Yield the stored clicks near one of ``times`` (milliseconds) whose links contain no token of the recipient."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -132,7 +133,8 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that have the same address or recipient token as a target, near it in time.
+    """Yield the stored clicks that have the same address or recipient's token as a click to classify (target), near it
+    in time.
 
     ``timed_values`` has the value of ``column`` and the time (milliseconds) of each target; values of None are ignored.
     Clicks are loaded by whole hours, so some are further away than necessary.

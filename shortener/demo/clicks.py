@@ -45,7 +45,7 @@ SCANNERS_PER_READER = 0.004
 class ReaderLink(Struct, frozen=True):
     """A link in the sample issue that readers can click. Kind, position and appeal determine how often they do.
 
-    ``n`` is the number of the link's occurrence.
+    ``n`` is the number of the link's occurrence, ``appeal`` a multiple of the average article.
     """
 
     code: str

@@ -46,8 +46,9 @@ ARTICLE_TEMPLATE = """\
 
 
 class SampleIssue(Struct, frozen=True):
-    """A sample issue. ``click_rate`` is the share (0 to 1) of recipients who click; ``appeals`` has each article's by
-    URL.
+    """A sample issue. ``click_rate`` is the share (0 to 1) of recipients who click.
+
+    ``appeals`` says by URL how much each article attracts readers, as a multiple of the average article.
     """
 
     slug: str

@@ -80,10 +80,10 @@ def extract_articles(
 ) -> ExtractedIssue:
     """Return the title and the articles of an issue.
 
-    ``article_keys[i]`` identifies the target of link ``i``; it is None for a link that is not tracked. Links with equal
-    keys belong to one article. If the links already go through a sender's click counter, image, title and button of an
-    article have different URLs; they are grouped by their position in the document. Targets in ``recurring`` are in
-    most issues of the newsletter and get the role "other". Raises ValueError unless there is one key for each link.
+    ``article_keys[i]`` identifies the target of link ``i``; it is None for a link that gets no short link. Links with
+    equal keys belong to one article. If the links already go through a sender's click counter, image, title and button
+    of an article have different URLs; they are grouped by their position in the document. Targets in ``recurring`` are
+    in most issues of the newsletter and get the role "other". Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -123,7 +123,7 @@ def extract_articles(
 
 
 def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Find what each link of the issue is for, and return the best title of each article by article key.
+    """Find what each link of the issue is for, and return the best title of each article, by the key of its target.
 
     The role of each link is stored in its ``Mention``. ``title_line`` is the index of the line with the issue's own
     title.
@@ -217,7 +217,7 @@ def _first_line(lines: list[Line], heading_index: int) -> Line | None:
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the title with the highest confidence for each article key; of several, the first."""
+    """Return the best title of each article, by the key of its target: the first with the highest confidence."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:

@@ -35,7 +35,7 @@ LETTER = re.compile(r"[^\W_]")
 class Mention(Struct):
     """A link, or the part of a link that is in one line: the characters ``start`` to ``end`` of the line's text.
 
-    ``article_key`` identifies the target, or is None for a link that is not tracked. ``role`` says what a link that
+    ``article_key`` identifies the target; it is None for a link that gets no short link. ``role`` says what a link that
     leads to no article is for, such as "service"; it is '' otherwise. ``image_source`` is the URL of the first image in
     the link, or ''.
     """
@@ -57,7 +57,9 @@ class Mention(Struct):
 
     @property
     def is_content(self) -> bool:
-        """Whether the link can lead to an article: it is tracked, and no role such as navigation was found for it."""
+        """Whether the link can lead to an article: it gets a short link, and no role such as navigation was found for
+        it.
+        """
         return self.article_key is not None and not self.role
 
 
@@ -178,7 +180,8 @@ def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[
     """Return the lines of an issue, one for each block of text.
 
     ``article_keys`` has for each link of the document the canonical target, which identifies its article; None if the
-    link is not tracked. Short lines in strong type are treated as headings, unless most lines of the issue are strong.
+    link gets no short link. Short lines in strong type are treated as headings, unless most lines of the issue are
+    strong.
     """
     lines = [
         _build_line(block, index, document=document, article_keys=article_keys)

@@ -316,7 +316,11 @@ class _MarkdownReader:
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Return the index of the link that a definition stands for. It is one link, however often it is used."""
+        """Return the index of a link whose URL is in a definition (``[label]: URL``), None if the URL is never
+        replaced.
+
+        A definition is one link, however often it is used.
+        """
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is ambiguous")

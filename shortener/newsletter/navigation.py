@@ -19,7 +19,7 @@ _WIDE_CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def mark_navigation(lines: list[Line]) -> None:
-    """Set the role ``navigation`` on links that lead to other pages of the newsletter, not to an article."""
+    """Set the role ``navigation`` on links to other pages of the newsletter, so that they do not count as articles."""
     mention_counts = Counter(m.article_key for line in lines for m in line.mentions)
     image_keys = {m.article_key for line in lines for m in line.mentions if m.has_image}
     for line in lines:

@@ -61,7 +61,8 @@ def check_recipient_tag(tag: str) -> str:
 
 
 def recipient_token_query(recipient_tag: str) -> str:
-    """Return the query string that adds a recipient tag to a short URL, such as ``?_c=*|UNIQID|*``.
+    """Return the query string that adds a recipient tag to a short URL, such as ``?_c=*|UNIQID|*`` for the merge tag
+    ``*|UNIQID|*``.
 
     It is '' if ``recipient_tag`` is ''.
     """

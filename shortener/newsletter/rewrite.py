@@ -70,7 +70,8 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, with the recipient tag.
+    """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, with the recipient tag
+    (a merge tag).
 
     ``original`` are the present bytes. They are kept if the URL stays the same.
     """
@@ -93,8 +94,8 @@ def _misread_links(
 ) -> Iterator[DocumentLink]:
     """Parse the rewritten issue again, and yield the links whose URL is not read as it was written.
 
-    This happens if a recipient tag has a character that ends a table cell or an attribute. ``links_by_offset`` has the
-    links by their place in ``output``.
+    This happens if the merge tag for a token of the recipient (``recipient_tag``) has a character that ends a table
+    cell or an attribute. ``links_by_offset`` has the links by their place in ``output``.
     """
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

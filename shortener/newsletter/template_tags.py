@@ -16,7 +16,10 @@ _TRACK_SUFFIX = "@TrackLink"
 
 
 class TrackedUrl(Struct, frozen=True):
-    """The URL of a link that the sender listmonk tracks. ``is_action`` is false if only a suffix of the URL says so."""
+    """The URL of a link that the sender listmonk tracks.
+
+    ``is_action`` is True for ``{{ TrackLink "URL" }}``, False for a URL with the suffix ``@TrackLink``.
+    """
 
     url: str
     is_action: bool

@@ -295,7 +295,7 @@ def _titles_from_unlinked_headings(
             continue
         end = _region_end(lines, next_index)
         key = _key_for_heading(lines, index, end, titled_keys)
-        if key is None or (index == issue_title_line and not _is_hero(lines, index, end, key)):
+        if key is None or (index == issue_title_line and not _names_article(lines, index, end, key)):
             continue
         titled_keys.add(key)
         yield Title(key, line.text, None, UNLINKED_HEADING_CONFIDENCE, index, len(line.text))
@@ -316,7 +316,7 @@ def _region_end(lines: list[Line], end: int) -> int:
     return end
 
 
-def _is_hero(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
+def _names_article(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
     """Return whether the heading with the title of the issue also names the article ``key``.
 
     That is so if an image above the heading or a button below it links to the article.

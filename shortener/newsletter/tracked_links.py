@@ -1,7 +1,7 @@
-"""Grouping of the links of an article that already go through a sender's click counter.
+"""Grouping of the links of an article if the links already go through a sender's click counter.
 
-Each of them then has a URL of its own, so they are grouped by their place: the images above a title and the buttons
-below it belong to the title.
+Then links to the same article have different URLs. So they are grouped by their place: the images above a title and the
+buttons below it belong to the title.
 """
 
 from collections import Counter
@@ -31,10 +31,10 @@ def _find_tracker(lines: list[Line]) -> str:
 
 
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
-    """Give images, buttons and "read more" links the article key of the title next to them.
+    """Assign images, buttons and "read more" links to the article whose title is next to them.
 
-    ``title_keys`` has the article key of each line that is a title, by the index of the line. Nothing is changed in an
-    issue whose links do not go through a sender's click counter.
+    ``title_keys`` has the article's key for each line that is a title, by the index of the line. Nothing is changed in
+    an issue whose links do not go through a sender's click counter.
     """
     prefix = _find_tracker(lines)
     if not prefix:

@@ -4,6 +4,7 @@ The lists of hosts and of words in paths are in ``data/``.
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from shortener.newsletter.data_files import host_entries, host_pattern, language_pattern
@@ -33,6 +34,8 @@ _DONATION_HOSTS = host_entries("donation_hosts")
 _IGNORED_SUBDOMAIN = re.compile(rf"{host_pattern('ignored_subdomains')}\.")
 
 
+# An issue has some hundred URLs, and each is looked at for many kinds; the cache of urlsplit is too small for them.
+@lru_cache(maxsize=1024)
 def _split_url(url: str) -> SplitResult | None:
     try:
         return urlsplit(url)

@@ -60,10 +60,11 @@ def prior_curve() -> ArrivalCurve:
 
 
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
-    """Estimate the arrival curve from the times at which clicks arrived (docs/ranking.md section 4).
+    """Estimate the arrival curve, the share of clicks that has arrived at each age of an issue (docs/ranking.md section
+    4).
 
-    The prior curve counts as much as a fixed number of clicks. Ages are divided into buckets. An issue contributes only
-    the buckets that are over, so a recent issue contributes the early hours.
+    The prior curve counts as much as a fixed number of clicks. Ages are divided into intervals. An issue contributes
+    only the intervals that are over, so a recent issue contributes the early hours.
     """
     prior = prior_curve().shares
     counts = _clicks_by_bucket(observations, arrivals)

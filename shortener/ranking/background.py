@@ -1,4 +1,4 @@
-"""Predictors of an article's appeal besides its clicks: its site, its author and the words of its title.
+"""Predictors of an article's success besides its clicks: its site, its author and the words of its title.
 
 The estimate of an article with few clicks is pulled towards articles with the same site, author or title words (partial
 pooling, docs/ranking.md section 7.1).

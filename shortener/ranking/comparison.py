@@ -71,8 +71,8 @@ def compare(
     issue.
 
     `arrivals` are the visitors or clicks of each issue as a whole, over short intervals. `as_of` is the present time in
-    epoch seconds. The interval is that of a ratio of two Poisson counts, whose logarithm has standard deviation
-    `sqrt(1/n1 + 1/n2)` (docs/ranking.md section 18).
+    seconds of the UTC epoch. The interval of the ratio is that of two Poisson counts: its logarithm has standard
+    deviation `sqrt(1/n1 + 1/n2)` (docs/ranking.md section 18).
 
     Raises NotFound for an issue that was not sent by `as_of`, and InputError for an age that the younger issue has not
     reached.

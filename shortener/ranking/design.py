@@ -140,9 +140,11 @@ def build_design(
 def _assemble(
     observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices `t` (articles x coefficients) and `x` (cells x coefficients) from their columns.
+    """Return the matrices `t` (articles x coefficients) and `x` (cells x coefficients) from their columns. A cell is
+    one article in one issue.
 
-    The columns are those of cells, those of articles, and one for each issue.
+    The columns are `cell_columns` (0 in `t`), `article_columns`, and one for each issue (0 in `t`). A row of `x` is the
+    row of its article in `t`, plus the values of the cell and 1 in the column of its issue.
     """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])

@@ -45,7 +45,7 @@ With fewer clicks, the 90 % interval would contain clearly more than 90 % of the
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
     """Run all checks of the fitted model and return their warnings.
 
-    `top_articles` are the indices of the articles in the top list. If there are two fits, the one with the larger
+    `top_articles` are the indices of the first articles of the ranking. If there are two fits, the one with the larger
     weight is checked.
     """
     if analysis.fit is None:
@@ -107,8 +107,8 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
     """Check 3: warn if one of three estimated parameters is outside its plausible range.
 
-    They are eta (position effect), omega (effect of further links) and s_q (spread of appeal) of docs/ranking.md
-    section 6. If no positions are known, only s_q is checked.
+    They are eta (position effect), omega (effect of further links to an article) and s_q (standard deviation of the
+    article effects) of docs/ranking.md section 6. If no positions are known, only s_q is checked.
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:

@@ -1,5 +1,5 @@
-"""The explanation of one article: its appeal and expected clicks as products of factors (docs/ranking.md
-section 12).
+"""The explanation of one article: its result and its expected clicks as products of factors (docs/ranking.md section
+12).
 """
 
 import math
@@ -61,7 +61,7 @@ class ExplainedAppearance(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """The figures of one article, with the factors whose product is its appeal.
+    """The figures of one article, with the factors whose product is its appeal, a multiple of the average article.
 
     `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. Its count is in
     `visitors` if every issue counts visitors, otherwise in `clicks`, as `counted` says; the other field is None.
@@ -181,7 +181,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors whose product is the appeal of an article.
+    """Return the factors whose product is the appeal of an article, a multiple of the average article.
 
     They are what the editors' order, counts from other platforms and the background (site, author, title words)
     predict, and the effect of the article's own clicks.

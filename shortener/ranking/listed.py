@@ -14,7 +14,7 @@ class ListedPart(Struct, frozen=True, eq=False):
     """The listed articles, and which cells belong to them. A cell is one article in one issue.
 
     `articles` are indices, and `cells` is a mask over all cells of `observations`. `has_gems` says whether hidden gems
-    are shown.
+    (good articles that few readers saw) are shown.
     """
 
     observations: Observations

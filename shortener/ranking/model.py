@@ -40,11 +40,11 @@ class Solution(Struct, frozen=True, eq=False):
 
 
 class Variances(Struct, frozen=True):
-    """The estimated variances of the model: `appeal` of article effects, `open_rate` of issue effects, `phi` of the
-    noise.
+    """The estimated variances of the model: `appeal` is that of the article effects, `open_rate` that of the issue
+    effects.
 
-    They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one variance for each group of
-    background effects (sites, authors, title words).
+    `phi` is that of the noise. They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one
+    variance for each group of background effects (sites, authors, title words).
     """
 
     appeal: float
@@ -152,7 +152,8 @@ def solve(
 def _variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the variances of the article effects, and the variances of the log means of the cells.
+    """Return the variances of the article effects, and the variances of the log means of the cells (each one article in
+    one issue).
 
     They are var(u_a) and h_c of docs/ranking.md section 8. `root` is L with `V = L' L`, and `R_a L'` is `sum W x L' /
     D_a`.
@@ -185,8 +186,8 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
     """Return the prior variance of each coefficient.
 
-    That of an issue effect is `s_i^2 + (0.5 (1 - F))^2`, with F the share of clicks that has arrived (docs/ranking.md
-    section 6).
+    That of the effect of issue i is `s_i^2 + (0.5 (1 - F))^2`: s_i is the standard deviation for an issue whose clicks
+    have all arrived, F the share of its clicks that has arrived (docs/ranking.md section 6).
     """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])
     for (columns, _), variance in zip(design.background, variances.background, strict=True):
@@ -227,10 +228,10 @@ def _update_appeal_variance(solution: Solution, previous: float) -> float:
 
 
 def _update_open_rate_variance(design: Design, solution: Solution, previous: float) -> float:
-    """Return the variance of the issue effects for the next round: s_i^2 of docs/ranking.md section 8.
+    """Return the variance of the issue effects for the next round of the fit: s_i^2 of docs/ranking.md section 8.
 
-    Only issues with known recipients are used. The effect of a recent issue contains the error of the arrival curve, so
-    only a part of it counts.
+    Only issues with known recipients are used. The effect of a recent issue contains the error in the share of clicks
+    that has arrived, so only a part of it counts.
     """
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
@@ -244,10 +245,11 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
 
 
 def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the variance of each group of background effects (sites, authors, title words) for the next round.
+    """Return the variance of each group of background effects (sites, authors, title words) for the next round of the
+    fit.
 
-    It is `(5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))`, at least 1e-5, with the prior s0 and the present
-    variance s^2 (docs/ranking.md section 8).
+    It is `(5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))`, at least 1e-5. beta are the effects, s0 is the prior
+    standard deviation, and s^2 the present variance (docs/ranking.md section 8).
     """
     updated = []
     for (columns, sd), variance in zip(design.background, previous, strict=True):

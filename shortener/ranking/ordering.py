@@ -1,5 +1,6 @@
-"""The order of the listed articles, with their intervals, probabilities and hidden gems (docs/ranking.md
-section 10).
+"""The order of the listed articles, with their intervals and probabilities (docs/ranking.md section 10).
+
+Hidden gems, which are good articles that few readers saw, are chosen here too.
 """
 
 import numpy as np
@@ -18,11 +19,11 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """The ordered list of articles.
+    """The ordered list of articles. `order` contains their indices; the first `top` of them are the top list.
 
-    `order`, `gems` and `loved_by_few` contain indices of articles, and `top` is the length of the top list. The arrays
-    have one entry per article of the analysis, also for articles that are not listed. `appeal` is a multiple of the
-    average article with the 90 % interval `low` to `high`; `p_top` is the probability of belonging to the top list.
+    `gems` (good articles that few readers saw) and `loved_by_few` contain indices too. The arrays have one entry per
+    article of the analysis, also for articles that are not listed. `appeal` is a multiple of the average article with
+    the 90 % interval `low` to `high`; `p_top` is the probability of belonging to the top list.
     """
 
     order: list[int]
@@ -38,7 +39,7 @@ class Ordering(Struct, frozen=True, eq=False):
 
 
 def top_length(article_count: int, max_articles: int) -> int:
-    """Return the number of articles in the top list.
+    """Return how many articles at the head of the ranking are called the top list.
 
     It is a fifth of all articles, but at least 3. It never exceeds `max_articles` or `article_count`.
     """
@@ -54,12 +55,12 @@ def order_articles(
     blend: Blend | None,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
-    """Sort the articles `urls` by score, and choose the top list and the hidden gems (docs/ranking.md section 10).
+    """Sort the articles `urls` by score (log of the appeal), and choose the top list and the hidden gems.
 
     A `blend` (the editors' weighted sum of appeal and counts from other platforms) replaces the score. Articles with
     equal values are sorted by the probability of belonging to the top list, then by clicks and URL. The top list has at
     most `max_articles` articles. There are at most `max_gems` hidden gems (good articles that few readers saw), each
-    with at least `min_gem_probability` of being in the best tenth.
+    with at least `min_gem_probability` of being in the best tenth. See docs/ranking.md section 10.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

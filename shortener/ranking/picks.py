@@ -1,6 +1,7 @@
-"""The picks, the section of recommended articles in the next issue: top list and hidden gems, and editors' decisions.
+"""The picks: the section of recommended articles in the next issue.
 
-A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
+They are the first articles of the ranking and its hidden gems (good articles that few readers saw), changed by editors'
+decisions. A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,10 +42,11 @@ class ArticleDetails(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """One recommended article; `origin` says whether it comes from the top list, the hidden gems or an editor.
+    """One recommended article; `origin` says where it comes from.
 
-    `ranked` is its entry in the ranking, or None if the ranking does not contain it. `decision` is what an editor
-    decided about it, if anything.
+    That is the top of the ranking, its hidden gems (good articles that few readers saw), or an editor. `ranked` is its
+    entry in the ranking, or None if the ranking does not contain it. `decision` is what an editor decided about it, if
+    anything.
     """
 
     url: str
@@ -54,10 +56,11 @@ class Pick(Struct, frozen=True):
 
 
 class Picks(Struct, frozen=True):
-    """The recommended articles: `featured` are the pinned and listed ones, `lesser_known` the chosen ones and hidden
-    gems.
+    """The recommended articles, in two lists.
 
-    `excluded` are the decisions that removed an article; readers never see them.
+    `featured` are the articles that editors pinned and the first of the ranking. `lesser_known` are the articles that
+    editors chose and the hidden gems (good articles that few readers saw). `excluded` are the decisions that removed an
+    article; readers never see them.
     """
 
     featured: tuple[Pick, ...]
@@ -77,9 +80,9 @@ def select_picks(
     """Select the recommended articles of the next issue from a ranking and the editors' decisions.
 
     Featured are the pinned articles, oldest decision first, and then those of the ranking, up to `max_featured` in all.
-    Lesser known are the articles that editors chose, and then at most `max_gems` hidden gems. The default numbers are
-    those of the ranking. The last decision about an article counts. Raises InputError for a decision without a name, or
-    with an unknown action.
+    Lesser known are the articles that editors chose, and then at most `max_gems` hidden gems (good articles that few
+    readers saw). The default numbers are those of the ranking. The last decision about an article counts. Raises
+    InputError for a decision without a name, or with an unknown action.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
@@ -107,8 +110,9 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return the last decision about each article by URL, the oldest first. Raises InputError for an
-    invalid decision.
+    """Return by article URL the last decision of an editor about the article. The oldest of these decisions is first.
+
+    Raises InputError for an invalid decision.
     """
     effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):

@@ -184,8 +184,8 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 class Arrivals(Struct, frozen=True, eq=False):
     """How many of their clicks the issues have received so far.
 
-    `remaining_shares` has for each slug the share of clicks (0 to 1) that is still expected. `curve` is the arrival
-    curve from which the shares come, None if there are no articles.
+    `remaining_shares` has for each slug the share of clicks (0 to 1) that is still expected. `curve` says which share
+    of its clicks an issue has at each age; the remaining shares come from it. It is None if there are no articles.
     """
 
     remaining_shares: dict[str, float]
@@ -213,7 +213,8 @@ def estimate_arrivals(history: History, *, as_of: float, window: float | None) -
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Yield (design, fit, posterior, log evidence) for each sorting shape, a model of how editors order articles.
+    """Yield (design, fit, posterior, log marginal likelihood) for each sorting shape, a model of how editors order
+    articles.
 
     If a fit fails, its error is appended to `errors`. If no positions are known, there is one fit without a sorting
     term.
@@ -233,7 +234,10 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
 
 
 def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
-    """Return the design matrices of the observations, with the estimated arrival curve and placement weights."""
+    """Return the design matrices of the observations.
+
+    They depend on the estimated shares of clicks that have arrived, and on the estimated weights of links of each kind.
+    """
     observations = inputs.observations
     return build_design(
         observations,

@@ -20,10 +20,11 @@ ITERATIONS = 50
 
 
 def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
-    """Estimate the weight of each placement kind, relative to title = 1 (docs/ranking.md section 5).
+    """Estimate how much a link of each kind (title, image, …) is clicked, relative to title = 1 (docs/ranking.md
+    section 5).
 
     The model is Luce's choice rule, fitted by a minorize-maximize algorithm. Only appearances with two kinds of links
-    or more are used; position, issue and appeal cancel out in them.
+    or more are used; the effects of position, issue and article cancel out in them.
     """
     kinds = sorted({placement.kind for row in appearances for placement in row.placements} | {"title"})
     prior = np.array([PRIOR_WEIGHTS.get(kind, DEFAULT_WEIGHT) for kind in kinds])

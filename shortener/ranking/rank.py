@@ -42,22 +42,20 @@ def rank(
     background: bool = True,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ranking:
-    """Rank articles by appeal (docs/ranking.md sections 1 and 10). Issues sent after `as_of` (epoch seconds) are
-    ignored.
+    """Rank articles by appeal: their clicks compared with those of an average article in the same places.
 
-    Which articles are listed: with `month` (YYYY-MM in `zone`) those last shown in that month, with `since` (epoch
-    seconds) those last shown since then, with `issue` those of one issue with their counts in it; otherwise all.
+    Issues sent after `as_of` (epoch seconds) are ignored. With `month` (YYYY-MM in `zone`) the articles last shown in
+    that month are listed, with `since` (epoch seconds) those last shown since then, and with `issue` those of one issue
+    with their counts in it; otherwise all.
 
-    Which data is used: the issues within `window` months of the listed articles, or all issues if it is None. With
+    The fit uses the issues within `window` months of the listed articles, or all issues if it is None. With
     `background`, estimates of articles with few clicks are pulled towards articles with the same author, site or title
-    words.
-
-    Order and lengths: a `blend` (weighted sum of appeal and signals) replaces appeal in the order. The top list has at
-    most `top` articles. There are at most `gems` hidden gems, each with at least `min_gem_probability` of being in the
-    best tenth.
+    words. A `blend` (weighted sum of appeal and counts from other platforms) replaces appeal in the order. The top list
+    has at most `top` articles. There are at most `gems` hidden gems (good articles that few readers saw), each with at
+    least `min_gem_probability` of being in the best tenth.
 
     If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for invalid arguments
-    or counts, and NotFound for an unknown issue.
+    or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")

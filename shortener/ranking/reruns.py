@@ -117,8 +117,8 @@ def information_change(
     """Return how another appearance of an article would change the normal matrix S, as rows B and signs s.
 
     The new matrix is `S + B' diag(s) B`. An article with rows X, weights W and `D = sum W + 1/s_q^2` contributes `X' W
-    X - h h' / D` to S, with `h = X' W`. The new appearance adds a row, and changes the sorting covariate in the
-    article's other rows (docs/ranking.md section 21).
+    X - h h' / D` to S, with `h = X' W`. The new appearance adds a row. In the other rows of the article it changes the
+    covariate that says how high editors place it (docs/ranking.md section 21).
     """
     design = analysis.design
     cells = np.flatnonzero(analysis.observations.article_index == article)

@@ -18,8 +18,8 @@ class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
     `appeal` is a multiple of the average article, shrunk towards 1 if there are few clicks; `low` to `high` is its 90 %
-    interval. `p_top` is the probability of belonging to the top list, and `gem` the article's number among the hidden
-    gems, or None.
+    interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
+    gems (good articles that few readers saw), or None.
 
     `shown` is the number of its appearances. Its total count is in `visitors` or in `clicks`, as the ranking counts;
     the other field is None. `expected` is the count that an average article would have had there. `issue` and
@@ -69,11 +69,11 @@ class IssueProgress(Struct, frozen=True):
 class Ranking(Struct, frozen=True):
     """All listed articles in order; the first `top` of them are the top list. `as_of` is ISO 8601 in UTC.
 
-    `issues` are all issues that the model was fitted to, also those without a listed article. Each counts visitors or,
-    if too few of them are known, clicks: see `counted` of the issue.
+    `issues` are all issues that the model was fitted to, also those without a listed article. The `counted` of each
+    says what it counts: visitors or, if too few of them are known, clicks.
 
-    `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If
-    the list is empty, all sent issues decide. Expected counts always use the unit of each issue; if the units differ, a
+    The `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks".
+    If no article is listed, all sent issues decide. An expected count has the unit of its issue. If the units differ, a
     warning names the issues that count clicks.
     """
 

@@ -61,7 +61,7 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
 
 
 def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
-    """Return why no appeal can be estimated yet for the articles of a sent issue; '' if it can.
+    """Return why nothing can be estimated yet about the articles of a sent issue; '' if something can.
 
     The text is a clause, such as "has no clicks yet". `clicked` are the slugs of the issues with clicks.
     """

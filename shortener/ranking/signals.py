@@ -83,16 +83,15 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return numerator / denominator of each article, shrunk towards the overall ratio where counts are small.
-
-    It is at most 1.
+    """Return numerator / denominator of each article, at most 1, shrunk towards the overall ratio where counts are
+    small.
     """
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
 
 class Blend(Struct, frozen=True):
-    """The editors' weights of appeal, fan ratio and read ratio, by whose weighted sum articles are ordered.
+    """The editors' weights of appeal, fans per read and reads per view. Articles are ordered by the weighted sum.
 
     Raises InputError for negative or infinite weights, or if all are 0.
     """

@@ -79,8 +79,9 @@ def format_note(
 ) -> str:
     """Return the note that explains the result of an article in the list (docs/ranking.md section 15).
 
-    `article` is its index, `count` and `expected` are its figures, and `bounds` is the 90 % interval of its appeal.
-    `gem_probability` is the probability of a hidden gem to be in the best tenth, None for other articles.
+    `article` is its index, `count` and `expected` are its figures, and `bounds` is the 90 % interval of its appeal, a
+    multiple of the average article. `gem_probability` is its probability of being in the best tenth if it is a hidden
+    gem (a good article that few readers saw), else None.
     """
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:

@@ -162,10 +162,10 @@ def parse_path(path: str) -> ShortPath:
 
 
 def take_recipient_token(query: str) -> tuple[str, str | None]:
-    """Remove the recipient token (parameter ``_c``) from a query string. Return the new query and the first token or
-    None.
+    """Remove the token of the recipient (parameter ``_c``) from a query string. Return the new query and the first
+    token.
 
-    Any spelling of the parameter's name is recognized.
+    The token is None if there was none. Any spelling of the parameter's name is recognized.
     """
     kept, token = [], None
     for part in query.split("&"):

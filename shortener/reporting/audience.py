@@ -78,7 +78,9 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
 
 
 def fold_value(dimension: str, value: str) -> str:
-    """Return the name of the mail client to which a referrer belongs. Any other value is returned unchanged."""
+    """Return the name under which a value is counted: for a referrer that belongs to a mail client, the name of the
+    client; else the value itself.
+    """
     if dimension != "referrer" or not value:
         return value
     host = value.removeprefix("android-app://").lower()

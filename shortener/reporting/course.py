@@ -35,10 +35,11 @@ AGES = (
 class CoursePoint(Struct, frozen=True):
     """One point of the curve that shows the clicks of an issue over time, at the age ``hours`` (since sending).
 
-    ``count`` is the issue's total up to that age; in an hourly curve, its count in the hour that ends then. ``usual``
-    is the range of earlier issues at that age, ``compared`` the count of another issue that was chosen, and
-    ``forecast`` the total expected then. Each is None if it is unknown; ``count`` is None after now, ``forecast``
-    before now.
+    ``count`` is the issue's total up to that age; in an hourly curve, its count in the hour that ends then. It is None
+    after now.
+
+    The other fields are the same figure, None if unknown: ``usual`` as a range of earlier issues, ``compared`` for
+    another issue that was chosen, and ``forecast`` as expected after now.
     """
 
     hours: float
@@ -182,7 +183,11 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return the total counts over time of each issue, by id, until ``now`` but for LONGEST_HOURS at most."""
+    """Return the total counts over time of each issue, by id.
+
+    Each begins when the issue was sent and ends at ``now`` (seconds of the UTC epoch), or after LONGEST_HOURS if that
+    is earlier.
+    """
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}

@@ -16,8 +16,9 @@ from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.checklist import Level
+from shortener.settings import invalid_settings
 from shortener.shared_memory import read_totals
-from shortener.store import Reader, open_reader
+from shortener.store import Reader, open_reader, settings
 from shortener.store.database import has_temporary_directory
 from shortener.store.operation import (
     last_backup_time,
@@ -56,10 +57,17 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
         with closing(open_reader(config.data_directory, url=config.storage.url)) as reader:
             yield from _check_proxy(config, reader)
             yield from _check_stored_times(reader, now=now)
+            yield from _check_settings(config, reader)
             if not config.storage.url:  # backups of a database are made with its own tools
                 yield _check_backup(config, reader, now=now)
     except StoreError:
         return  # the check of the store reports it
+
+
+def _check_settings(config: Config, reader: Reader) -> Iterator[Finding]:
+    """Check whether the settings that editors have stored are still valid, such as a time zone after a move."""
+    for key, problem in invalid_settings(config, settings.read(reader)).items():
+        yield Finding("warn", key, f"the stored setting is not used: {problem}; save it again on the page Settings")
 
 
 def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:

@@ -290,7 +290,7 @@ def _load_placement_totals(
 ) -> list[_PlacementTotals]:
     """Return the counts of an issue by link and placement (occurrence of a link), with zeros if it has no clicks.
 
-    ``unplaced`` are the ids of links without a placement; each of them gets a row as well.
+    ``unplaced`` are the ids of links that do not occur in the document; each of them gets a row as well.
     """
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}

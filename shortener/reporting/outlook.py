@@ -146,10 +146,11 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return the usual ranges of clicks and of the share of automated requests, from earlier issues.
+    """Return the usual ranges of an issue's clicks and of its share of automated requests, from the earlier issues of
+    ``found``.
 
     Clicks are counted up to the age that the issue has at ``now`` (seconds of the UTC epoch). Both ranges are None if
-    it has not been sent.
+    the issue has not been sent by then.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)

@@ -50,8 +50,9 @@ def rank_stored_articles(
     """Return the ranking of the articles last shown in ``month``, of those of ``issue``, or of all articles.
 
     With ``since``, only articles last shown since then are listed. ``since`` and ``as_of``, the time of the ranking,
-    are in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and hidden gems, by default
-    the configured ones. Raises InputError for an invalid month, NotFound for an unknown issue.
+    are in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of hidden gems (good
+    articles that few readers saw), by default the configured ones. Raises InputError for an invalid month, NotFound for
+    an unknown issue.
     """
     settings = config.ranking
     return rank(

@@ -275,7 +275,9 @@ def check_certificate(config: Config) -> None:
 
 
 def _with_host(config: Config, host: str) -> Config:
-    """Return the configuration with ``host`` as the address to listen on, the numeric one of the reserved port."""
+    """Return the configuration with ``host``, a numeric address, as the address to listen on. The base URL stays the
+    same.
+    """
     return msgspec.structs.replace(
         config,
         site=msgspec.structs.replace(config.site, base_url=config.base_url),

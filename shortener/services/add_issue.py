@@ -141,6 +141,11 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
     return any(url in output for url in urls) or not output
 
 
+def removed_issue_error(slug: str) -> InputError:
+    """Return the error of a slug that belongs to a removed issue."""
+    return InputError(Message("{slug}: this issue was removed", slug=slug), kind="issue_removed")
+
+
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return what adding the issue of a parsed request would store.
 
@@ -149,7 +154,7 @@ def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, 
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
-        raise InputError(Message("{slug}: this issue was removed", slug=parsed.slug), kind="issue_removed")
+        raise removed_issue_error(parsed.slug)
     codes = _unused_codes(store, domain, config)
     return plan_issue(parsed, existing, domain=domain, codes=codes, config=config, reread=reread)
 
@@ -201,7 +206,7 @@ def _parse(source: bytes, request: AddRequest) -> Document:
 
     Raises InputError if the document is Markdown and a honeypot link (one that readers do not see) was requested.
     """
-    detected = request.format or newsletter.detect_format(request.filename, source)
+    detected = request.format or newsletter.detect_format(request.filename or newsletter.PASTED_NAME, source)
     if detected not in get_args(Format):
         raise InputError(
             Message(
@@ -218,8 +223,8 @@ def _parse(source: bytes, request: AddRequest) -> Document:
             break_signature=request.break_signature,
         )
     except UnreadableDocument as error:
-        message = Message("{filename}: {error}", filename=request.filename, error=error.message)
-        raise type(error)(message) from None
+        named = Message("{filename}: {error}", filename=request.filename, error=error.message)
+        raise type(error)(named if request.filename else error.message) from None
     if request.add_honeypot and (document.format != "html" or document.parts):
         reasons = {
             "markdown": Message("Markdown has no invisible links"),
@@ -278,6 +283,12 @@ def _choose_slug(request: AddRequest) -> str:
     """Return the slug of the request, else one made from the name of its file. Raises InputError."""
     slug = request.slug if request.slug is not None else PurePath(request.filename).name.partition(".")[0]
     slug = "-".join(slug.split()) if request.slug is None else slug
+    check_slug(slug)
+    return slug
+
+
+def check_slug(slug: str) -> None:
+    """Raise InputError if a text cannot be a slug."""
     if (
         slug in {"", ".", ".."}
         or len(slug) > MAX_SLUG_LENGTH
@@ -291,4 +302,3 @@ def _choose_slug(request: AddRequest) -> str:
             ),
             kind="invalid_slug",
         )
-    return slug

@@ -33,8 +33,8 @@ def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[Artic
     """Return what an editor changed: only the submitted values that differ from those shown. Other fields are None or
     UNSET.
 
-    Roles are applied before positions. If an article gets another role, the articles behind it move up, so their
-    submitted positions are reduced.
+    An article that an editor makes an inline or other link loses its position, and the articles behind it move up. So
+    the submitted positions of those are reduced.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]

@@ -25,7 +25,7 @@ from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, articles, decisions, draft_links, links, picks_edits
 from shortener.store.decisions import Decision
 from shortener.store.links import Link
-from shortener.store.picks_edits import PickText, SectionFormat, TemplateName
+from shortener.store.picks_edits import PicksEdits, PickText, SectionFormat, TemplateName
 
 
 class Draft(Struct, frozen=True):
@@ -106,9 +106,9 @@ def build_draft(
 ) -> Draft:
     """Return the recommended articles of a month, with the short links that they have so far. Nothing is stored.
 
-    ``top`` and ``gems`` limit how many articles the ranking adds to the two lists. By default they are the numbers that
-    editors have chosen for the month, else those of the configuration. Raises InputError for an invalid month, NotFound
-    for a month without articles.
+    ``top`` and ``gems`` limit how many articles the ranking adds: its first ones, and its hidden gems (good articles
+    that few readers saw). By default they are the numbers that editors have chosen for the month, else those of the
+    configuration. Raises InputError for an invalid month, NotFound for a month without articles.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
@@ -124,25 +124,27 @@ def draft_from_ranking(
     as_of: int,
     top: int | None = None,
     gems: int | None = None,
+    edits: PicksEdits | None = None,
 ) -> Draft:
-    """Return the recommended articles of a month as ``build_draft`` does, from a ranking that was computed before."""
+    """Return the recommended articles of a month as ``build_draft`` does, from a ranking that was computed before.
+
+    ``edits`` is used instead of the stored edits.
+    """
     month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
     if not ranking.articles and not month_decisions:
         raise NotFound(_no_articles_message(store, ranking, month, config=config, as_of=as_of))
-    chosen = picks_edits.settings(store, month)
+    edits = edits or picks_edits.load_edits(store, month)
     selection = picks.select_picks(
         ranking,
         decisions=month_decisions,
-        max_featured=chosen.top if top is None else top,
-        max_gems=chosen.gems if gems is None else gems,
+        max_featured=edits.settings.top if top is None else top,
+        max_gems=edits.settings.gems if gems is None else gems,
     )
-    selection = picks.arrange_picks(selection, picks_edits.order(store, month))
+    selection = picks.arrange_picks(selection, edits.order)
     urls = [*picks.picked_urls(selection), *(decision.url for decision in selection.excluded)]
-    details = _article_details(store, month, urls, config=config, now=as_of)
-    name = picks_edits.template_name(store, month)
-    own = picks_edits.own_templates(store) if name == "own" else {}
-    templates = {section_format: template.text for section_format, template in own.items()}
-    return Draft(month, as_of, selection, ranking, details, name, templates)
+    details = _article_details(store, month, urls, edits.texts, config=config, now=as_of)
+    own = edits.own_templates if edits.template == "own" else {}
+    return Draft(month, as_of, selection, ranking, details, edits.template, own)
 
 
 def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> Draft:
@@ -152,7 +154,8 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
     """
     with store.transaction():
         # Read again under the write lock: another request may have drafted the month since the draft was built.
-        details = _article_details(store, draft.month, draft.details, config=config, now=now)
+        texts = picks_edits.texts_by_article(store, draft.month)
+        details = _article_details(store, draft.month, draft.details, texts, config=config, now=now)
         for url in picks.picked_urls(draft.picks):
             if not details[url].short_url:
                 link_id = _add_link(store, url, details[url].title, config=config, now=now)
@@ -160,7 +163,7 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
             elif key := parse_short_url(url, domains=config.domains):
                 # An adopted link without a target is the article's URL: the draft keeps it once it has a target.
                 draft_links.save_link(store, draft.month, url, links.get(store, *key).id)
-        details = _article_details(store, draft.month, draft.details, config=config, now=now)
+        details = _article_details(store, draft.month, draft.details, texts, config=config, now=now)
     return msgspec.structs.replace(draft, details=details)
 
 
@@ -246,14 +249,14 @@ def decide(
 
 
 def report_month_decision(decision: Decision) -> MonthDecision:
-    """Return a stored decision in the form that commands and the API show."""
+    """Return a stored decision of an editor in the form that commands and the API show."""
     return MonthDecision(
         decision.month, decision.url, decision.action, decision.reason, decision.who, to_datetime(decision.at)
     )
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the decision about an article in ``month``. Without a month it must be the only one.
+    """Delete and return the editor's decision about an article in ``month``. Without a month it must be the only one.
 
     Raises NotFound, or InputError if no month is given and several months have a decision.
     """
@@ -272,7 +275,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert a decision as stored to the struct of the package ``ranking``."""
+    """Convert an editor's decision about an article from the struct of the store to that of the package ``ranking``."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,
@@ -293,12 +296,11 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
 
 
 def _article_details(
-    store: Store, month: str, urls: Iterable[str], *, config: Config, now: int
+    store: Store, month: str, urls: Iterable[str], texts: Mapping[str, PickText], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return by URL the details of each article that the rendered section needs."""
+    """Return by URL the details of each article that the rendered section needs, with its changed ``texts``."""
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
-    texts = picks_edits.texts_by_article(store, month)
     return {
         url: ArticleDetails(
             url=url,

@@ -65,12 +65,17 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
         return
     old = link.target or build_short_url(link.domain, link.code, domains=config.domains)
     with store.transaction():
-        links.update_field(store, link, "target", target, who=who, now=now)
-        issues.rename_article_url(store, link.id, old_url=old, new_url=target)
-        decisions.rename_url(store, old_url=old, new_url=target)
-        picks_edits.rename_url(store, old_url=old, new_url=target)
+        replace_target(store, link, old, target, who=who, now=now)
         if link.target is None:
             draft_links.rename_url(store, old_url=old, new_url=target)
+
+
+def replace_target(store: Store, link: Link, old: str, target: str, *, who: str, now: int) -> None:
+    """Change the target of a link. What is stored about its article under the URL ``old`` moves to the new target."""
+    links.update_field(store, link, "target", target, who=who, now=now)
+    issues.rename_article_url(store, link.id, old_url=old, new_url=target)
+    decisions.rename_url(store, old_url=old, new_url=target)
+    picks_edits.rename_url(store, old_url=old, new_url=target)
 
 
 REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expires_at")

@@ -106,9 +106,14 @@ def format_template(store: Store, section_format: SectionFormat) -> FormatTempla
 
 
 def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, blurb: str) -> None:
-    """Store changed texts of an article for a month's recommended articles.
+    """Store changed texts of an article for a month's recommended articles. Raises FieldError."""
+    picks_edits.save_text(store, month, url, changed_text(store, url, title=title, byline=byline, blurb=blurb))
 
-    A text that equals the article's own is not stored. All but the title may be empty. Raises FieldError for an empty
+
+def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str) -> PickText:
+    """Return the changed texts of an article for a month's recommended articles.
+
+    A text that equals the article's own is None. All but the title may be empty. Raises FieldError for an empty
     title or a text that is too long.
     """
     texts = {name: " ".join(text.split()) for name, text in (("title", title), ("byline", byline), ("blurb", blurb))}
@@ -120,12 +125,16 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
     article = articles.details_by_url(store, [url]).get(url, articles.ArticleDetails())
     original = {"title": article.title or url, "byline": article.author, "blurb": article.summary}
     changed = {name: text for name, text in texts.items() if text != " ".join(original[name].split())}
-    picks_edits.save_text(store, month, url, PickText(**changed))
+    return PickText(**changed)
 
 
 def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Move an article to ``position`` (from 1) of its list of recommended articles, and store the new order of the
-    month.
+    """Move an article as ``moved_order`` does, and store the new order of the month. Raises FieldError."""
+    picks_edits.save_order(store, month, moved_order(selection, url, position=position))
+
+
+def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
+    """Return the URLs of the recommended articles, with one moved to ``position`` (from 1) of its list.
 
     A position beyond the end means the last one. Raises FieldError if ``selection`` does not contain the article.
     """
@@ -135,7 +144,7 @@ def move(store: Store, month: str, selection: Picks, url: str, *, position: int)
         raise FieldError(Message("this article is no longer among the picks"), field="position")
     moved.remove(url)
     moved.insert(position - 1, url)
-    picks_edits.save_order(store, month, [url for urls in lists for url in urls])
+    return tuple(url for urls in lists for url in urls)
 
 
 def _urls(entries: Sequence[Pick]) -> list[str]:
@@ -153,10 +162,15 @@ def check_template(sample: TemplateRequest) -> None:
     That can take seconds, so call it outside a transaction. Raises InputError if it fails, FieldError for a template
     that is too long.
     """
-    if len(sample.template.encode()) > MAX_TEMPLATE_BYTES:
-        raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
+    check_template_size(sample.template)
     if sample.template.strip():
         render_custom_template(sample)
+
+
+def check_template_size(text: str) -> None:
+    """Raise FieldError for a template that is too long."""
+    if len(text.encode()) > MAX_TEMPLATE_BYTES:
+        raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
 
 
 def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from shortener.errors import Conflict
 from shortener.messages import Message
 from shortener.services.accounts import remove_user, set_role
+from shortener.services.edit import replace_target
 from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
 from shortener.services.settings import put_settings, stored_values
 from shortener.store import Store, accounts, decisions, issues, links, page_changes
@@ -72,18 +73,18 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
 
 
 class MonthDecision(Struct, frozen=True, tag="decision"):
-    """The decision about an article in a month at one time, for undoing an edit; None if there was none."""
+    """An editor's decision about an article in a month at one time, for undoing an edit; None if there was none."""
 
     month: str
     url: str
     decision: Decision | None
 
     def reload(self, store: Store) -> "MonthDecision":
-        """Return the decision about this article as it is stored now."""
+        """Return the editor's decision about this article as it is stored now."""
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store this decision again, or delete the present one if there was none."""
+        """Undo later changes: store this editor's decision again, or delete the present one if there was none."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -141,6 +142,26 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
             links.update_field(store, link, "status", self.statuses[link.id], who=self.who, now=now)
 
 
+class LinkTargets(Struct, frozen=True, tag="link targets"):
+    """The targets of links by link id, at one time, for undoing an edit.
+
+    ``who`` is the user who is written into the links' histories if these targets are stored again.
+    """
+
+    targets: dict[int, str]
+    who: str = ""
+
+    def reload(self, store: Store) -> "LinkTargets":
+        """Return the targets of these links as they are stored now."""
+        return link_targets(store, self.targets)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Undo later changes: store these targets again."""
+        for link in links.list_by_id(store, self.targets):
+            if link.target is not None and link.target != self.targets[link.id]:
+                replace_target(store, link, link.target, self.targets[link.id], who=self.who, now=now)
+
+
 class StoredSettings(Struct, frozen=True, tag="settings"):
     """Stored settings by key at one time, for undoing an edit. None means that the setting had its default value."""
 
@@ -162,6 +183,7 @@ State = (
     | UserAccount
     | StoredSettings
     | LinkStatuses
+    | LinkTargets
     | MonthSettings
     | MonthText
     | MonthOrder
@@ -182,7 +204,7 @@ def issue_articles(store: Store, slug: str) -> IssueArticles:
 
 
 def month_decision(store: Store, month: str, url: str) -> MonthDecision:
-    """Return the decision about the article with this canonical URL in a month.
+    """Return the editor's decision about the article with this canonical URL in a month.
 
     Raises InputError for an invalid month.
     """
@@ -193,6 +215,13 @@ def month_decision(store: Store, month: str, url: str) -> MonthDecision:
 def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
     """Return the stored statuses of the links with these ids."""
     return LinkStatuses({link.id: link.status for link in links.list_by_id(store, ids)})
+
+
+def link_targets(store: Store, ids: Iterable[int]) -> LinkTargets:
+    """Return the targets of links. Links without a target are left out, because a target cannot become
+    unknown again.
+    """
+    return LinkTargets({link.id: link.target for link in links.list_by_id(store, ids) if link.target is not None})
 
 
 def user_account(store: Store, name: str) -> UserAccount:
@@ -240,8 +269,8 @@ def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
     with store.transaction():
         if change.undone_at is not None or not _is_unchanged(after, after.reload(store)):
             raise Conflict(Message("this was changed again meanwhile, so it cannot be undone"))
-        if isinstance(before, LinkStatuses):
-            before = LinkStatuses(before.statuses, who)
+        if isinstance(before, LinkStatuses | LinkTargets):
+            before = msgspec.structs.replace(before, who=who)
         before.restore(store, now)
         page_changes.mark_undone(store, change.id, now=now)
 
@@ -252,7 +281,7 @@ def list_changes(store: Store, page: str) -> list[PageChange]:
 
 
 def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
-    """Return the last changes of the decisions about an article, the latest first.
+    """Return the last changes of editors' decisions about an article, the latest first.
 
     ``pages`` are the pages of the months on which they were made.
     """

@@ -32,7 +32,7 @@ class AddRequest(Struct, frozen=True):
 
     source: bytes
     filename: str
-    """The name of the file, from which the format and the default slug are derived."""
+    """The name of the file, from which the format and the default slug are derived; '' for pasted text."""
     slug: str | None = None
     title: str | None = None
     sent_at: int | None = None
@@ -166,7 +166,9 @@ class IssuePlan(Struct, frozen=True):
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request to add an issue, with its parsed document, its slug, and the recipient tag found in the document."""
+    """A request to add an issue, with its parsed document, its slug, and the recipient tag (a merge tag) found in the
+    document.
+    """
 
     request: AddRequest
     document: Document

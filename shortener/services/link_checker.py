@@ -120,7 +120,7 @@ def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], 
 
 
 class LinkChecker(Struct, frozen=True):
-    """Checks targets until ``deadline`` (monotonic seconds)."""
+    """Checks until ``deadline`` (monotonic seconds) whether target URLs answer."""
 
     user_agent: str
     throttle: HostThrottle

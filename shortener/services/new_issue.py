@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shortener import newsletter
 from shortener.config import Config
-from shortener.errors import FieldError, NotFound
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.messages import Message
 from shortener.reporting.issue_contents import ArticleContents
 from shortener.reporting.local_time import local_day
@@ -21,8 +21,10 @@ from shortener.services.add_issue import (
     AddRequest,
     AddResult,
     add_or_update_issue,
+    check_slug,
     make_plan,
     parse_request,
+    removed_issue_error,
 )
 from shortener.services.article_rows import find_corrections, merge_corrections, reading_order
 from shortener.services.edit import ArticleEdit
@@ -137,7 +139,7 @@ def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[
 
 def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
     """Return a slug made from the name of the file, else from the title, else from the date. Raises InputError."""
-    parsed = parse_request(AddRequest(source=source, filename=name or newsletter.PASTED_NAME, slug="x"), config=config)
+    parsed = parse_request(AddRequest(source=source, filename=name, slug="x"), config=config)
     stem = PurePath(name).name.partition(".")[0].removesuffix("_out")
     slug = slug_from_title(stem)
     if not slug or slug in UNNAMED_FILES:
@@ -180,8 +182,8 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
     """Return the request to add the issue, with what the editor entered.
 
-    An article whose link has no target is identified by its short URL. If the editor has entered the target since, its
-    corrections are returned under the target.
+    An article whose link has no target is identified by its short URL. If the editor has entered the target since then,
+    the corrections of the article are returned under the target.
     """
     targets = {}
     for short_url, target in choices.targets.items():
@@ -193,7 +195,7 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
         edits.append(replace(edit, url=targets.get(edit_key, edit.url)) if edit_key else edit)
     return AddRequest(
         source=upload.source,
-        filename=upload.name or newsletter.PASTED_NAME,
+        filename=upload.name,
         slug=choices.slug or choices.suggested_slug,
         title=choices.title or None,
         targets=targets,
@@ -217,6 +219,21 @@ def _free_slug(store: Store, slug: str) -> str:
         free = f"{slug[: MAX_SLUG_LENGTH - 7]}-{number}"
         number += 1
     return free
+
+
+def check_new_slug(store: Store, slug: str) -> None:
+    """Raise InputError for a slug that a new issue cannot have. The slug of an existing issue is allowed: that issue is
+    then updated.
+    """
+    check_slug(slug)
+    issue = issues.find(store, slug)
+    if issue is None:
+        return
+    if issue.removed_at is not None:
+        raise removed_issue_error(slug)
+    raise InputError(
+        Message("this is the slug of {issue}; choose another, or update that issue", issue=issue.title or slug)
+    )
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:

@@ -17,8 +17,9 @@ _TEXT_FIELDS = ("title", "author", "summary")
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
     """Find targets whose URL was changed in the document. Return the stored target by the new one that replaces it.
 
-    A new target replaces a stored one if the document does not contain the stored one any more, and both have the same
-    title or link text, which no other target has. The link of the stored target must belong to this issue only.
+    A new target replaces a stored one under these conditions: the document does not contain the stored one any more;
+    both have the same title or link text; no other target has this text; and the link of the stored target belongs to
+    this issue only.
     """
     if existing.issue is None:
         return {}
@@ -140,7 +141,7 @@ def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]
 def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
     """Apply an editor's edits that differ from the planned fields, and mark these fields as corrected.
 
-    Roles are set before positions.
+    Roles (article, inline or other link) are set before positions.
     """
     by_url = {article.url: article for article in planned}
     found = [(by_url[edit.url], edit) for edit in edits if edit.url in by_url]

@@ -53,14 +53,9 @@ def plan_issue(
     if request.recipients is not None and request.recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
     if existing.output_of is not None and not request.allow_copy:
-        raise Conflict(
-            Message(
-                "{filename}: this is the issue {output_of} with short links",
-                filename=request.filename,
-                output_of=existing.output_of,
-            ),
-            kind="output_of_issue",
-        )
+        problem = Message("this is the issue {output_of} with short links", output_of=existing.output_of)
+        named = Message("{filename}: {error}", filename=request.filename, error=problem)
+        raise Conflict(named if request.filename else problem, kind="output_of_issue")
     tag = _recipient_tag(parsed, existing, config)
     occurrences, skipped, left = match_links(document, existing, request.targets, config=config)
     keys = [occurrence.target_key for occurrence in occurrences]
@@ -129,10 +124,9 @@ def _placements(
 
 
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
-    """Return the recipient tag to add to short URLs: that of the request, else of the document, else of the stored
-    output.
+    """Return the recipient tag (merge tag for a token of the recipient) to add to short URLs; '' for none.
 
-    It is the merge tag for a token of the recipient; '' for none.
+    It is that of the request, else of the document, else of the stored output.
     """
     tag = parsed.request.recipient_tag
     if tag is not None:

@@ -20,7 +20,8 @@ from shortener.services.issue_plan import (
     ShortLinkKey,
     Targets,
 )
-from shortener.short_urls import build_short_url, parse_short_url, validate_target
+from shortener.short_urls import build_short_url, parse_short_url
+from shortener.urls import canonicalize_target
 
 _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
@@ -48,23 +49,24 @@ def match_links(
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
     twins = newsletter.find_outlook_twins(document)
-    own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
+    domains, skips = config.domains, config.newsletter.skip
+    own_hosts = {domain.host for domain in domains} | {urlsplit(config.base_url).netloc}
     stored_targets = {link.target for link in existing.links if link.target}
     skipped: list[LeftAloneLink] = []
     left: list[LeftAloneLink] = []
     for occurrence in occurrences:
         url, line = occurrence.link.url, occurrence.link.line
-        if pattern := _skip_pattern(url, config):
+        if pattern := _skip_pattern(url, skips):
             skipped.append(LeftAloneLink(line, url, Message("matches {pattern}", pattern=pattern)))
             continue
         try:
-            key = parse_short_url(url, domains=config.domains) if "://" in url else None
+            key = parse_short_url(url, domains=domains) if "://" in url else None
             if key is not None:
                 _match_short_link(occurrence, key, existing, targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
                 skipped.append(LeftAloneLink(line, url, Message("a page of this installation")))
             else:
-                target = validate_target(url, config=config)
+                target = canonicalize_target(url, allow_private=config.redirect.private_targets, own_hosts=own_hosts)
                 reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
                 if reason and target not in stored_targets:
                     left.append(LeftAloneLink(line, url, reason))
@@ -76,8 +78,9 @@ def match_links(
     return occurrences, skipped, left
 
 
-def _skip_pattern(url: str, config: Config) -> str | None:
-    return next((skip for skip in config.newsletter.skip if fnmatchcase(url.lower(), skip.lower())), None)
+def _skip_pattern(url: str, skips: Iterable[str]) -> str | None:
+    lower = url.lower()
+    return next((skip for skip in skips if fnmatchcase(lower, skip.lower())), None)
 
 
 def _match_short_link(
@@ -118,9 +121,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the short links in the document that get their first target now, as short URLs by target.
+    """Return the short links in the document that had no target so far and get one now: their short URLs by target.
 
-    Their articles are still stored under the short URL, by which they have to be found.
+    Until now the articles of these links are stored under the short URL.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:

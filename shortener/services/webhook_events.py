@@ -33,7 +33,9 @@ COUNTED_SEQ, COUNTED_AT = "webhook_counted_seq", "webhook_counted_at"
 
 
 def record_due_events(store: Store, *, config: Config, now: int) -> None:
-    """Record the events that are due at ``now`` (seconds of the UTC epoch). Types without an endpoint are left out."""
+    """Record the webhook events that are due at ``now`` (seconds of the UTC epoch). Types without an endpoint are left
+    out.
+    """
     record_counted_clicks(store, config=config, now=now)
     if webhooks.is_subscribed(store, "traffic.machine_burst"):
         record_bursts(store, now=now)
@@ -42,9 +44,10 @@ def record_due_events(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
-    """Record an event with the number of clicks that were classified since the last such event, at most once a minute.
+    """Record a webhook event with the number of clicks that were classified since the last such event.
 
-    Each click is in one event, with the verdict that it has then. Clicks from before the first endpoint are left out.
+    It is recorded at most once a minute. Each click is in one event, with the verdict that it has then. Clicks from
+    before the first endpoint are left out.
     """
     last_seq, last_at, seq = store.meta(COUNTED_SEQ), store.meta(COUNTED_AT), store.meta("classified_seq")
     if not webhooks.is_subscribed(store, "clicks.counted"):
@@ -78,7 +81,10 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_bursts(store: Store, *, now: int) -> None:
-    """Record an event for each issue with a burst of automated requests of one verdict, at most once a day for each."""
+    """Record a webhook event for each issue with a burst of automated requests of one verdict.
+
+    It is recorded at most once a day for each issue and verdict.
+    """
     since = now - now % QUARTER_HOUR_SECONDS - BURST_WINDOW_SECONDS + QUARTER_HOUR_SECONDS
     for requests in webhooks.issue_requests(store, since=since):
         for verdict in ("bot", "scanner", "preview", "prefetch"):
@@ -104,8 +110,9 @@ def _record_burst(store: Store, requests: IssueRequests, verdict: str, *, since:
 
 
 def record_milestones(store: Store, *, config: Config, now: int) -> None:
-    """Record for each issue the latest milestone that it has reached (an age in hours), once all clicks until then
-    count.
+    """Record a webhook event for each issue that has reached a milestone, which is an age in hours.
+
+    It is recorded when all clicks until then are classified. Only the latest milestone of an issue is recorded.
     """
     oldest = now - MILESTONE_HOURS[-1] * HOUR_SECONDS - MILESTONE_GRACE_SECONDS
     due = [

@@ -94,7 +94,7 @@ def _copy_table(
     def send() -> None:
         target.connection.insert_rows(table, columns, batch)
         for row in batch:
-            _measure(row, measured)
+            _add_to_sums(row, measured)
         on_progress(table, measured[0])
         batch.clear()
 
@@ -103,11 +103,11 @@ def _copy_table(
         if len(batch) == BATCH_ROWS:
             send()
     send()
-    _prove(target, table, {name: types[name] for name in columns}, measured)
+    _check_copied(target, table, {name: types[name] for name in columns}, measured)
     return measured[0]
 
 
-def _measure(row: Sequence[Any], measured: list[int]) -> None:
+def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
     """Add a row to ``measured``: the number of rows, and for each column a sum by which the copy is checked.
 
     The sum is that of the integers, or of the lengths of other values.
@@ -118,7 +118,7 @@ def _measure(row: Sequence[Any], measured: list[int]) -> None:
             measured[index] += value if isinstance(value, int) else len(value)
 
 
-def _prove(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
+def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
     """Raise StoreError unless the copied table has as many rows and the same sums (``measured``) as the source."""
     sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
     stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608

@@ -76,7 +76,7 @@ def decide(store: Store, month: str, url: str, *, action: Action, reason: str, w
 
 
 def delete(store: Store, month: str, url: str) -> Decision:
-    """Delete and return the decision about an article in a month. Raises NotFound."""
+    """Delete and return the editor's decision about an article in a month. Raises NotFound."""
     check_month(month)
     with store.transaction():
         row = store.execute(
@@ -91,7 +91,7 @@ def delete(store: Store, month: str, url: str) -> Decision:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the decisions about an article to its new URL, unless an issue still has an article with the old URL.
+    """Move editors' decisions about an article to its new URL, unless an issue still has an article with the old URL.
 
     If both URLs have a decision in a month, the later decision is kept.
     """
@@ -119,20 +119,20 @@ def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
 
 
 def list_by_month(store: Store, month: str) -> list[Decision]:
-    """Return the decisions of a month, oldest first. Raises InputError for an invalid month."""
+    """Return the editors' decisions of a month, oldest first. Raises InputError for an invalid month."""
     check_month(month)
     sql = f"select {_COLUMNS} from decisions where month = ? order by at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql, (month,))]
 
 
 def list_by_article(store: Store, url: str) -> list[Decision]:
-    """Return the decisions about an article, ordered by month."""
+    """Return the editors' decisions about an article, ordered by month."""
     sql = f"select {_COLUMNS} from decisions where url = ? order by month"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql, (url,))]
 
 
 def list_all(store: Store) -> list[Decision]:
-    """Return all decisions, the latest month first and the oldest decision of a month first."""
+    """Return all editors' decisions, the latest month first and the oldest decision of a month first."""
     sql = f"select {_COLUMNS} from decisions order by month desc, at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql)]
 

@@ -15,8 +15,9 @@ MAX_PART_BYTES = 256 * 1024
 
 
 class SentPosition(Struct, frozen=True):
-    """How many bytes of a click-log file were sent. ``finished`` means that it was sent whole and is no
-    longer written.
+    """How many bytes of a click-log file a redirect node has sent.
+
+    ``finished`` means that the file was sent whole and is no longer written.
     """
 
     position: int
@@ -24,7 +25,7 @@ class SentPosition(Struct, frozen=True):
 
 
 class ReceivedSegment(Struct, frozen=True):
-    """A click-log file of a node, of which the bytes up to ``size`` have arrived."""
+    """A click-log file of a redirect node, of which the bytes up to ``size`` have arrived."""
 
     id: str
     node: str
@@ -34,7 +35,7 @@ class ReceivedSegment(Struct, frozen=True):
 
 
 def sent_positions(reader: Reader, *, node: str) -> dict[str, SentPosition]:
-    """Return by segment id how much of each click-log file of a node was sent."""
+    """Return how much of each of its click-log files a redirect node has sent, by the id of the file (segment)."""
     rows = reader.execute("select segment_id, position, finished from sent_segments where node = ?", (node,))
     return {row[0]: SentPosition(row[1], bool(row[2])) for row in rows}
 
@@ -51,7 +52,7 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Append a part of a click-log file to the inbox in one transaction.
+    """Store a part of a redirect node's click-log file in one transaction, for the collector to read.
 
     ``start`` is the byte position of ``body`` in the file. All its lines were recorded after ``recorded_after``
     (seconds of the UTC epoch). If the file was not sent exactly up to ``start``, nothing is changed and False is
@@ -97,7 +98,7 @@ def _move(
 
 
 def received_segments(store: Store) -> list[ReceivedSegment]:
-    """Return the click-log files that have parts in the inbox.
+    """Return the click-log files of redirect nodes of which the collector has not read all parts yet.
 
     Files that were sent whole are included until the collector has recorded that.
     """
@@ -114,7 +115,10 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
 
 
 def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
-    """Return the next bytes of a click-log file from ``position`` on, from at most ``parts`` parts of the inbox."""
+    """Return the next bytes of a redirect node's click-log file from ``position`` on.
+
+    They are read from at most ``parts`` of the parts in which the node sent the file.
+    """
     rows = store.execute(
         "select position, body from inbox where segment_id = ? and position + length(body) > ? "
         "order by position limit ?",
@@ -129,9 +133,9 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
 
 
 def delete_read(store: Store, positions: Iterable[tuple[str, int]]) -> None:
-    """Delete the parts that the collector has read.
+    """Delete the parts of redirect nodes' click logs that the collector has read.
 
-    ``positions`` are (segment id, byte position); parts that end at or before the position are deleted.
+    ``positions`` are (segment id, byte position) of log files; parts that end at or before the position are deleted.
     """
     store.connection.execute_many(
         "delete from inbox where segment_id = ? and position + length(body) <= ?", list(positions)
@@ -144,7 +148,8 @@ def waiting_bytes(reader: Reader) -> int:
 
 
 def delete_finished(store: Store, *, before: int) -> None:
-    """Delete the rows of click-log files that were sent whole and did not change since ``before`` (seconds of the UTC
-    epoch).
+    """Delete the rows of redirect nodes' click-log files that were sent whole and did not change since ``before``.
+
+    ``before`` is in seconds of the UTC epoch.
     """
     store.execute("delete from sent_segments where finished = 1 and updated_at < ?", (before,))

@@ -118,7 +118,8 @@ def human_clicks_by_link_and_step(
     """Return the human clicks on each link of an issue in ``steps`` periods of ``seconds``, the first of which begins
     at ``start``.
 
-    A quarter-hour belongs to the period in which it begins. Quarter-hours that end before ``start`` are left out.
+    Clicks are stored as sums of quarter-hours. Each counts for the period in which the quarter-hour begins; one that
+    contains ``start`` counts for the first period.
     """
     sql = f"""
         select domain, code, case when quarter_hour < :start then 0 else (quarter_hour - :start) / :seconds end as step,

@@ -9,9 +9,10 @@ _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take or renew a lease for ``seconds``. Return its epoch, or None if another holder has it.
+    """Take or renew a lease, which one process of all machines can hold, for ``seconds``. Return its epoch.
 
-    The epoch is a number that grows whenever the lease passes to another holder.
+    The epoch is a number that grows whenever the lease passes to another holder. Return None if another holder has the
+    lease.
     """
     values = {"name": name, "holder": holder, "ms": int(seconds * 1000)}
     with store.transaction():
@@ -30,7 +31,7 @@ def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
 
 
 def is_held(store: Store, name: str, *, holder: str, epoch: int) -> bool:
-    """Return whether ``holder`` still has the lease in this epoch. The row is locked until the end of the
+    """Return whether the process ``holder`` still has the lease in this epoch. The row is locked until the end of the
     transaction.
     """
     row = store.execute("select holder, epoch from leases where name = ? for update", (name,)).fetchone()
@@ -38,11 +39,11 @@ def is_held(store: Store, name: str, *, holder: str, epoch: int) -> bool:
 
 
 def holder(store: Store, name: str) -> str | None:
-    """Return the present holder of a lease; None if nothing holds it."""
+    """Return which process holds a lease at present; None if none does."""
     value = store.value(f"select holder from leases where name = ? and until_ms >= {_NOW_MS}", (name,))  # noqa: S608
     return None if value is None else str(value)
 
 
 def release(store: Store, name: str, *, holder: str) -> None:
-    """End a lease now, if ``holder`` has it."""
+    """End a lease now, if the process ``holder`` has it."""
     store.execute("update leases set until_ms = 0 where name = ? and holder = ?", (name, holder))

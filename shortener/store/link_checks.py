@@ -36,7 +36,7 @@ def start(store: Store, issue_id: int, *, total: int, now: int) -> None:
 
 
 def set_progress(store: Store, issue_id: int, *, started_at: int, done: int) -> None:
-    """Store how many targets the check that started at ``started_at`` has checked so far."""
+    """Store how many target URLs the check that started at ``started_at`` has checked so far."""
     store.execute(
         "update link_checks set done = min(?, total) where issue_id = ? and started_at = ?",
         (done, issue_id, started_at),

@@ -59,7 +59,8 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks without a recipient token from ``since`` until before ``until`` (milliseconds).
+    """Return the clicks on links without a token of the recipient, from ``since`` until before ``until``
+    (milliseconds).
 
     At most MAX_NEARBY_CLICKS are returned.
     """

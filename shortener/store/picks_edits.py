@@ -2,7 +2,7 @@
 template.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -18,7 +18,8 @@ SectionFormat = Literal["markdown", "html"]
 class PicksSettings(Struct, frozen=True):
     """What editors have chosen for the recommended articles of a month. None means no choice.
 
-    ``top`` and ``gems`` are the numbers of top articles and hidden gems, ``template`` is the template.
+    ``top`` is the number of top articles, ``gems`` that of good articles that few readers saw; ``template`` is the
+    template.
     """
 
     top: int | None = None
@@ -40,6 +41,30 @@ class OwnTemplate(Struct, frozen=True):
     text: str
     who: str
     at: int
+
+
+class PicksEdits(Struct, frozen=True):
+    """Everything that editors have changed in a month's picks (recommended articles).
+
+    ``template`` is the template in use, ``own_templates`` are the texts of the editors' own ones by format.
+    """
+
+    settings: PicksSettings
+    template: TemplateName
+    order: tuple[str, ...]
+    texts: Mapping[str, PickText]
+    own_templates: Mapping[SectionFormat, str]
+
+
+def load_edits(store: Store, month: str) -> PicksEdits:
+    """Return what editors have changed in a month's picks (recommended articles)."""
+    return PicksEdits(
+        settings=settings(store, month),
+        template=template_name(store, month),
+        order=order(store, month),
+        texts=texts_by_article(store, month),
+        own_templates={name: template.text for name, template in own_templates(store).items()},
+    )
 
 
 def settings(store: Store, month: str) -> PicksSettings:

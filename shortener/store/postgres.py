@@ -59,7 +59,7 @@ class _Number(Loader):
 
 
 class _Flag(Dumper):
-    """Dumper of truth values as 0 or 1, as SQLite stores them."""
+    """Converter (for psycopg) of truth values to 0 or 1, as SQLite stores them."""
 
     oid = Int8Dumper.oid
 
@@ -69,8 +69,8 @@ class _Flag(Dumper):
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL. Return it, the names of its parameters in order, and those used by
-    ``pairs``.
+    """Translate a statement to PostgreSQL. Return it, the names of its parameters in order, and those of the parameters
+    that are lists of pairs.
 
     Parameters that are question marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
     """

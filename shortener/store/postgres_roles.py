@@ -22,12 +22,12 @@ TABLES = tuple(sorted({name for grant in GRANTS for name in grant.rpartition(" o
 
 
 def role_name(store: Store, node: str) -> str:
-    """Return the name of the database role of a node. It is unique among all stores of the database server."""
+    """Return the name of the database role of a redirect node. It is unique among all stores of the database server."""
     return f"shortener_{store.meta(STORE_ID_KEY):x}_{node}"
 
 
 def create(store: Store, node: str) -> tuple[str, str]:
-    """Create the database role of a node, or give it a new password. Return (name, password).
+    """Create the database role of a redirect node, or give it a new password. Return (name, password).
 
     Call it inside a transaction. Raises StoreError if the user of the store may not create roles.
     """
@@ -42,7 +42,7 @@ def create(store: Store, node: str) -> tuple[str, str]:
 
 
 def drop(store: Store, role: str) -> None:
-    """Drop the database role of a node, if it exists. Its open connections lose all rights.
+    """Drop the database role of a redirect node, if it exists. Its open connections lose all rights.
 
     Call it inside a transaction.
     """

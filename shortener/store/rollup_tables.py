@@ -1,9 +1,9 @@
 """The rollups (tables of click counts), each described once. The SQL that writes them is derived from the descriptions.
 
-Migrations create the tables, so a change here needs a migration too. Two of them are fine: ``clicks_by_link`` and
-``breakdown_by_link``. The others are coarse: they contain sums of rows of these two, so that a report reads few rows.
-``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter-hour, hour or day of UTC begins; a day of any
-time zone is a sum of quarter-hours.
+Migrations create the tables, so a change here needs a migration too. Two of them have the details: ``clicks_by_link``
+and ``breakdown_by_link``. The others are coarse: they contain sums of rows of these two, so that a report reads few
+rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter-hour, hour or day of UTC begins; a day of
+any time zone is a sum of quarter-hours.
 """
 
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ ALL_ROLLUPS = (CLICKS_BY_LINK, BREAKDOWN_BY_LINK, *COARSE_ROLLUPS)
 
 
 def recompute_statements() -> Iterator[str]:
-    """Yield the SQL statements that compute all coarse tables of click counts again from the fine ones."""
+    """Yield the SQL statements that compute all coarse tables of click counts again from the two detailed ones."""
     for rollup in COARSE_ROLLUPS:
         source = rollup.source or rollup
         keys = [

@@ -70,7 +70,7 @@ def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], Roll
 
 
 def recompute_coarse_rollups(store: Store) -> None:
-    """Compute the coarse tables of click counts again from the fine ones. Call it inside a transaction."""
+    """Compute the coarse tables of click counts again from the two detailed ones. Call it inside a transaction."""
     for statement in recompute_statements():
         store.execute(statement)
     _increment_revision(store)

@@ -6,12 +6,14 @@ from shortener.store.database import Reader, Store
 
 
 def read(reader: Reader) -> dict[int, bytes]:
-    """Return the shared daily keys by UTC day (days since 1970)."""
+    """Return the shared daily keys, with which addresses are hashed, by UTC day (days since 1970)."""
     return {day: bytes(key) for day, key in reader.execute("select day, key from shared_keys")}
 
 
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
-    """Replace all stored keys by ``keys``, given by UTC day (days since 1970)."""
+    """Replace all stored daily keys, with which addresses are hashed, by ``keys``, given by UTC day (days
+    since 1970).
+    """
     if read(store) == keys:
         return
     with store.transaction():

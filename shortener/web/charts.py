@@ -97,30 +97,30 @@ class Chart(Struct, frozen=True):
     whole: bool = True
     """Whether values are whole numbers, so that no line of the grid is between two of them."""
     height: int = HEIGHT
+    bounds: tuple[float, float] | None = None
+    """Values that the vertical axis contains at least, by default from 0 to the highest. Others are at its edges."""
 
     def draw(self) -> Markup:
         """Return the chart as an HTML element."""
         return _Drawing(self).draw()
 
 
-def grid_values(highest: float, *, whole: bool) -> list[float]:
-    """Return the values of the grid lines of a chart whose highest value is ``highest``.
-
-    They are round numbers from 0 on; the last is at least ``highest``. With ``whole`` they are whole numbers.
-    """
-    if highest <= 0:
-        return [0.0, 1.0]
-    rough = highest / MAX_GRID_LINES
+def grid_values(highest: float, *, whole: bool, lowest: float = 0.0) -> list[float]:
+    """Return the round values at which a chart has grid lines; it contains ``lowest`` and ``highest``."""
+    if highest <= lowest:
+        return [0.0, 1.0] if highest <= 0 else grid_values(highest, whole=whole)
+    rough = (highest - lowest) / MAX_GRID_LINES
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     step = max(1.0, step) if whole else step
-    return [index * step for index in range(math.ceil(highest / step - 1e-9) + 1)]
+    return [index * step for index in range(math.floor(lowest / step + 1e-9), math.ceil(highest / step - 1e-9) + 1)]
 
 
 class _Drawing:
     def __init__(self, chart: Chart) -> None:
         self._chart = chart
-        self._grid = grid_values(max(_all_values(chart), default=0.0), whole=chart.whole)
+        lowest, highest = chart.bounds or (0.0, max(_all_values(chart), default=0.0))
+        self._grid = grid_values(highest, whole=chart.whole, lowest=lowest)
 
     def draw(self) -> Markup:
         chart = self._chart
@@ -163,7 +163,9 @@ class _Drawing:
 
     def _height(self, value: float) -> float:
         """Return the vertical position of a value, as its distance from the upper edge in pixels."""
-        return round(self._inner_height * (1 - value / self._grid[-1]), 1)
+        lowest, highest = self._grid[0], self._grid[-1]
+        shown = min(max(value, lowest), highest)
+        return round(self._inner_height * (highest - shown) / (highest - lowest), 1)
 
     def _y(self, value: float) -> float:
         return TOP + self._height(value)

@@ -277,4 +277,6 @@ def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
 
 
 def _fill(text: str, values: Mapping[str, object]) -> Markup:
+    if "{" not in text:
+        return Markup(text)  # noqa: S704
     return Markup(text).format(**{name: translate(value) for name, value in values.items()})  # noqa: S704

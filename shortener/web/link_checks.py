@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
 
 
 def start_check(issue_id: int, targets: list[str]) -> bool:
-    """Start a thread that checks these targets of an issue.
+    """Start a thread that checks whether these target URLs of an issue answer.
 
     Return False, without starting it, if too many checks are running.
     """

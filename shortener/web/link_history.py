@@ -60,7 +60,7 @@ def _sentence(edit: LinkEdit) -> Markup:
             return _("{who} removed the expiry", who=who)
         case "forward":
             mode = forward_modes().get(edit.new or "", edit.new)
-            return _("{who} changed what happens to query strings: {mode}", who=who, mode=mode)
+            return _("{who} changed what happens to parameters of a click: {mode}", who=who, mode=mode)
     return _("{who} marked it as a honeypot link, or unmarked it", who=who)
 
 
@@ -82,8 +82,8 @@ def _time(iso_text: str) -> Markup:
 def forward_modes() -> dict[str, str]:
     """Return a description of each way to forward a query string, by ``forward`` value; '' means the configured way."""
     modes = {
-        "merge": _("add it, but keep the values of the destination"),
-        "override": _("add it, and replace values of the destination"),
-        "drop": _("leave it out"),
+        "merge": _("passed on to the destination, whose own values stay"),
+        "override": _("passed on to the destination, replacing its own values"),
+        "drop": _("not passed on"),
     }
-    return {"": _("as configured: {mode}", mode=modes[config().redirect.forward]), **modes}
+    return {"": _("as for all links: {mode}", mode=modes[config().redirect.forward]), **modes}

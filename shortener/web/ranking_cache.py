@@ -20,6 +20,7 @@ from shortener.reporting.ranking import (
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store
+from shortener.store.picks_edits import PicksEdits
 from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import config, now, store
 
@@ -110,6 +111,13 @@ def cached_draft(month: str) -> Draft:
     InputError, NotFound.
     """
     return _draft(month, cached_ranking(RankingKey(month=month)))
+
+
+def edited_draft(draft: Draft, edits: PicksEdits) -> Draft:
+    """Return a draft as it would be with other edits than the stored ones."""
+    return draft_picks.draft_from_ranking(
+        store(), draft.month, draft.ranking, config=config(), as_of=draft.as_of, edits=edits
+    )
 
 
 def draft_if_ready(month: str) -> Draft | None:

@@ -1,6 +1,7 @@
 """The chart of the overview page: the click rates of the latest issues as dots, and the usual range as a band."""
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 
 from flask import url_for
@@ -15,6 +16,8 @@ from shortener.web.languages import gettext as _
 
 CHART_HEIGHT = 240
 MAX_TICKS = 4
+MAX_SHARE_OF_ZERO = 1 / 3
+"""Part of the highest value up to which the lowest lets the axis begin at 0."""
 LABEL_ROOM = 0.2
 """Part of the width that is left at the right for the label of the usual value."""
 
@@ -25,7 +28,14 @@ def shows_rates(overview: Overview) -> bool:
     return 2 * len(with_rate) >= len(overview.issues)
 
 
-def build_rate_chart(overview: Overview) -> Chart | None:
+class RateChart(Struct, frozen=True):
+    """The chart, and a sentence for each issue whose value lies outside of it."""
+
+    chart: Chart
+    cut_off: tuple[str, ...]
+
+
+def build_rate_chart(overview: Overview) -> RateChart | None:
     """Return the chart of the latest issues, the oldest at the left; None if fewer than two have a value."""
     rates = shows_rates(overview)
     issues = overview.issues[::-1]
@@ -37,7 +47,8 @@ def build_rate_chart(overview: Overview) -> Chart | None:
     last = len(points) - 1
     width = max(0.5, LABEL_ROOM * len(points)) if usual else 0.5
     step = math.ceil(len(points) / MAX_TICKS)
-    return Chart(
+    bounds, cut_off = _scale(points, usual)
+    chart = Chart(
         label=_("The last issues, oldest first. The table below has the figures."),
         x_min=-0.5,
         x_max=last + width,
@@ -50,7 +61,9 @@ def build_rate_chart(overview: Overview) -> Chart | None:
         format_y=lambda value: _format(value, rates=rates),
         whole=not rates,
         height=CHART_HEIGHT,
+        bounds=bounds,
     )
+    return RateChart(chart, tuple(_dot_title(point, rates=rates) for point in cut_off))
 
 
 class _Point(Struct, frozen=True):
@@ -64,6 +77,26 @@ class _Point(Struct, frozen=True):
 
 def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
     return _Point(x, issue, issue.rate if rates else issue.visitors, _forecast(issue, rates=rates))
+
+
+def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
+    """Return the bounds of the axis, and the issues outside of them. One odd issue would flatten all others.
+
+    An issue is outside if it has less than half or more than twice the median value, and is also an outlier by Tukey's
+    rule (Exploratory Data Analysis, 1977). The value expected of the last issue is always inside.
+    """
+    values = [point.value for point in points if point.value is not None]
+    lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
+    reach = 1.5 * (upper - lower)
+    lowest, highest = min(middle / 2, lower - reach), max(2 * middle, upper + reach)
+    shown = [value for value in values if lowest <= value <= highest]
+    last = points[-1]
+    shown += [final for final in (last.value if last.forecast is None else last.forecast,) if final is not None]
+    if usual:
+        shown += [min(max(value, lowest), highest) for value in (usual.low, usual.median, usual.high)]
+    low, high = min(shown), max(shown)
+    cut_off = [point for point in points if point.value is not None and not low <= point.value <= high]
+    return (low if low > high * MAX_SHARE_OF_ZERO else 0.0, high), cut_off
 
 
 def _forecast(issue: RecentIssue, *, rates: bool) -> float | None:
@@ -108,15 +141,18 @@ def _dots(points: Sequence[_Point], *, rates: bool) -> Iterator[Dot]:
     for point in points:
         if point.value is None:
             continue
-        issue = point.issue
-        title = _(
-            "{issue}, sent {when}: {value}",
-            issue=issue.title or issue.slug,
-            when=format_date(issue.sent_at).striptags(),
-            value=_format(point.value, rates=rates),
-        )
-        address = url_for("reports.show_report", slug=issue.slug)
-        yield Dot(point.x, point.value, title, address, "own" if point is points[-1] else "usual", width=1.0)
+        address = url_for("reports.show_report", slug=point.issue.slug)
+        style = "own" if point is points[-1] else "usual"
+        yield Dot(point.x, point.value, _dot_title(point, rates=rates), address, style, width=1.0)
+
+
+def _dot_title(point: _Point, *, rates: bool) -> str:
+    return _(
+        "{issue}, sent {when}: {value}",
+        issue=point.issue.title or point.issue.slug,
+        when=format_date(point.issue.sent_at).striptags(),
+        value=_("unknown") if point.value is None else _format(point.value, rates=rates),
+    )
 
 
 def _hover(point: _Point, usual: Usual | None, *, rates: bool) -> Hover:

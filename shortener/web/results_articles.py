@@ -99,12 +99,12 @@ _VALUES: Mapping[str, Callable[[ArticleRow], Any]] = {
 
 def _groups(rows: Sequence[ArticleRow], order: TableOrder) -> tuple[ArticleGroup, ...]:
     texts: list[tuple[Judgement, str, str]] = [
-        ("above", _("Clear winners"), _("clicked more than is typical for their position, beyond chance")),
-        ("usual", _("About typical"), _("the difference from typical can be chance")),
-        ("below", _("Below typical"), _("clicked less than is typical for their position, beyond chance")),
+        ("above", _("Clear winners"), _("clicked more than their position explains, beyond chance")),
+        ("usual", _("About typical"), _("the difference can be chance")),
+        ("below", _("Below"), _("clicked less than their position explains, beyond chance")),
     ]
     if all(row.tone == "usual" for row in rows):
-        texts = [("usual", _("No article clearly stands out"), _("the differences from typical can be chance"))]
+        texts = [("usual", _("No article clearly stands out"), _("the differences can be chance"))]
     groups = (
         ArticleGroup(tone, heading, note, tuple(row for row in rows if row.tone == tone))
         for tone, heading, note in (texts if order.descending else reversed(texts))

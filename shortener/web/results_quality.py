@@ -1,5 +1,5 @@
-"""The data quality on the results page of an issue: requests by verdict, and in which counts each reason is
-included.
+"""The data quality on the results page of an issue: the share of requests with each verdict, and for each reason of a
+verdict the estimates of human clicks that include its clicks.
 """
 
 from collections.abc import Sequence

@@ -194,7 +194,7 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
 
 
 def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
-    """Return the tokens of a property value as text; None if one of them is not allowed."""
+    """Return the tokens of the value of a CSS property as text; None if one of them is not allowed."""
     parts = []
     for token in tokens:
         part = _value_part(token, has_strings=has_strings, depth=depth)
@@ -205,7 +205,7 @@ def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0)
 
 
 def _value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
-    """Return a token of a property value as text; None if it is not allowed."""
+    """Return a token of the value of a CSS property as text; None if it is not allowed."""
     match token.type:
         case "whitespace":
             return " "

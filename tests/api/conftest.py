@@ -27,14 +27,14 @@ NOW = 1_700_000_000
 class ApiSite:
     """Installation with users named like their roles, and a token with all scopes for each."""
 
-    def __init__(self, directory: Path, api: Api | None = None) -> None:
+    def __init__(self, directory: Path, api: Api | None = None, *, url: str = "") -> None:
         self.config = Config(
             site=Site(base_url=BASE),
             domain=(Domain(host="go.example.com"), Domain(host="b.example", case_sensitive=True)),
-            storage=Storage(data=str(directory)),
+            storage=Storage(data=str(directory), url=url),
             api=api or Api(),
         )
-        self.store: Store = open_store(self.config.data_directory)
+        self.store: Store = open_store(self.config.data_directory, url=url)
         self.app: Flask = create_pages_app(self.config)
         self.tokens: dict[str, str] = {}
         for role in accounts.ROLES:
@@ -50,7 +50,8 @@ class ApiSite:
         """Run a command on this installation and return its output."""
         path = self.config.data_directory.parent / "config.toml"
         path.write_text(
-            f'[site]\nbase_url = "{BASE}"\n[storage]\ndata = "{self.config.storage.data}"\n'
+            f'[site]\nbase_url = "{BASE}"\n'
+            f'[storage]\ndata = "{self.config.storage.data}"\nurl = "{self.config.storage.url}"\n'
             '[[domain]]\nhost = "go.example.com"\n[[domain]]\nhost = "b.example"\ncase_sensitive = true\n',
             encoding="utf-8",
         )
@@ -105,9 +106,9 @@ class ApiClient:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[ApiSite]:
+def site(tmp_path: Path, store_url: str) -> Iterator[ApiSite]:
     """Installation with the default configuration of the API."""
-    site = ApiSite(tmp_path / "data")
+    site = ApiSite(tmp_path / "data", url=store_url)
     yield site
     site.close()
 

@@ -93,10 +93,13 @@ def test_only_hashes_of_tokens_are_stored(site: ApiSite) -> None:
 def test_the_last_use_is_written_once_a_minute(site: ApiSite) -> None:
     """The first request of a minute records its time; the others write nothing."""
     editor = site.client("editor")
+    last_use = "select max(last_used_at) from tokens"
     editor.get("/me")
-    version = site.store.value("pragma data_version")
-    editor.get("/me")
-    assert site.store.value("pragma data_version") == version
+    earlier = site.store.value(last_use) - 20
+    for used_at in (earlier, earlier - 60):
+        site.store.execute("update tokens set last_used_at = ? where last_used_at is not null", (used_at,))
+        editor.get("/me")
+        assert (site.store.value(last_use) == used_at) == (used_at == earlier)
     listed = editor.get("/me/tokens").json
     assert listed is not None
     assert listed["data"][0]["last_used_at"].endswith("Z")
@@ -131,9 +134,9 @@ def test_tokens_of_other_users_are_not_found(site: ApiSite, editor: ApiClient) -
     assert site.client("viewer").get("/me").status_code == 200
 
 
-def test_the_rate_limit_counts_by_token(tmp_path: Path) -> None:
+def test_the_rate_limit_counts_by_token(tmp_path: Path, store_url: str) -> None:
     """Beyond the limit a token gets 429 with Retry-After; another token is unaffected."""
-    site = ApiSite(tmp_path / "data", Api(rate_limit=3))
+    site = ApiSite(tmp_path / "data", Api(rate_limit=3), url=store_url)
     viewer, editor = site.client("viewer"), site.client("editor")
     answers = [viewer.get("/me") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]

@@ -153,9 +153,9 @@ def test_an_item_of_a_list_is_named_after_its_list(editor: ApiClient) -> None:
     assert refused["errors"][0] == {"pointer": "/targets", "detail": "targets: expected `str`, got `int`"}
 
 
-def test_if_match_can_be_required(tmp_path: Path) -> None:
+def test_if_match_can_be_required(tmp_path: Path, store_url: str) -> None:
     """With ``require_if_match`` a change without If-Match gets 428; creating needs none."""
-    site = ApiSite(tmp_path / "data", Api(require_if_match=True))
+    site = ApiSite(tmp_path / "data", Api(require_if_match=True), url=store_url)
     editor = site.client("editor")
     path = "/links/go.example.com/x1"
     created = editor.send("PUT", path, {"target": TARGET})

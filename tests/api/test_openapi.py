@@ -70,10 +70,10 @@ def test_every_operation_is_described() -> None:
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiSite]:
+def fuzzed(tmp_path_factory: pytest.TempPathFactory, module_store_url: str) -> Iterator[ApiSite]:
     """Installation with an issue and a link, without rate limit."""
     directory: Path = tmp_path_factory.mktemp("fuzzed")
-    site = ApiSite(directory / "data", Api(rate_limit=0))
+    site = ApiSite(directory / "data", Api(rate_limit=0), url=module_store_url)
     editor = site.client("editor")
     assert editor.post("/issues", NEW | {"slug": "may", "sent_at": "2024-05-01T08:00:00Z"}).status_code == 201
     assert editor.post("/links", {"target": "https://example.com/", "code": "autumn"}).status_code == 201

@@ -1,13 +1,19 @@
 """Reports, ranking, picks and clicks in the API are the objects that the commands print."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
+from shortener.app import create_pages_app
 from shortener.classification.classify import SETTLED_AFTER_MS
+from shortener.config import Storage
+from shortener.store.copying import copy_store
 from tests.api.conftest import ApiClient, ApiSite
 from tests.api.test_issues import NEW
 from tests.api.test_links import body
@@ -15,6 +21,8 @@ from tests.conftest import FIREFOX
 
 SENT = 1_714_550_400
 """2024-05-01T08:00Z."""
+AS_OF = re.compile(r'"(as_of|hours)":[^,]+,')
+"""Time at which a report was made, and the age of its issue."""
 
 
 def click(site: ApiSite, number: int, *, ts: float, code: str, n: int = 1) -> dict[str, Any]:
@@ -93,6 +101,23 @@ def test_a_report_is_sent_once_until_it_changes(site: ApiSite, editor: ApiClient
     site.write_clicks(click(site, 9, ts=SENT + 9_000, code=code))
     site.collect()
     assert editor.get("/reports/issues/may", If_None_Match=first.headers["ETag"]).status_code == 200
+
+
+def test_answers_are_equal_on_both_engines(
+    site: ApiSite, editor: ApiClient, read: dict[str, Any], tmp_path: Path, postgres_url: str
+) -> None:
+    """Each list and report has the same bytes on a copy of the store in PostgreSQL, apart from its time."""
+    copy_store(site.store, postgres_url, on_progress=lambda *_: None)
+    storage = Storage(data=str(tmp_path / "copy"), url=postgres_url)
+    app = create_pages_app(msgspec.structs.replace(site.config, storage=storage))
+    copied = ApiClient(app.test_client(use_cookies=False), site.tokens["editor"])
+    code = read["articles"][0]["links"][0]["short_url"].rpartition("/")[2]
+    paths = [path.format(code=code) for path, _ in SAME.values()]
+    for path in (*paths, "/links", "/links?query=WHALES&sort=title", "/issues", "/issues/may", "/clicks"):
+        expected, answer = editor.get(path), copied.get(path)
+        assert (expected.status_code, answer.status_code) == (200, 200), answer.text
+        assert AS_OF.sub("", answer.text) == AS_OF.sub("", expected.text), path
+    app.extensions["connection_pool"].close()
 
 
 BAD = {

@@ -7,8 +7,8 @@ import pytest
 
 from shortener.api import idempotency
 from shortener.config import Api
-from shortener.store.database import Store
 from tests.api.conftest import API, BASE, ApiClient, ApiSite
+from tests.postgres import both_engines
 
 PROBLEMS: dict[str, tuple[str, str, bytes, str, int, str]] = {
     # name: method, path, body, content type, status, problem
@@ -89,9 +89,9 @@ def test_no_answer_depends_on_cookies(editor: ApiClient) -> None:
     assert "Cookie" not in response.headers.get("Vary", "")
 
 
-def test_cors_only_for_configured_origins(tmp_path: Path) -> None:
+def test_cors_only_for_configured_origins(tmp_path: Path, store_url: str) -> None:
     """A listed origin may read answers and send tokens; any other gets no CORS header."""
-    site = ApiSite(tmp_path / "data", Api(origins=("https://tools.example.com",)))
+    site = ApiSite(tmp_path / "data", Api(origins=("https://tools.example.com",)), url=store_url)
     client = site.client("viewer")
     allowed = client.get("/me", Origin="https://tools.example.com")
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://tools.example.com"
@@ -186,19 +186,16 @@ def test_keys_are_kept_for_a_day(site: ApiSite, editor: ApiClient) -> None:
     assert site.store.value("select count(*) from idempotency_keys") == 1
 
 
+@both_engines
 def test_a_locked_store_answers_503(site: ApiSite, editor: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process holds the write lock, a change gets 503 with Retry-After, and reading works."""
     monkeypatch.setattr("shortener.web.context.BUSY_TIMEOUT_SECONDS", 0.1)
-    locker = Store(site.store.connection, data=site.store.data)
-    locker.execute("begin immediate")
-    try:
+    with site.store.transaction():
         assert editor.get("/me").status_code == 200
         for headers in ({}, {"Idempotency_Key": "k"}):
             response = editor.post("/me/tokens", NEW, **headers)
             assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
             assert response.mimetype == "application/problem+json"
-    finally:
-        locker.execute("rollback")
     assert editor.post("/me/tokens", NEW, Idempotency_Key="k").status_code == 201
 
 

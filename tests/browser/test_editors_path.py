@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,6 +109,12 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     boxes.first.click()
     boxes.nth(2).click(modifiers=["Shift"])
     assert page.inner_text("[data-selected]") == "3 selected"
+    slug = page.input_value("#slug")
+    for wrong, error in (("low tide", "cannot be a slug"), ("x" * 101, "up to 100 letters")):
+        page.fill("#slug", wrong)
+        page.wait_for_selector(f"#slug-error:has-text('{error}')")
+    page.fill("#slug", slug)
+    page.wait_for_selector("#slug-error", state="detached")
     page.click("button:text('Create issue')")
     page.wait_for_url("**/ready")
     assert "Issue created: 8 articles" in page.inner_text("main")
@@ -176,6 +183,7 @@ def pin_article(page: "Page") -> None:
 def copy_draft(page: "Page") -> None:
     """The draft begins with the pinned article, and the copy button copies it."""
     page.click("text=Picks for")
+    check_live_preview(page)
     page.click("text=Markdown")
     assert "/…/1" in page.input_value("#section-text")
     page.click("text=Create links and copy")
@@ -185,6 +193,25 @@ def copy_draft(page: "Page") -> None:
     assert copied.replace("\r\n", "\n").strip() == page.input_value("#section-text").strip()
     assert copied.index("Chosen by our editors") < copied.index("Read more")
     assert "…" not in copied
+
+
+def check_live_preview(page: "Page") -> None:
+    """The preview follows a title while it is typed; the section cannot be copied before the title is saved."""
+    from playwright.sync_api import expect
+
+    preview, note = page.frame_locator("iframe"), page.locator("text=changes that are not saved yet")
+    page.locator("summary:text('Edit texts')").first.click()
+    title = page.locator("form[data-preview=text] input[name=title]").first
+    before = title.input_value()
+    title.press_sequentially("Typed: ")
+    preview.locator("a:text('Typed: ')").first.wait_for()
+    note.wait_for()
+    assert not page.locator("text=Create links and copy").is_visible()
+    page.click("#tab-html")
+    expect(page.locator("#section-text")).to_have_value(re.compile("Typed: "))
+    assert title.input_value() == f"Typed: {before}", "the other form of the section keeps what is typed"
+    title.fill(before)
+    note.wait_for(state="hidden")
 
 
 KEYBOARD_ISSUE = """\

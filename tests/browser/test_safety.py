@@ -150,7 +150,7 @@ def correct_article(page: "Page") -> None:
     row = page.locator(".rows .article").first
     row.locator("[name^=title-]").fill("Other")
     row.locator("[name^=position-]").fill("")
-    page.click("button:text('Save articles')")
+    page.click("button:text('Save articles and links')")
     page.wait_for_load_state()
 
 
@@ -567,9 +567,10 @@ OTHER_FORMS = {
     "issue_ready.check_targets": "changes nothing",
     "new_issue.discard": "asks before",
     "new_issue.replace_text": "keeps the corrections; its errors are those of new_issue.add_text",
-    "setup.set_targets": "sets what is unknown; its errors are those of the review",
+    "setup.set_targets": "its undo is in tests/web/test_issue_setup.py; its errors are those of the review",
     "links.revert": "undoes",
     "picks.link_picks": "adds links",
+    "picks.preview_edits": "saves nothing",
     "tokens.create_token": "adds a token",
     "tokens.revoke_own_token": "a revoked token must not come back; another one is created instead",
     "tokens.revoke_token": "a revoked token must not come back; another one is created instead",

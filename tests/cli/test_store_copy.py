@@ -57,14 +57,14 @@ def test_an_incomplete_copy_leaves_the_database_empty(
     read: Newsletter, shortener: Shortener, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a row of the last table does not arrive the copy fails with its name, and no table has a row."""
-    prove = copying._prove
+    check_copied = copying._check_copied
 
     def lose_a_row(target: Store, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
         if table == "clicks_by_link":
             target.execute("delete from clicks_by_link where n = 2")
-        prove(target, table, types, measured)
+        check_copied(target, table, types, measured)
 
-    monkeypatch.setattr(copying, "_prove", lose_a_row)
+    monkeypatch.setattr(copying, "_check_copied", lose_a_row)
     assert (
         "clicks_by_link: the copy is not complete (rows"
         in shortener("store", "copy", "--to", postgres_url, status=1).stderr

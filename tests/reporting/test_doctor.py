@@ -19,7 +19,7 @@ from shortener.reporting import doctor_operation
 from shortener.reporting.doctor import examine
 from shortener.reporting.doctor_operation import file_system_kind
 from shortener.shared_memory import COUNTER_NAMES, claim_worker_counters, read_totals
-from shortener.store import Store, links, open_store
+from shortener.store import Store, links, open_store, settings
 from shortener.store.backups import back_up
 
 NOW = 1_795_500_000
@@ -79,6 +79,12 @@ CASES: dict[str, tuple[Callable[[Store], None], tuple[str, ...], str, str]] = {
         "40 of the last 40 clicks come from 93.184.216.0/24",
     ),
     "clock": (lambda store: add_clicks(store, ["93.184.216.0/24"], ts=NOW + 9_000), (), "clock", "ahead of the clock"),
+    "setting": (
+        lambda store: settings.put(store, "site.timezone", "Mars/Base"),
+        (),
+        "site.timezone",
+        "the stored setting is not used: enter a time zone such as Europe/Berlin; save it again",
+    ),
 }
 
 
@@ -86,7 +92,7 @@ CASES: dict[str, tuple[Callable[[Store], None], tuple[str, ...], str, str]] = {
 def test_stored_evidence(
     fill: Callable[[Store], None], trusted: tuple[str, ...], check: str, text: str, tmp_path: Path
 ) -> None:
-    """Clicks show a proxy that hides readers, and a clock that was set back."""
+    """Clicks show a proxy that hides readers, and a clock that was set back; a stored setting can be invalid."""
     with closing(open_store(tmp_path)) as store:
         with store.transaction():
             links.add(store, "go.example", "abc", target="https://a.example/", now=0)
@@ -95,7 +101,7 @@ def test_stored_evidence(
     found = {
         finding.check: finding.finding
         for finding in examine(config, config_path=None, now=NOW)
-        if finding.level != "good" and finding.check in {"proxy", "host", "clock"}
+        if finding.level != "good" and finding.check in {"proxy", "host", "clock", "site.timezone"}
     }
     assert list(found) == ([check] if check else [])
     assert text in found.get(check, "")

@@ -10,7 +10,7 @@ import pytest
 
 from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
-from shortener.errors import Conflict, InputError
+from shortener.errors import Conflict, InputError, UnreadableDocument
 from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_report import build_issue_report
 from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
@@ -126,6 +126,16 @@ def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
         assert again.output == first.output
         assert not again.changed
         assert dump(store) == before
+
+
+def test_pasted_text_has_no_name_in_errors(store: Store, config: Config) -> None:
+    """The error of a file begins with its name, that of pasted text with the problem."""
+    for name, message in (("june.md", "june.md: the issue is not UTF-8"), ("", "the issue is not UTF-8")):
+        with pytest.raises(UnreadableDocument) as refusal:
+            add_or_update_issue(
+                store, AddRequest(source=b"# caf\xe9", filename=name, slug="june"), config=config, now=NOW
+            )
+        assert str(refusal.value).startswith(message)
 
 
 def test_output_under_another_slug_adopts_the_codes(store: Store, config: Config) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -167,6 +168,25 @@ def test_invalid_corrections(site: "EditorSite", fields: dict[str, Any], field: 
     assert f'id="{field}-error"' in response.text
     assert 'value="Kept"' in response.text
     assert dump(site.store) == before
+
+
+@pytest.mark.parametrize(
+    ("slug", "error"),
+    [
+        ("may", "This is the slug of May: songs and sieves; choose another, or update that issue."),
+        ("gone", "gone: this issue was removed; restore it from the list of issues, or choose another slug."),
+        ("a/b", "'a/b' cannot be a slug: expected up to 100 letters, digits and hyphens."),
+        ("x" * 101, "cannot be a slug"),
+        ("", "cannot be a slug"),
+        ("june", ""),
+    ],
+)
+def test_slugs_are_checked_while_typing(site_with_issue: "EditorSite", slug: str, error: str) -> None:
+    """The check says why a new issue cannot have a slug."""
+    site_with_issue.add_issue("# Gone", slug="gone", sent_at=None)
+    issue_status.remove_issue(site_with_issue.store, "gone", who="editor", now=NOW)
+    answer = site_with_issue.client("editor").get("/-/new-issue/slug.json?" + urlencode({"slug": slug})).get_json()
+    assert error in answer["error"] if error else answer == {"error": ""}
 
 
 def test_targets_from_files(site: "EditorSite") -> None:

@@ -128,7 +128,18 @@ def test_links_without_a_target(site: "EditorSite") -> None:
     assert browser.post(path, {**fields, "target-0": WHALES, "targets_file": table}).status_code == 303
     targets = [links.get(site.store, "go.example", code).target for code in ("old1", "old2")]
     assert targets == [WHALES, "https://a.example/b"]
-    assert "Copy and send" in browser.get("/-/issues/may/setup").text
+    page = browser.get("/-/issues/may/setup").text
+    assert "Copy and send" in page
+    assert "Undo" not in page, "a destination does not become unknown again"
+    table = upload(b"go.example/old1,https://a.example/new\n", "targets.csv")
+    browser.post(path, {"targets_file": table})
+    page = browser.get("/-/issues/may/setup").text
+    assert links.get(site.store, "go.example", "old1").target == "https://a.example/new"
+    (change,) = {*re.findall(r'name="change" value="(\d+)"', page)}
+    browser.post("/-/undo", {"change": change})
+    targets = [links.get(site.store, "go.example", code).target for code in ("old1", "old2")]
+    assert targets == [WHALES, "https://a.example/b"]
+    assert next(article.url for article in issues.list_articles(site.store, 1)) == WHALES
 
 
 NEXT_STEPS = {

@@ -300,13 +300,13 @@ def test_undo_of_an_unchanged_value(linked: "EditorSite") -> None:
 def test_change_query_strings(linked: "EditorSite") -> None:
     """How query strings are forwarded is changed, shown in words, and reverted from the history."""
     browser, path = linked.client("editor"), "/-/links/go.example/one"
-    assert "as configured: add it, but keep the values of the destination" in browser.get(path).text
+    assert "as for all links: passed on to the destination, whose own values stay" in browser.get(path).text
     assert browser.post(f"{path}/forward", {"forward": "drop"}).status_code == 303
     assert links.get(linked.store, "go.example", "one").forward == "drop"
     assert browser.post(f"{path}/forward", {"forward": "burn"}).status_code == 400
     browser.get(path)
     page = browser.get(path).text
-    assert "changed what happens to query strings: leave it out" in page
+    assert "changed what happens to parameters of a click: not passed on" in page
     revert = re.search(r'name="field" value="forward"><input type="hidden" name="at" value="(\d+)"', page)
     assert revert
     browser.post(f"{path}/revert", {"field": "forward", "at": revert[1]})

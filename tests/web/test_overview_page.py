@@ -1,7 +1,9 @@
 """Tests of the overview page, the list of issues, and the domain checks of the first-run checklist."""
 
 import json
+import re
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,15 +29,15 @@ def _fake_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def add_year(site: "EditorSite", *, count: int = 6) -> None:
-    """Add weekly issues; each has more visitors than the one before it."""
-    now = int(time.time())
-    for number in range(count):
+def add_year(site: "EditorSite", visitors: Sequence[int] = range(5, 11)) -> None:
+    """Add weekly issues with these numbers of visitors."""
+    now, count = int(time.time()), len(visitors)
+    for number, readers in enumerate(visitors):
         slug = f"w{number}"
         sent_at = now - (count - number) * 7 * DAY_SECONDS
         site.add_issue(slug=slug, sent_at=sent_at)
         code = links.list_by_issue(site.store, number + 1)[0].code
-        site.write_clicks([click_line(code, reader=f"{slug}-{index}", at=sent_at + 600) for index in range(5 + number)])
+        site.write_clicks([click_line(code, reader=f"{slug}-{index}", at=sent_at + 600) for index in range(readers)])
 
 
 def click_line(code: str, *, reader: str, at: int) -> str:
@@ -64,6 +66,16 @@ def test_empty_overview(site: "EditorSite") -> None:
     viewer = site.client("viewer").get("/-/").text
     assert "First steps" in viewer
     assert "new-issue" not in viewer
+
+
+def test_one_odd_issue_does_not_flatten_the_chart(site: "EditorSite") -> None:
+    """An issue far below the others is at the edge of the chart, and a sentence names it."""
+    add_year(site, (20, 21, 1, 20, 22, 21))
+    page = site.client("editor").get("/-/").text
+    assert re.findall(r"its dot is at the edge: ([^<]*)<", page)[0].endswith(": 0.5\u00a0%")
+    ticks = re.findall(r'text-anchor="end">([0-9.]+)\u00a0%</text>', page)
+    assert min(map(float, ticks)) >= 4
+    assert max(map(float, ticks)) < 13
 
 
 def test_overview_compares_the_last_issue(site: "EditorSite") -> None:

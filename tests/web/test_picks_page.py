@@ -1,7 +1,7 @@
 """The page of picks: order, number, template and preview, without effects of reading it."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -107,6 +107,36 @@ def test_own_template(clicked: "EditorSite") -> None:
     assert picks_edits.own_templates(clicked.store) == {}
 
 
+def test_the_preview_follows_unsaved_edits(clicked: "EditorSite") -> None:
+    """The preview applies number, text, order and template of the page's forms in turn, and saves nothing."""
+    browser = clicked.client("editor")
+    first, second = picked(browser)
+
+    def preview(*forms: dict[str, str], form: str = "markdown") -> dict[str, str]:
+        fields = {f"{name}-{number}": value for number, each in enumerate(forms) for name, value in each.items()}
+        response = browser.post("/-/picks/preview", fields | {"month": MONTH, "form": form})
+        assert response.status_code == 200
+        return cast(dict[str, str], response.json)
+
+    one = {"kind": "settings", "top": "1"}
+    text = {"kind": "text", "url": second, "title": "Unsaved", "byline": "", "blurb": "Why."}
+    move = {"kind": "move", "url": second, "position": "1"}
+    assert preview()["text"].count("\n## [") == 2
+    assert preview(one)["text"].count("\n## [") == 1
+    moved = preview(text, move)["text"]
+    assert 0 < moved.index("Unsaved") < moved.index("Counting whales" if first == WHALES else "A cheaper sieve")
+    assert preview(text, {"kind": "settings", "template": "list"})["text"].count("- [**") == 2
+    own = {"kind": "template", "format": "html", "template": OWN}
+    assert preview(text, own, form="html")["text"].count("go.example/…") == 2
+    assert "Unsaved</a>" in preview(text, own, form="email")["text"]
+    assert "<h2" in preview(own | {"template": " "}, form="email")["text"], "without an own template the cards are used"
+    assert preview({**text, "title": ""}) == {"text": "", "error": "Enter a title."}
+    assert "cannot be used" in preview(own | {"template": "{{ x }}"}, form="html")["error"]
+    assert picks_edits.load_edits(clicked.store, MONTH) == picks_edits.PicksEdits(
+        picks_edits.PicksSettings(), "cards", (), {}, {}
+    )
+
+
 def test_pictures_of_the_preview_are_ours(clicked: "EditorSite") -> None:
     """The bundled preview shows each picture as a box of this server."""
     text = clicked.client("viewer").get(f"/-/picks/preview?month={MONTH}").text
@@ -120,6 +150,8 @@ def test_links_are_made_by_the_button(clicked: "EditorSite", monkeypatch: pytest
     """
     browser = clicked.client("editor")
     before = clicked.store.value("select count(*) from links")
+    browser.post("/-/picks", {"month": MONTH})
+    assert clicked.store.value("select count(*) from links") == before, "the request does not wait for the ranking"
     assert "Create links and copy" in settled(browser, f"/-/picks?month={MONTH}&form=markdown")
     assert clicked.store.value("select count(*) from links") == before
     computed: list[object] = []

@@ -30,7 +30,7 @@ VERSION = "4.0.0"
 @blueprint.get("/health")
 @blueprint.get("/v3/health")
 def health() -> Response:
-    """Return that the server works, and the version of Shlink for which clients take it."""
+    """Return the status ``pass``, and the version of Shlink that this API imitates."""
     return json_response({"status": "pass", "version": VERSION, "links": {}})
 
 

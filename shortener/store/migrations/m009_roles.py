@@ -22,7 +22,10 @@ _NEW_CHECK = "check (format in ('markdown', 'html', 'mjml', 'eml'))"
 
 
 def m009_roles(db: Database) -> None:
-    """Add the columns for them. A stored target with a position becomes an article, any other an "other link"."""
+    """Add columns for the roles of link targets, the parts of mails, and archived and removed issues.
+
+    A stored target with a position becomes an article, any other an "other link".
+    """
     run_script(db, SCRIPT)
     _widen_format_check(db)
 

@@ -28,7 +28,8 @@ group by 1, 2, 3, 4, 5, 6;
 
 
 def m011_honeypot_hits(db: Database) -> None:
-    """Create the table, and add the hits among the clicks that were classified.
+    """Create the table of honeypot hits (clicks on links that readers do not see), and fill it from the classified
+    clicks.
 
     511 is the mask of the evidence bits that show a program. The hit of a program affects clicks with any user agent.
     """

@@ -30,5 +30,5 @@ from clicks_by_link group by link_id, hour;
 
 
 def m014_link_hours(db: Database) -> None:
-    """Create the table, and fill it with the sums of each link's quarter-hours."""
+    """Create the table of each link's clicks by hour, and fill it with the sums of the link's quarter-hours."""
     run_script(db, SCRIPT)

@@ -1,7 +1,7 @@
 """Redirect nodes: what they have sent of their click logs, the keys that they share, and the lease of the collector.
 
-A redirect node is a machine that answers short links. A store on SQLite has no nodes, and these tables stay empty. They
-exist there too, so that both engines have one schema.
+A redirect node is a machine that answers short links. A lease lets only one process of all machines be the collector. A
+store on SQLite has no nodes, and these tables stay empty. They exist there too, so that both engines have one schema.
 """
 
 from sqlite_utils import Database

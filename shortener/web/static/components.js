@@ -5,6 +5,7 @@
 
 const SHOWN_MS = 10000;
 const COPIED_MS = 2000;
+const CHECK_MS = 300;
 const MAX_FRAME_PX = 6000;
 
 // The notice of an edit, with its Undo, is at the bottom of the window for ten seconds. Afterwards the edit can be
@@ -24,10 +25,10 @@ function prepare() {
   for (const toast of document.querySelectorAll(".toast:not(.floating)")) float(toast);
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   for (const frame of document.querySelectorAll("iframe[data-fit]")) {
-    frame.addEventListener("load", () => fit(frame));
     fit(frame);
   }
 }
+document.addEventListener("load", ({ target }) => { if (target.matches?.("iframe[data-fit]")) fit(target); }, true);
 
 // A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
 function copy(text, kind) {
@@ -107,6 +108,32 @@ document.addEventListener("click", async (event) => {
   if (!await replace(await send(link.href), link)) location.reload();
 });
 
+// A field with data-check-from has its error beside it while it is filled in; without a script when the form is sent.
+let checking = 0;
+document.addEventListener("input", ({ target }) => {
+  if (!target.dataset.checkFrom) return;
+  clearTimeout(checking);
+  checking = setTimeout(checkField, CHECK_MS, target);
+});
+
+async function checkField(field) {
+  const value = field.value;
+  const answer = await send(`${field.dataset.checkFrom}?${new URLSearchParams({ [field.name]: value })}`);
+  if (answer?.ok && !answer.redirected && field.value === value) showFieldError(field, (await answer.json()).error);
+}
+
+function showFieldError(field, text) {
+  const id = `${field.id}-error`;
+  document.getElementById(id)?.remove();
+  for (const name of ["aria-invalid", "aria-describedby"]) field.removeAttribute(name);
+  if (!text) return;
+  const note = document.createElement("p");
+  Object.assign(note, { id, className: "error", role: "alert", textContent: text });
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", id);
+  field.after(note);
+}
+
 // A choice with the mouse submits the form; with the keyboard, whose arrows pass all choices, its button does.
 document.addEventListener("change", (event) => {
   const field = event.target;
@@ -121,6 +148,13 @@ async function send(address, options) {
   }
 }
 
+// Whether a text or choice is not the one that the page came with.
+const isChanged = (field) => field.localName === "select" ? !field.selectedOptions[0]?.defaultSelected :
+  "defaultValue" in field && !/^(checkbox|radio|hidden|file)$/.test(field.type) && field.value !== field.defaultValue;
+
+// Whether two forms are about the same: a row may have another place on the new page.
+const isSameForm = (one, other) => ["url", "format"].every((name) => one?.elements[name]?.value === other.elements[name]?.value);
+
 async function replace(answer, source) {
   const isPage = answer && (answer.headers.get("Content-Type") || "").startsWith("text/html");
   const fresh = isPage && new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -134,9 +168,14 @@ async function replace(answer, source) {
   const place = source.closest("[id]"), id = place && place.id;
   const focused = document.activeElement && main.contains(document.activeElement) ? document.activeElement.id : "";
   const before = place ? place.getBoundingClientRect().top : 0;
+  const unsaved = [...main.querySelectorAll("form [id][name]")].filter((field) => field.form !== source && isChanged(field));
   document.title = fresh.title;
   main.replaceChildren(...content.childNodes);
   for (const each of open) if (document.getElementById(each)) document.getElementById(each).open = true;
+  for (const field of unsaved) {
+    const same = document.getElementById(field.id);
+    if (same && isSameForm(same.form, field.form)) same.value = field.value;
+  }
   // The top of the page may be out of sight.
   for (const notice of main.querySelectorAll("[aria-live] > .note.good")) notice.classList.add("toast");
   document.dispatchEvent(new Event("swapped"));

@@ -110,7 +110,7 @@ def _read_choices(review: Review) -> Choices:
     """Return what the editor has chosen so far, with the title, slug and targets of the form. Raises FieldError."""
     choices = review.choices
     title = read_text(request.form, "title", max_length=500)
-    slug = read_text(request.form, "slug", max_length=100)
+    slug = read_text(request.form, "slug")
     known = request.form.get("known", review.known)
     fields = read_target_fields() | read_target_files("targets_file")
     targets = {short_url: target for short_url, target in (choices.targets | fields).items() if target}

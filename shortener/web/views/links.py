@@ -183,9 +183,9 @@ def set_forward(host: str, code: str) -> BaseResponse:
     """Change how the query string of a click is added to the target of a link."""
     mode = request.form.get("forward", "")
     if mode not in forward_modes():
-        raise InputError(Message("choose what happens to the query string of a click"))
+        raise InputError(Message("choose what happens to the parameters of a click"))
     links.update_field(store(), get_link(host, code), "forward", mode or None, who=current_user().name, now=now())
-    notice = _undoable(_("Query strings changed. The next click is forwarded that way."), host, code, "forward")
+    notice = _undoable(_("Saved. Parameters of the next click are treated that way."), host, code, "forward")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 

@@ -1,20 +1,21 @@
 """Views of the first step of a new issue, uploading its text, and of texts whose review is not finished."""
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener import newsletter
-from shortener.errors import FieldError
+from shortener.errors import FieldError, InputError
 from shortener.messages import Message
 from shortener.services import new_issue as service
 from shortener.store import uploads
 from shortener.store.uploads import Upload
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.error_pages import error_message, sentence
 from shortener.web.field_errors import form_view
-from shortener.web.forms import MAX_ID
+from shortener.web.forms import MAX_ID, read_text
 from shortener.web.languages import gettext as _
-from shortener.web.responses import redirect_with_notice
+from shortener.web.responses import json_response, redirect_with_notice
 from shortener.web.uploads import Submission, read_submission
 
 blueprint = Blueprint("new_issue", __name__, url_prefix="/-/new-issue")
@@ -62,6 +63,17 @@ def add_text() -> BaseResponse:
         now=now(),
     )
     return redirect(url_for("issue_review.show_review", upload_id=upload_id), 303)
+
+
+@blueprint.get("/slug.json")
+@role_required("editor")
+def check_slug() -> Response:
+    """Return as JSON why a new issue cannot have this slug; the text is empty if it can."""
+    try:
+        service.check_new_slug(store(), read_text(request.args, "slug"))
+    except InputError as error:
+        return json_response({"error": sentence(error_message(error))})
+    return json_response({"error": ""})
 
 
 @blueprint.get(f"{UPLOAD_PATH}/text")

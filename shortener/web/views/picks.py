@@ -12,7 +12,7 @@ from msgspec import Struct
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.errors import FieldError, InputError
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.messages import Message, message_text
 from shortener.ranking import RankedArticle
 from shortener.ranking.picks import picked_urls
@@ -21,15 +21,15 @@ from shortener.services import draft_picks, edit_picks, history
 from shortener.services.draft_picks import Draft
 from shortener.services.history import Recorder, State
 from shortener.store import Store, picks_edits
-from shortener.store.picks_edits import SectionFormat, TemplateName
+from shortener.store.picks_edits import PicksEdits, SectionFormat, TemplateName
 from shortener.web.cache import get_or_compute, keep_cache
 from shortener.web.context import config, current_user, now, role_required, store
-from shortener.web.error_pages import error_message
+from shortener.web.error_pages import error_message, sentence
 from shortener.web.field_errors import form_view
-from shortener.web.forms import read_integer, read_text
+from shortener.web.forms import FormFields, read_integer, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.month_draft import find_draft, require_draft, sent_months
-from shortener.web.ranking_cache import cached_draft, draft_if_ready
+from shortener.web.ranking_cache import cached_draft, draft_if_ready, edited_draft
 from shortener.web.responses import json_response, redirect_with_notice, show_notice
 from shortener.web.views.articles import anchor_of_form, short_title
 from shortener.web.views.history import MONTH_PAGES, undoable
@@ -43,6 +43,8 @@ PREVIEW_POLICY = (
 )
 """Content security policy of the preview. An editor's own template may have styles, but no script runs."""
 MAX_CANDIDATES = 10
+MAX_PREVIEWED_FORMS = 250
+"""Forms with edits that one request for a preview considers: two for each pick, and those of number and template."""
 MAX_TOP_CHOICES = 30
 """Largest number of top picks that the menu offers; a larger one that was chosen is offered too."""
 
@@ -73,10 +75,7 @@ def _render_page() -> str:
 
 def _render_draft(draft: Draft) -> str:
     form = _requested_form()
-    section_format: SectionFormat = "markdown" if form == "markdown" else "html"
-    linked = all(draft.details[url].short_url for url in picked_urls(draft.picks))
-    domain = config().domains[0]
-    shown = draft if linked else draft_picks.with_placeholder_links(draft, f"{domain.scheme}://{domain.host}/…")
+    section_format = _section_format(form)
     own = picks_edits.own_templates(store())
     section_formats: tuple[SectionFormat, ...] = get_args(SectionFormat)
     return render_template(
@@ -85,9 +84,9 @@ def _render_draft(draft: Draft) -> str:
         report=draft_picks.report_draft(draft),
         months=sent_months(),
         form_name=form,
-        section=_render_section(shown, section_format),
+        section=_render_section(_for_copying(draft), section_format),
         section_format=section_format,
-        linked=linked,
+        linked=all(draft.details[url].short_url for url in picked_urls(draft.picks)),
         settings=picks_edits.settings(store(), draft.month),
         edited=picks_edits.texts_by_article(store(), draft.month),
         suggested=draft.ranking.top,
@@ -102,6 +101,10 @@ def _render_draft(draft: Draft) -> str:
 def _requested_form() -> Form:
     name = request.values.get("form", "")
     return cast(Form, name) if name in get_args(Form) else "email"
+
+
+def _section_format(form: Form) -> SectionFormat:
+    return "markdown" if form == "markdown" else "html"
 
 
 def _top_choices(draft: Draft) -> list[int]:
@@ -139,12 +142,76 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
 @role_required("viewer")
 def preview_picks() -> Response:
     """Return the section as HTML for the frame on the page. Its links lead nowhere, and its images are placeholders."""
-    draft = draft_picks.with_placeholder_links(
-        require_draft(), "#", image=url_for("static", filename="picture.svg"), replace=True
-    )
-    section = _render_section(draft, "html")
+    section = _render_section(_for_frame(require_draft()), "html")
     headers = {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(render_template("picks_preview.html", section=section), headers=headers)
+
+
+def _for_frame(draft: Draft) -> Draft:
+    return draft_picks.with_placeholder_links(draft, "#", image=url_for("static", filename="picture.svg"), replace=True)
+
+
+def _for_copying(draft: Draft) -> Draft:
+    """Return the draft with placeholders for the short links that do not exist yet."""
+    domain = config().domains[0]
+    return draft_picks.with_placeholder_links(draft, f"{domain.scheme}://{domain.host}/…")
+
+
+@blueprint.post("/picks/preview")
+@role_required("editor")
+def preview_edits() -> Response:
+    """Return as JSON the section of recommended articles as it would be with the values in the page's forms. Nothing is
+    saved.
+
+    The fields of all forms are sent together: the name of each ends with the number of its form, and ``kind-0`` is the
+    kind of form 0. The section is HTML for a frame if its format is ``email``, else the text to copy.
+    """
+    form = _requested_form()
+    draft = require_draft()
+    try:
+        draft = _with_unsaved_edits(draft)
+        draft = _for_frame(draft) if form == "email" else _for_copying(draft)
+        section = _Section(draft_picks.render_section(draft, _section_format(form)))
+    except InputError as error:
+        section = _Section("", sentence(error_message(error)))
+    return json_response(section)
+
+
+def _with_unsaved_edits(draft: Draft) -> Draft:
+    """Return the draft of the recommended articles with the unsaved edits in all numbered forms of the page. Raises
+    FieldError.
+    """
+    edits = picks_edits.load_edits(store(), draft.month)
+    for number in range(MAX_PREVIEWED_FORMS):
+        if f"kind-{number}" not in request.form:
+            break
+        suffix = f"-{number}"
+        names = [name for name in request.form if name.endswith(suffix)]
+        fields = FormFields((name.removesuffix(suffix), request.form[name]) for name in names)
+        edits = _with_edit(edits, draft, fields)
+        draft = edited_draft(draft, edits)
+    return draft
+
+
+def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
+    """Return ``edits`` with the edit in one form added. Raises FieldError."""
+    url = read_text(fields, "url", max_length=10_000)
+    match fields["kind"]:
+        case "text":
+            text = edit_picks.changed_text(store(), url, **_read_texts(fields))
+            return msgspec.structs.replace(edits, texts={**edits.texts, url: text})
+        case "move":
+            order = edit_picks.moved_order(draft.picks, url, position=_read_position(fields))
+            return msgspec.structs.replace(edits, order=order)
+        case "settings":
+            settings = msgspec.structs.replace(edits.settings, **_read_settings(fields))
+            return msgspec.structs.replace(edits, settings=settings, template=settings.template or edits.template)
+    section_format, template = _read_template(fields)
+    edit_picks.check_template_size(template)
+    own = {**edits.own_templates, section_format: template}
+    if not template.strip():
+        del own[section_format]
+    return msgspec.structs.replace(edits, template="own", own_templates=own)
 
 
 @blueprint.get("/picks.json")
@@ -158,8 +225,14 @@ def picks_json() -> Response:
 @role_required("editor")
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
-    """Create a short link for every recommended article of the draft that has none."""
-    draft = require_draft()
+    """Create a short link for every recommended article of the draft that has none. Nothing is done while the ranking
+    is computed.
+    """
+    month, draft, message = find_draft(draft_if_ready)
+    if draft is None:
+        if message:
+            raise NotFound(message)
+        return redirect(url_for("picks.show_picks", month=month, form=_requested_form()), 303)
     # The next page must have the ranking, so that the section can be copied at once.
     with keep_cache():
         draft_picks.add_short_links(store(), draft, config=config(), now=now())
@@ -179,8 +252,7 @@ def edit_text() -> BaseResponse:
     draft, url = require_draft(), read_text(request.form, "url", max_length=10_000)
     if url not in picked_urls(draft.picks):
         raise FieldError(Message("this article is no longer among the picks"), field="title")
-    month = draft.month
-    texts = {name: read_text(request.form, name) for name in edit_picks.MAX_TEXT_LENGTHS}
+    month, texts = draft.month, _read_texts(request.form)
     message = _("Texts changed: {article}", article=short_title(url)).unescape()
     with _recorded(month, message, lambda: edit_picks.month_text(store(), month, url)) as recorder:
         edit_picks.set_texts(store(), month, url, **texts)
@@ -193,9 +265,7 @@ def edit_text() -> BaseResponse:
 def move() -> BaseResponse:
     """Move an article to another position in its list of picks (recommended articles)."""
     month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
-    position = read_integer(request.form, "position", minimum=1, maximum=1_000)
-    if position is None:
-        raise FieldError(Message("enter a position"), field="position")
+    position = _read_position(request.form)
     message = _("Moved to position {position}: {article}", position=position, article=short_title(url)).unescape()
     with _recorded(month, message, lambda: edit_picks.month_order(store(), month)) as recorder:
         edit_picks.move(store(), month, cached_draft(month).picks, url, position=position)
@@ -207,16 +277,7 @@ def move() -> BaseResponse:
 @form_view("settings", "top", page=_render_page)
 def change_settings() -> BaseResponse:
     """Choose the numbers of recommended articles, and the template. An empty number means the suggested one."""
-    month = _read_month()
-    changes: dict[str, object] = {}
-    for name, minimum in (("top", 1), ("gems", 0)):
-        if name in request.form:
-            changes[name] = read_integer(request.form, name, minimum=minimum, maximum=edit_picks.MAX_TOP)
-    if "template" in request.form:
-        template = request.form["template"]
-        if template not in get_args(TemplateName):
-            raise FieldError(Message("choose one of the templates"), field="template")
-        changes["template"] = template
+    month, changes = _read_month(), _read_settings(request.form)
     message = _("Template changed") if "template" in changes else _("Number of picks changed")
     with _recorded(month, message.unescape(), lambda: edit_picks.month_settings(store(), month)) as recorder:
         edit_picks.change_settings(store(), month, **changes)
@@ -228,17 +289,47 @@ def change_settings() -> BaseResponse:
 @form_view("template", "template", page=_render_page)
 def save_template() -> BaseResponse:
     """Save the template that the editors wrote for a format, after a trial. If it is empty, it is removed."""
-    draft, name = require_draft(), request.form.get("format", "")
-    if name not in get_args(SectionFormat):
-        raise FieldError(Message("choose a format"), field="template")
-    section_format = cast(SectionFormat, name)
-    text = request.form.get("template", "").replace("\r\n", "\n")
+    draft = require_draft()
+    section_format, text = _read_template(request.form)
     sample = draft_picks.with_placeholder_links(draft, "#", replace=True)
     edit_picks.check_template(draft_picks.template_request(sample, section_format, text))
     message = _("Your template was saved").unescape() if text.strip() else _("Your template was removed").unescape()
     with _recorded(draft.month, message, lambda: edit_picks.format_template(store(), section_format)) as recorder:
         edit_picks.set_template(store(), section_format, text, who=current_user().name, now=now())
     return _redirect(draft.month, message, recorder)
+
+
+def _read_texts(fields: FormFields) -> dict[str, str]:
+    return {name: read_text(fields, name) for name in edit_picks.MAX_TEXT_LENGTHS}
+
+
+def _read_position(fields: FormFields) -> int:
+    position = read_integer(fields, "position", minimum=1, maximum=1_000)
+    if position is None:
+        raise FieldError(Message("enter a position"), field="position")
+    return position
+
+
+def _read_settings(fields: FormFields) -> dict[str, object]:
+    """Return the settings that a form contains, by name. Raises FieldError."""
+    changes: dict[str, object] = {}
+    for name, minimum in (("top", 1), ("gems", 0)):
+        if name in fields:
+            changes[name] = read_integer(fields, name, minimum=minimum, maximum=edit_picks.MAX_TOP)
+    if "template" in fields:
+        template = fields["template"]
+        if template not in get_args(TemplateName):
+            raise FieldError(Message("choose one of the templates"), field="template")
+        changes["template"] = template
+    return changes
+
+
+def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
+    """Return the format and the text of an own template. Raises FieldError for an unknown format."""
+    name = fields.get("format", "")
+    if name not in get_args(SectionFormat):
+        raise FieldError(Message("choose a format"), field="template")
+    return cast(SectionFormat, name), fields.get("template", "").replace("\r\n", "\n")
 
 
 def _read_month() -> str:

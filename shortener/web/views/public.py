@@ -123,9 +123,9 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view. The status is 404.
+    """Return the error page for a path without a view.
 
-    For a short link that does not redirect, it is the status in ``environ[MISS_STATUS_KEY]``, which the redirect has
-    set.
+    The status is 404, or for a short link that does not redirect the one that the redirect has set in
+    ``environ[MISS_STATUS_KEY]``.
     """
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

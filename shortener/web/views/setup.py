@@ -210,7 +210,9 @@ def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> Ab
 @role_required("editor")
 @form_view("articles", "selected", page=_render_setup)
 def set_articles(slug: str) -> BaseResponse:
-    """Correct the articles and links of an issue: positions, titles, authors, summaries and roles of several rows."""
+    """Correct the articles and links of an issue: positions, titles, authors, summaries and roles (article, inline or
+    other link) of several rows.
+    """
     page = request.form.get("page", "1")
     here = {"slug": slug, "page": None if page == "1" else page, "_anchor": "articles"}
     if request.form.get("seen") != _fingerprint(slug):
@@ -267,11 +269,13 @@ def set_status(slug: str) -> BaseResponse:
 @role_required("editor")
 @form_view("targets", "targets_file", page=_render_setup)
 def set_targets(slug: str) -> BaseResponse:
-    """Set targets of the issue's short links that have none, from the fields of the form and from a CSV file."""
+    """Set targets of an issue's short links, from fields and a CSV file; the change of a known target can be undone."""
     targets = {short_url: target for short_url, target in read_target_fields().items() if target}
     targets |= read_target_files("targets_file")
     own = {(link.domain, link.code): link for link in links.list_by_issue(store(), issues.get(store(), slug).id)}
-    with store().transaction():
+    known = [link.id for link in own.values() if link.target is not None]
+    saved = ngettext("{count} destination saved.", "{count} destinations saved.", len(targets))
+    with _recorded(slug, lambda: history.link_targets(store(), known), saved) as recorder:
         for short_url, target in targets.items():
             link = own.get(parse_short_url(short_url, domains=config().domains) or ("", ""))
             if link is None:
@@ -279,5 +283,4 @@ def set_targets(slug: str) -> BaseResponse:
             edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
     if not targets:
         raise InputError(Message("enter a destination or choose a CSV file"))
-    saved = ngettext("{count} destination saved.", "{count} destinations saved.", len(targets))
-    return redirect_after_edit(saved, "setup.show_setup", slug=slug)
+    return redirect_after_edit(undoable(saved, recorder.change_id), "setup.show_setup", slug=slug)

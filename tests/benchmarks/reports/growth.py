@@ -91,13 +91,18 @@ def click_rows(
             yield link, begin + quarter * QUARTER_HOUR_SECONDS, n, issue, *row, *visitors
 
 
-def daily_rows(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[object, ...]]:
-    """Yield rows of ``breakdown_by_link`` that agree with the stored ``clicks_by_link``."""
-    reasons = [f"{REASONS[reason].verdict}/{reason}" for reason in sorted(REASONS)]
-    keys = store.execute(
+def daily_clicks(store: Store) -> list[tuple[int, int, int, int]]:
+    """Return (link id, day, issue id, human clicks) of the stored ``clicks_by_link``."""
+    sql = (
         f"select link_id, quarter_hour - quarter_hour % {DAY_SECONDS} as day, issue_id, sum(human) from clicks_by_link "
-        "where human > 0 group by link_id, issue_id, day"
-    ).fetchall()
+        "where human > 0 group by link_id, issue_id, day order by link_id, day, issue_id"
+    )
+    return list(store.execute(sql).fetchall())
+
+
+def daily_rows(keys: list[tuple[int, int, int, int]], *, rng: np.random.Generator) -> Iterator[tuple[object, ...]]:
+    """Yield rows of ``breakdown_by_link`` that agree with the clicks of days."""
+    reasons = [f"{REASONS[reason].verdict}/{reason}" for reason in sorted(REASONS)]
     clicks = np.array([key[3] for key in keys])
     for dimension, count in VALUES.items():
         for start in range(0, len(keys), 50_000):
@@ -110,8 +115,7 @@ def daily_rows(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[obje
 
 def insert(store: Store, rollup: rollup_tables.Rollup, rows: Iterable[tuple[object, ...]]) -> None:
     """Insert rows into a rollup."""
-    marks = ", ".join("?" * len(rollup.key_columns + rollup.sum_columns))
-    store.connection.execute_many(f"insert into {rollup.table} values ({marks})", rows)
+    store.connection.insert_rows(rollup.table, rollup.key_columns + rollup.sum_columns, rows)
 
 
 def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:
@@ -123,7 +127,7 @@ def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:
             rollup_tables.CLICKS_BY_LINK,
             click_rows(parts, clicks=clicks, begin=begin, days=days, rng=rng),
         )
-    insert(store, rollup_tables.BREAKDOWN_BY_LINK, daily_rows(store, rng=rng))
+    insert(store, rollup_tables.BREAKDOWN_BY_LINK, daily_rows(daily_clicks(store), rng=rng))
     rollups.recompute_coarse_rollups(store)
 
 
@@ -196,7 +200,7 @@ def measure(data_set: str, *, clicks: int, days: int, count: int, directory: Pat
     }
     results |= {f"{name}, ms": median_ms(function) for name, function in reports(store, data_set).items()}
     for name, function in reports(store, data_set).items():
-        (directory / f"{data_set} {clicks} {name}.json").write_bytes(msgspec.json.encode(function()))
+        (directory / f"{data_set} {clicks} {name}.json").write_bytes(msgspec.json.encode(function(), enc_hook=str))
     store.close()
     return results
 
