@@ -35,7 +35,7 @@ class WatchedPage:
     def go(self, path: str) -> None:
         """Open a page, and wait while it loads itself again because something is still being computed."""
         self.page.goto(self.base + path)
-        self.page.wait_for_function("!document.querySelector('script[src*=\"reload.js\"]')", timeout=90_000)
+        self.page.locator("script[src*='reload.js']").wait_for(state="detached", timeout=90_000)
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in with the form."""
