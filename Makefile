@@ -26,6 +26,8 @@ install: .venv/installed-all
 demo: .venv/installed
 	$(BIN)/shortener demo
 
+# Many tests start processes. With this variable each of them would compile the whole package again.
+test coverage lowest: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed-all
 	$(BIN)/python -m pytest -n $(PYTEST_JOBS) --dist worksteal $(ARGS)
 

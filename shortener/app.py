@@ -7,9 +7,7 @@ from shortener.api import problems, yourls
 from shortener.api.operations import PREFIX as API_PREFIX
 from shortener.api.shlink import application as shlink
 from shortener.config import Config, environment, find_file, load
-from shortener.redirect import reader_pages
-from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
-from shortener.redirect.responses import Response
+from shortener.redirect.redirector import RedirectMiddleware
 from shortener.secret_key import session_secret
 from shortener.store import open_store
 from shortener.web import (
@@ -46,12 +44,10 @@ from shortener.web.views import (
     search,
     settings,
     setup,
+    status,
     tokens,
     webhooks,
 )
-
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Largest request body in bytes. An issue of 5 MB that is pasted can be three times as large in a form."""
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -87,7 +83,7 @@ def build_pages_app(config: Config) -> Flask:
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
     )
     app.config["SECRET_KEY"] = session_secret(config)
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = security.MAX_REQUEST_BYTES
     app.config["MAX_FORM_PARTS"] = 1_000
     security.init_app(app, config=config)
     context.init_app(app, config=config)
@@ -108,30 +104,6 @@ def build_pages_app(config: Config) -> Flask:
         app.register_blueprint(module.blueprint)
     issue_views = (issues, new_issue, issue_review, issue_ready, setup, reports, click_map, audience)
     editor_views = (overview, *issue_views, search, articles, picks, link_list, links, qr_codes)
-    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
+    for view in (public, status, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
-
-
-def publish_reader_pages(app: Flask) -> None:
-    """Render the error pages for readers in every language, and write them to the file from which redirect workers
-    answer.
-
-    They are for example "unknown link", "expired link" and "upload too large". The server calls this function at its
-    start and when settings have changed, because the texts depend on the settings. Raises OSError.
-    """
-    pages = {
-        tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}
-        for tag in app.extensions["languages"]
-    }
-    reader_pages.publish(pages, data_directory=app.extensions["config"].file_config.data_directory)
-
-
-def _render_reader_page(app: Flask, status: int, *, language: str) -> Response:
-    client = app.test_client(use_cookies=False)
-    path = "/-/upload" if status == 413 else "/miss"
-    page = client.get(path, environ_overrides={MISS_STATUS_KEY: status}, headers={"Accept-Language": language})
-    headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
-    if status == 503:
-        headers.append(("Retry-After", "5"))
-    return Response(page.status_code, headers, page.data)

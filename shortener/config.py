@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -183,6 +184,14 @@ class Webhooks(Section, frozen=True):
     ports: tuple[Port, ...] = ()
 
 
+class Node(Section, frozen=True):
+    """``[node]``: name of this machine among the redirect nodes of one store."""
+
+    name: Annotated[
+        str, Meta(pattern=r"^([a-z0-9-]{1,32})?$", description="1 to 32 of the characters a to z, 0 to 9 and -")
+    ] = ""
+
+
 class ConfigFile(Section, frozen=True):
     """The tables of a configuration file. Every key has a default value, so an empty file is valid."""
 
@@ -200,6 +209,7 @@ class ConfigFile(Section, frozen=True):
     ranking: Ranking = Ranking()
     api: Api = Api()
     webhooks: Webhooks = Webhooks()
+    node: Node = Node()
 
 
 class Config(ConfigFile, frozen=True):
@@ -223,6 +233,11 @@ class Config(ConfigFile, frozen=True):
         It is the store itself, or a copy of its links if the store is on PostgreSQL.
         """
         return self.data_directory / (LINKS_COPY_FILE_NAME if self.storage.url else STORE_FILE_NAME)
+
+    @property
+    def machine_name(self) -> str:
+        """Name of this machine in the click log: that of the node, or else the host name."""
+        return self.node.name or socket.gethostname()
 
     @property
     def base_url(self) -> str:

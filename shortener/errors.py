@@ -30,8 +30,12 @@ ErrorKind = Literal[
     "link_has_other_target",
     "link_not_found",
     "link_not_in_issue",
+    "node_not_found",
+    "node_not_joined",
     "output_of_issue",
     "postgres_missing",
+    "postgres_needed",
+    "role_creation_refused",
     "several_decisions",
     "several_tokens",
     "store_missing",
@@ -111,6 +115,10 @@ class StoreBusy(StoreError):
 
 class StoreUnavailable(StoreError):
     """Raised when the store cannot be used for a temporary cause, such as a full disk or a lost connection."""
+
+
+class LeaseLost(StoreError):
+    """Raised when another process has taken over what only one process of all machines may do."""
 
 
 class StoreDamaged(StoreError):

@@ -1,7 +1,10 @@
 """Functions on files that several packages use: locking, and finding out whether a file has changed."""
 
+import contextlib
 import fcntl
 import os
+import secrets
+import socket
 from pathlib import Path
 
 STORE_FILE_NAME = "store.db"
@@ -40,3 +43,18 @@ def open_locked(path: Path) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def holder_name(lock_fd: int) -> str:
+    """Return a name for the process that holds a lock file: the host's name and a random number that the file keeps.
+
+    A former process with this name is dead, because the lock was free. The id of this process is written for people.
+    """
+    lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
+    machine = socket.gethostname()
+    kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None
+    name = kept or f"{machine} {secrets.token_hex(8)}"
+    with contextlib.suppress(OSError):  # a full disk has no room for it
+        os.ftruncate(lock_fd, 0)
+        os.pwrite(lock_fd, f"{os.getpid()}\n{name}\n".encode(), 0)
+    return name

@@ -17,8 +17,11 @@ RUN_DIRECTORY = "run"
 COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone", "unknown_hosts")
 """Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links, and
 ``unknown_hosts`` requests for a code at a host that is no domain."""
-CHILD_KINDS = ("worker", "pages", "collector")
+CHILD_KINDS = ("worker", "pages", "collector", "sender", "node_pages")
 """Kinds of child processes whose restarts the supervisor counts."""
+HEARD_AT, SENT_UNTIL, BACKLOG_BYTES, LINKS_SEEN_AT = range(4)
+"""Indexes into ``sender_state``: time of the last report, until when all clicks were sent, bytes of the click log that
+were not sent, and when the copy of the links was last up to date. Times are in seconds of UTC epoch."""
 MAX_WORKERS = 256
 _FILE_BYTES = 8 * 8
 """Size of a file: eight integers of eight bytes. They are aligned, so that each is read and written atomically."""
@@ -60,6 +63,11 @@ def links_revision(data_directory: Path) -> SharedCounters:
     edit.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
+
+
+def sender_state(data_directory: Path) -> SharedCounters:
+    """Return the state of a node, written by its sender and its links feed and read by its pages."""
+    return SharedCounters(data_directory / RUN_DIRECTORY / "sender")
 
 
 def reader_pages_revision(data_directory: Path) -> SharedCounters:

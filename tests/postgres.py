@@ -3,9 +3,10 @@
 import atexit
 import itertools
 import os
+import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ class PostgresServer:
         self._server = server
         self._numbers = itertools.count(1)
         self.url: str = server.get_uri()
-        self.pid: int = server.get_pid()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server, which changes at each start."""
+        return int((Path(self._server.pgdata) / "postmaster.pid").read_text(encoding="ascii").split()[0])
 
     def execute(self, *statements: str) -> None:
         """Run statements on a connection of their own."""
@@ -54,6 +59,28 @@ class PostgresServer:
         """Stop the server for good, before the end of the process would do so."""
         self.stop()
         atexit.unregister(self._server._cleanup)
+
+    @contextmanager
+    def outage(self, *, hanging: bool = False) -> Iterator[None]:
+        """Stop the server during the block; or let it hang, by stopping its processes with SIGSTOP."""
+        if not hanging:
+            self.stop()
+            yield
+            self.start()
+            return
+        stopped = [self.pid]
+        os.kill(self.pid, signal.SIGSTOP)  # first, so that it starts no further process
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == self.pid:
+                    os.kill(int(path.name), signal.SIGSTOP)
+                    stopped.append(int(path.name))
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def crash(self) -> None:
         """Kill all processes of the server at once, and start it again."""

@@ -81,7 +81,7 @@ def calls() -> list[tuple[str, str]]:
             continue
         for code in code_of(text):
             for part in re.split(r"&&|[|>;#] ", code):
-                call = re.fullmatch(r"\s*(?:\$ )?(?:\S*/)?(shortener( .*)?)", part)
+                call = re.fullmatch(r"\s*(?:\$ |command: )?(?:\S*/)?(shortener( .*)?)", part)
                 if call:
                     found.add((document, re.sub(r" --config \S+", "", call[1]).strip()))
     return sorted(found)

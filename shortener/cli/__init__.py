@@ -103,6 +103,8 @@ SECTIONS = {
     "Server": {
         "init": "init",
         "serve": "serve",
+        "centre": "serve",
+        "node": "nodes",
         "demo": "demo",
         "user": "users",
         "token": "tokens",

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from rich.progress import Progress
 from shortener.cli import CliContext, pass_cli_context, with_existing_store, with_store
 from shortener.cli.groups import Command, Group
 from shortener.cli.output import format_option, print_as, print_csv, print_json, print_table
-from shortener.collector.collector import Collector
-from shortener.collector.other_collector import acquire_collector, drain_once
+from shortener.collector.other_collector import collect as collect_until
+from shortener.collector.other_collector import drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
-from shortener.config import Config
-from shortener.errors import AlreadyRunning, StoreError
+from shortener.errors import StoreError
 from shortener.reporting.doctor import examine
 from shortener.reporting.doctor_operation import Finding
 from shortener.reporting.formatting import struct_rows
@@ -47,24 +45,16 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 
         stop = Stop()
         with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
-            collector = _acquire_collector(store, config, stop=stop)
-            if collector is not None:
-                start_sender(config)
-                start_feed(config)
-                collector.follow(stop=stop)
+            start_sender(config)
+            start_feed(config)
+            collect_until(
+                store, config=config, stop=stop,
+                on_wait=lambda error: click.echo(f"{error}; waiting for it to end", err=True),
+            )  # fmt: skip
         return
     with closing(context.open_store(missing="create")) as store:
         drained = drain_once(store, config=config)
     click.echo(f"The click log is in the store ({drained:,} lines drained now).")
-
-
-def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, then return a new one. Return None if ``stop()`` returns True before that."""
-    try:
-        return Collector(store, config=config)
-    except AlreadyRunning as error:
-        click.echo(f"{error}; waiting for it to end", err=True)
-        return acquire_collector(store, config=config, stop=stop)
 
 
 @click.command(cls=Command, examples=("shortener rebuild", "shortener --config /etc/shortener/config.toml rebuild"))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from shortener.cli.output import (
     print_table,
 )
 from shortener.cli.report_compare import compare
+from shortener.reporting.completeness import describe_completeness
 from shortener.reporting.counts import Breakdown, TimelineHour, Totals
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_report import (
@@ -76,7 +78,9 @@ def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, ou
         output_format,
         json=lambda: print_json(result),
         csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(result)),
-        table=lambda: _print_reasons(result) if reasons else _print_issue(result, context.config.zone),
+        table=lambda: (
+            _print_reasons(result, context.config.zone) if reasons else _print_issue(result, context.config.zone)
+        ),
     )
 
 
@@ -118,7 +122,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
         sent = f"{word} {format_local_time(result.sent_at, zone)}"
     recipients = f"{result.recipients:,}" if result.recipients else "an unknown number of"
     print_line(f"{result.title or result.slug}: {sent} to {recipients} recipients")
-    _print_totals(result.totals, result.quality, result.rate, settling=result.settling)
+    _print_totals(result.totals, result.quality, zone, click_rate=result.rate, settling=result.settling)
     if result.outlook is not None and (outlook := describe_outlook(result.outlook)):
         print_line(outlook)
     print_table(
@@ -177,9 +181,9 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
     return ", ".join(counts + ([f"no placement {item.unplaced:,}"] if item.unplaced else []))
 
 
-def _print_reasons(result: IssueReport | LinkReport) -> None:
+def _print_reasons(result: IssueReport | LinkReport, zone: ZoneInfo) -> None:
     """Print the requests by verdict and reason, and then the low, best and high estimates of human clicks."""
-    _print_totals(result.totals, result.quality, settling=result.settling)
+    _print_totals(result.totals, result.quality, zone, settling=result.settling)
     print_table(
         "Verdicts by reason",
         ("verdict", "reason", "meaning", "requests", "share"),
@@ -197,12 +201,18 @@ def _print_reasons(result: IssueReport | LinkReport) -> None:
         )
 
 
-def _print_totals(totals: Totals, quality: Quality, click_rate: float | None = None, *, settling: bool = False) -> None:
+def _print_totals(
+    totals: Totals, quality: Quality, zone: ZoneInfo, *, click_rate: float | None = None, settling: bool = False
+) -> None:
     share = f" ({format_percent(click_rate)} of the recipients)" if click_rate is not None else ""
     visitors = "an unknown number of" if totals.visitors is None else f"{totals.visitors:,}"
     print_line(f"{totals.clicks.human:,} clicks by {visitors} visitors{share}; {quality.sentence}.")
     if settling:
         print_line("Still settling: verdicts of the last 15 minutes can change as more clicks arrive.")
+    for line in describe_completeness(
+        quality, format_time=partial(format_local_time, zone=zone), format_day=lambda day: day.date().isoformat()
+    ):
+        print_line(line)
 
 
 def _print_breakdown(breakdown: Breakdown) -> None:
@@ -244,13 +254,15 @@ def report_link(context: CliContext, store: Store, url: str, reasons: bool, outp
         output_format,
         json=lambda: print_json(result),
         csv=lambda: print_csv(columns, struct_rows(result.timeline, columns)),
-        table=lambda: _print_reasons(result) if reasons else _print_link(result, context.config.zone),
+        table=lambda: (
+            _print_reasons(result, context.config.zone) if reasons else _print_link(result, context.config.zone)
+        ),
     )
 
 
 def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
     print_line(f"{result.short_url} → {result.target or '(no target yet)'} ({result.status})")
-    _print_totals(result.totals, result.quality, settling=result.settling)
+    _print_totals(result.totals, result.quality, zone, settling=result.settling)
     if result.placements:
         columns = ("n", "kind", "text", "issue", "clicks", "visitors")
         rows = ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(result.placements, columns))
@@ -291,7 +303,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
     for word, bound in (("since", result.since), ("until", result.until)):
         if bound is not None:
             print_line(f"{word:<9} {format_local_time(bound, zone)} ({result.timezone})")
-    _print_totals(result.totals, result.quality)
+    _print_totals(result.totals, result.quality, zone)
     print_table(
         "Issues",
         ("issue", "title", "sent", "recipients", "clicks", "visitors", "click rate"),

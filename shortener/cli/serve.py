@@ -1,4 +1,9 @@
-"""``shortener serve``: start the server. Only what the supervisor needs is imported, so that it starts quickly."""
+"""``shortener serve`` and ``centre``: start the server. Only what the supervisor needs is loaded, for a quick start."""
+
+import re
+import socket
+from collections.abc import Callable
+from typing import Any
 
 import click
 import msgspec
@@ -6,26 +11,63 @@ import msgspec
 from shortener.cli import CliContext, pass_cli_context
 from shortener.cli.groups import Command
 from shortener.cli.whole_number import WholeNumber
-from shortener.server.process import log_to_stderr
+from shortener.config import Config, Node
+from shortener.errors import ConfigError
+from shortener.server.process import MachineRole, log_to_stderr
 from shortener.server.supervisor import Supervisor
 
 
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that replace keys of ``[server]`` to a command."""
+    for option in (
+        click.option("--workers", type=WholeNumber(1, 64), help="Redirect processes (default: server.workers)."),
+        click.option("--port", type=WholeNumber(1, 65535), help="Port to listen on (default: server.port)."),
+        click.option("--host", help="Address to listen on (default: server.host)."),
+    ):
+        command = option(command)
+    return command
+
+
+def start_server(config: Config, *, host: str | None, port: int | None, workers: int | None, role: MachineRole) -> None:
+    """Serve until SIGTERM; the options that are given replace keys of ``[server]``."""
+    options = {"host": host, "port": port, "workers": workers}
+    changes = {name: value for name, value in options.items() if value}
+    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **changes))
+    log_to_stderr()
+    Supervisor(config, announce=click.echo, role=role).serve()
+
+
 @click.command(cls=Command, examples=("shortener serve", "shortener serve --host 0.0.0.0 --port 8080 --workers 4"))
-@click.option("--host", help="Address to listen on (default: server.host).")
-@click.option("--port", type=WholeNumber(1, 65535), help="Port to listen on (default: server.port).")
-@click.option("--workers", type=WholeNumber(1, 64), help="Redirect processes (default: server.workers).")
+@server_options
 @pass_cli_context
 def serve(context: CliContext, host: str | None, port: int | None, workers: int | None) -> None:
     """Redirect short links, serve the pages, collect clicks.
 
     SIGTERM or Ctrl-C stops it.
     """
+    start_server(context.file_config, host=host, port=port, workers=workers, role="serve")
+
+
+@click.command(cls=Command, examples=("shortener centre", "shortener centre --host 0.0.0.0 --port 8080 --workers 4"))
+@server_options
+@pass_cli_context
+def centre(context: CliContext, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve like `serve`, on a machine that has redirect nodes.
+
+    The store has to be on PostgreSQL. Several machines may run it for one store: each redirects and serves the pages,
+    and one of them collects the clicks of all. SIGTERM or Ctrl-C stops it.
+    """
     config = context.file_config
-    options = {"host": host, "port": port, "workers": workers}
-    changes = {name: value for name, value in options.items() if value}
-    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **changes))
-    log_to_stderr()
-    Supervisor(config, announce=click.echo).serve()
+    if not config.storage.url:
+        raise ConfigError("storage.url is missing: a centre needs a store on PostgreSQL", kind="postgres_needed")
+    if not config.node.name:
+        config = msgspec.structs.replace(config, node=Node(name=_host_node_name()))
+    start_server(config, host=host, port=port, workers=workers, role="centre")
 
 
-COMMANDS = [serve]
+def _host_node_name() -> str:
+    """Return the host name, made to fit the rules for names of nodes."""
+    return re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower())[:32].strip("-") or "centre"
+
+
+COMMANDS = [serve, centre]

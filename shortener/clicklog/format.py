@@ -17,6 +17,9 @@ MAX_TEXT_LENGTH = 512
 MAX_HEADER_LENGTH = 128
 """Maximum length in characters of any other recorded request header."""
 
+LOCAL_KEY = "local"
+"""Value of the key ``key`` in lines with hashes that agree with those of no other machine."""
+
 LOGGED_HEADERS = (
     "sec-purpose",
     "sec-fetch-mode",
@@ -76,6 +79,8 @@ class ClickLine(Struct, omit_defaults=True, gc=False):
     h: dict[str, str] | None = None
     ip: str | None = None
     """The client's whole address. Only other programs write it, and the collector does not store it."""
+    key: str | None = None
+    """LOCAL_KEY if the hashes were made with a key of the machine's own, because the shared key had not arrived."""
 
 
 class SegmentHeader(Struct):
@@ -85,7 +90,7 @@ class SegmentHeader(Struct):
     segment: str
     """Identifier of the segment, which stays the same when the file is renamed."""
     node: str
-    """Host name of the machine that writes the segment."""
+    """Name of the machine that writes the segment: that of the node, or the host name."""
     started: float
     """Time of creation in seconds since the UTC epoch."""
 

@@ -1,8 +1,8 @@
 """Pseudonyms that are stored instead of a client's address: its network, and hashes with a secret key that changes
 daily.
 
-The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without the key, a
-hash cannot be linked to an address any more (docs/click-log.md, section 7).
+A key is destroyed 42 hours after its day began. Without the key a hash cannot be linked to an address any more. The
+machines of one store share their keys (docs/click-log.md, section 7).
 """
 
 import contextlib
@@ -17,8 +17,14 @@ from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 
 KEY_DIRECTORY = "keys"
 """Directory of the key files, below the data directory."""
-KEY_LIFETIME_SECONDS = 47 * HOUR_SECONDS
-"""Age at which a key is destroyed. The age is checked every hour, so no key reaches 48 hours."""
+KEY_EARLY_SECONDS = 6 * HOUR_SECONDS
+"""Time before its day at which a key that machines share is created."""
+KEY_END_SECONDS = 42 * HOUR_SECONDS
+"""Time after the beginning of its day at which a key is destroyed at the latest, so that none lives for 48 hours."""
+KEY_CHECK_SECONDS = 60
+"""Time between two searches for keys to destroy. A key is destroyed in the last search before its end."""
+LOCAL_SUFFIX = "-local"
+"""End of the file name of a key that this machine made for itself, because the shared key had not arrived."""
 KEY_CACHE_SIZE = 2
 """Number of keys in memory: today's and, shortly after midnight UTC, yesterday's."""
 KEY_BYTES = 32
@@ -31,11 +37,17 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class DailyKeys:
-    """The secret keys for hashing addresses, one file for each UTC day, with a small cache in memory."""
+    """The secret keys for hashing addresses, one file for each UTC day, with a small cache in memory.
 
-    def __init__(self, data_directory: Path) -> None:
+    With ``shared``, keys come from the collector through ``add``. For a day whose key has not arrived, this machine
+    makes a local one.
+    """
+
+    def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
         self._directory = data_directory / KEY_DIRECTORY
+        self._shared = shared
         self._keys: dict[int, bytes] = {}
+        self._local_days: set[int] = set()
 
     def key(self, ts: float) -> bytes:
         """Return the key for the UTC day of ``ts`` (seconds since the UTC epoch), and create it if it is missing.
@@ -50,22 +62,43 @@ class DailyKeys:
             key = self._keys[day] = self._read_or_create(day)
         return key
 
+    def is_local(self, ts: float) -> bool:
+        """Return whether the key that ``key`` has returned for ``ts`` is one that this machine made for itself."""
+        return int(ts // DAY_SECONDS) in self._local_days
+
+    def add(self, day: int, key: bytes) -> None:
+        """Store the shared key of a UTC day (days since 1970), unless the day has one. Raises OSError."""
+        path = self._directory / str(day)
+        if _read_key(path) is None:
+            self._create(path, key)
+
+    def read_all(self) -> dict[int, bytes]:
+        """Return the stored keys by UTC day (days since 1970), without local ones. Raises OSError."""
+        if not self._directory.is_dir():
+            return {}
+        keys = {int(path.name): _read_key(path) for path in self._directory.iterdir() if path.name.isdecimal()}
+        return {day: key for day, key in keys.items() if key is not None}
+
     def _read_or_create(self, day: int) -> bytes:
         """Return the key of a day (days since 1970) from its file; create the file if it is missing.
 
         If several processes create it at the same time, all return the same key.
         """
         path = self._directory / str(day)
-        for _ in range(2):
-            with contextlib.suppress(FileNotFoundError):
-                key = path.read_bytes()
-                if len(key) == KEY_BYTES:
-                    return key
-                path.unlink(missing_ok=True)  # a truncated key can be guessed
-            self._create(path)
-        return path.read_bytes()
+        self._local_days.discard(day)
+        if self._shared:
+            key = _read_key(path)
+            if key is not None:
+                return key
+            path = path.with_name(f"{day}{LOCAL_SUFFIX}")
+            self._local_days.add(day)
+        key = _read_key(path)
+        if key is None:
+            self._create(path, create_key())
+            key = path.read_bytes()
+        return key
 
-    def _create(self, path: Path) -> None:
+    def _create(self, path: Path, key: bytes) -> None:
         """Create the key file ``path`` atomically, so that no process reads an incomplete key.
 
         A temporary file is written and then hard-linked to ``path``.
@@ -75,7 +108,7 @@ class DailyKeys:
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
+                file.write(key)
                 file.flush()
                 os.fsync(fd)
             # Unlike a rename, a hard link fails if the file exists: another process was first, and its key is used.
@@ -85,33 +118,59 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove all keys except today's and yesterday's from memory. ``now`` is in seconds since the UTC epoch.
+        """Remove expired keys from memory, and local ones, because the shared key may have arrived.
 
-        Call it regularly, even if there are no clicks.
+        ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, also while there are no clicks.
         """
-        today = int(now // DAY_SECONDS)
-        self._keys = {day: key for day, key in self._keys.items() if today - 1 <= day <= today}
+        self._keys = {
+            day: key for day, key in self._keys.items() if not is_expired(day, now=now) and day not in self._local_days
+        }
         _keyed_state.cache_clear()
 
     def destroy_expired(self, *, now: float) -> int:
-        """Delete the key files older than KEY_LIFETIME_SECONDS and return their number.
+        """Delete the files of expired keys, also incomplete ones, and return their number.
 
-        ``now`` is in seconds since the UTC epoch. A file dated more than a day in the future was made while the clock
-        was wrong. It is deleted as well.
+        Call it every KEY_CHECK_SECONDS. Only the day in the name of a file counts.
         """
         destroyed = 0
         if not self._directory.is_dir():
             return 0
         for path in list(self._directory.iterdir()):
-            with contextlib.suppress(FileNotFoundError):
-                age = now - path.stat().st_mtime
-                today = path.name == str(int(now // DAY_SECONDS))
-                if age > KEY_LIFETIME_SECONDS or (age < -DAY_SECONDS and not today):
-                    path.unlink()
-                    destroyed += 1
-        self._keys = {}
-        _keyed_state.cache_clear()
+            day = path.name.lstrip(".").partition("-")[0]
+            if day.isdecimal() and is_expired(int(day), now=now):
+                path.unlink(missing_ok=True)
+                destroyed += 1
+        self.evict_old(now=now)
         return destroyed
+
+
+def create_key() -> bytes:
+    """Return a new random key."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def due_days(now: float) -> set[int]:
+    """Return the UTC days (since 1970) whose shared keys must exist at ``now``: today, and tomorrow from 18:00 on."""
+    return {int(now // DAY_SECONDS), int((now + KEY_EARLY_SECONDS) // DAY_SECONDS)}
+
+
+def is_expired(day: int, *, now: float) -> bool:
+    """Return whether the key of a UTC day must be destroyed at ``now``.
+
+    A key of a day after tomorrow was made while the clock was wrong.
+    """
+    age = now - day * DAY_SECONDS
+    return age >= KEY_END_SECONDS - KEY_CHECK_SECONDS or age < -DAY_SECONDS
+
+
+def _read_key(path: Path) -> bytes | None:
+    """Return the key in a file, or None if there is none. A truncated key, which can be guessed, is deleted."""
+    with contextlib.suppress(FileNotFoundError):
+        key = path.read_bytes()
+        if len(key) == KEY_BYTES:
+            return key
+        path.unlink(missing_ok=True)
+    return None
 
 
 def network_of(address: str) -> str | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from shortener.clicklog.format import FORMAT_VERSION, MAX_LINE_BYTES, ClickLine, decode_header, decode_line
+from shortener.clicklog.format import FORMAT_VERSION, LOCAL_KEY, MAX_LINE_BYTES, ClickLine, decode_header, decode_line
 from shortener.clicklog.writer import LOG_DIRECTORY, SEGMENT_SUFFIX
+from shortener.durations import DAY_SECONDS
 from shortener.files import file_state
 
 CHUNK_SIZE = 1 << 20
@@ -30,11 +31,13 @@ class Segment(Struct, frozen=True):
     """Identifier of the segment, which stays the same when the file is renamed or copied."""
     path: Path
     node: str
-    """Host name of the machine that wrote the segment; empty for files from other programs."""
+    """Name of the machine that wrote the segment; empty for files from other programs."""
     size: int
     """Size of the file in bytes."""
     header_bytes: int
     """Length of the header line in bytes; 0 for files from other programs, which have no header."""
+    ends: bool = True
+    """Whether the segment has an end. A file from another program has none, because it may always grow."""
     former_id: str = ""
     """Identifier that earlier versions gave to a file from another program; it changed with the file's name."""
 
@@ -66,6 +69,8 @@ class ReadProgress(Struct):
     skips: list[SkippedLine] = []
     finished: bool = False
     """Whether the segment was read to its end and no process writes to it any more."""
+    local_key_days: set[int] = set()
+    """UTC days (since 1970) of lines with a key that only the machine has which wrote the segment."""
 
 
 class ClickLog:
@@ -124,24 +129,34 @@ class ClickLog:
         ``skipping`` is the ``in_long_line`` of the previous progress. If it is true, the rest of an over-long line is
         skipped first. Raises OSError if the file cannot be read.
         """
-        progress = ReadProgress(
-            segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
-        )
         with segment.path.open("rb") as file:
             file.seek(position)
             chunk = file.read(CHUNK_SIZE)
             at_end = position + len(chunk) >= os.fstat(file.fileno()).st_size
-            ended = at_end and not _is_being_written(file.fileno(), segment)
-        lines = list(_decode_lines(chunk, progress))
-        rest = position + len(chunk) - progress.position
-        if rest > MAX_LINE_BYTES or (rest and ended):
-            # The rest never becomes a valid line: it is too long already, or the process that wrote it is dead.
-            if not progress.in_long_line:
-                progress.skips.append(SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn"))
-            progress.in_long_line = not ended
-            progress.position += rest
-        progress.finished = ended and progress.position >= segment.size
-        return lines, progress
+            ended = at_end and not is_being_written(file.fileno(), segment)
+        return decode_part(segment, chunk, position=position, skipping=skipping, ended=ended)
+
+
+def decode_part(
+    segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
+) -> tuple[list[ClickLine], ReadProgress]:
+    """Return the clicks and misses in the part of a segment that begins at the byte ``position``, and the progress.
+
+    ``skipping`` is as for ``ClickLog.read``; ``ended`` says that nothing ever follows the part.
+    """
+    progress = ReadProgress(
+        segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
+    )
+    lines = list(_decode_lines(part, progress))
+    rest = position + len(part) - progress.position
+    if rest > MAX_LINE_BYTES or (rest and ended):
+        # The rest never becomes a valid line: it is too long already, or the process that wrote it is dead.
+        if not progress.in_long_line:
+            progress.skips.append(SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn"))
+        progress.in_long_line = not ended
+        progress.position += rest
+    progress.finished = ended and progress.position >= segment.size
+    return lines, progress
 
 
 def _is_log_file(name: str) -> bool:
@@ -167,8 +182,13 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
         digest = hashlib.sha256(first).hexdigest()
         with_name = f"{path.name}:{digest[:16]}"[-MAX_ID_LENGTH:]
         if _parse_line(first.rstrip(b"\r\n"))[0] is None:
-            return Segment(with_name, path, "", size, 0)
-        return Segment(f"line:{digest[:32]}", path, "", size, 0, with_name)
+            return Segment(with_name, path, "", size, 0, ends=False)
+        return Segment(f"line:{digest[:32]}", path, "", size, 0, ends=False, former_id=with_name)
+
+
+def is_foreign(segment_id: str) -> bool:
+    """Return whether a segment id is that of a file from another program; ids of our workers have no colon."""
+    return ":" in segment_id
 
 
 def _complete_size(segment: Segment) -> int:
@@ -181,13 +201,13 @@ def _complete_size(segment: Segment) -> int:
     return segment.size if tail else 0
 
 
-def _is_being_written(fd: int, segment: Segment) -> bool:
-    """Return whether a process may still write to a file of the click log.
+def is_being_written(fd: int, segment: Segment) -> bool:
+    """Return whether a process may still write to the segment.
 
     A redirect worker holds a lock on the file that it writes. Other programs take no lock, so their files always count
     as being written.
     """
-    if not segment.header_bytes:
+    if not segment.ends:
         return True
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -208,14 +228,24 @@ def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
         if progress.in_long_line:
             progress.in_long_line = False
             continue
-        if not line or line == b"\r" or (position == 0 and progress.segment.header_bytes):
+        if not line or line == b"\r" or (position == 0 and _is_header(line)):
             continue
         progress.lines += 1
         click, reason = _parse_line(line)
         if click is None:
             progress.skips.append(SkippedLine(position, reason))
-        else:
-            yield click
+            continue
+        if click.key == LOCAL_KEY:
+            progress.local_key_days.add(int(click.ts // DAY_SECONDS))
+        yield click
+
+
+def _is_header(line: bytes) -> bool:
+    try:
+        decode_header(line)
+    except msgspec.MsgspecError:
+        return False
+    return True
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:

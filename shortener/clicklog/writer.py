@@ -7,7 +7,6 @@ import fcntl
 import logging
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class OpenSegment:
     not repeated: the kernel may have dropped the data, and a second sync would succeed without it.
     """
 
-    def __init__(self, directory: Path, *, started: float) -> None:
+    def __init__(self, directory: Path, *, node: str, started: float) -> None:
         self.id = secrets.token_hex(6)
         self.written_lines = 0
         self.synced_lines = 0
@@ -53,7 +52,7 @@ class OpenSegment:
         self._fd = os.open(path, flags, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
-            header = SegmentHeader(v=FORMAT_VERSION, segment=self.id, node=socket.gethostname(), started=started)
+            header = SegmentHeader(v=FORMAT_VERSION, segment=self.id, node=node, started=started)
             self.size = os.write(self._fd, line := encode(header) + b"\n")
             if self.size != len(line):
                 raise OSError("could not write the segment header")
@@ -124,11 +123,13 @@ class SegmentWriter:
         self,
         directory: Path,
         *,
+        node: str,
         rotate_bytes: int,
         sync_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
+        self._node = node
         self._rotate_bytes = rotate_bytes
         self._sync_seconds = sync_seconds
         self._clock = clock
@@ -167,7 +168,7 @@ class SegmentWriter:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            self._segment = OpenSegment(self._directory, started=self._clock())
+            self._segment = OpenSegment(self._directory, node=self._node, started=self._clock())
         except OSError as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             log.error("click log %s: %s; clicks are redirected but not recorded", self._directory, error)

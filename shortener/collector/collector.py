@@ -15,21 +15,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shortener.clicklog.format import ClickLine
-from shortener.clicklog.pseudonyms import DailyKeys
+from shortener.clicklog.pseudonyms import KEY_CHECK_SECONDS, DailyKeys
 from shortener.clicklog.reader import ClickLog, ReadProgress, Segment
 from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.collector.classifier import Classifier, run_reclassification_queue
 from shortener.collector.devices import UserAgentCache
 from shortener.collector.enrich import ClickEnricher
+from shortener.collector.inbox import Inbox
+from shortener.collector.key_sharing import share_keys
 from shortener.collector.retention import delete_expired
 from shortener.config import Config
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.errors import AlreadyRunning, StoreBusy, StoreUnavailable
-from shortener.files import open_locked
-from shortener.store import Store, clicks
+from shortener.files import holder_name, open_locked
+from shortener.store import Store, clicks, inbox, nodes
 from shortener.store.clicks import Click, SegmentPosition, UnfinishedSegment
+from shortener.store.leases import Lease, holder_machine
 
 LOCK_FILE = "collector.lock"
+LEASE = "collector"
+"""Name of the lease that the collector of a store on PostgreSQL holds, one of all machines."""
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
@@ -50,25 +55,41 @@ class PositionConflict(Exception):
 
 
 class Collector:
-    """Moves clicks from the click log into the store. Only one can exist for a data directory.
+    """The only collector of a data directory, and the only one of a store on PostgreSQL, until ``close`` is called.
 
-    It holds a lock on the directory until ``close`` is called. Raises AlreadyRunning if another process holds the lock.
+    It drains the inbox, if the store is on PostgreSQL, and the click log of this machine unless a sender sends that to
+    the inbox (``own_log=False``). Raises AlreadyRunning if another process is the collector.
     """
 
-    def __init__(self, store: Store, *, config: Config, clock: Callable[[], float] = time.time) -> None:
-        self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
+    def __init__(
+        self, store: Store, *, config: Config, own_log: bool = True, clock: Callable[[], float] = time.time
+    ) -> None:
+        with contextlib.ExitStack() as resources:
+            self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
+            resources.callback(os.close, self._lock_fd)
+            self._lease = _take_lease(store, holder_name(self._lock_fd)) if config.storage.url else None
+            if self._lease:
+                resources.callback(self._lease.release)
+            self._prepare(store, config, own_log=own_log, clock=clock)
+            self._resources = resources.pop_all()
+
+    def _prepare(self, store: Store, config: Config, *, own_log: bool, clock: Callable[[], float]) -> None:
         self._store = store
         self._config = config
         self._clock = clock
         self._log = ClickLog(config.data_directory)
+        self._own_log = own_log
+        self._inbox = Inbox(store) if config.storage.url else None
         self._keys = DailyKeys(config.data_directory)
         self._user_agents = UserAgentCache(store)
         self._classifier = Classifier(store, agents=self._user_agents)
         self._enricher = ClickEnricher(store, config=config, keys=self._keys, agents=self._user_agents)
         self._classified_at = 0.0
+        self._next_keys_at = 0.0
         self._next_retention_at = 0.0
         self._positions = clicks.segment_positions(store)
         self._replace_former_ids()
+        self.maintain_keys()
 
     def drain(self) -> int:
         """Store and classify all clicks that are in the click log now; return the number of lines that were read."""
@@ -104,8 +125,8 @@ class Collector:
         """
         lines: list[ClickLine] = []
         progresses: list[ReadProgress] = []
-        for segment in self._log.segments():
-            for segment_lines, progress in self._read_segment(segment):
+        for source, segment in self._segments():
+            for segment_lines, progress in self._read_segment(source, segment):
                 lines += segment_lines
                 progresses.append(progress)
                 if len(lines) >= BATCH_LINES:
@@ -125,13 +146,27 @@ class Collector:
             raise
         return sum(progress.lines for progress in progresses) or 1
 
-    def _read_segment(self, segment: Segment) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of one file of the click log in parts, each with the position that was reached."""
+    def _segments(self) -> Iterator[tuple[ClickLog | Inbox, Segment]]:
+        """Yield the segments to read with their source. What was sent to the inbox is read there first."""
+        received: set[str] = set()
+        if self._inbox:
+            for segment in self._inbox.segments():
+                received.add(segment.id)
+                yield self._inbox, segment
+        if self._own_log:
+            for segment in self._log.segments():
+                if segment.id not in received:
+                    yield self._log, segment
+
+    def _read_segment(
+        self, source: ClickLog | Inbox, segment: Segment
+    ) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
+        """Yield the unread lines of one segment of a source in parts, each with the position that was reached."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
             try:
-                lines, progress = self._log.read(segment, position=position.position, skipping=position.in_long_line)
+                lines, progress = source.read(segment, position=position.position, skipping=position.in_long_line)
             except OSError as error:
                 log.error("%s: %s", segment.path, error)
                 return
@@ -153,7 +188,7 @@ class Collector:
                 position.position,
             )
             self._positions[segment.id] = SegmentPosition(position.position, position.in_long_line, True)
-        return not position.finished and segment.header_bytes > 0
+        return not position.finished and segment.ends
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
         """Store clicks, update sums and advance the read positions in the click log, all in one transaction.
@@ -168,6 +203,8 @@ class Collector:
                 if clicks.segment_position(self._store, progress.segment.id).position != progress.start_position:
                     raise PositionConflict
                 self._save_position(progress, now=now)
+            if self._inbox:
+                inbox.delete_read(self._store, {progress.segment.id for progress in progresses})
             unresolved = self._store_lines(lines, classify=classify)
             if unresolved:
                 log.warning("%d clicks skipped: no such short link", unresolved)
@@ -187,6 +224,7 @@ class Collector:
             skips=[(skip.byte_position, skip.reason) for skip in progress.skips],
             now=now,
         )
+        nodes.add_local_key_days(self._store, {(progress.segment.node, day) for day in progress.local_key_days})
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
         """Store the clicks and misses (requests that were not redirected) in ``lines`` that are not stored yet.
@@ -222,13 +260,15 @@ class Collector:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
         Then store what is left in the log, for at most SHUTDOWN_SECONDS. While the store is locked or its disk is full,
-        it is tried again. Raises StoreError if the store is damaged.
+        it is tried again. Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
         """
         failures = 0
         while not stop():
             try:
                 drained = self._drain_batch(classify=self._is_classification_due())
                 self._run_due_tasks()
+                if self._lease:
+                    self._lease.renew_if_due()
                 failures = 0
             except (StoreUnavailable, StoreBusy) as error:
                 failures, drained = failures + 1, 0
@@ -259,6 +299,11 @@ class Collector:
         if self._is_classification_due():
             self._classify_new()
             self._report_deleted_segments()
+            if self._inbox:
+                inbox.delete_read(self._store)  # also parts of segments that were read from the local click log
+        if now >= self._next_keys_at:
+            self._next_keys_at = now + KEY_CHECK_SECONDS
+            self.maintain_keys()
         if now >= self._next_retention_at:
             self._next_retention_at = now + RETENTION_INTERVAL_SECONDS
             self.delete_expired()
@@ -268,6 +313,8 @@ class Collector:
 
         The loss is logged as an error, and the unread rest is recorded as a skipped line.
         """
+        if not self._own_log:
+            return
         node = socket.gethostname()
         segments = self._confirm_deleted(clicks.unfinished_segments(self._store, node=node))
         if not segments:
@@ -309,21 +356,27 @@ class Collector:
     def _is_classification_due(self) -> bool:
         return time.monotonic() - self._classified_at >= CLASSIFY_INTERVAL_SECONDS
 
+    def maintain_keys(self) -> None:
+        """Destroy expired daily keys, and share the others with the machines of a store on PostgreSQL."""
+        now = self._clock()
+        self._keys.destroy_expired(now=now)
+        if self._lease:
+            share_keys(self._store, self._keys, now=now)
+
     def delete_expired(self) -> None:
-        """Delete daily keys, completely read log files, and clicks that are older than the configuration allows."""
+        """Delete completely read log files, and clicks that are older than the configuration allows."""
         if delete_expired(
             self._store,
             privacy=self._config.privacy,
-            keys=self._keys,
-            click_log=self._log,
+            click_log=self._log if self._own_log else None,
             positions=self._positions,
             now=self._clock(),
         ):
             self._enricher.clear_caches()
 
     def close(self) -> None:
-        """Release the lock on the data directory."""
-        os.close(self._lock_fd)
+        """Let another process become the collector."""
+        self._resources.close()
 
 
 def _position_after(progress: ReadProgress) -> SegmentPosition:
@@ -337,11 +390,16 @@ def sleep_until_stop(seconds: float, *, stop: Callable[[], bool]) -> None:
         time.sleep(min(POLL_SECONDS, seconds))
 
 
+def _take_lease(store: Store, holder: str) -> Lease:
+    lease = Lease.take(store, LEASE, holder=holder)
+    if lease is None:
+        machine = holder_machine(store, LEASE) or "another machine"
+        raise AlreadyRunning(f"the collector of {machine} is already running for this store")
+    return lease
+
+
 def _acquire_lock(path: Path) -> int:
     fd = open_locked(path)
     if fd is None:
         raise AlreadyRunning(f"{path}: another collector is already running for this data directory")
-    with contextlib.suppress(OSError):  # the number is for people; a full disk has no room for it
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd

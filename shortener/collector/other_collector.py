@@ -1,13 +1,14 @@
-"""Waiting for another collector that works on the same data directory."""
+"""Waiting for another collector, of this data directory or of another machine."""
 
 import logging
 import time
 from collections.abc import Callable
 
+from shortener.clicklog.pseudonyms import KEY_CHECK_SECONDS, DailyKeys
 from shortener.clicklog.reader import ClickLog
 from shortener.collector.collector import POLL_SECONDS, Collector, sleep_until_stop
 from shortener.config import Config
-from shortener.errors import AlreadyRunning, StoreError
+from shortener.errors import AlreadyRunning, LeaseLost, ShortenerError, StoreBusy, StoreError, StoreUnavailable
 from shortener.store import Store, clicks
 
 REPORT_SECONDS = 5.0
@@ -18,19 +19,55 @@ STALL_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
-def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, then return a new one. Return None if ``stop()`` returns true meanwhile.
+def acquire_collector(
+    store: Store,
+    *,
+    config: Config,
+    stop: Callable[[], bool],
+    own_log: bool = True,
+    on_wait: Callable[[ShortenerError], None] = lambda error: None,
+) -> Collector | None:
+    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
 
-    ``stop()`` is called only while waiting, so that a collector that starts during a shutdown still stores the last
-    clicks.
+    ``on_wait`` is called once, with the reason for waiting. If no other collector runs, ``stop()`` is not called, so
+    that clicks recorded before a stop are still stored. Expired daily keys of this machine are destroyed meanwhile.
     """
+    keys, keys_checked_at, reported = DailyKeys(config.data_directory), 0.0, False
     while True:
         try:
-            return Collector(store, config=config)
-        except AlreadyRunning:
+            return Collector(store, config=config, own_log=own_log)
+        except (AlreadyRunning, LeaseLost, StoreUnavailable, StoreBusy) as error:
             if stop():
                 return None
-            sleep_until_stop(POLL_SECONDS, stop=stop)
+            if not reported:
+                on_wait(error)
+                reported = True
+        if time.monotonic() - keys_checked_at >= KEY_CHECK_SECONDS:
+            keys_checked_at = time.monotonic()
+            keys.destroy_expired(now=time.time())
+        sleep_until_stop(POLL_SECONDS, stop=stop)
+
+
+def collect(
+    store: Store,
+    *,
+    config: Config,
+    stop: Callable[[], bool],
+    own_log: bool = True,
+    on_wait: Callable[[ShortenerError], None],
+) -> None:
+    """Collect until ``stop()`` returns true. Wait whenever another collector runs, as ``acquire_collector`` does."""
+    while True:
+        collector = acquire_collector(store, config=config, stop=stop, own_log=own_log, on_wait=on_wait)
+        if collector is None:
+            return
+        try:
+            collector.follow(stop=stop)
+            return
+        except LeaseLost as error:
+            log.warning("%s", error)
+        finally:
+            collector.close()
 
 
 def drain_once(store: Store, *, config: Config) -> int:
@@ -44,7 +81,7 @@ def drain_once(store: Store, *, config: Config) -> int:
     while True:
         try:
             collector = Collector(store, config=config)
-        except AlreadyRunning:
+        except (AlreadyRunning, LeaseLost):
             positions = clicks.segment_positions(store)
             are_drained = all(
                 segment_id in positions and positions[segment_id].position >= size
@@ -57,6 +94,8 @@ def drain_once(store: Store, *, config: Config) -> int:
             continue
         try:
             return collector.drain()
+        except LeaseLost:
+            continue  # the other collector reads the rest
         finally:
             collector.close()
 

@@ -1,15 +1,15 @@
-"""Deletion of old data: daily keys, completely read files of the click log, and single clicks.
+"""Deletion of old data: completely read files of the click log, and single clicks.
 
 How long each is kept is in docs/click-log.md, section 8. Sums of clicks are never deleted.
 """
 
 from collections.abc import Mapping
 
-from shortener.clicklog.pseudonyms import DailyKeys
-from shortener.clicklog.reader import ClickLog, Segment
+from shortener.clicklog.reader import ClickLog
+from shortener.clicklog.retention import delete_old_segments
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
-from shortener.store import Store, clicks, issues, page_changes, uploads
+from shortener.store import Store, clicks, inbox, issues, page_changes, uploads
 from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
@@ -20,8 +20,7 @@ def delete_expired(
     store: Store,
     *,
     privacy: Privacy,
-    keys: DailyKeys,
-    click_log: ClickLog,
+    click_log: ClickLog | None,
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
@@ -30,30 +29,16 @@ def delete_expired(
     ``positions`` says how far each file of the click log was read, by segment id; files with unread lines are kept.
     Return whether clicks were deleted. If so, user agents and headers that no click refers to were deleted as well.
     """
-    keys.destroy_expired(now=now)
-    for segment in click_log.segments():
-        if (
-            _is_drained(segment, positions.get(segment.id))
-            and now - segment.path.stat().st_mtime > privacy.keep_log * DAY_SECONDS
-        ):
-            segment.path.unlink(missing_ok=True)
+    if click_log:
+        delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
     with store.transaction():
         issues.purge_removed(store, now=int(now))
         page_changes.purge(store, now=int(now))
         uploads.purge(store, now=int(now))
-        clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
+        before = int(now) - 2 * privacy.keep_log * DAY_SECONDS
+        clicks.delete_finished_segments(store, before=before)
+        inbox.delete_finished(store, before=before)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
-
-
-def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
-    """Return whether a file of the click log was read to its end and no process can still write to it.
-
-    Other programs such as nginx keep their ``*.log`` file open. So a file of another program counts as finished only if
-    its name does not end with ``.log``, because it was then rotated or imported.
-    """
-    if position is None or position.position < segment.size:
-        return False
-    return position.finished or (not segment.header_bytes and not segment.path.name.endswith(".log"))
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:

@@ -8,6 +8,8 @@ docstrings say otherwise.
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import cached_property
 from itertools import takewhile
 
 from shortener.newsletter.data_files import language_pattern
@@ -41,8 +43,31 @@ def _leading_marks(match: re.Match[str]) -> str:
     )
 
 
-def _whole_text_pattern(key: str) -> re.Pattern[str]:
-    return re.compile(rf"\A{language_pattern(key)}\Z")
+class Pattern:
+    """A regular expression that is compiled when it is first used.
+
+    Compiling all of them takes longer than anything else at the start of the pages, which mostly need none.
+    """
+
+    def __init__(self, build: Callable[[], str], flags: re.RegexFlag = re.NOFLAG) -> None:
+        self._build = build
+        self._flags = flags
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._build(), self._flags)
+
+    def match(self, text: str) -> re.Match[str] | None:
+        """Return the match at the start of the text."""
+        return self._compiled.match(text)
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Return the first match in the text."""
+        return self._compiled.search(text)
+
+
+def _whole_text_pattern(key: str) -> Pattern:
+    return Pattern(lambda: rf"\A{language_pattern(key)}\Z")
 
 
 READ_MORE = _whole_text_pattern("read_more")
@@ -51,43 +76,43 @@ READ_MORE = _whole_text_pattern("read_more")
 GENERIC_TEXT = _whole_text_pattern("generic_text")
 """Link texts that do not say where the link leads, such as "here"."""
 
-SERVICE_TEXT = re.compile(language_pattern("service_text"))
+SERVICE_TEXT = Pattern(lambda: language_pattern("service_text"))
 """Texts of links about the mail itself: unsubscribe, view in a browser, forward. Use ``search``, not ``match``."""
 
 BOILERPLATE_TEXT = _whole_text_pattern("boilerplate_text")
 """Texts of links around the content of an issue: subscribe, follow, buy, contact."""
 
-SPONSOR_LABEL = re.compile(language_pattern("sponsor_label"))
+SPONSOR_LABEL = Pattern(lambda: language_pattern("sponsor_label"))
 """Start of a heading or line that declares the following content as paid."""
 
-SPONSOR_TAG = re.compile(rf"[(\[（【]\s*{language_pattern('sponsor_tag')}\s*[)\]）】]", re.I)
+SPONSOR_TAG = Pattern(lambda: rf"[(\[（【]\s*{language_pattern('sponsor_tag')}\s*[)\]）】]", re.I)
 """Mark of a paid title, as in "Title (Sponsor)". Search the original text with it, not the normalized one."""
 
 BYLINE_WORDS = language_pattern("byline")
 """Regular expression of the words in front of an author's name."""
 
-TITLE_AUTHOR_SEPARATOR = re.compile(
-    rf"[\s,，(（·•|/—–-]*(?:{BYLINE_WORDS}|{language_pattern('title_author_joiner')}|@)?[\s:：/／|·•—–-]*\Z",
+TITLE_AUTHOR_SEPARATOR = Pattern(
+    lambda: rf"[\s,，(（·•|/—–-]*(?:{BYLINE_WORDS}|{language_pattern('title_author_joiner')}|@)?[\s:：/／|·•—–-]*\Z",
     re.I,
 )
 """Text that may separate a title from the link to its author. Match it against the original text."""
 
-FOOTER_TEXT = re.compile(language_pattern("footer_text"))
+FOOTER_TEXT = Pattern(lambda: language_pattern("footer_text"))
 """Words that occur only in the footer of a mail. Search the case-folded text with it."""
 
 CANONICAL_URL_LABEL = _whole_text_pattern("canonical_url_label")
 """Label in front of the URL of the issue itself, such as "original" or "permalink"."""
 
-BUTTON_VERB = re.compile(rf"\A{language_pattern('button_verb')}")
+BUTTON_VERB = Pattern(lambda: rf"\A{language_pattern('button_verb')}")
 """Start of the text of a button."""
 
 NAME_JOINER = language_pattern("name_joiner")
 """Regular expression of the words between the names of two authors."""
 
-OPT_OUT_TEXT = re.compile(language_pattern("opt_out_text"))
+OPT_OUT_TEXT = Pattern(lambda: language_pattern("opt_out_text"))
 """Texts of links that unsubscribe or lead to the settings of a subscription. Search with it."""
 
-OPT_OUT_CONTEXT = re.compile(language_pattern("opt_out_context"))
+OPT_OUT_CONTEXT = Pattern(lambda: language_pattern("opt_out_context"))
 """Words around a link such as "here" that unsubscribes. Search case-folded text with it."""
 
 NAVIGATION_HEADING = _whole_text_pattern("navigation_heading")

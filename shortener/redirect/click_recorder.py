@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from shortener.clicklog.format import (
     FORMAT_VERSION,
+    LOCAL_KEY,
     LOGGED_HEADERS,
     MAX_HEADER_LENGTH,
     MAX_LINE_BYTES,
@@ -44,15 +45,19 @@ _TRUNCATED_LENGTH = 64
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file."""
+    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file.
 
-    def __init__(self, config: Config) -> None:
+    ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
+    """
+
+    def __init__(self, config: Config, *, shared_keys: bool = False) -> None:
         self._respect_gpc = config.privacy.respect_gpc
         self._records_networks = config.privacy.addresses == "network"
-        self._keys = DailyKeys(config.data_directory)
+        self._keys = DailyKeys(config.data_directory, shared=shared_keys)
         self._counters = claim_worker_counters(config.data_directory).values
         self._writer = SegmentWriter(
             config.data_directory / LOG_DIRECTORY,
+            node=config.machine_name,
             rotate_bytes=config.clicklog.rotate * 1024 * 1024,
             sync_seconds=config.clicklog.sync,
         )
@@ -126,6 +131,8 @@ class ClickRecorder:
             line.net = network_of(address)
             return
         line.net, line.addr, line.visitor = pseudonymize(address, line.ua, key=key)
+        if self._keys.is_local(line.ts):
+            line.key = LOCAL_KEY
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Count a request that was not redirected, and write it to the click log.

@@ -14,6 +14,8 @@ from shortener.shared_memory import RUN_DIRECTORY, reader_pages_revision
 STATUSES = (404, 410, 413, 503)
 """Misses, and a request body that is too large."""
 
+RETRY_AFTER = ("Retry-After", "2")
+"""Header of the page that says that no link can be read, such as on a node that has no copy of the links yet."""
 PagesByLanguage = dict[str, dict[int, Response]]
 """Pages by language tag and status."""
 
@@ -59,7 +61,8 @@ class ReaderPages:
             except (OSError, msgspec.DecodeError) as error:
                 log.error("%s: %s", self._path, error)
         pages = self._pages.get(choose_language(accept_language, self._pages), {})
-        return pages.get(status) or text_response(status, HTTPStatus(status).phrase)
+        more = [RETRY_AFTER] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+        return pages.get(status) or text_response(status, HTTPStatus(status).phrase, *more)
 
 
 def _path(data_directory: Path) -> Path:

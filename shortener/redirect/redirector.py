@@ -34,16 +34,19 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 
 
 class Redirector:
-    """Responds to requests for short links. Clicks, and misses (requests that are not redirected), are recorded."""
+    """Responds to requests for short links. Clicks, and misses (requests that are not redirected), are recorded.
 
-    def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
+    ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
+    """
+
+    def __init__(self, config: Config, *, shared_keys: bool = False, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._normalize = Normalizer(config).normalize
         self._redirect_status = config.redirect.status
         self._default_forward = config.redirect.forward
         self._strict = config.clicklog.strict
         self._link_cache = LinkCache(config.links_file, status=config.redirect.status)
-        self._recorder = ClickRecorder(config)
+        self._recorder = ClickRecorder(config, shared_keys=shared_keys)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
         """Return the response to a request for a short link; None if its path is that of a page.

@@ -3,10 +3,11 @@
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from shortener import __version__
 from shortener.clicklog.reader import ClickLog
 from shortener.collector.datacenters import read_datacenters
 from shortener.collector.ip_databases import open_asn_database, open_country_database
@@ -15,6 +16,7 @@ from shortener.errors import ConfigError, ShortenerError, StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.reporting.doctor_operation import CLOCK_TOLERANCE_SECONDS, Finding, check_operation
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
+from shortener.reporting.node_health import NodeHealth, describe_silent_nodes
 from shortener.store import open_reader
 from shortener.store.operation import check_content, postgres_version, sqlite_version
 from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
@@ -206,6 +208,20 @@ def _check_health(config: Config, *, now: float) -> Iterator[Finding]:
         "disk",
         f"{health.disk_free / 1e9:,.1f} GB free" + ("; when the disk is full, clicks are not recorded" if low else ""),
     )
+
+    yield from _check_nodes(health.nodes)
+
+
+def _check_nodes(nodes: Sequence[NodeHealth]) -> Iterator[Finding]:
+    silent = dict(zip((node.name for node in nodes if node.is_silent), describe_silent_nodes(nodes), strict=True))
+    for node in nodes:
+        state = f"{node.backlog_bytes:,} bytes to send, {node.links_behind:,} changes of links behind"
+        if node.name in silent:
+            yield Finding("warn", f"node {node.name}", silent[node.name])
+        elif node.version != __version__:
+            yield Finding("warn", f"node {node.name}", f"it has version {node.version}, this machine {__version__}")
+        else:
+            yield Finding("good", f"node {node.name}", f"reported {node.heard_seconds} s ago; {state}")
 
 
 def _check_clock(config: Config, *, now: float) -> Finding:

@@ -16,6 +16,7 @@ from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.messages import Message, Number
+from shortener.reporting.node_health import NodeHealth, describe_silent_nodes, list_node_health
 from shortener.shared_memory import read_totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_positions
@@ -49,6 +50,7 @@ class Health(Struct, frozen=True):
     unrecorded: int
     disk_free: int
     notes: tuple[str, ...]
+    nodes: tuple[NodeHealth, ...] = ()
 
 
 def check_health(config: Config, *, now: float | None = None) -> Health:
@@ -57,12 +59,14 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     notes: list[str] = []
     positions: dict[str, int] = {}
     failed_webhooks = 0
+    nodes: tuple[NodeHealth, ...] = ()
     store = "ok"
     try:
         reader = open_reader(config.data_directory, url=config.storage.url)
         try:
             positions = read_positions(reader)
             failed_webhooks = count_failed(reader)
+            nodes = list_node_health(reader, now=now)
         finally:
             reader.close()
     except StoreError as error:
@@ -76,6 +80,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
         notes.append(
             Message("the collector is {seconds} s behind; no click is lost, but counts are late", seconds=behind)
         )
+    notes += describe_silent_nodes(nodes)
     if failed_webhooks:
         notes.append(
             Message.plural(
@@ -99,7 +104,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
         path for path in (config.data_directory, *config.data_directory.absolute().parents) if path.is_dir()
     )
     free = shutil.disk_usage(directory).free
-    return Health(status, __version__, store, backlog, unrecorded, free, tuple(notes))
+    return Health(status, __version__, store, backlog, unrecorded, free, tuple(notes), nodes)
 
 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from msgspec import Struct
 
 from shortener.config import Domain
+from shortener.reporting.completeness import add_completeness
 from shortener.reporting.counts import (
     Breakdown,
     PlacementCount,
@@ -24,7 +25,7 @@ from shortener.reporting.counts import (
 )
 from shortener.reporting.local_time import has_utc_hours
 from shortener.reporting.outlook import Outlook
-from shortener.reporting.quality import Quality, assess_quality, is_settling
+from shortener.reporting.quality import Quality, assess_quality, clicked_hours, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, issues, links, listings, reports
 from shortener.store.issues import Article, Issue, Placement
@@ -146,7 +147,7 @@ def build_issue_report(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, visitors),
         recipients=issue.recipients,
-        quality=assess_quality(clicks, values),
+        quality=add_completeness(assess_quality(clicks, values), store, as_of=as_of, hours=clicked_hours(timeline)),
         articles=builder.article_reports(),
         timezone=zone_name(zone),
         timeline=timeline,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from msgspec import Struct
 
 from shortener.config import Domain
+from shortener.reporting.completeness import add_completeness
 from shortener.reporting.counts import (
     Breakdown,
     TimelineHour,
@@ -19,7 +20,7 @@ from shortener.reporting.counts import (
 )
 from shortener.reporting.formatting import format_iso
 from shortener.reporting.local_time import has_utc_hours
-from shortener.reporting.quality import Quality, assess_quality, is_settling
+from shortener.reporting.quality import Quality, assess_quality, clicked_hours, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, links, listings, reports
 from shortener.store.reports import ClickTotals, LinkPlacementRow
@@ -109,7 +110,7 @@ def build_link_report(
         issue=link.issue,
         article=link.article,
         position=link.position,
-        quality=assess_quality(clicks, values),
+        quality=add_completeness(assess_quality(clicks, values), store, as_of=as_of, hours=clicked_hours(timeline)),
         placements=placements,
         unplaced=clicks.human - sum(placement.clicks for placement in placements),
         timezone=zone_name(zone),

@@ -1,11 +1,13 @@
 """Metrics of the installation in the text format of Prometheus, for ``/-/metrics``."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.reporting.health import check_health
+from shortener.reporting.local_node import check_local_node
+from shortener.reporting.node_health import NodeHealth
 from shortener.shared_memory import read_restarts, read_totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_lines_drained, read_verdict_counts
@@ -17,9 +19,51 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def render_metrics(config: Config, *, now: float | None = None) -> str:
     """Return all metrics as text. Those of the store are left out if it cannot be read."""
     now = time.time() if now is None else now
-    counters = read_totals(config.data_directory)
     health = check_health(config, now=now)
     lines = [
+        *_redirect_metrics(config),
+        *_format_metric(
+            "backlog_bytes",
+            "gauge",
+            "Click-log bytes that are not collected yet.",
+            {"": health.backlog.bytes},
+        ),
+        *_format_metric(
+            "backlog_seconds",
+            "gauge",
+            "Age in seconds of the oldest uncollected byte.",
+            {"": health.backlog.seconds},
+        ),
+        *_process_metrics(config, disk_free=health.disk_free),
+        *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
+        *_node_metrics(health.nodes),
+        *_store_metrics(config),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_node_metrics(config: Config, *, now: float | None = None) -> str:
+    """Return the metrics of a redirect node as text. They are read without the database."""
+    health = check_local_node(config, now=now)
+    behind = {"": health.links_behind_seconds} if health.links_behind_seconds is not None else {}
+    sent_until = {"": int(health.sent_until.timestamp())} if health.sent_until else {}
+    lines = [
+        *_redirect_metrics(config),
+        *_format_metric("backlog_bytes", "gauge", "Click-log bytes that are not sent yet.", {"": health.backlog_bytes}),
+        *_format_metric(
+            "sent_until_seconds", "gauge", "Time until which all clicks were sent, in UTC epoch.", sent_until
+        ),
+        *_format_metric(
+            "links_behind_seconds", "gauge", "Time since the links were last known to be up to date.", behind
+        ),
+        *_process_metrics(config, disk_free=health.disk_free),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _redirect_metrics(config: Config) -> list[str]:
+    counters = read_totals(config.data_directory)
+    return [
         *_format_metric(
             "answers_total",
             "counter",
@@ -38,18 +82,11 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
             "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counters["unrecorded"]}
         ),
         *_format_metric("errors_total", "counter", "Clicks recorded without their hashes.", {"": counters["errors"]}),
-        *_format_metric(
-            "backlog_bytes",
-            "gauge",
-            "Click-log bytes that are not collected yet.",
-            {"": health.backlog.bytes},
-        ),
-        *_format_metric(
-            "backlog_seconds",
-            "gauge",
-            "Age in seconds of the oldest uncollected byte.",
-            {"": health.backlog.seconds},
-        ),
+    ]
+
+
+def _process_metrics(config: Config, *, disk_free: int) -> list[str]:
+    return [
         *_format_metric(
             "restarts_total",
             "counter",
@@ -60,12 +97,25 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
             "disk_free_bytes",
             "gauge",
             "Free bytes on the disk of the data directory.",
-            {"": health.disk_free},
+            {"": disk_free},
         ),
-        *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
-        *_store_metrics(config),
     ]
-    return "\n".join(lines) + "\n"
+
+
+_NODE_METRICS = {
+    "heard_seconds": "Seconds since the last report of a redirect node.",
+    "links_behind": "Changes of links that a node had not applied at its last report.",
+    "backlog_bytes": "Click-log bytes that a node had not sent at its last report.",
+    "unrecorded": "Clicks that a node has answered but not recorded.",
+    "disk_free": "Free bytes on the disk of a node.",
+}
+
+
+def _node_metrics(nodes: Sequence[NodeHealth]) -> Iterator[str]:
+    for name, help_text in _NODE_METRICS.items() if nodes else ():
+        values = {f'{{node="{node.name}"}}': getattr(node, name) for node in nodes}
+        known = {label: value for label, value in values.items() if value is not None}
+        yield from _format_metric(f"node_{name}", "gauge", help_text, known)
 
 
 def _store_metrics(config: Config) -> list[str]:

@@ -1,6 +1,7 @@
 """Data quality of a report: requests by verdict and reason, estimates of human clicks, and a summary sentence."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -44,11 +45,22 @@ class HumanRange(Struct, frozen=True):
     lenient: int
 
 
+class LocalKeyDay(Struct, frozen=True):
+    """A UTC day, by its beginning, on which a node was cut off and counted its visitors apart from other machines."""
+
+    node: str
+    day: datetime
+
+
 class Quality(Struct, frozen=True):
     """Data quality of a report: how many of its requests are automated, by verdict and reason.
 
     ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``, and ``set_aside`` the share of automated
     requests. ``band`` has the low, best and high estimate of human clicks, None if the reasons are unknown.
+
+    ``complete_until`` is the time until which the clicks of all redirect nodes are stored, None without nodes or if a
+    node has sent nothing yet. If clicks are late, ``waiting_for`` is the node that is furthest behind, and
+    ``last_heard`` the time of its last report. ``local_keys`` are the days on which nodes counted visitors apart.
     """
 
     sentence: str
@@ -57,6 +69,10 @@ class Quality(Struct, frozen=True):
     verdicts: dict[str, float]
     reasons: tuple[ReasonShare, ...]
     band: HumanRange | None
+    complete_until: datetime | None = None
+    waiting_for: str | None = None
+    last_heard: datetime | None = None
+    local_keys: tuple[LocalKeyDay, ...] = ()
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
@@ -86,6 +102,11 @@ def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
         return False
     end = int(timeline[-1].hour.timestamp()) + HOUR_SECONDS
     return not is_settled(end * 1000, now_ms=as_of * 1000)
+
+
+def clicked_hours(timeline: Sequence[TimelineHour]) -> tuple[datetime, ...]:
+    """Return the first and the last hour of a timeline, or nothing if it is empty."""
+    return (timeline[0].hour, timeline[-1].hour) if timeline else ()
 
 
 def describe_quality(clicks: ClicksByVerdict) -> str:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from shortener.config import Domain
 from shortener.durations import QUARTER_HOUR_SECONDS
 from shortener.errors import InputError
+from shortener.reporting.completeness import add_completeness
 from shortener.reporting.counts import (
     Totals,
     are_visitors_known,
@@ -113,6 +114,7 @@ def build_summary(
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)
     clicks = sum_by_verdict(sums)
+    timeline = _daily_clicks(store, since, until, zone)
     return Summary(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums) if has_visitors(sums) else None),
@@ -120,9 +122,11 @@ def build_summary(
         links=_top_links(store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), sums, domains),
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
-        quality=assess_quality(clicks),
+        quality=add_completeness(
+            assess_quality(clicks), store, as_of=as_of, hours=(timeline[0].day, timeline[-1].day) if timeline else ()
+        ),
         timezone=zone_name(zone),
-        timeline=_daily_clicks(store, since, until, zone),
+        timeline=timeline,
         misses=tuple(Miss(**row) for row in reports.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)),
     )
 

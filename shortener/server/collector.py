@@ -2,9 +2,10 @@
 
 import logging
 
-from shortener.collector.other_collector import acquire_collector
+from shortener.collector.other_collector import collect
 from shortener.config import Config
-from shortener.errors import StoreUnavailable
+from shortener.errors import ShortenerError, StoreUnavailable
+from shortener.remedies import error_message
 from shortener.server.links_feed import start_feed
 from shortener.server.process import Stop, Task
 from shortener.store import Store, open_store
@@ -20,10 +21,13 @@ def run(task: Task) -> None:
     store = _open_store(task.config, stop=stop)
     if store is None:
         return
-    start_feed(task.config)
-    collector = acquire_collector(store, config=task.config, stop=stop)
-    if collector is not None:
-        collector.follow(stop=stop)
+    if task.role == "serve":  # on a centre the sender has the feed, and sends the click log
+        start_feed(task.config)
+    collect(store, config=task.config, own_log=task.role == "serve", stop=stop, on_wait=_log_wait)
+
+
+def _log_wait(error: ShortenerError) -> None:
+    log.info("%s; waiting for it to end; no clicks are lost, they stay in the click log", error_message(error))
 
 
 def _open_store(config: Config, *, stop: Stop) -> Store | None:

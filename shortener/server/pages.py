@@ -9,12 +9,14 @@ from functools import partial
 import waitress
 from flask import Flask
 
-from shortener.app import MAX_REQUEST_BYTES, build_pages_app, publish_reader_pages
+from shortener.app import build_pages_app
 from shortener.redirect.redirector import StartResponse, WSGIApplication
 from shortener.redirect.request import Environ, environ_key
 from shortener.server.process import Task, on_stop
 from shortener.server.relay import CLIENT_HEADER, FORWARDED_HEADER, SCHEME_HEADER
 from shortener.services.webhook_sender import start_sender
+from shortener.web.published_pages import publish_reader_pages
+from shortener.web.security import MAX_REQUEST_BYTES
 
 THREADS = 12
 """Pages that are computed at the same time."""
@@ -37,7 +39,7 @@ class RelayedRequests:
         return self._app(environ, start_response)
 
 
-def _publish_again(app: Flask) -> None:
+def publish_again(app: Flask) -> None:
     """Write the error pages for readers again after a change of the settings. A disk error is only logged."""
     try:
         publish_reader_pages(app)
@@ -47,12 +49,17 @@ def _publish_again(app: Flask) -> None:
 
 def run(task: Task) -> None:
     """Serve the pages until SIGTERM. The supervisor sends it when no worker waits for a page any more."""
-    logging.getLogger("waitress").setLevel(logging.WARNING)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     app = build_pages_app(task.config)
     publish_reader_pages(app)
-    app.extensions["config"].on_change = partial(_publish_again, app)
+    app.extensions["config"].on_change = partial(publish_again, app)
     start_sender(task.config)
+    serve_app(app, task)
+
+
+def serve_app(app: Flask, task: Task) -> None:
+    """Serve an application to the workers until SIGTERM."""
+    logging.getLogger("waitress").setLevel(logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     on_stop(lambda: sys.exit(0))
     waitress.serve(
         RelayedRequests(app),

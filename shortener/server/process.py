@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Literal
 
 from msgspec import Struct
 
@@ -18,15 +19,21 @@ STOP_SECONDS = 10
 PR_SET_PDEATHSIG = 1
 
 
-class Task(Struct):
-    """What a child process receives at its start: the configuration and the process id of its parent.
+MachineRole = Literal["serve", "centre", "node"]
+"""What a machine does, by the command that runs there. A redirect node sends its click log to the store; a centre does
+so too, and has the pages and the collector. With ``serve`` the collector reads the click log itself."""
 
-    ``listening`` is the file descriptor of the socket to listen on, -1 if there is none.
+
+class Task(Struct):
+    """What a child process receives.
+
+    It is the configuration, its parent's id, the number of its socket (-1: none), and the role of the machine.
     """
 
     config: Config
     parent: int
     listening: int = -1
+    role: MachineRole = "serve"
 
 
 class Stop:

@@ -1,4 +1,4 @@
-"""The supervisor of ``shortener serve``, which starts redirect workers, the pages and the collector as child processes.
+"""The supervisor of ``shortener serve``, ``centre`` and ``node``, which runs redirect workers and other processes.
 
 It reserves the port and restarts children that end. Each worker listens on the port itself, so the port stays open
 while one of several workers restarts.
@@ -24,11 +24,17 @@ from shortener.config import Config, Server
 from shortener.errors import AlreadyRunning, ConfigError, StoreUnavailable
 from shortener.files import open_locked
 from shortener.remedies import REPORTED_ERRORS, error_message
-from shortener.server.process import STOP_SECONDS, Stop, Task, accept_sigterm, block_sigterm
+from shortener.server.process import STOP_SECONDS, MachineRole, Stop, Task, accept_sigterm, block_sigterm
 from shortener.server.sockets import listen_unix, pages_socket_path, reserve_port
 from shortener.shared_memory import CHILD_KINDS, SharedCounters, restart_counters
 
 LOCK_FILE = "serve.lock"
+OTHER_KINDS: dict[MachineRole, tuple[str, ...]] = {
+    "serve": ("pages", "collector"),
+    "centre": ("pages", "sender", "collector"),
+    "node": ("node_pages", "sender"),
+}
+"""Processes beside the workers, in the order in which they stop: clicks pass through them in this order."""
 POLL_SECONDS = 0.05
 RESTART_SECONDS = (0.1, 1.0)
 """Shortest and longest pause before a child that ended twice in a row is restarted."""
@@ -49,6 +55,7 @@ class Child:
         kind: str,
         *,
         config: Config,
+        role: MachineRole,
         restart_counts: SharedCounters,
         listening: socket.socket | None = None,
     ) -> None:
@@ -57,7 +64,8 @@ class Child:
         self._restart_counts = restart_counts
         self._command = [sys.executable, "-m", "shortener.server", kind]
         self._descriptors = [listening.fileno()] if listening else []
-        self._task = msgspec.json.encode(Task(config, os.getpid(), *self._descriptors))
+        number = listening.fileno() if listening else -1
+        self._task = msgspec.json.encode(Task(config, os.getpid(), listening=number, role=role))
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._start_at = 0.0
@@ -119,8 +127,9 @@ class Child:
 class Supervisor:
     """Runs the child processes of one data directory: workers, pages and collector."""
 
-    def __init__(self, config: Config, *, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: Config, *, announce: Callable[[str], None], role: MachineRole = "serve") -> None:
         self._config = config
+        self._role = role
         self._announce = announce
         self._resources = contextlib.ExitStack()
         self._workers: list[Child] = []
@@ -147,9 +156,9 @@ class Supervisor:
         config = self._config
         # 1. Check what a person can get wrong.
         check_certificate(config)
-        upgrade = config.links_file.exists()
-        if not upgrade:
-            _prepare_store(config)
+        has_links = config.links_file.exists()
+        if not has_links:
+            _prepare_store(config, self._role)
         # 2. Take the data directory, the port and the pages' socket.
         self._resources.callback(os.close, _lock(config.data_directory / LOCK_FILE))
         reserved = self._resources.enter_context(reserve_port(config.server.host, config.server.port))
@@ -158,16 +167,17 @@ class Supervisor:
         config = _with_host(config, reserved.getsockname()[0])
         counts = restart_counters(config.data_directory)
         self._workers = [
-            Child(f"worker {number}", "worker", config=config, restart_counts=counts)
+            Child(f"worker {number}", "worker", config=config, role=self._role, restart_counts=counts)
             for number in range(1, config.server.workers + 1)
         ]
         _keep_running(self._workers)
-        if upgrade:
-            _prepare_store(config)
-        # 4. The pages and the collector are started by the first round of ``run``.
+        if has_links:
+            _prepare_store(config, self._role)
+        # 4. The other processes, of which the first has the pages, are started by the first round of ``run``.
+        sockets = (pages_socket, None, None)
         self._others = [
-            Child("pages", "pages", config=config, restart_counts=counts, listening=pages_socket),
-            Child("collector", "collector", config=config, restart_counts=counts),
+            Child(kind, kind, config=config, role=self._role, restart_counts=counts, listening=listening)
+            for kind, listening in zip(OTHER_KINDS[self._role], sockets, strict=False)
         ]
         threading.Thread(target=self._announce_ready, name="ready", daemon=True).start()
 
@@ -181,19 +191,15 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop the child processes: first the workers, then the pages, then the collector.
-
-        In this order every click that was answered is stored.
-        """
-        # 1. A collector that never started, or has just ended, must drain as well.
+        """Stop the children in the order in which clicks pass through them, so that every answered click is stored."""
+        # 1. A collector or sender that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
             child.keep_running()
         # 2. Workers finish their requests, also those that wait for a page.
         _stop(self._workers)
-        # 3. No worker waits for a page any more.
-        _stop(self._others[:1])
-        # 4. The collector stores what the workers wrote.
-        _stop(self._others[1:])
+        # 3. No worker waits for a page any more. Sender and collector pass on what the workers wrote.
+        for child in self._others:
+            _stop([child])
 
     def _reload_certificate(self) -> None:
         """Tell every worker to start a new process with the renewed certificate, and then to stop the old one."""
@@ -212,9 +218,11 @@ class Supervisor:
         """Print that the server is ready, as soon as workers and pages respond."""
         while not self._stop.wait(POLL_SECONDS):
             if _is_ready(self._config.server):
+                url = self._config.listening_url if self._role == "node" else self._config.base_url
                 with contextlib.suppress(OSError):  # no program reads the standard output any more
-                    self._announce(f"Ready: {self._config.base_url}")
-                announce_first_admin(self._config, self._announce)
+                    self._announce(f"Ready: {url}")
+                if self._role != "node":
+                    announce_first_admin(self._config, self._announce)
                 return
 
 
@@ -285,8 +293,8 @@ def _with_host(config: Config, host: str) -> Config:
     )
 
 
-def _prepare_store(config: Config) -> None:
-    """Create the store, or migrate it to the current schema.
+def _prepare_store(config: Config, role: MachineRole) -> None:
+    """Create the store, or migrate it. A node does neither, and begins without the database.
 
     If the database cannot be reached but a local copy of the links exists, the error is only logged, because workers
     can redirect with the copy.
@@ -294,6 +302,8 @@ def _prepare_store(config: Config) -> None:
     from shortener.store import open_store, prepare_directory
 
     prepare_directory(config.data_directory)
+    if role == "node":
+        return
     try:
         open_store(config.data_directory, url=config.storage.url).close()
     except StoreUnavailable as error:
@@ -319,7 +329,5 @@ def _stop(children: list[Child]) -> None:
 def _lock(path: Path) -> int:
     fd = open_locked(path)
     if fd is None:
-        raise AlreadyRunning(
-            f"{path.parent}: another `shortener serve` is already running for this data directory; stop it first"
-        )
+        raise AlreadyRunning(f"{path.parent}: another server is already running for this data directory; stop it first")
     return fd

@@ -22,6 +22,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 
+from shortener.clicklog.pseudonyms import KEY_CHECK_SECONDS
 from shortener.redirect.reader_pages import ReaderPages
 from shortener.redirect.redirector import Redirector
 from shortener.redirect.request import Request, encode_query
@@ -55,7 +56,6 @@ LISTEN_SECONDS = 0.05
 """Pause before the worker looks again whether granian listens."""
 WARM_UP_SECONDS = 1.0
 """Pause before the worker loads what relays pages, so that the first page need not wait for it."""
-HOUSEKEEPING_SECONDS = 3600
 IDLE_CHECK_SECONDS = 15.0
 """Time between two searches for idle connections over TLS."""
 MEMORY_CHECK_SECONDS = 5.0
@@ -128,7 +128,7 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         config = task.config
-        self._redirector = Redirector(config)
+        self._redirector = Redirector(config, shared_keys=task.role != "serve")
         self._respond = self._redirector.respond
         self._reader_pages = ReaderPages(config.data_directory)
         self._relay = Relay(config)
@@ -144,7 +144,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
         loop.call_soon(self._limit_unread_output, loop)
-        self._run_housekeeping(loop)
+        self._discard_expired(loop)
         loop.call_later(WARM_UP_SECONDS, self._warm_up, loop)
         loop.call_later(2 * MEMORY_CHECK_SECONDS, self._check_memory, loop)
         if self._secure:
@@ -205,9 +205,9 @@ class Worker:
         await empty_accept_queues()
         os.kill(os.getpid(), signal.SIGINT)
 
-    def _run_housekeeping(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _discard_expired(self, loop: asyncio.AbstractEventLoop) -> None:
         self._redirector.discard_expired()
-        loop.call_later(HOUSEKEEPING_SECONDS, self._run_housekeeping, loop)
+        loop.call_later(KEY_CHECK_SECONDS, self._discard_expired, loop)
 
     def _warm_up(self, loop: asyncio.AbstractEventLoop) -> None:
         self._warming_up = loop.create_task(self._relay.open_session())

@@ -8,14 +8,18 @@ import hmac
 import secrets
 import ssl
 import time
+from contextlib import closing, suppress
 from http.client import HTTPException
 from typing import Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from shortener.config import Domain
+from shortener.config import Config, Domain
+from shortener.errors import StoreError
 from shortener.services.public_http import AddressRefused, Resolver, resolve_allowed, resolve_host, send_request
+from shortener.store import open_links_copy
+from shortener.store.links_copy import STORE_ID_KEY
 
 TIME_LIMIT_SECONDS = 6.0
 SOCKET_TIMEOUT_SECONDS = 3.0
@@ -37,6 +41,18 @@ class DomainStatus(Struct, frozen=True):
     host: str
     is_https: bool
     result: DomainResult
+
+
+def installation_secret(config: Config, *, session_secret: str) -> str:
+    """Return the secret that all machines of an installation have, so that a redirect node can answer a check.
+
+    With a store on PostgreSQL it is the random number of the store, which the local copy of the links has. Otherwise,
+    or without a copy, it is ``session_secret``.
+    """
+    if config.storage.url:
+        with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
+            return str(copy.meta(STORE_ID_KEY))
+    return session_secret
 
 
 def sign_nonce(nonce: str, *, secret: str) -> str:

@@ -22,7 +22,7 @@ from shortener import __version__
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
-from shortener.files import open_locked
+from shortener.files import holder_name, open_locked
 from shortener.services.public_http import (
     AddressRefused,
     HTTPResponse,
@@ -49,6 +49,7 @@ from shortener.services.webhooks import (
     sign,
 )
 from shortener.store import Store, open_store, webhooks
+from shortener.store.leases import Lease
 from shortener.store.webhooks import Delivery, DeliveryItem, Webhook
 
 RETRY_SECONDS = (
@@ -77,6 +78,8 @@ EVENTS_INTERVAL_SECONDS = 5
 POLL_SECONDS = 0.5
 RETRY_LOCK_SECONDS = 10.0
 LOCK_FILE = "webhooks.lock"
+LEASE = "sender of webhooks"
+"""Name of the lease that the sender of a store on PostgreSQL holds, one of all machines."""
 
 log = logging.getLogger(__name__)
 
@@ -128,11 +131,16 @@ class WebhookSender:
         """
         while not stop():
             try:
-                with _lock(self._config) as locked, contextlib.ExitStack() as stack:
-                    if locked:
+                with _lock(self._config) as lock_fd, contextlib.ExitStack() as stack:
+                    if lock_fd is not None:
                         store = open_store(self._config.data_directory, url=self._config.storage.url, create=False)
                         stack.callback(store.close)
-                        while not stop():
+                        lease, needs_lease = None, bool(self._config.storage.url)
+                        if needs_lease:
+                            lease = Lease.take(store, LEASE, holder=holder_name(lock_fd))
+                        while bool(lease) == needs_lease and not stop():
+                            if lease:
+                                lease.renew_if_due()
                             store.check_not_replaced()
                             self.step(store)
                             time.sleep(POLL_SECONDS)
@@ -269,14 +277,14 @@ def _classify_response(response: HTTPResponse) -> Attempt:
 
 
 @contextlib.contextmanager
-def _lock(config: Config) -> Iterator[bool]:
-    """Lock the sending of webhooks during the ``with`` block. Yield False if another process holds the lock.
+def _lock(config: Config) -> Iterator[int | None]:
+    """Hold the lock of the sender during the block, and yield its file descriptor. Raises OSError.
 
-    Raises OSError.
+    None is yielded if another process holds the lock.
     """
     fd = open_locked(config.data_directory / LOCK_FILE)
     try:
-        yield fd is not None
+        yield fd
     finally:
         if fd is not None:
             os.close(fd)

@@ -5,22 +5,25 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreError
-from shortener.files import STORE_FILE_NAME
+from shortener.files import LINKS_COPY_FILE_NAME, STORE_FILE_NAME
 from shortener.shared_memory import links_revision
 from shortener.store.connection import Connection
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.migrations.first_stores import complete_first_tables
 from shortener.store.sqlite import SqliteConnection
 from shortener.store.write_ahead_log import change_number, increment_number, set_aside_foreign
+
+if TYPE_CHECKING:
+    from shortener.store.postgres_store import NodeReader
 
 CACHE_SIZE_KIB = 48 * 1024
 """Page cache of a connection in KiB. It holds the indexes of a few million clicks, which the collector updates."""
@@ -75,6 +78,8 @@ class Store(Reader):
     def __init__(self, connection: Connection, *, data: Path) -> None:
         super().__init__(connection)
         self.data = data
+        self.check_transaction: Callable[[], None] | None = None
+        """Called at the beginning and the end of each transaction. If it raises, the transaction is rolled back."""
         self._shared_revision = links_revision(data)
 
     def set_meta(self, name: str, value: int) -> None:
@@ -108,12 +113,18 @@ class Store(Reader):
             return
         self.connection.begin()
         try:
+            self._check_transaction()
             yield
+            self._check_transaction()
             self.connection.commit()
         except BaseException:
             self.connection.rollback()
             raise
         self._publish_links()
+
+    def _check_transaction(self) -> None:
+        if self.check_transaction is not None:
+            self.check_transaction()
 
     def roll_back(self) -> None:
         """Roll back a transaction that was left open, for example by a request that was interrupted."""
@@ -239,7 +250,16 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
     if url:
         reader: Reader = _postgres().open_reader(url)
         return reader
-    path = (data / STORE_FILE_NAME).resolve()
+    return Reader(_open_read_only(data / STORE_FILE_NAME))
+
+
+def open_links_copy(data: Path) -> Store:
+    """Open the local copy of links and settings, which cannot be written. Raises StoreError if there is none."""
+    return Store(_open_read_only(data / LINKS_COPY_FILE_NAME), data=data)
+
+
+def _open_read_only(path: Path) -> SqliteConnection:
+    path = path.resolve()
     try:
         conn = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
@@ -249,7 +269,23 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
             conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
-    return Reader(SqliteConnection(conn, path=path))
+    return SqliteConnection(conn, path=path)
+
+
+def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
+    """Open the connection of a node to the store, on which nothing waits for a silent server.
+
+    It is woken by changes of links if it is ``listening``. Raises StoreError.
+    """
+    module = _postgres()
+    reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")
+    return reader
+
+
+def connection_options(url: str) -> dict[str, str]:
+    """Return the options of a connection in the URL of a database, such as ``host``. Raises StoreError."""
+    options: dict[str, str] = _postgres().connection_options(url)
+    return options
 
 
 def prepare_directory(data: Path) -> None:

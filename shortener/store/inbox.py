@@ -4,7 +4,7 @@ A node appends the bytes of its log files (segments) in order. The appended byte
 change in one transaction, so each byte arrives once. How far the collector has read them is in ``segments``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -63,7 +63,7 @@ def send(
     try:
         moved = _move(reader, segment_id, node=node, file_name=file_name, start=start, size=len(body),
                       finished=finished, now=now)  # fmt: skip
-        if moved and body:
+        if moved and (body or finished):
             reader.execute(
                 "insert into inbox (segment_id, position, node, recorded_after, body) values (?, ?, ?, ?, ?)",
                 (segment_id, start, node, recorded_after, body),
@@ -98,16 +98,14 @@ def _move(
 
 
 def received_segments(store: Store) -> list[ReceivedSegment]:
-    """Return the click-log files of redirect nodes of which the collector has not read all parts yet.
-
-    Files that were sent whole are included until the collector has recorded that.
-    """
+    """Return the segments of which the collector has not read every part in the inbox."""
     rows = store.execute(
         """
         select sent.segment_id, sent.node, sent.name, sent.position, sent.finished from sent_segments as sent
         left join segments on segments.id = sent.segment_id
-        where sent.segment_id in (select segment_id from inbox)
-            or (sent.finished = 1 and segments.finished_at is null)
+        where sent.segment_id in (select segment_id from inbox) and (
+            sent.position > coalesce(segments.position, 0) or (sent.finished = 1 and segments.finished_at is null)
+        )
         order by sent.name
         """
     )
@@ -132,13 +130,21 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
     return bytes(content)
 
 
-def delete_read(store: Store, positions: Iterable[tuple[str, int]]) -> None:
-    """Delete the parts of redirect nodes' click logs that the collector has read.
+def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> None:
+    """Delete the parts that the collector has read, of all segments or of those with the given ids.
 
-    ``positions`` are (segment id, byte position) of log files; parts that end at or before the position are deleted.
+    The last part of a finished segment stays until the collector has noticed that the segment is finished.
     """
-    store.connection.execute_many(
-        "delete from inbox where segment_id = ? and position + length(body) <= ?", list(positions)
+    store.execute(
+        f"""
+        delete from inbox where {"true" if segment_ids is None else "segment_id in :ids"} and exists (
+            select 1 from segments join sent_segments as sent on sent.segment_id = segments.id
+            where segments.id = inbox.segment_id and inbox.position + length(inbox.body) <= segments.position
+                and (inbox.position + length(inbox.body) < sent.position
+                    or sent.finished = 0 or segments.finished_at is not null)
+        )
+        """,  # noqa: S608
+        {} if segment_ids is None else {"ids": list(segment_ids)},
     )
 
 

@@ -3,43 +3,65 @@
 Times are those of the database's clock, so the clocks of the machines do not matter.
 """
 
+import contextlib
+import time
+
+from shortener.errors import LeaseLost, StoreError
 from shortener.store.database import Store
 
+LEASE_SECONDS = 10.0
+"""Time after which another process may take a lease that was not renewed."""
+RENEWAL_SECONDS = 3.0
+"""Time after which a lease is renewed while its holder has no transactions."""
+PAUSE_SECONDS = 20.0
+"""Longest time without a statement in a transaction of a holder, whose process may have been stopped."""
 _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take or renew a lease, which one process of all machines can hold, for ``seconds``. Return its epoch.
+    """Take a lease; return its epoch, or None if another holder has it.
 
-    The epoch is a number that grows whenever the lease passes to another holder. Return None if another holder has the
-    lease.
+    The epoch grows each time. Without a renewal the lease ends after ``seconds``. The lock of a holder's transaction is
+    not waited for, as long as the lease has not ended.
     """
+    if current_holder(store, name) not in {None, holder}:
+        return None
     values = {"name": name, "holder": holder, "ms": int(seconds * 1000)}
-    with store.transaction():
-        row = store.execute(
-            f"""
-            insert into leases (name, holder, until_ms, epoch) values (:name, :holder, {_NOW_MS} + :ms, 1)
-            on conflict (name) do update set
-                holder = excluded.holder, until_ms = excluded.until_ms,
-                epoch = leases.epoch + case when leases.holder = excluded.holder then 0 else 1 end
-            where leases.holder = excluded.holder or leases.until_ms < {_NOW_MS}
-            returning epoch
-            """,  # noqa: S608
-            values,
-        ).fetchone()
+    row = store.execute(
+        f"""
+        insert into leases (name, holder, until_ms, epoch) values (:name, :holder, {_NOW_MS} + :ms, 1)
+        on conflict (name) do update set
+            holder = excluded.holder, until_ms = excluded.until_ms,
+            epoch = leases.epoch + 1
+        where leases.holder = excluded.holder or leases.until_ms < {_NOW_MS}
+        returning epoch
+        """,  # noqa: S608
+        values,
+    ).fetchone()
     return int(row[0]) if row else None
 
 
-def is_held(store: Store, name: str, *, holder: str, epoch: int) -> bool:
-    """Return whether the process ``holder`` still has the lease in this epoch. The row is locked until the end of the
-    transaction.
+def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -> bool:
+    """Renew a lease; return False if it was taken by another holder meanwhile.
+
+    In a transaction nobody else can take it before the end of the transaction.
     """
-    row = store.execute("select holder, epoch from leases where name = ? for update", (name,)).fetchone()
-    return row is not None and tuple(row) == (holder, epoch)
+    values = {"name": name, "holder": holder, "epoch": epoch, "ms": int(seconds * 1000)}
+    cursor = store.execute(
+        f"update leases set until_ms = {_NOW_MS} + :ms where name = :name and holder = :holder and epoch = :epoch",  # noqa: S608
+        values,
+    )
+    return cursor.rowcount == 1
 
 
-def holder(store: Store, name: str) -> str | None:
-    """Return which process holds a lease at present; None if none does."""
+def limit_pauses(store: Store, *, seconds: float) -> None:
+    """Let PostgreSQL end this transaction if its process runs no statement for ``seconds``, as when it was stopped."""
+    milliseconds = str(int(seconds * 1000))
+    store.execute("select set_config('idle_in_transaction_session_timeout', ?, true)", (milliseconds,))
+
+
+def current_holder(store: Store, name: str) -> str | None:
+    """Return the holder of a lease that has not ended, or None."""
     value = store.value(f"select holder from leases where name = ? and until_ms >= {_NOW_MS}", (name,))  # noqa: S608
     return None if value is None else str(value)
 
@@ -47,3 +69,51 @@ def holder(store: Store, name: str) -> str | None:
 def release(store: Store, name: str, *, holder: str) -> None:
     """End a lease now, if the process ``holder`` has it."""
     store.execute("update leases set until_ms = 0 where name = ? and holder = ?", (name, holder))
+
+
+class Lease:
+    """A lease that this process holds until ``release`` is called.
+
+    Each transaction of the store checks and renews it, and raises LeaseLost if it has passed to another holder.
+    """
+
+    def __init__(self, store: Store, name: str, *, holder: str, epoch: int) -> None:
+        self._store = store
+        self._name = name
+        self._holder = holder
+        self._epoch = epoch
+        self._renewed_at = time.monotonic()
+        store.check_transaction = self._renew
+
+    @classmethod
+    def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
+        """Take a lease, or return None if another holder has it.
+
+        ``holder`` begins with the name of the machine. A former process with this name must be dead.
+        """
+        epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
+        return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)
+
+    def renew_if_due(self) -> None:
+        """Renew the lease if no transaction has done so lately. Raises LeaseLost."""
+        if time.monotonic() - self._renewed_at >= RENEWAL_SECONDS:
+            self._renew()
+
+    def _renew(self) -> None:
+        if self._store.connection.in_transaction:
+            limit_pauses(self._store, seconds=PAUSE_SECONDS)
+        if not renew(self._store, self._name, holder=self._holder, epoch=self._epoch, seconds=LEASE_SECONDS):
+            raise LeaseLost(f"another process has become the {self._name}, because this one paused")
+        self._renewed_at = time.monotonic()
+
+    def release(self) -> None:
+        """Let another process take the lease now. If the store cannot be reached, the lease ends by itself."""
+        self._store.check_transaction = None
+        with contextlib.suppress(StoreError):
+            release(self._store, self._name, holder=self._holder)
+
+
+def holder_machine(store: Store, name: str) -> str | None:
+    """Return the name of the machine whose process holds a lease, or None."""
+    holder = current_holder(store, name)
+    return holder and holder.partition(" ")[0]

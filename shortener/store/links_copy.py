@@ -1,12 +1,14 @@
 """A copy of the links in a local SQLite file, for a store on PostgreSQL. Redirect workers read it instead of the
 database.
 
-It has those columns of ``links`` and that row of ``meta`` that ``redirect/link_cache.py`` reads. Each edit of a link
-gives it a higher revision number; links with a higher revision than that of the copy are copied. If the copy comes from
-another store, or the database was restored from a backup, it is replaced as a whole in one transaction.
+Redirect workers read the copy, so that they never depend on the database. It has those columns of ``links`` and that
+row of ``meta`` that ``redirect/link_cache.py`` reads from a store on SQLite; and, for the pages of nodes, the titles of
+links and the settings. A link is copied if its revision is higher than that of the copy. A copy of another store, or of
+a later state of this one, as after the restoration of a backup, is replaced within one transaction.
 """
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 from shortener.errors import StoreUnavailable
 from shortener.files import LINKS_COPY_FILE_NAME
+from shortener.store import settings
 from shortener.store.database import Reader
 from shortener.store.sqlite import store_error
 
@@ -21,16 +24,26 @@ BATCH_SIZE = 5_000
 BUSY_TIMEOUT_SECONDS = 10.0
 STORE_ID_KEY = "store_id"
 """Key in the table ``meta`` for the random number that identifies a store on PostgreSQL."""
-_COLUMNS = "domain, code, target, forward, status, expires_at"
-_SCHEMA = """
-create table if not exists links (
-    domain text not null, code text not null, target text, forward text, status text not null, expires_at integer,
-    primary key (domain, code)
-) strict, without rowid;
-create table if not exists meta (name text primary key, value integer not null) strict, without rowid;
-"""
-_SAVE_LINK = f"insert or replace into links ({_COLUMNS}) values (?, ?, ?, ?, ?, ?)"  # noqa: S608
+_COLUMNS = "domain, code, target, title, forward, status, expires_at"
+_VERSION = 1
+"""Version of the copy's schema. A copy of another version is replaced."""
+_SCHEMA = (
+    "drop table if exists links",
+    "drop table if exists meta",
+    """
+    create table links (
+        domain text not null, code text not null, target text, title text not null, forward text, status text not null,
+        expires_at integer, primary key (domain, code)
+    ) strict, without rowid
+    """,
+    "create table meta (name text primary key, value integer not null) strict, without rowid",
+    "create table settings (name text primary key, value text not null) strict, without rowid",
+    f"pragma user_version = {_VERSION}",
+)
+_SAVE_LINK = f"insert or replace into links ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _SAVE_META = "insert or replace into meta (name, value) values (?, ?)"
+
+log = logging.getLogger(__name__)
 
 
 def update_copy(reader: Reader, data: Path) -> int:
@@ -58,15 +71,26 @@ def _update(reader: Reader, path: Path) -> int:
     with _open(path) as copy:
         # The lock is taken first: a process with older links cannot overwrite newer ones.
         copy.execute("begin immediate")
+        if copy.execute("pragma user_version").fetchone()[0] != _VERSION:
+            for statement in _SCHEMA:
+                copy.execute(statement)
         meta: dict[str, int] = dict(copy.execute("select name, value from meta").fetchall())
         revision, store_id = reader.meta("links_revision"), reader.meta(STORE_ID_KEY)
         after = meta.get("links_revision", -1)
-        if meta.get(STORE_ID_KEY) != store_id or after > revision:
+        if meta.get(STORE_ID_KEY, store_id) != store_id or after > revision:
+            log.warning(
+                "the store has other links than before (revision %d, after %d), as after the restoration of a backup; "
+                "all links are copied again",
+                revision,
+                after,
+            )
             copy.execute("delete from links")
             after = -1
         if after < revision:
             for batch in _changed_links(reader, after):
                 copy.executemany(_SAVE_LINK, batch)
+            copy.execute("delete from settings")
+            copy.executemany("insert into settings (name, value) values (?, ?)", settings.read(reader).items())
             copy.executemany(_SAVE_META, [("links_revision", revision), (STORE_ID_KEY, store_id)])
         copy.execute("commit")
         return revision
@@ -93,6 +117,4 @@ def _open(path: Path) -> Iterator[sqlite3.Connection]:
         path.chmod(0o600)
         copy.execute("pragma journal_mode = wal")
         copy.execute("pragma synchronous = normal")
-        if not copy.execute("select 1 from sqlite_schema where name = 'meta'").fetchone():
-            copy.executescript(_SCHEMA)
         yield copy

@@ -7,6 +7,7 @@ by the node's clock, as are the times of its clicks.
 
 from msgspec import Struct
 
+from shortener.errors import NotFound
 from shortener.store.database import Reader, Store
 from shortener.store.sql_text import column_list
 
@@ -56,6 +57,14 @@ def list_nodes(reader: Reader) -> list[Node]:
 def find(reader: Reader, name: str) -> Node | None:
     """Return the redirect node with this name; None if there is none or it was removed."""
     return next((node for node in list_nodes(reader) if node.name == name), None)
+
+
+def get(reader: Reader, name: str) -> Node:
+    """Return the node with this name. Raises NotFound."""
+    node = find(reader, name)
+    if node is None:
+        raise NotFound(f"{name}: there is no such node", kind="node_not_found")
+    return node
 
 
 def add(store: Store, name: str, *, role: str, now: int) -> None:

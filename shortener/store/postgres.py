@@ -1,6 +1,6 @@
-"""The engine PostgreSQL of the store: its connection, the translation of statements, and its errors.
+"""The engine PostgreSQL: statements, which are translated, and transactions.
 
-Only this module uses the driver psycopg, which is loaded only if the store is on PostgreSQL.
+Only this module and ``postgres_driver`` use psycopg, which is loaded when a store is at a URL.
 """
 
 import re
@@ -12,34 +12,19 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.adapt import Dumper, Loader
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from shortener.clicklog.format import storable
-from shortener.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
+from shortener.errors import StoreBusy
 from shortener.store.connection import Connection, Cursor
+from shortener.store.postgres_driver import REPEATABLE, NoAnswer, complete_url, connect, store_error
 from shortener.store.rollup_tables import Rollup
 from shortener.store.sql_text import json_array
 
-DEFAULT_OPTIONS: dict[str, str | int] = {
-    "application_name": "shortener",
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""Connection options unless the URL has others. A dead peer is noticed after about 20 seconds."""
 ATTEMPTS = 3
 """Number of times that a statement is tried which can be repeated."""
 STREAM_ROWS = 5_000
 """Number of rows that are in memory while a large result is read."""
 
-_REPEATABLE = (errors.SerializationFailure, errors.DeadlockDetected)
-_BUSY = (*_REPEATABLE, errors.LockNotAvailable, errors.QueryCanceled)
-_DAMAGED = (errors.DataCorrupted, errors.IndexCorrupted)
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 _TOKENS = re.compile(
     r"'(?:[^']|'')*'|\bin :(?P<values>\w+)|\bpairs\(:(?P<pairs>\w+)\)"
     r"|(?<!:):(?P<name>\w+)|(?P<mark>\?)|(?P<like>\blike\b)"
@@ -48,23 +33,6 @@ _PAIRS = (
     "(select ordinality as place, (value ->> 0)::bigint as low, (value ->> 1)::bigint as high "
     "from jsonb_array_elements({}::jsonb) with ordinality as t(value, ordinality))"
 )
-
-
-class _Number(Loader):
-    """Loader of decimals as integers. A sum of integers is a decimal in PostgreSQL."""
-
-    def load(self, data: Any) -> int | float:
-        text = bytes(data)
-        return float(text) if b"." in text else int(text)
-
-
-class _Flag(Dumper):
-    """Converter (for psycopg) of truth values to 0 or 1, as SQLite stores them."""
-
-    oid = Int8Dumper.oid
-
-    def dump(self, obj: bool) -> bytes:
-        return b"1" if obj else b"0"
 
 
 @lru_cache(2048)
@@ -124,15 +92,22 @@ class PostgresConnection(Connection):
     """A connection to a PostgreSQL database. It is opened again if it was lost.
 
     Outside of a transaction a statement is repeated if PostgreSQL asks for it (serialization failure, deadlock), and a
-    query also if the connection was lost. A transaction is never repeated here, because only its caller can do that.
+    query also if the connection was lost. A transaction is never repeated here: its caller decides.
+
+    The connection is lost when the server was silent for ``answer_seconds``; 0 means no such limit. A connection with a
+    ``channel`` listens on it.
     """
 
-    def __init__(self, url: str, *, busy_timeout_seconds: float) -> None:
-        self._url = _complete_url(url)
+    def __init__(
+        self, url: str, *, busy_timeout_seconds: float, answer_seconds: float = 0.0, channel: str = ""
+    ) -> None:
+        self._url = complete_url(url)
+        self._answer_seconds = answer_seconds
+        self._channel = channel
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
         self._in_transaction = False
         self._column_types: dict[str, dict[str, str]] = {}
-        self.postgres = _connect(self._url)
+        self.postgres = self._connect()
 
     # 1. Statements
 
@@ -186,7 +161,7 @@ class PostgresConnection(Connection):
             if self._in_transaction:
                 yield from _read_in_parts(self.postgres, text, values)
                 return
-            with _connect(self._url) as other:
+            with connect(self._url, answer_seconds=self._answer_seconds) as other:
                 other.execute("begin isolation level repeatable read read only")
                 yield from _read_in_parts(other, text, values)
 
@@ -315,6 +290,20 @@ class PostgresConnection(Connection):
         """Close the connection."""
         self.postgres.close()
 
+    def wait_for_notification(self, *, seconds: float) -> None:
+        """Return when a notification has arrived on the channel, at the latest after ``seconds``."""
+        self._connect_again_if_lost()
+        with self._errors():
+            for _ in self.postgres.notifies(timeout=seconds, stop_after=1):
+                pass
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = connect(self._url, answer_seconds=self._answer_seconds)
+        if self._channel:
+            with self._errors():
+                connection.execute(f"listen {self._channel}".encode())
+        return connection
+
     def _connect_again_if_lost(self) -> None:
         """Open the connection again if it was lost while it was idle. If it was lost in a transaction, it
         stays closed.
@@ -324,14 +313,15 @@ class PostgresConnection(Connection):
         if not self.postgres.closed:
             poll = select.poll()
             poll.register(self.postgres.pgconn.socket, select.POLLIN)
-            if not poll.poll(0):
+            if self._channel or not poll.poll(0):  # on a channel, what arrives may be a notification
                 return
             self.postgres.close()  # the server said something unasked: that it ends the connection
-        self.postgres = _connect(self._url)
+        self.postgres = self._connect()
 
     def _can_repeat(self, error: psycopg.Error, text: str) -> bool:
         is_query = text.lstrip().startswith(("select", "with"))
-        return isinstance(error, _REPEATABLE) or (is_query and self.postgres.closed)
+        is_lost = self.postgres.closed and not isinstance(error, NoAnswer)
+        return isinstance(error, REPEATABLE) or (is_query and is_lost)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -340,43 +330,6 @@ class PostgresConnection(Connection):
             yield
         except psycopg.Error as error:
             raise store_error(error) from error
-
-
-def store_error(error: psycopg.Error) -> StoreError:
-    """Convert an error of PostgreSQL, or of the connection to it, to an error of the store."""
-    kind: type[StoreError] = StoreError
-    if isinstance(error, _BUSY):
-        kind = StoreBusy
-    elif isinstance(error, _DAMAGED):
-        kind = StoreDamaged
-    elif isinstance(error, _UNAVAILABLE):
-        kind = StoreUnavailable
-    message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
-    return kind(f"the store: {message}", kind="store_unusable")
-
-
-def _complete_url(url: str) -> str:
-    """Return a URL with default options added where it has none. Raises StoreError."""
-    try:
-        given = conninfo_to_dict(url)
-        return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
-    except psycopg.Error as error:
-        raise StoreError("storage.url is not a valid connection URL of PostgreSQL") from error
-
-
-def _connect(url: str) -> psycopg.Connection[Any]:
-    """Open a connection in autocommit mode, which commits each statement. Raises StoreError."""
-    try:
-        connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)
-    except psycopg.Error as error:
-        raise store_error(error) from error
-    connection.server_cursor_factory = psycopg.RawServerCursor
-    # Statements use the dumper that is registered last, and COPY the binary one.
-    connection.adapters.register_dumper(int, Int8BinaryDumper)
-    connection.adapters.register_dumper(int, Int8Dumper)
-    connection.adapters.register_dumper(bool, _Flag)
-    connection.adapters.register_loader("numeric", _Number)
-    return connection
 
 
 def _read_in_parts(connection: psycopg.Connection[Any], text: str, values: Sequence[Any]) -> Iterator[Any]:

@@ -5,6 +5,7 @@ A role may read links and keys, and write only the rows of its own node.
 
 import secrets
 
+from shortener.errors import StoreError
 from shortener.store.database import Store
 from shortener.store.links_copy import STORE_ID_KEY
 
@@ -26,11 +27,18 @@ def role_name(store: Store, node: str) -> str:
     return f"shortener_{store.meta(STORE_ID_KEY):x}_{node}"
 
 
+def database_name(store: Store) -> str:
+    """Return the name of the database that has the store."""
+    return str(store.value("select current_database()"))
+
+
 def create(store: Store, node: str) -> tuple[str, str]:
     """Create the database role of a redirect node, or give it a new password. Return (name, password).
 
     Call it inside a transaction. Raises StoreError if the user of the store may not create roles.
     """
+    if not store.value("select rolcreaterole or rolsuper from pg_roles where rolname = current_user"):
+        raise StoreError("the user of the database may not create roles", kind="role_creation_refused")
     role, password = role_name(store, node), secrets.token_urlsafe(24)
     exists = store.value("select 1 from pg_roles where rolname = ?", (role,))
     verb = "alter" if exists else "create"

@@ -2,14 +2,24 @@
 
 import logging
 from pathlib import Path
+from typing import TypeVar
 
 from shortener.errors import StoreError
 from shortener.store.database import Reader, Store
 from shortener.store.links_copy import update_copy
 from shortener.store.postgres import PostgresConnection
+from shortener.store.postgres_driver import connection_options
 from shortener.store.postgres_migrations import is_empty, migrate
 
+ReaderType = TypeVar("ReaderType", bound=Reader)
+
 READER_TIMEOUT_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
+"""Silence of the database after which a node closes its connection."""
+LINKS_CHANNEL = "shortener_links"
+"""Channel on which a change of links or settings is announced."""
+
+__all__ = ["connection_options", "open_node_reader", "open_reader", "open_store"]
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +67,34 @@ def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: floa
         raise
 
 
+class NodeReader(Reader):
+    """The connection of a node to the store. It is woken by changes of links, and does not wait for a silent server."""
+
+    connection: PostgresConnection
+
+    def wait_for_links(self, *, seconds: float) -> None:
+        """Return when links or settings may have changed, at the latest after ``seconds``. Raises StoreError."""
+        self.connection.wait_for_notification(seconds=seconds)
+
+
 def open_reader(url: str) -> Reader:
-    """Open a read-only connection. Raises StoreError if there is no store."""
-    connection = PostgresConnection(url, busy_timeout_seconds=READER_TIMEOUT_SECONDS)
+    """Open a connection that only reads. Raises StoreError if there is no store."""
+    return _open_reader(Reader, PostgresConnection(url, busy_timeout_seconds=READER_TIMEOUT_SECONDS))
+
+
+def open_node_reader(url: str, *, channel: str = "") -> NodeReader:
+    """Open the connection of a node, which listens on ``channel`` unless it is ''. Raises StoreError."""
+    connection = PostgresConnection(
+        url, busy_timeout_seconds=READER_TIMEOUT_SECONDS, answer_seconds=ANSWER_SECONDS, channel=channel
+    )
+    return _open_reader(NodeReader, connection)
+
+
+def _open_reader(kind: type[ReaderType], connection: PostgresConnection) -> ReaderType:
     try:
         if is_empty(connection):
             raise StoreError("the store: the database is empty", kind="database_empty")
-        return Reader(connection)
+        return kind(connection)
     except BaseException:
         connection.close()
         raise

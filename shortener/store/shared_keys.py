@@ -11,12 +11,13 @@ def read(reader: Reader) -> dict[int, bytes]:
 
 
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
-    """Replace all stored daily keys, with which addresses are hashed, by ``keys``, given by UTC day (days
-    since 1970).
+    """Let the table contain exactly these keys, on PostgreSQL.
+
+    The file of the table is replaced, because deleted rows would stay in it until the database cleans it up.
     """
     if read(store) == keys:
         return
     with store.transaction():
-        store.execute("delete from shared_keys")
+        store.execute("truncate table shared_keys")
         for day, key in keys.items():
             store.execute("insert into shared_keys (day, key) values (?, ?)", (day, key))

@@ -4,13 +4,13 @@ import functools
 import queue
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 
-from shortener.config import Config, Storage
+from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.redirect.normalize import Normalizer
 from shortener.services import accounts
@@ -34,8 +34,8 @@ BUSY_TIMEOUT_SECONDS = 5.0
 class ConnectionPool:
     """Pool of open store connections, each used by one request at a time."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, open_connection: Callable[[], Store]) -> None:
+        self._open = open_connection
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue(POOL_SIZE)
 
     def acquire(self) -> Store:
@@ -46,12 +46,7 @@ class ConnectionPool:
             try:
                 store = self._idle.get_nowait()
             except queue.Empty:
-                return open_store(
-                    Path(self._storage.data),
-                    url=self._storage.url,
-                    create=False,
-                    busy_timeout_seconds=BUSY_TIMEOUT_SECONDS,
-                )
+                return self._open()
             try:
                 store.check_not_replaced()
             except StoreError:
@@ -98,10 +93,20 @@ class CurrentConfig:
         return self.latest
 
 
-def init_app(app: Flask, *, config: Config) -> None:
-    """Create the connection pool of an app. Each request gives its connection back when it ends."""
+def init_app(app: Flask, *, config: Config, open_connection: Callable[[], Store] | None = None) -> None:
+    """Create the connection pool of an app. Each request returns its connection to the pool when it ends.
+
+    ``open_connection`` opens another store than that of the configuration.
+    """
     app.extensions["config"] = CurrentConfig(config)
-    pool = app.extensions["connection_pool"] = ConnectionPool(config.storage)
+    opener = open_connection or partial(
+        open_store,
+        config.data_directory,
+        url=config.storage.url,
+        create=False,
+        busy_timeout_seconds=BUSY_TIMEOUT_SECONDS,
+    )
+    pool = app.extensions["connection_pool"] = ConnectionPool(opener)
     app.extensions["normalizer"] = Normalizer(config)
 
     def release_store(_error: BaseException | None) -> None:

@@ -7,7 +7,7 @@ import time
 from flask import Flask, current_app
 
 from shortener.config import Config
-from shortener.services.domain_check import DomainStatus, check_domain
+from shortener.services.domain_check import DomainStatus, check_domain, installation_secret
 
 MAX_DOMAINS = 5
 """Domains that are checked; the others are alike."""
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 class DomainChecks:
     """The latest results of the domain checks, and the thread that makes new ones as long as pages ask for them."""
 
-    def __init__(self, config: Config, *, secret: str) -> None:
+    def __init__(self, config: Config, *, session_secret: str) -> None:
         self._config = config
-        self._secret = secret
+        self._session_secret = session_secret
         self._lock = threading.Lock()
         self._results: tuple[DomainStatus, ...] | None = None
         self._checked_at = 0.0
@@ -47,7 +47,8 @@ class DomainChecks:
         try:
             user_agent = f"shortener (+{self._config.base_url})"
             domains = self._config.domains[:MAX_DOMAINS]
-            results = tuple(check_domain(each, secret=self._secret, user_agent=user_agent) for each in domains)
+            secret = installation_secret(self._config, session_secret=self._session_secret)
+            results = tuple(check_domain(each, secret=secret, user_agent=user_agent) for each in domains)
         except Exception:
             log.exception("the check of the domains failed")
         finally:
@@ -59,7 +60,7 @@ class DomainChecks:
 
 def init_app(app: Flask, *, config: Config) -> None:
     """Create the domain checks of an app. They run when a page asks for their results."""
-    app.extensions["domain_checks"] = DomainChecks(config, secret=app.config["SECRET_KEY"])
+    app.extensions["domain_checks"] = DomainChecks(config, session_secret=app.config["SECRET_KEY"])
 
 
 def latest_domain_statuses() -> tuple[DomainStatus, ...] | None:

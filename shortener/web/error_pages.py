@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -135,7 +135,7 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
     """Return an error response: JSON for data, a page for editors at a path below /-/, otherwise a page for readers."""
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or HTTPStatus(status).phrase), status
-    if request.path.startswith(EDITOR_PATH):
+    if request.path.startswith(EDITOR_PATH) and "accounts" in current_app.blueprints:  # not on a node
         template = "errors/trouble.html"
     else:
         template = _TEMPLATES.get(status, "errors/error.html")

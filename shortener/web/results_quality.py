@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from shortener.classification.reasons import REASONS
+from shortener.reporting.completeness import describe_completeness
 from shortener.reporting.quality import Quality, ReasonShare
+from shortener.web.filters import format_plain_datetime
+from shortener.web.languages import current_language, translated_text
 from shortener.web.languages import gettext as _
 
 
@@ -25,6 +28,16 @@ class ReasonRow(Struct, frozen=True):
     reason: ReasonShare
     verdict_name: str
     counted: str
+
+
+def completeness_text(quality: Quality) -> str:
+    """Return sentences about late clicks of nodes and visitors that may be counted twice; '' if there is nothing."""
+    sentences = describe_completeness(
+        quality,
+        format_time=lambda time: format_plain_datetime(int(time.timestamp())),
+        format_day=current_language().format_date,
+    )
+    return current_language().sentence_space.join(translated_text(sentence) for sentence in sentences)
 
 
 def verdict_shares(quality: Quality) -> list[VerdictShare]:

@@ -26,6 +26,8 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+"""Largest request body in bytes. An issue of 5 MB that is pasted can be three times as large in a form."""
 HSTS_POLICY = "max-age=31536000"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OTHER_HOST = "host.invalid"

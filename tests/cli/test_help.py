@@ -18,7 +18,7 @@ from shortener.cli.groups import MAX_SUMMARY_LENGTH
 CONFIG = (
     '[site]\ntimezone = "Europe/Berlin"\n[[domain]]\nhost = "go.example.com"\n[[domain]]\nhost = "127.0.0.1:8000"\n'
 )
-TESTED_ELSEWHERE = {"serve", "demo", "collect --follow", "store copy", "store restore-wal"}
+TESTED_ELSEWHERE = {"serve", "centre", "node", "demo", "collect --follow", "store copy", "store restore-wal"}
 """Commands that run until a signal, or need a database or a damaged store. Here only their options are read."""
 EXAMPLE_CONFIG = Path(__file__).parent.parent.parent / "config.example.toml"
 OTHER_ARTICLE = "https://example.org/articles/a-cheaper-sieve"

@@ -47,11 +47,11 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("line", CLOSED.values(), ids=CLOSED)
-def test_closed_streams_are_like_the_null_device(directory: Path, line: str) -> None:
+def test_closed_streams_are_like_the_null_device(directory: Path, shortener: Any, line: str) -> None:
     """A command works with closed streams and writes nothing into the store that it opens."""
     done = run(directory, line)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert run(directory, "shortener issue list --format csv").stdout.startswith(b"slug,title")
+    assert shortener("issue", "list", "--format", "csv").stdout.startswith("slug,title")
 
 
 def test_an_error_without_standard_error_has_its_status(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pty
 import re
@@ -78,11 +79,21 @@ COMMANDS = {
 }
 
 
-def in_terminal(directory: Path, *words: str, columns: int) -> list[str]:
-    """Return the lines that a command prints in a terminal of this width."""
+PROGRAM = """
+import json, sys
+from shortener.cli import main
+for words in json.loads(sys.argv[1]):
+    print("$", *words)
+    main(["--config", "config.toml", *words], standalone_mode=False)
+"""
+"""Runs commands one after the other and prints each before its output."""
+
+
+def in_terminal(directory: Path, *commands: tuple[str, ...], columns: int) -> list[list[str]]:
+    """Return the lines that each command prints in a terminal of this width."""
     terminal, stream = pty.openpty()
     termios.tcsetwinsize(stream, (24, columns))
-    command = [sys.executable, "-m", "shortener", "--config", "config.toml", *words]
+    command = [sys.executable, "-c", PROGRAM, json.dumps(commands)]
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     with subprocess.Popen(command, cwd=directory, env=environment, stdout=stream, stdin=stream, stderr=stream):
         os.close(stream)
@@ -91,7 +102,10 @@ def in_terminal(directory: Path, *words: str, columns: int) -> list[str]:
             while part := os.read(terminal, 65_536):
                 output += part
     os.close(terminal)
-    return re.sub(r"\x1b\[[0-9;]*m", "", output.decode()).splitlines()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", output.decode())
+    outputs = [each.splitlines() for each in re.split(r"^\$ ", text, flags=re.M)[1:]]
+    assert [lines[0] for lines in outputs] == [" ".join(words) for words in commands], text
+    return [lines[1:] for lines in outputs]
 
 
 @pytest.fixture
@@ -106,21 +120,20 @@ def directory(read: Any) -> Path:
     return Path(read.directory)
 
 
-@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
-def test_tables_of_commands_fit_80_columns(directory: Path, words: tuple[str, ...]) -> None:
+def test_tables_of_commands_fit_80_columns(directory: Path) -> None:
     """In a terminal of 80 columns no row of a table is wider, and no text in it is cut."""
-    table = [line for line in in_terminal(directory, *words, columns=80) if line[:1] in "┏┃┡│└"]
-    assert table or words == ("user", "list")
-    assert all(cell_len(line) <= 80 for line in table)
-    assert "…" not in "".join(table)
+    outputs = in_terminal(directory, *COMMANDS.values(), columns=80)
+    for name, lines in zip(COMMANDS, outputs, strict=True):
+        table = [line for line in lines if line[:1] in "┏┃┡│└"]
+        assert table or name == "user list"
+        assert [line for line in table if cell_len(line) > 80 or "…" in line] == [], name
 
 
 def test_wide_lists_what_was_not_shown(directory: Path) -> None:
     """The columns that a narrow terminal leaves out are named, and --wide has them."""
-    narrow = in_terminal(directory, "issue", "list", columns=60)
+    narrow, wide = in_terminal(directory, ("issue", "list"), ("issue", "list", "--wide"), columns=60)
     (message,) = [line for line in narrow if line.startswith("Not shown: ")]
     names = message.removeprefix("Not shown: ").partition(".")[0].split(", ")
-    wide = in_terminal(directory, "issue", "list", "--wide", columns=60)
     assert names
     assert all(name in "".join(wide) for name in names)
     assert not any("Not shown" in line for line in wide)

@@ -147,56 +147,68 @@ def test_a_full_disk_leaves_no_key_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert list((tmp_path / "keys").iterdir()) == []
 
 
-def create_key_file(data: Path, *, day: float, created: float) -> Path:
-    """Create the key file of a day with a modification time, and return its path."""
-    path = data / "keys" / str(int(day // DAY_SECONDS))
+def create_key_file(data: Path, name: str) -> Path:
+    """Create a key file and return its path."""
+    path = data / "keys" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(KEY)
-    os.utime(path, (created, created))
     return path
 
 
-AGES = {
-    "a minute": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 60, True),
-    "46 hours": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 46 * HOUR_SECONDS, True),
-    "48 hours": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 48 * HOUR_SECONDS, False),
-    "a year": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 365 * DAY_SECONDS, False),
-    "an hour, for a day long past": (MIDNIGHT - 9 * DAY_SECONDS, MIDNIGHT, MIDNIGHT + HOUR_SECONDS, True),
-    "a week ahead, after the clock was set back": (
-        MIDNIGHT + 7 * DAY_SECONDS,
-        MIDNIGHT + 7 * DAY_SECONDS,
-        MIDNIGHT,
-        False,
-    ),
-    "an hour ahead": (MIDNIGHT, MIDNIGHT + HOUR_SECONDS, MIDNIGHT, True),
-    "nine days ahead, for today": (MIDNIGHT, MIDNIGHT + 9 * DAY_SECONDS, MIDNIGHT, True),
+TODAY = int(MIDNIGHT // DAY_SECONDS)
+FILES = {
+    "six hours before its day": (str(TODAY), -6, True),
+    "41 hours after its day began": (str(TODAY), 41, True),
+    "a minute before 42 hours": (str(TODAY), 42 - 1 / 60, False),
+    "42 hours": (str(TODAY), 42, False),
+    "a year": (str(TODAY), 365 * 24, False),
+    "a local key, 41 hours": (f"{TODAY}-local", 41, True),
+    "a local key, 42 hours": (f"{TODAY}-local", 42, False),
+    "an incomplete file, 42 hours": (f".{TODAY}-0a1b2c3d", 42, False),
+    "a week ahead, after the clock was set back": (str(TODAY + 7), 0, False),
+    "a file of another program": ("README", 365 * 24, True),
 }
 
 
-@pytest.mark.parametrize(("day", "created", "now", "kept"), AGES.values(), ids=AGES)
-def test_expired_keys_are_destroyed(tmp_path: Path, day: float, created: float, now: float, kept: bool) -> None:
-    """Keys are destroyed after 47 hours, and keys from the future unless they are today's."""
-    path = create_key_file(tmp_path, day=day, created=created)
-    assert DailyKeys(tmp_path).destroy_expired(now=now) == (0 if kept else 1)
+@pytest.mark.parametrize(("name", "hours", "kept"), FILES.values(), ids=FILES)
+def test_expired_keys_are_destroyed(tmp_path: Path, name: str, hours: float, kept: bool) -> None:
+    """Keys are destroyed before 42 hours of their day have passed, whenever the files were written."""
+    path = create_key_file(tmp_path, name)
+    assert DailyKeys(tmp_path).destroy_expired(now=MIDNIGHT + hours * HOUR_SECONDS) == (0 if kept else 1)
     assert path.exists() == kept
+
+
+def test_shared_keys_arrive_from_elsewhere(tmp_path: Path) -> None:
+    """Without the shared key of a day a local one is used, until the shared one has arrived."""
+    keys, other = DailyKeys(tmp_path, shared=True), DailyKeys(tmp_path, shared=True)
+    local = keys.key(MIDNIGHT)
+    assert keys.is_local(MIDNIGHT)
+    assert other.key(MIDNIGHT) == local
+    assert keys.read_all() == {}
+    keys.add(TODAY, KEY)
+    keys.add(TODAY, KEY[::-1])  # the first stays
+    assert keys.read_all() == {TODAY: KEY}
+    assert keys.key(MIDNIGHT) == local
+    keys.evict_old(now=MIDNIGHT)
+    assert keys.key(MIDNIGHT) == KEY
+    assert not keys.is_local(MIDNIGHT)
 
 
 def test_a_destroyed_key_is_removed_from_memory(tmp_path: Path) -> None:
     """After its key was destroyed, a day has another key."""
     keys = DailyKeys(tmp_path)
     before = keys.key(MIDNIGHT)
-    create_key_file(tmp_path, day=MIDNIGHT, created=MIDNIGHT)
     keys.destroy_expired(now=MIDNIGHT + 50 * HOUR_SECONDS)
     assert keys.key(MIDNIGHT) != before
 
 
 def test_old_keys_are_evicted_from_memory(tmp_path: Path) -> None:
-    """A worker that receives no clicks keeps only today's and yesterday's key in memory."""
+    """A worker that receives no clicks removes a key from memory when it expires."""
     keys = DailyKeys(tmp_path)
     keys.key(MIDNIGHT)
-    keys.evict_old(now=MIDNIGHT + 1.5 * DAY_SECONDS)
+    keys.evict_old(now=MIDNIGHT + 41 * HOUR_SECONDS)
     assert len(keys._keys) == 1
-    keys.evict_old(now=MIDNIGHT + 2 * DAY_SECONDS)
+    keys.evict_old(now=MIDNIGHT + 42 * HOUR_SECONDS)
     assert keys._keys == {}
 
 

@@ -76,7 +76,7 @@ def writer(data: Path, **options: Any) -> SegmentWriter:
     """Return a writer whose background sync does not run, and whose clock advances a second for each segment."""
     seconds = count(1)
     defaults: dict[str, Any] = {"rotate_bytes": 1 << 20, "sync_seconds": float(HOUR_SECONDS)}
-    return SegmentWriter(data / "clicklog", **defaults | options, clock=lambda: float(next(seconds)))
+    return SegmentWriter(data / "clicklog", node="one", **defaults | options, clock=lambda: float(next(seconds)))
 
 
 def test_a_line_is_in_the_file_when_write_returns(tmp_path: Path) -> None:

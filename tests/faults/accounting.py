@@ -35,8 +35,13 @@ class Readers:
         seed: int = 0,
         pause: float = 0.002,
         spread: bool = False,
+        first: int = 0,
     ) -> None:
-        """``pause`` is in seconds between a thread's requests; with ``spread`` each has its own forwarded address."""
+        """``pause`` is in seconds between a thread's requests; with ``spread`` each has its own forwarded address.
+
+        Requests are numbered from ``first`` on.
+        """
+        self._first = first
         self.outcomes: dict[int, str] = {}
         self.latencies: list[float] = []
         self.recoveries: list[float] = []
@@ -73,7 +78,7 @@ class Readers:
                 client.close()
                 client = None
             with self._lock:
-                number = len(self.outcomes)
+                number = self._first + len(self.outcomes)
                 self.outcomes[number] = AMBIGUOUS
             begun = time.monotonic()
             kind, client = self._one(number, client)

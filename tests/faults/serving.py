@@ -36,7 +36,12 @@ def wait(condition: Callable[[], object], *, seconds: float = 15.0, what: str = 
 
 
 class Server:
-    """A ``shortener serve`` process; ``prefix`` is put before the command, for example that of a tracer."""
+    """A ``shortener serve`` process; ``prefix`` is put before the command, for example that of a tracer.
+
+    ``role`` is another command that serves.
+    """
+
+    role = "serve"
 
     def __init__(
         self,
@@ -79,7 +84,7 @@ class Server:
         """Start the server; with ``ready``, return when a redirect worker responds, perhaps before the pages do."""
         with self.messages.open("ab") as messages:
             self.process = subprocess.Popen(
-                [*self.prefix, *self.command("serve")],
+                [*self.prefix, *self.command(self.role)],
                 env=self.environment,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -180,7 +185,7 @@ class Server:
         found = {
             pid: "serve"
             for pid, line in words.items()
-            if str(self.config) in line and "serve" in line and sys.executable == line[0]
+            if str(self.config) in line and self.role in line and sys.executable == line[0]
         }
         for pid, line in words.items():
             if "shortener.server" not in line:

@@ -101,7 +101,7 @@ def test_stale_locks_keep_nobody_out(tmp_path: Path) -> None:
 def test_a_second_server_on_the_same_data_is_refused(server: Server, tmp_path: Path) -> None:
     """A second server on one data directory ends with a message, and the first one continues to work."""
     said = server.run("serve", "--port", str(server.port + 1), status=1)
-    assert "another `shortener serve` is already running for this data directory" in said
+    assert "another server is already running for this data directory" in said
     assert len(said.splitlines()) == 1
     server.click("one")
     wait(lambda: server.stored() == 2)

@@ -26,7 +26,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_every_click_is_either_recorded_or_reported(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over three full disks, each line that ``write`` confirmed is in the log once, no other is, and none is joined."""
     monkeypatch.setattr(writer, "RETRY_SECONDS", 0.05)
-    log = SegmentWriter(small_disk / "clicklog", rotate_bytes=1 << 26, sync_seconds=0.1)
+    log = SegmentWriter(small_disk / "clicklog", node="one", rotate_bytes=1 << 26, sync_seconds=0.1)
     promised: set[str] = set()
     refused: set[str] = set()
     ballast = small_disk / "ballast"

@@ -52,11 +52,10 @@ class Serve:
 
     def get(self, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
         """Send a request on a connection of its own."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        response = connection.getresponse()
-        response.body = response.read()  # type: ignore[attr-defined]
-        connection.close()
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            response.body = response.read()  # type: ignore[attr-defined]
         return response
 
     def is_healthy(self) -> bool:
@@ -346,7 +345,7 @@ def test_a_sighup_during_the_start_does_not_end_the_server(serve: Callable[..., 
         "from shortener.cli import main\n"
         "from shortener.server import supervisor\n"
         "prepare = supervisor._prepare_store\n"
-        "supervisor._prepare_store = lambda config: (os.kill(os.getpid(), signal.SIGHUP), prepare(config))\n"
+        "supervisor._prepare_store = lambda *task: (os.kill(os.getpid(), signal.SIGHUP), prepare(*task))\n"
         "main()"
     )
     server = serve(program=program)
@@ -367,7 +366,7 @@ def test_a_second_server_on_the_same_data_is_refused(serve: Callable[..., Serve]
     """A second server on a data directory is refused, and the first one continues to work."""
     server = serve()
     server.ready()
-    assert "another `shortener serve` is already running for this data directory" in refusal(serve(port=free_port()))
+    assert "another server is already running for this data directory" in refusal(serve(port=free_port()))
     assert server.get("/abcde").status == 302
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from shortener.errors import StoreError
 from shortener.store import Reader, Store, inbox, leases, nodes, open_reader, open_store, postgres_roles, shared_keys
+from shortener.store.clicks import SegmentPosition, advance_position
 from shortener.store.inbox import ReceivedSegment, SentPosition
 from shortener.store.nodes import Completeness, Node
 
@@ -34,6 +35,12 @@ def send(
     )
 
 
+def collected(store: Store, position: int, *, finished: bool = False) -> None:
+    """Let the collector have read the segment s up to a position."""
+    reached = SegmentPosition(position, False, finished)
+    advance_position(store, "s", file_name="s", node="paris", new_position=reached, lines=0, skips=[], now=3)
+
+
 def test_each_byte_arrives_once(store: Store) -> None:
     """A part that does not continue the segment is refused, and what arrived is read from any position."""
     assert send(store, b"one\n", start=0)
@@ -45,11 +52,20 @@ def test_each_byte_arrives_once(store: Store) -> None:
     assert inbox.received_segments(store) == [ReceivedSegment("s", "paris", "s.jsonl", 14, True)]
     assert inbox.read_bytes(store, "s", position=2, parts=9) == b"e\ntwo\nthree\n"
     assert inbox.read_bytes(store, "s", position=2, parts=1) == b"e\n"
-    inbox.delete_read(store, [("s", 6)])
+    collected(store, 6)
+    inbox.delete_read(store, {"other"})
+    assert inbox.waiting_bytes(store) == 14
+    inbox.delete_read(store, {"s"})
     assert inbox.waiting_bytes(store) == 10
     assert inbox.read_bytes(store, "s", position=0, parts=9) == b""
-    inbox.delete_read(store, [("s", 14)])
-    assert inbox.waiting_bytes(store) == 0
+    collected(store, 14)
+    inbox.delete_read(store)
+    assert inbox.waiting_bytes(store) == 10  # it waits for the end of the segment to be noticed
+    assert [segment.finished for segment in inbox.received_segments(store)] == [True]
+    collected(store, 14, finished=True)
+    assert inbox.received_segments(store) == []
+    inbox.delete_read(store)
+    assert store.value("select count(*) from inbox") == 0
 
 
 def test_completeness_is_that_of_the_node_furthest_behind(store: Store) -> None:
@@ -76,15 +92,18 @@ def test_completeness_is_that_of_the_node_furthest_behind(store: Store) -> None:
 def test_a_lease_has_one_holder(store: Store) -> None:
     """Another holder gets it when it has ended, in a new epoch; the former one does not hold it any more."""
     assert leases.take(store, "collector", holder="a", seconds=60) == 1
-    assert leases.take(store, "collector", holder="a", seconds=60) == 1
+    assert leases.take(store, "collector", holder="a", seconds=60) == 2
     assert leases.take(store, "collector", holder="b", seconds=60) is None
-    assert leases.holder(store, "collector") == "a"
+    assert leases.current_holder(store, "collector") == "a"
     leases.release(store, "collector", holder="a")
-    assert leases.holder(store, "collector") is None
-    assert leases.take(store, "collector", holder="b", seconds=60) == 2
+    assert leases.current_holder(store, "collector") is None
+    assert leases.take(store, "collector", holder="b", seconds=60) == 3
     with store.transaction():
-        assert leases.is_held(store, "collector", holder="b", epoch=2)
-        assert not leases.is_held(store, "collector", holder="a", epoch=1)
+        leases.limit_pauses(store, seconds=60)
+        assert leases.renew(store, "collector", holder="b", epoch=3, seconds=60)
+        assert not leases.renew(store, "collector", holder="a", epoch=1, seconds=60)
+        assert store.value("show idle_in_transaction_session_timeout") == "1min"
+    assert store.value("show idle_in_transaction_session_timeout") == "0"
 
 
 def test_shared_keys_are_outside_of_the_write_ahead_log(store: Store) -> None:

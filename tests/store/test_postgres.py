@@ -240,6 +240,15 @@ def test_an_error_rolls_the_transaction_back(store: Store) -> None:
     assert store.meta("x") == 0
 
 
+def test_a_silent_server_is_left(store: Store, postgres_url: str) -> None:
+    """A statement that gets no answer in time fails, is not repeated, and the connection is opened again."""
+    connection = PostgresConnection(postgres_url, busy_timeout_seconds=1, answer_seconds=0.3)
+    with closing(connection):
+        with pytest.raises(StoreUnavailable, match="did not answer within"):
+            connection.execute("select pg_sleep(20)")
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
 def test_a_large_result_is_read_in_parts(store: Store) -> None:
     """Rows of a stream are those of one snapshot, in a transaction and outside, while the store is used further."""
     sql = "select value from pairs(:pairs) as p cross join meta where name = 'write_lock'"
@@ -275,17 +284,20 @@ def spoil(store: Store, state: str) -> None:
             path.write_bytes(b"no database" * 1000)
         return
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-        copy.execute("insert into links values ('go.example', 'gone', 'https://a.example/', null, 'active', null)")
+        copy.execute("insert into links values ('go.example', 'gone', 'https://a.example/', '', null, 'active', null)")
         key, value = {"of another store": ("store_id", 1), "newer": ("links_revision", 99)}[state]
         copy.execute("update meta set value = ? where name = ?", (value, key))
 
 
 @pytest.mark.parametrize("state", ["missing", "damaged", "of another store", "newer"])
-def test_a_copy_that_is_not_of_this_store_is_replaced(store: Store, state: str) -> None:
-    """A copy that is missing or damaged, of another store, or newer than a restored one, is made again."""
+def test_a_copy_that_is_not_of_this_store_is_replaced(
+    store: Store, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copy that is missing or damaged, of another store, or newer than a restored one, is made again (D11)."""
     add_link(store, "a")
     spoil(store, state)
     assert update_copy(store, store.data) == store.meta("links_revision")
+    assert ("all links are copied again" in caplog.text) == (state in {"of another store", "newer"})
     assert copied(store) == {"a": "https://a.example/x"}
 
 

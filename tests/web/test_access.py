@@ -29,8 +29,8 @@ PUBLIC = {
     "public.not_found",
     "public.preview",
     "public.robots",
-    "public.show_health",
-    "public.show_metrics",
+    "status.show_health",
+    "status.show_metrics",
     "static",
 }
 """Endpoints of pages that need no sign-in. The operations of the API need a token; tests/api covers them."""

@@ -136,7 +136,7 @@ def test_domain_checks_are_made_once_and_again_later(site: "EditorSite", monkeyp
         return DomainStatus("go.example", is_https=True, result="silent")
 
     monkeypatch.setattr(domain_status, "check_domain", check)
-    checks = DomainChecks(site.config, secret="x")
+    checks = DomainChecks(site.config, session_secret="x")
     deadline = time.monotonic() + 30
     while checks.latest() is None:
         assert time.monotonic() < deadline

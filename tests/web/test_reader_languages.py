@@ -7,11 +7,11 @@ import pytest
 from babel import Locale
 from flask import render_template
 
-from shortener.app import publish_reader_pages
 from shortener.redirect.reader_pages import STATUSES, ReaderPages
 from shortener.store import links
 from shortener.web.filters import format_datetime, format_month, format_multiple, format_number
 from shortener.web.languages import ENGLISH, Language, all_languages, build_language, load_languages, use_language
+from shortener.web.published_pages import publish_reader_pages
 from tests.pseudo_languages import LONG, pseudo_languages
 from tests.web.conftest import NOW, EditorSite
 
@@ -85,7 +85,7 @@ def test_workers_send_the_rendered_page_of_the_language(empty_site: EditorSite) 
         for status in STATUSES:
             assert pages.get(status, accept_language=tag).status == status
     assert pages.get(404, accept_language=None) == pages.get(404, accept_language="pt, en;q=0.5")
-    assert dict(pages.get(503, accept_language="fr").headers)["Retry-After"] == "5"
+    assert dict(pages.get(503, accept_language="fr").headers)["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("tag", MISSING)

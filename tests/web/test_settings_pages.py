@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from shortener.app import create_app, create_pages_app, publish_reader_pages
+from shortener.app import create_app, create_pages_app
 from shortener.config import Config
 from shortener.redirect.reader_pages import ReaderPages
 from shortener.services.settings import put_settings
 from shortener.store import open_store, settings
+from shortener.web.published_pages import publish_reader_pages
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite

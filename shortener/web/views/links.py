@@ -23,6 +23,7 @@ from shortener.web.languages import gettext as _
 from shortener.web.link_chart import build_link_clicks
 from shortener.web.link_history import describe_edits, forward_modes
 from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
+from shortener.web.results_quality import completeness_text
 from shortener.web.views.audience import build_panels
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, breakdown_rows
 
@@ -88,6 +89,7 @@ def _render_link(host: str, code: str) -> str:
     return render_template(
         "link.html",
         report=report,
+        completeness=completeness_text(report.quality),
         host=host,
         code=code,
         changes=describe_edits(report.edits, revertible=revertible),

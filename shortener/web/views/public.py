@@ -1,22 +1,14 @@
-"""Views without sign-in: home, link preview, unknown and retired links, health, metrics, robots.txt and the icon."""
+"""Views without sign-in: home, link preview, missing and retired links, robots.txt and the icon."""
 
-import time
-from ipaddress import ip_address, ip_network
-from pathlib import Path
-
-import msgspec
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from shortener.config import Domain
-from shortener.messages import message_text
 from shortener.redirect.normalize import Normalizer
 from shortener.redirect.redirector import MISS_STATUS_KEY
-from shortener.reporting.health import check_health
-from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
-from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, sign_nonce
-from shortener.store import links, open_reader
-from shortener.web.context import client_address, config, file_config
+from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, installation_secret, sign_nonce
+from shortener.store import links
+from shortener.web.context import config, file_config, now, store
 from shortener.web.error_pages import render_error_page
 from shortener.web.security import requested_host
 
@@ -65,57 +57,16 @@ def answer_domain_check(nonce: str) -> Response:
     """Return the nonce (random text) of a domain check, signed by this installation, as text."""
     if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
         abort(404)
-    return Response(sign_nonce(nonce, secret=current_app.config["SECRET_KEY"]), mimetype="text/plain")
-
-
-@blueprint.get("/-/health")
-def show_health() -> Response:
-    """Return the health of store, collector and disk as application/health+json; the status is 503 if it is
-    ``fail``.
-    """
-    health = check_health(file_config())
-    status = 503 if health.status == "fail" else 200
-    return Response(
-        msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"
-    )
-
-
-@blueprint.get("/-/metrics")
-def show_metrics() -> Response:
-    """Return the metrics in Prometheus format; 404 for a client that may not read them."""
-    if not _is_metrics_client():
-        abort(404)
-    return Response(render_metrics(file_config()), content_type=CONTENT_TYPE)
-
-
-def _is_metrics_client() -> bool:
-    """Return whether the client's address is in ``server.metrics``.
-
-    With the header X-Forwarded-For but without trusted proxies, the client's address is unknown, and the result is
-    False.
-    """
-    server = file_config().server
-    forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
-    if forwarded and not server.trusted_proxies:
-        return False
-    try:
-        client = ip_address(client_address())
-    except ValueError:
-        return False
-    return any(client in ip_network(network, strict=False) for network in server.metrics)
+    secret = installation_secret(file_config(), session_secret=current_app.config["SECRET_KEY"])
+    return Response(sign_nonce(nonce, secret=secret), mimetype="text/plain")
 
 
 @blueprint.get("/<code>+")
 def preview(code: str) -> str:
     """Show the target of a short link without following it, and what is recorded about a click."""
     domain = _requested_domain()
-    storage = file_config().storage
-    reader = open_reader(Path(storage.data), url=storage.url)
-    try:
-        code = code if domain.case_sensitive else code.lower()
-        link = links.find_preview(reader, domain.host, code, now=int(time.time()))
-    finally:
-        reader.close()
+    code = code if domain.case_sensitive else code.lower()
+    link = links.find_preview(store(), domain.host, code, now=now())
     if link is None:
         abort(404)
     return render_template("preview.html", domain=domain, code=code, link=link)

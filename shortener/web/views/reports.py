@@ -23,7 +23,7 @@ from shortener.web.responses import csv_response, json_response
 from shortener.web.results_articles import build_table
 from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
 from shortener.web.results_figures import build_figures
-from shortener.web.results_quality import reason_rows, verdict_shares
+from shortener.web.results_quality import completeness_text, reason_rows, verdict_shares
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
@@ -56,6 +56,7 @@ def show_report(slug: str) -> str:
         reruns=suggestions or (),
         verdicts=verdict_shares(report.quality),
         reasons=reason_rows(report.quality),
+        completeness=completeness_text(report.quality),
     )
 
 
@@ -128,6 +129,7 @@ def live(slug: str) -> Response:
     figures |= {
         "sentence": plain_text(describe_issue(outlook)) if outlook else "",
         "quality": capitalized(report.quality.sentence),
+        "completeness": completeness_text(report.quality),
     }
     for article in report.articles:
         figures[f"clicks-{article.position}"] = format_number(article.clicks)

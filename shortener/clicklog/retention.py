@@ -1,0 +1,45 @@
+"""Deletion of segments that were read to their end and are older than the configuration allows."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from shortener.clicklog.reader import ClickLog, Segment
+from shortener.durations import DAY_SECONDS
+
+
+class Position(Protocol):
+    """How far a segment was read or sent, in bytes; ``finished`` means to its end, and it is no longer written."""
+
+    @property
+    def position(self) -> int:
+        """Number of bytes."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing can follow."""
+
+
+def delete_old_segments(
+    click_log: ClickLog, positions: Mapping[str, Position], *, keep_log_days: int, now: float
+) -> None:
+    """Delete the segments that were read to their end and did not change for ``keep_log_days`` days.
+
+    ``positions`` are by segment id. A segment with unread lines is never deleted. ``now`` is in seconds of UTC epoch.
+    """
+    for segment in click_log.segments():
+        if (
+            _is_read(segment, positions.get(segment.id))
+            and now - segment.path.stat().st_mtime > keep_log_days * DAY_SECONDS
+        ):
+            segment.path.unlink(missing_ok=True)
+
+
+def _is_read(segment: Segment, position: Position | None) -> bool:
+    """Return whether a segment was read to its end and no process can still write to it.
+
+    Other programs such as nginx may keep their ``*.log`` file open. So a file of another program counts as read only if
+    its name does not end with ``.log``, because it was rotated or imported.
+    """
+    if position is None or position.position < segment.size:
+        return False
+    return position.finished or (not segment.ends and not segment.path.name.endswith(".log"))

@@ -1,0 +1,27 @@
+"""Sharing of the daily keys among the machines of a store on PostgreSQL (docs/click-log.md, section 7)."""
+
+import logging
+
+from shortener.clicklog.pseudonyms import DailyKeys, create_key, due_days, is_expired
+from shortener.store import Store, shared_keys
+
+log = logging.getLogger(__name__)
+
+
+def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
+    """Create the keys that are due, and let table and key files contain the same keys, none of them expired.
+
+    Any machine may call this. All machines use the key in the table, so it precedes that of a file. A crash of
+    PostgreSQL empties the table, which is then filled from the files.
+    """
+    with store.transaction():
+        shared = keys.read_all() | shared_keys.read(store)
+        shared = {day: key for day, key in shared.items() if not is_expired(day, now=now)}
+        for day in due_days(now):
+            shared.setdefault(day, create_key())
+        shared_keys.replace(store, shared)
+    for day, key in shared.items():
+        try:
+            keys.add(day, key)
+        except OSError as error:
+            log.error("the daily key cannot be stored: %s", error)

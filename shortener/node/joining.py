@@ -1,0 +1,55 @@
+"""Joining: the configuration file of a node, and its first copy of links, settings and daily keys."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from shortener.clicklog.pseudonyms import DailyKeys
+from shortener.config import Config
+from shortener.errors import InputError
+from shortener.node.keys import copy_keys
+from shortener.node.token import NodeToken
+from shortener.shared_memory import LINKS_SEEN_AT, links_revision, sender_state
+from shortener.store import open_node_reader, prepare_directory
+from shortener.store.links_copy import update_copy
+
+
+def node_configuration(token: NodeToken, existing: str = "") -> str:
+    """Return the text of a node's configuration file.
+
+    Keys of an ``existing`` file that the token does not have stay. Raises InputError if it is not of the same node.
+    """
+    tree = tomllib.loads(existing)
+    if existing and tree.get("node", {}).get("name") != token.name:
+        raise InputError(f"there is a configuration already, which is not that of the node {token.name}")
+    added: dict[str, Any] = {**token.tables, "storage": {"url": token.url}, "node": {"name": token.name}}
+    for table, values in added.items():
+        tree[table] = {**tree.get(table, {}), **values} if isinstance(values, dict) else values
+    tree["storage"].setdefault("data", "data")
+    return "# Written by `shortener node join`. config.example.toml describes every key.\n" + "\n".join(_tables(tree))
+
+
+def _tables(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each table as TOML. A text is written as in JSON, whose escapes TOML has too."""
+    for name, content in tree.items():
+        heading = f"[{name}]" if isinstance(content, dict) else f"[[{name}]]"
+        for table in [content] if isinstance(content, dict) else content:
+            yield heading + "\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+
+
+def make_first_copy(config: Config, *, now: float) -> int:
+    """Copy links, settings and daily keys from the store; return the revision of the links. Raises StoreError."""
+    data: Path = config.data_directory
+    prepare_directory(data)
+    with (
+        closing(open_node_reader(config.storage.url)) as reader,
+        closing(links_revision(data)) as shared,
+        closing(sender_state(data)) as state,
+    ):
+        revision = update_copy(reader, data)
+        shared.values[0], state.values[LINKS_SEEN_AT] = revision, int(now)
+        copy_keys(reader, DailyKeys(data, shared=True), now=now)
+    return revision

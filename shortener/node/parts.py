@@ -1,0 +1,35 @@
+"""Parts of segments: the bytes of the click log that a node sends at once."""
+
+import os
+
+from msgspec import Struct
+
+from shortener.clicklog.format import MAX_LINE_BYTES
+from shortener.clicklog.reader import Segment, is_being_written
+from shortener.store.inbox import MAX_PART_BYTES
+
+
+class Part(Struct, frozen=True):
+    """The next bytes of a segment. ``finished`` means that nothing can follow them."""
+
+    body: bytes
+    finished: bool
+
+
+def read_part(segment: Segment, *, position: int) -> Part:
+    """Return at most MAX_PART_BYTES bytes of a segment from ``position`` on. Raises OSError.
+
+    They are whole lines. An incomplete line is sent only if it is too long to be valid, or if no process writes to the
+    segment any more; the collector skips it.
+    """
+    with segment.path.open("rb") as file:
+        # Asked first: what is written between the two would not be read, but count as sent.
+        is_open = is_being_written(file.fileno(), segment)
+        file.seek(position)
+        content = file.read(MAX_PART_BYTES)
+        finished = not is_open and position + len(content) >= os.fstat(file.fileno()).st_size
+    if not finished:
+        complete = content.rfind(b"\n") + 1
+        if complete or len(content) <= MAX_LINE_BYTES:
+            content = content[:complete]
+    return Part(content, finished)

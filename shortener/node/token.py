@@ -1,0 +1,83 @@
+"""Tokens with which a machine joins as a node: name, database with role and password, and the configuration it shares.
+
+A token is one line of text that contains a password.
+"""
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct, structs
+
+from shortener.config import Config, ConfigFile, Domain, Section
+from shortener.errors import InputError
+
+SHARED_TABLES = ("redirect", "privacy")
+"""Tables of the configuration that decide what readers get and what is recorded, on every node alike."""
+LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
+
+
+class NodeToken(Struct, frozen=True):
+    """What a machine needs to become the node ``name``.
+
+    ``url`` is that of the database, and ``tables`` are tables of the node's configuration, without default values.
+    """
+
+    name: str
+    url: str
+    tables: dict[str, Any]
+
+
+def encode_token(token: NodeToken) -> str:
+    """Return a token as one line of text."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(token)).decode().rstrip("=")
+
+
+def decode_token(text: str) -> NodeToken:
+    """Return the token of a text. Raises InputError."""
+    try:
+        content = text.strip().encode()
+        return msgspec.json.decode(base64.urlsafe_b64decode(content + b"=" * (-len(content) % 4)), type=NodeToken)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise InputError("this is not the token of a node, which is one line") from None
+
+
+def shared_tables(config: Config) -> dict[str, Any]:
+    """Return the tables of a centre's configuration that its nodes need, without default values."""
+    site = {"base_url": config.base_url}
+    if config.site.name != ConfigFile().site.name:
+        site["name"] = config.site.name
+    tables: dict[str, Any] = {name: _changed(getattr(config, name)) for name in SHARED_TABLES}
+    domains = [_changed(domain, default=Domain(host="")) for domain in config.domains]
+    return {"site": site, "domain": domains, **{name: values for name, values in tables.items() if values}}
+
+
+def _changed(section: Section, *, default: Section | None = None) -> dict[str, Any]:
+    """Return the values of a table that differ from their defaults."""
+    defaults = structs.asdict(default or type(section)())
+    return {name: value for name, value in structs.asdict(section).items() if value != defaults[name]}
+
+
+def is_local(host: str) -> bool:
+    """Return whether a database at this host cannot be reached from another machine."""
+    return host in LOCAL_HOSTS or host.startswith("/")
+
+
+def database_url(options: dict[str, str], *, host: str, database: str, user: str, password: str) -> str:
+    """Return the URL at which a node reaches the database.
+
+    ``options`` are those of the centre's own connection. ``host`` replaces its host and port, unless it is ''.
+    """
+    rest = {key: value for key, value in options.items() if key not in {"host", "port", "dbname", "user", "password"}}
+    own_host, own_port = options.get("host", ""), options.get("port", "")
+    if not host and is_local(own_host):
+        rest |= {"host": own_host} if own_host else {}
+        rest |= {"port": own_port} if own_port else {}
+    elif not host:
+        ports = own_port.split(",")
+        pairs = enumerate(own_host.split(","))
+        host = ",".join(f"{name}:{ports[min(at, len(ports) - 1)]}".removesuffix(":") for at, name in pairs)
+    query = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
+    return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{host}/{quote(database, safe='')}{query}"

@@ -1,0 +1,65 @@
+"""Health of a redirect node, from what its own processes write. The database is not asked."""
+
+import shutil
+import time
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from shortener import __version__
+from shortener.config import Config
+from shortener.reporting.counts import to_datetime_or_none
+from shortener.shared_memory import BACKLOG_BYTES, LINKS_SEEN_AT, SENT_UNTIL, read_totals, sender_state
+
+MAX_BEHIND_SECONDS = 60
+"""Time without the centre above which a node is not well."""
+
+
+class LocalNode(Struct, frozen=True):
+    """Content of ``/-/health`` on a node; ``notes`` explains a status other than ``pass``.
+
+    ``links_behind_seconds`` is the time since the links were last known to be up to date, and ``sent_until`` a time
+    before which all clicks were sent; each is None if that never happened. With status ``fail`` nothing is redirected.
+    """
+
+    status: Literal["pass", "warn", "fail"]
+    version: str
+    node: str
+    links_behind_seconds: int | None
+    sent_until: datetime | None
+    backlog_bytes: int
+    unrecorded: int
+    disk_free: int
+    notes: tuple[str, ...]
+
+
+def check_local_node(config: Config, *, now: float | None = None) -> LocalNode:
+    """Return the health of this node; ``now`` is in seconds of the UTC epoch, by default the current time."""
+    now = time.time() if now is None else now
+    data = config.data_directory
+    state = sender_state(data)
+    values = state.values.tolist()
+    state.close()
+    behind = max(0, int(now) - values[LINKS_SEEN_AT]) if values[LINKS_SEEN_AT] else None
+    unrecorded = read_totals(data)["unrecorded"]
+    has_links = config.links_file.exists()
+    notes: list[str] = []
+    if not has_links:
+        notes.append("this node has no copy of the links yet, so it redirects nothing")
+    elif behind is None or behind > MAX_BEHIND_SECONDS:
+        since = "never" if behind is None else f"{behind:,} s ago"
+        notes.append(f"the links were last compared with the centre {since}; clicks are kept in the click log")
+    if unrecorded:
+        notes.append(f"{unrecorded:,} clicks were redirected but could not be recorded; see the server's log")
+    return LocalNode(
+        status="warn" if notes and has_links else "pass" if has_links else "fail",
+        version=__version__,
+        node=config.node.name,
+        links_behind_seconds=behind,
+        sent_until=to_datetime_or_none(values[SENT_UNTIL] or None),
+        backlog_bytes=values[BACKLOG_BYTES],
+        unrecorded=unrecorded,
+        disk_free=shutil.disk_usage(data).free,
+        notes=tuple(notes),
+    )

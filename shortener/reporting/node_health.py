@@ -1,0 +1,69 @@
+"""State of the redirect nodes, as they last reported it to the centre."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from shortener.messages import Message, Number
+from shortener.reporting.counts import to_datetime_or_none
+from shortener.store import Reader, nodes
+
+MAX_SILENT_SECONDS = 60
+"""Time in seconds without a report after which a node is taken to be cut off or stopped."""
+
+
+class NodeHealth(Struct, frozen=True):
+    """State of a node at its last report, at ``heard_at`` and ``heard_seconds`` ago (None: it never reported).
+
+    It had not applied ``links_behind`` changes of links, had sent all clicks from before ``sent_until``, and had
+    ``backlog_bytes`` of its click log to send. ``unrecorded`` clicks were never recorded; ``disk_free`` is in bytes.
+    """
+
+    name: str
+    version: str
+    heard_at: datetime | None
+    heard_seconds: int | None
+    links_behind: int
+    sent_until: datetime | None
+    backlog_bytes: int
+    unrecorded: int
+    disk_free: int
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the node has not reported for MAX_SILENT_SECONDS, or never."""
+        return self.heard_seconds is None or self.heard_seconds > MAX_SILENT_SECONDS
+
+
+def list_node_health(reader: Reader, *, now: float) -> tuple[NodeHealth, ...]:
+    """Return the state of all nodes, by name; ``now`` is in seconds of the UTC epoch."""
+    listed = nodes.list_nodes(reader)
+    revision = reader.meta("links_revision") if listed else 0
+    return tuple(
+        NodeHealth(
+            name=node.name,
+            version=node.version,
+            heard_at=to_datetime_or_none(node.heard_at),
+            heard_seconds=None if node.heard_at is None else max(0, int(now) - node.heard_at),
+            links_behind=max(0, revision - node.links_revision),
+            sent_until=to_datetime_or_none(node.sent_until),
+            backlog_bytes=node.backlog_bytes,
+            unrecorded=node.unrecorded,
+            disk_free=node.disk_free,
+        )
+        for node in listed
+    )
+
+
+def describe_silent_nodes(listed: Sequence[NodeHealth]) -> Iterator[str]:
+    """Yield a message for each node that does not report."""
+    for node in listed:
+        if node.heard_seconds is None:
+            yield Message("the node {node} has never reported", node=node.name)
+        elif node.is_silent:
+            yield Message(
+                "the node {node} has not reported for {seconds} s; its clicks are late, but none is lost",
+                node=node.name,
+                seconds=Number(node.heard_seconds),
+            )

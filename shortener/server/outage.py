@@ -1,0 +1,40 @@
+"""Log messages about a database that cannot be reached: at most one a minute, and one when it is back."""
+
+import logging
+import threading
+import time
+
+from shortener.errors import StoreError
+
+REPORT_SECONDS = 60.0
+"""Shortest time between two messages about an outage."""
+
+log = logging.getLogger(__name__)
+
+
+class OutageLog:
+    """The messages of one process, whose threads use the database separately. ``consequence`` ends each message."""
+
+    def __init__(self, consequence: str) -> None:
+        self._consequence = consequence
+        self._lock = threading.Lock()
+        self._failing: set[int] = set()
+        self._is_reported = False
+        self._reported_at = -REPORT_SECONDS
+
+    def report(self, error: StoreError) -> None:
+        """Log an error of the calling thread, unless one of any thread was logged less than a minute ago."""
+        with self._lock:
+            self._failing.add(threading.get_ident())
+            now = time.monotonic()
+            if now - self._reported_at >= REPORT_SECONDS:
+                self._is_reported, self._reported_at = True, now
+                log.error("%s; %s", error, self._consequence)
+
+    def end(self) -> None:
+        """Note that the calling thread has used the database. Log it if an error was logged and no thread fails now."""
+        with self._lock:
+            self._failing.discard(threading.get_ident())
+            if self._is_reported and not self._failing:
+                self._is_reported = False
+                log.info("the store is back")

@@ -1,0 +1,70 @@
+"""The process of a node that sends its click log to the store, and copies links and settings from there."""
+
+import logging
+import random
+import time
+from contextlib import closing
+
+from shortener.config import Config
+from shortener.errors import StoreError
+from shortener.node.sender import Sender
+from shortener.server.links_feed import start_feed
+from shortener.server.outage import OutageLog
+from shortener.server.process import Stop, Task
+from shortener.store import open_node_reader, open_store
+from shortener.store.nodes import add
+
+POLL_SECONDS = 0.2
+RETRY_SECONDS = (0.5, 3.0)
+"""Shortest and longest pause before the store is tried again. It is random, so that not all nodes do so at once."""
+SHUTDOWN_SECONDS = 5.0
+"""Longest time that the click log is still sent after SIGTERM."""
+
+log = logging.getLogger(__name__)
+
+
+def run(task: Task) -> None:
+    """Send the click log until SIGTERM, and then its rest."""
+    stop = Stop()
+    config = task.config
+    outage = OutageLog("redirects use the local copy of the links, and clicks stay in the click log until it is back")
+    start_feed(config, outage=outage)
+    sender = Sender(config)
+    while not stop():
+        sender.destroy_expired_keys()
+        try:
+            if task.role == "centre":
+                _add_node(config)
+            _follow(sender, config, outage=outage, stop=stop)
+        except StoreError as error:
+            outage.report(error)
+            stop.wait(random.uniform(*RETRY_SECONDS))  # noqa: S311
+    _send_rest(sender, config)
+
+
+def _add_node(config: Config) -> None:
+    """Add the centre to the list of nodes, because it sends its clicks as a node does."""
+    with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
+        add(store, config.node.name, role="", now=int(time.time()))
+
+
+def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) -> None:
+    """Send what is new until SIGTERM. Raises StoreError."""
+    with closing(open_node_reader(config.storage.url)) as reader:
+        while not stop():
+            sent = sender.send(reader)
+            outage.end()
+            sender.destroy_expired_keys()
+            if not sent:
+                stop.wait(POLL_SECONDS)
+
+
+def _send_rest(sender: Sender, config: Config) -> None:
+    """Send the rest of the click log for at most SHUTDOWN_SECONDS. The next sender continues where this one stops."""
+    until = time.monotonic() + SHUTDOWN_SECONDS
+    try:
+        with closing(open_node_reader(config.storage.url)) as reader:
+            while sender.send(reader) and time.monotonic() < until:
+                pass
+    except StoreError as error:
+        log.error("%s; remaining clicks stay in the click log until the next start", error)
