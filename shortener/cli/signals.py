@@ -53,7 +53,7 @@ def import_signals(context: CliContext, store: Store, file: Path) -> None:
 @format_option
 @with_store
 def list_signals(context: CliContext, store: Store, output_format: str) -> None:
-    """List views, reads and fans of articles, from other platforms."""
+    """List views, reads and fans of articles from elsewhere."""
     rows = list_all_signals(store)
     columns = Signal.__struct_fields__
     cells = struct_rows(rows, columns)

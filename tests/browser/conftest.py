@@ -18,8 +18,8 @@ def chromium() -> Iterator["Browser"]:
     """Start Chromium; skip the test if it or Playwright is not installed."""
     from tests.browser import running
 
-    if not Path(running.CHROMIUM).exists():
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    if not running.CHROMIUM:
+        pytest.skip("Chromium is not installed (apt-get install chromium-headless-shell)")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as playwright_api:
         browser = playwright_api.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)

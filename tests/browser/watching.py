@@ -33,8 +33,9 @@ class WatchedPage:
             self.problems.append(f"{self.page.url} requests another host: {url}")
 
     def go(self, path: str) -> None:
-        """Open a page."""
+        """Open a page, and wait while it loads itself again because something is still being computed."""
         self.page.goto(self.base + path)
+        self.page.locator("script[src*='reload.js']").wait_for(state="detached", timeout=90_000)
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in with the form."""
