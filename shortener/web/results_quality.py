@@ -1,5 +1,7 @@
-"""The data quality on the results page of an issue: the share of requests with each verdict, and for each reason of a
-verdict the estimates of human clicks that include its clicks.
+"""The data quality on the results page of an issue.
+
+It has the share of requests with each verdict (human, bot, …). For each reason of a verdict it says which of the three
+estimates of human clicks (low, best, high) include the clicks with that reason.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,10 @@ class VerdictShare(Struct, frozen=True):
 
 
 class ReasonRow(Struct, frozen=True):
-    """A reason (the rule that decided), and in which of the three estimates of human clicks its clicks are included."""
+    """A reason, which is the rule that decided the verdict of clicks.
+
+    ``counted`` says which of the three estimates of human clicks (low, best, high) include these clicks.
+    """
 
     reason: ReasonShare
     verdict_name: str
@@ -33,7 +38,11 @@ class ReasonRow(Struct, frozen=True):
 
 
 def completeness_text(quality: Quality) -> str:
-    """Return sentences about late clicks of nodes and visitors that may be counted twice; '' if there is nothing."""
+    """Return sentences about clicks that redirect nodes have not sent yet, and about visitors that may be counted
+    twice.
+
+    Return '' if there is nothing to say.
+    """
     sentences = describe_completeness(
         quality,
         format_time=lambda time: format_plain_datetime(int(time.timestamp())),

@@ -29,7 +29,10 @@ DAYS_OF_A_MONTH = 30.44
 
 
 class FirstSteps(Struct, frozen=True):
-    """The checklist for a new installation: the results of the domain checks (None: not known yet), and what exists."""
+    """The checklist for a new installation.
+
+    ``domains`` are the results of the domain checks, None if not known yet. The other fields say which steps are done.
+    """
 
     domains: tuple[DomainStatus, ...] | None
     has_issue: bool
