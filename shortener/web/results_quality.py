@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from shortener.classification.reasons import REASONS
-from shortener.reporting.completeness import describe_completeness
-from shortener.reporting.quality import Quality, ReasonShare
+from shortener.reporting.completeness import add_completeness, describe_completeness
+from shortener.reporting.counts import ClicksByVerdict
+from shortener.reporting.quality import Quality, ReasonShare, assess_quality
+from shortener.store import Store
 from shortener.web.filters import format_plain_datetime
 from shortener.web.languages import current_language, translated_text
 from shortener.web.languages import gettext as _
@@ -47,6 +49,11 @@ def completeness_text(quality: Quality) -> str:
         format_day=current_language().format_date,
     )
     return current_language().sentence_space.join(translated_text(sentence) for sentence in sentences)
+
+
+def store_completeness_text(store: Store, *, as_of: int) -> str:
+    """Return the sentence about clicks that nodes have not sent by ``as_of`` (seconds of the UTC epoch), or ''."""
+    return completeness_text(add_completeness(assess_quality(ClicksByVerdict()), store, as_of=as_of, hours=()))
 
 
 def verdict_shares(quality: Quality) -> list[VerdictShare]:
