@@ -27,8 +27,9 @@ from shortener.config import Config
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.errors import StoreBusy, StoreUnavailable
 from shortener.files import holder_name
-from shortener.store import Store, clicks, inbox, nodes
-from shortener.store.clicks import Click, SegmentPosition, UnfinishedSegment
+from shortener.store import Store, clicks, inbox, log_segments, nodes
+from shortener.store.clicks import Click
+from shortener.store.log_segments import SegmentPosition, UnfinishedSegment
 
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
@@ -71,7 +72,7 @@ class Collector:
             self._lease = take_lease(store, holder) if config.storage.url else None
             if self._lease:
                 resources.callback(self._lease.release)
-            self._positions = clicks.segment_positions(store)
+            self._positions = log_segments.segment_positions(store)
             self._replace_former_ids()
             self.maintain_keys()
             self._resources = resources.pop_all()
@@ -108,7 +109,7 @@ class Collector:
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:
                 with self._store.transaction():
-                    clicks.rename_segment(self._store, segment.former_id, new_id=segment.id)
+                    log_segments.rename_segment(self._store, segment.former_id, new_id=segment.id)
                 known[segment.id] = known.pop(segment.former_id)
 
     def _classify_new(self) -> None:
@@ -140,7 +141,7 @@ class Collector:
         try:
             self._commit(lines, progresses, classify=classify)
         except PositionConflict:
-            self._positions = clicks.segment_positions(self._store)
+            self._positions = log_segments.segment_positions(self._store)
         except BaseException:
             self._enricher.clear_caches()
             raise
@@ -204,7 +205,7 @@ class Collector:
         now = int(self._clock())
         with self._store.transaction():
             for progress in progresses:
-                if clicks.segment_position(self._store, progress.segment.id).position != progress.start_position:
+                if log_segments.segment_position(self._store, progress.segment.id).position != progress.start_position:
                     raise PositionConflict
                 self._save_position(progress, now=now)
             if self._inbox:
@@ -218,7 +219,7 @@ class Collector:
     def _save_position(self, progress: ReadProgress, *, now: int) -> None:
         for skip in progress.skips:
             log.warning("%s: skipped line at byte %d: %s", progress.segment.path, skip.byte_position, skip.reason)
-        clicks.advance_position(
+        log_segments.advance_position(
             self._store,
             progress.segment.id,
             file_name=progress.segment.path.name,
@@ -320,7 +321,7 @@ class Collector:
         if not self._own_log:
             return
         node = self._config.machine_name
-        segments = self._confirm_deleted(clicks.unfinished_segments(self._store, node=node))
+        segments = self._confirm_deleted(log_segments.unfinished_segments(self._store, node=node))
         if not segments:
             return
         now = int(self._clock())
@@ -332,7 +333,7 @@ class Collector:
                     segment.position,
                 )
                 self._positions[segment.id] = SegmentPosition(segment.position, False, True)
-                clicks.advance_position(
+                log_segments.advance_position(
                     self._store,
                     segment.id,
                     file_name=segment.name,

@@ -9,7 +9,7 @@ from shortener.clicklog.reader import ClickLog
 from shortener.collector.collector import POLL_SECONDS, Collector, sleep_until_stop
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, LeaseLost, ShortenerError, StoreBusy, StoreError, StoreUnavailable
-from shortener.store import Store, clicks
+from shortener.store import Store, clicks, log_segments
 
 REPORT_SECONDS = 5.0
 """Seconds without progress of another collector after which a wait for it is reported."""
@@ -82,7 +82,7 @@ def drain_once(store: Store, *, config: Config) -> int:
         try:
             collector = Collector(store, config=config)
         except (AlreadyRunning, LeaseLost):
-            positions = clicks.segment_positions(store)
+            positions = log_segments.segment_positions(store)
             are_drained = all(
                 segment_id in positions and positions[segment_id].position >= size
                 for segment_id, size in expected_sizes.items()

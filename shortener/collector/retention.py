@@ -9,8 +9,8 @@ from shortener.clicklog.reader import ClickLog
 from shortener.clicklog.retention import delete_old_segments
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
-from shortener.store import Store, clicks, inbox, issues, page_changes, uploads
-from shortener.store.clicks import SegmentPosition
+from shortener.store import Store, clicks, inbox, issues, log_segments, page_changes, uploads
+from shortener.store.log_segments import SegmentPosition
 
 MAX_PURGED_DAYS = 2
 """Maximum number of days whose clicks are deleted at once, so that a wrong clock cannot delete all clicks."""
@@ -36,7 +36,7 @@ def delete_expired(
         page_changes.purge(store, now=int(now))
         uploads.purge(store, now=int(now))
         before = int(now) - 2 * privacy.keep_log * DAY_SECONDS
-        clicks.delete_finished_segments(store, before=before)
+        log_segments.delete_finished_segments(store, before=before)
         inbox.delete_finished(store, before=before)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
 

@@ -19,7 +19,7 @@ from shortener.messages import Message, Number
 from shortener.reporting.node_health import NodeHealth, describe_silent_nodes, list_node_health
 from shortener.shared_memory import read_totals
 from shortener.store import open_reader
-from shortener.store.clicks import read_positions
+from shortener.store.log_segments import read_positions
 from shortener.store.webhooks import count_failed
 
 MAX_BACKLOG_SECONDS = 60.0

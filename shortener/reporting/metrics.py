@@ -10,7 +10,8 @@ from shortener.reporting.local_node import check_local_node
 from shortener.reporting.node_health import NodeHealth
 from shortener.shared_memory import read_restarts, read_totals
 from shortener.store import open_reader
-from shortener.store.clicks import read_lines_drained, read_verdict_counts
+from shortener.store.clicks import read_verdict_counts
+from shortener.store.log_segments import read_lines_drained
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of Prometheus' text format."""

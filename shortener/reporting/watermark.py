@@ -3,7 +3,7 @@
 from shortener.classification.classify import SETTLED_AFTER_MS
 from shortener.config import Config
 from shortener.reporting.health import measure_backlog
-from shortener.store import Store, clicks
+from shortener.store import Store, clicks, log_segments
 
 
 def find_watermark(store: Store, *, config: Config, now: int) -> int:
@@ -12,7 +12,9 @@ def find_watermark(store: Store, *, config: Config, now: int) -> int:
     Every click before it is stored, and no later click can change its verdict. ``now`` is the present time.
     """
     # In this order: a click that is stored between the two readings is still counted as not collected.
-    positions = {segment_id: position.position for segment_id, position in clicks.segment_positions(store).items()}
+    positions = {
+        segment_id: position.position for segment_id, position in log_segments.segment_positions(store).items()
+    }
     unclassified = clicks.oldest_unclassified_time(store)
     backlog = measure_backlog(config.data_directory, positions, now=now)
     collected = int(now - backlog.seconds)

@@ -1,6 +1,4 @@
-"""SQL for clicks and for what the collector (the process that reads the click log) stores with them: user agents,
-request headers, misses (requests answered with 404 or 410), and how far it has read the log.
-"""
+"""SQL for clicks, and for their user agents, request headers and misses (requests answered with 404 or 410)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,8 +16,6 @@ FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
 """Bits of ``clicks.first_visits``. They mark the visitor's first human click of the UTC day.
 
 Each bit stands for one kind of first visit: to the placement, the link, the issue, or the whole site."""
-MAX_SKIPS_PER_SEGMENT = 1000
-"""Maximum number of skipped lines of a segment that are stored with their position; more are only counted."""
 MAX_MISSED_CODES_PER_DAY = 1000
 """Maximum number of unknown codes stored for a UTC day; misses of further codes are summed under the code ''."""
 
@@ -214,118 +210,11 @@ def _missed_codes(store: Store, day: int) -> set[tuple[str, str]]:
     return set(store.execute(sql, (day, day + DAY_SECONDS)))
 
 
-class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a segment, which is a file of the click log.
-
-    ``position`` is in bytes. ``in_long_line`` says whether the position is inside a line that is longer than allowed.
-    ``finished`` means that the file was read to its end and no process writes to it any more.
-    """
-
-    position: int
-    in_long_line: bool
-    finished: bool
-
-
-def segment_positions(store: Store) -> dict[str, SegmentPosition]:
-    """Return how far each known file of the click log was read, by segment id (the id of the file)."""
-    rows = store.execute("select id, position, in_long_line, finished_at from segments")
-    return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
-
-
-def read_positions(reader: Reader) -> dict[str, int]:
-    """Return the byte position up to which each file of the click log was read, by segment id (the id of the file)."""
-    return dict(reader.execute("select id, position from segments").fetchall())
-
-
 def read_verdict_counts(reader: Reader) -> list[tuple[str, int]]:
     """Return (verdict, number of clicks) over all time, for each verdict that has clicks, such as "human" or "bot"."""
     sums = ", ".join(f"coalesce(sum({verdict}), 0)" for verdict in VERDICTS)
     row = reader.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
     return sorted((verdict, clicks) for verdict, clicks in zip(VERDICTS, row, strict=True) if clicks)
-
-
-def read_lines_drained(reader: Reader) -> int:
-    """Return the number of click-log lines that were moved into the store, over all time."""
-    return reader.meta("lines_drained")
-
-
-def segment_position(store: Store, segment_id: str) -> SegmentPosition:
-    """Return how far one file of the click log was read. For an unknown one the position is 0."""
-    row = store.execute(
-        "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
-    ).fetchone()
-    return SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
-
-
-def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
-    """Change the id of a segment (file of the click log). Its position and its damaged lines stay stored."""
-    store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
-    store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
-
-
-class UnfinishedSegment(Struct, frozen=True):
-    """A file of the click log that has not been read to its end. ``position`` is in bytes, ``name`` its file name."""
-
-    id: str
-    name: str
-    position: int
-
-
-def unfinished_segments(store: Store, *, node: str) -> list[UnfinishedSegment]:
-    """Return the files of the click log that one machine wrote and that were not read to their end, ordered by name.
-
-    ``node`` is the host name of the machine.
-    """
-    sql = "select id, name, position from segments where finished_at is null and node = ? order by name"
-    return [UnfinishedSegment(*row) for row in store.execute(sql, (node,))]
-
-
-def advance_position(
-    store: Store,
-    segment_id: str,
-    *,
-    file_name: str,
-    node: str,
-    new_position: SegmentPosition,
-    lines: int,
-    skips: Sequence[tuple[int, str]],
-    now: int,
-) -> None:
-    """Store how far a file of the click log was read, how many lines were read, and which of them were damaged.
-
-    ``lines`` is the number of newly read lines; ``skips`` are the damaged ones as (byte position, reason).
-    """
-    store.execute(
-        """
-        insert into segments (id, name, node, position, lines, skipped, in_long_line, finished_at, updated_at)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        on conflict (id) do update set
-            name = excluded.name, position = excluded.position, lines = segments.lines + excluded.lines,
-            skipped = segments.skipped + excluded.skipped, in_long_line = excluded.in_long_line,
-            finished_at = excluded.finished_at, updated_at = excluded.updated_at
-        """,
-        (
-            segment_id,
-            file_name,
-            node,
-            new_position.position,
-            lines,
-            len(skips),
-            int(new_position.in_long_line),
-            now if new_position.finished else None,
-            now,
-        ),
-    )
-    if lines:
-        store.add_to_meta("lines_drained", lines)
-    stored = store.value("select count(*) from skips where segment_id = ?", (segment_id,)) if skips else 0
-    store.connection.execute_many(
-        "insert into skips (segment_id, byte_position, reason, at) values (?, ?, ?, ?) on conflict do nothing",
-        (
-            (segment_id, byte_position, reason, now)
-            for byte_position, reason in skips[: max(0, MAX_SKIPS_PER_SEGMENT - stored)]
-        ),
-    )
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
@@ -345,16 +234,6 @@ def iterate_stored_clicks(store: Store) -> Iterator[Click]:
     sql = f"select {_COLUMNS} from clicks where ts >= ?"  # noqa: S608
     for row in store.connection.stream(sql, (store.meta("purged_before") * 1000,)):
         yield Click(*row)
-
-
-def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete old rows about the click log: those of its damaged lines, and those of its files that were read to the
-    end.
-
-    Rows from before ``before`` (seconds of the UTC epoch) are deleted.
-    """
-    store.execute("delete from skips where at < ?", (before,))
-    store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
 
 
 def oldest_click_time(store: Store) -> int | None:

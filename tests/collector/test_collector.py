@@ -18,7 +18,8 @@ from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError, StoreUnavailable
 from shortener.store import Store, issues, links, open_store
-from shortener.store.clicks import MAX_MISSED_CODES_PER_DAY, advance_position
+from shortener.store.clicks import MAX_MISSED_CODES_PER_DAY
+from shortener.store.log_segments import advance_position
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.rollups import recompute_coarse_rollups
 from tests.postgres import both_engines
@@ -250,7 +251,7 @@ def test_a_failed_commit_stores_nothing(store: Store, config: Config, monkeypatc
         advance_position(*args, **options)
         raise StoreUnavailable("disk I/O error")
 
-    monkeypatch.setattr("shortener.store.clicks.advance_position", fail)
+    monkeypatch.setattr("shortener.store.log_segments.advance_position", fail)
     with pytest.raises(StoreUnavailable):
         drain(store, config)
     assert stored_ids(store) == []

@@ -6,7 +6,7 @@ import pytest
 
 from shortener.collector.rebuild import rebuild
 from shortener.store import inbox
-from shortener.store.clicks import SegmentPosition, segment_positions
+from shortener.store.log_segments import SegmentPosition, segment_positions
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from tests.conftest import SENT
 from tests.scale.conftest import Centre

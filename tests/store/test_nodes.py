@@ -10,8 +10,8 @@ import pytest
 
 from shortener.errors import StoreError
 from shortener.store import Reader, Store, inbox, leases, nodes, open_reader, open_store, postgres_roles, shared_keys
-from shortener.store.clicks import SegmentPosition, advance_position
 from shortener.store.inbox import ReceivedSegment, SentPosition
+from shortener.store.log_segments import SegmentPosition, advance_position
 from shortener.store.nodes import Completeness, Node
 
 PARIS = Node("paris", "", 1, "1.0", None, 500, 0, 0, 0, 0)

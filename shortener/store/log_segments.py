@@ -1,0 +1,127 @@
+"""SQL for the segments (files) of the click log: how far the collector has read each, and which lines were damaged."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from shortener.store.database import Reader, Store
+
+MAX_SKIPS_PER_SEGMENT = 1000
+"""Maximum number of skipped lines of a segment that are stored with their position; more are only counted."""
+
+
+class SegmentPosition(Struct, frozen=True):
+    """How far the collector has read a segment, which is a file of the click log.
+
+    ``position`` is in bytes. ``in_long_line`` says whether the position is inside a line that is longer than allowed.
+    ``finished`` means that the file was read to its end and no process writes to it any more.
+    """
+
+    position: int
+    in_long_line: bool
+    finished: bool
+
+
+def segment_positions(store: Store) -> dict[str, SegmentPosition]:
+    """Return how far each known file of the click log was read, by segment id (the id of the file)."""
+    rows = store.execute("select id, position, in_long_line, finished_at from segments")
+    return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
+
+
+def read_positions(reader: Reader) -> dict[str, int]:
+    """Return the byte position up to which each file of the click log was read, by segment id (the id of the file)."""
+    return dict(reader.execute("select id, position from segments").fetchall())
+
+
+def read_lines_drained(reader: Reader) -> int:
+    """Return the number of click-log lines that were moved into the store, over all time."""
+    return reader.meta("lines_drained")
+
+
+def segment_position(store: Store, segment_id: str) -> SegmentPosition:
+    """Return how far one file of the click log was read. For an unknown one the position is 0."""
+    row = store.execute(
+        "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
+    ).fetchone()
+    return SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
+
+
+def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
+    """Change the id of a segment (file of the click log). Its position and its damaged lines stay stored."""
+    store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
+    store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
+
+
+class UnfinishedSegment(Struct, frozen=True):
+    """A file of the click log that has not been read to its end. ``position`` is in bytes, ``name`` its file name."""
+
+    id: str
+    name: str
+    position: int
+
+
+def unfinished_segments(store: Store, *, node: str) -> list[UnfinishedSegment]:
+    """Return the files of the click log that one machine wrote and that were not read to their end, ordered by name.
+
+    ``node`` is the host name of the machine.
+    """
+    sql = "select id, name, position from segments where finished_at is null and node = ? order by name"
+    return [UnfinishedSegment(*row) for row in store.execute(sql, (node,))]
+
+
+def advance_position(
+    store: Store,
+    segment_id: str,
+    *,
+    file_name: str,
+    node: str,
+    new_position: SegmentPosition,
+    lines: int,
+    skips: Sequence[tuple[int, str]],
+    now: int,
+) -> None:
+    """Store how far a file of the click log was read, how many lines were read, and which of them were damaged.
+
+    ``lines`` is the number of newly read lines; ``skips`` are the damaged ones as (byte position, reason).
+    """
+    store.execute(
+        """
+        insert into segments (id, name, node, position, lines, skipped, in_long_line, finished_at, updated_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (id) do update set
+            name = excluded.name, position = excluded.position, lines = segments.lines + excluded.lines,
+            skipped = segments.skipped + excluded.skipped, in_long_line = excluded.in_long_line,
+            finished_at = excluded.finished_at, updated_at = excluded.updated_at
+        """,
+        (
+            segment_id,
+            file_name,
+            node,
+            new_position.position,
+            lines,
+            len(skips),
+            int(new_position.in_long_line),
+            now if new_position.finished else None,
+            now,
+        ),
+    )
+    if lines:
+        store.add_to_meta("lines_drained", lines)
+    stored = store.value("select count(*) from skips where segment_id = ?", (segment_id,)) if skips else 0
+    store.connection.execute_many(
+        "insert into skips (segment_id, byte_position, reason, at) values (?, ?, ?, ?) on conflict do nothing",
+        (
+            (segment_id, byte_position, reason, now)
+            for byte_position, reason in skips[: max(0, MAX_SKIPS_PER_SEGMENT - stored)]
+        ),
+    )
+
+
+def delete_finished_segments(store: Store, *, before: int) -> None:
+    """Delete old rows about the click log: those of its damaged lines, and those of its files that were read to the
+    end.
+
+    Rows from before ``before`` (seconds of the UTC epoch) are deleted.
+    """
+    store.execute("delete from skips where at < ?", (before,))
+    store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
