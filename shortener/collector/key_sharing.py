@@ -9,10 +9,12 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Create the keys that are due, and let table and key files contain the same keys, none of them expired.
+    """Give all machines the same daily keys: store in the table ``shared_keys`` and in this machine's files the same
+    ones.
 
-    Any machine may call this. All machines use the key in the table, so it precedes that of a file. A crash of
-    PostgreSQL empties the table, which is then filled from the files.
+    Keys that are due are created, expired ones are left out. If table and file have different keys for a day, the one
+    in the table is used. Any machine may call this. A crash of PostgreSQL empties the table, which is then filled from
+    the files.
     """
     with store.transaction():
         shared = keys.read_all() | shared_keys.read(store)

@@ -1,4 +1,6 @@
-"""Error pages for readers whose link does not redirect. The pages' process renders them, and the workers send them."""
+"""Error pages for readers whose link does not redirect. The process of the pages renders them, and the workers send
+them.
+"""
 
 import logging
 import os
