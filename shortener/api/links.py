@@ -219,7 +219,9 @@ def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
     etag=True,
 )
 def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
-    """Create the link with this code, or replace the fields of the existing one. A retired link becomes active again."""
+    """Create the link with this code, or replace the fields of the existing one. A retired link is active again
+    afterwards.
+    """
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         exists = links.find(store(), *edit_links.link_key(domain, code, config=config())) is not None

@@ -160,8 +160,8 @@ def due_days(now: float) -> set[int]:
 def is_expired(day: int, *, now: float) -> bool:
     """Return whether the key of a UTC day (days since 1970) must be destroyed at ``now``.
 
-    That is so some time after the day, and if the day begins more than 24 hours after ``now``: such a key was made
-    while the clock was wrong.
+    It must if the day ended long enough ago. It also must if the day begins more than 24 hours after ``now``, because
+    such a key was made while the clock was wrong.
     """
     age = now - day * DAY_SECONDS
     return age >= KEY_END_SECONDS - KEY_CHECK_SECONDS or age < -DAY_SECONDS

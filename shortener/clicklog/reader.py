@@ -144,7 +144,7 @@ def decode_part(
     read.
 
     ``skipping`` says that ``position`` is in the middle of an over-long line, whose rest is skipped. ``ended`` says
-    that the segment ends with this part for ever.
+    that no bytes will ever follow ``part`` in the segment.
     """
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]

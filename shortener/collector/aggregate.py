@@ -25,8 +25,8 @@ _FIRST_VISIT_INDEXES = (
 class RollupAggregator:
     """Sums clicks for the two most detailed rollups, the tables of click counts (``store/rollup_tables.py``).
 
-    The attribute ``clicks_by_link`` and the method ``breakdown_by_link`` give the sums to add to the table of that
-    name.
+    The attribute ``clicks_by_link`` has the sums for the table ``clicks_by_link``, and the method ``breakdown_by_link``
+    returns those for the table ``breakdown_by_link``.
     """
 
     def __init__(self) -> None:

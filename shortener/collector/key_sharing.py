@@ -9,8 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Give all machines the same daily keys: store in the table ``shared_keys`` and in this machine's files the same
-    ones.
+    """Store the same daily keys in a table of the store and in files on this machine, so that all machines have them.
 
     Keys that are due are created, expired ones are left out. If table and file have different keys for a day, the one
     in the table is used. Any machine may call this. A crash of PostgreSQL empties the table, which is then filled from

@@ -1,4 +1,4 @@
-"""Waiting until no other collector runs for this data directory or, on another machine, for this store."""
+"""Collecting as soon as no other process is the collector of this data directory or, on another machine, the store."""
 
 import logging
 import time

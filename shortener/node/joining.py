@@ -1,4 +1,4 @@
-"""The first steps of a new redirect node: writing its configuration file, and copying links, settings and daily keys."""
+"""First steps of a new redirect node: writing its configuration file, and copying links, settings and daily keys."""
 
 import json
 import tomllib

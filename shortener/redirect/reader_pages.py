@@ -1,5 +1,6 @@
-"""Error pages for readers whose link does not redirect. The process of the pages renders them, and the workers send
-them.
+"""Error pages for readers whose link does not redirect.
+
+The process that serves the editors' web pages renders them and writes them to a file; redirect workers send them.
 """
 
 import logging
