@@ -26,8 +26,9 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
     """Return verdict, reason and evidence of a click.
 
-    ``group_evidence`` has the evidence bits from nearby clicks. The bits of the request are in ``click``. If a rule on
-    the request alone has already matched, its reason stays.
+    ``group_evidence`` has the evidence bits from nearby clicks; those of the request are in ``click``. If a rule on the
+    request alone gave ``click`` its reason, that reason is kept. Otherwise the most certain group rule that matches
+    decides.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)

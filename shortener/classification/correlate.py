@@ -1,8 +1,8 @@
 """Comparison of clicks with nearby clicks, and the classifications that change because of it.
 
-The clicks being classified are called targets. The evidence of a click depends on the clicks up to one time window
-away. So a target changes clicks within one window, and for these the clicks up to two windows away from the target are
-needed (docs/classification.md, section 11).
+The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
+from it. To find their evidence, the clicks up to two windows away from the target are needed (docs/classification.md,
+section 11).
 """
 
 from bisect import bisect_left, bisect_right
@@ -54,9 +54,8 @@ def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbou
 
 
 def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return ``click`` with ``request`` as the classification of its own request.
-
-    The evidence bits from nearby clicks stay.
+    """Return ``click`` with the new classification of its own request, ``request``. Its evidence bits from nearby
+    clicks are kept.
     """
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
@@ -68,13 +67,14 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare clicks with nearby clicks; return the new evidence bits by sequence number.
+    """Compare clicks with nearby clicks and return their evidence bits by sequence number.
 
-    ``clicks_by_seq`` are all loaded clicks, and ``targets`` the sequence numbers of those to classify. The result has
-    the targets and the clicks near them. ``honeypot_hits`` (earlier clicks on links that readers do not see) are
-    compared as well, but get no bits.
+    ``clicks_by_seq`` are all loaded clicks: those to classify, whose sequence numbers are ``targets``, and the clicks
+    near them. The result has all targets, and the nearby clicks whose evidence can change. ``honeypot_hits`` (earlier
+    clicks on links that readers do not see) are compared as well, but are not in the result.
 
-    ``truncated`` says that some clicks near the targets were not loaded. Then only targets can lose bits.
+    ``truncated`` says that some clicks near the targets were not loaded. Then bits are only added to nearby clicks, and
+    none is taken away.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -88,7 +88,7 @@ def group_evidence(
         reach = 2 * grouping.window_ms
         clicks = _time_slice(by_token[grouping.with_token], first_at - reach, last_at + reach)
         if grouping.needs_honeypot_hit:
-            clicks = _without_marked(clicks, targets, grouping)
+            clicks = _drop_marked(clicks, targets, grouping)
             if not grouping.with_token:
                 clicks = sorted([*clicks, *honeypot_hits], key=sort_key)
             if not any(click.honeypot for click in clicks):
@@ -119,12 +119,13 @@ def _timestamp(click: NearbyClick) -> int:
     return click.ts_ms
 
 
-def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return only the clicks that have to be compared in a kind of group that looks for honeypot hits.
+def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
+    """Return ``clicks`` without those that already have the evidence of this kind of group, because nothing can change
+    for them.
 
-    A honeypot hit is a click on a link that readers do not see. The hits and the clicks to classify (``targets``) are
-    returned, and other clicks without evidence from this kind of group. Those that have such evidence would not change.
-    In a flood on a honeypot link, nearly all clicks are left out, which saves time.
+    The kind is one whose detectors look for clicks on a honeypot link, a link that readers do not see. Clicks on that
+    link and the clicks to classify (``targets``) are kept in any case. In a flood on a honeypot link, nearly all clicks
+    are left out, which saves time.
     """
     return [
         click
@@ -136,8 +137,9 @@ def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
     """Yield the correlation groups of one kind: lists of clicks that share a key, such as a network.
 
-    Groups of a single click are left out. In kinds that look for a click on a link that readers do not see (a honeypot
-    hit), they are kept, because the click itself could be the hit.
+    A click that shares its key with no other click is left out. It is yielded as a group of its own only if the
+    detectors look for clicks on a honeypot link (a link that readers do not see), because it can be such a click
+    itself.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
@@ -159,8 +161,8 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
     """Return the sequence numbers of the clicks in a group whose evidence can change when ``targets`` are classified.
 
-    These are the targets, and the clicks within the time window around a target. If the kind of group looks for clicks
-    on a link that readers do not see (honeypot hits), only targets that are such hits change other clicks.
+    These are the targets in the group, and the clicks within the time window around a target. If the detectors look for
+    clicks on a honeypot link (a link that readers do not see), only targets on such a link change other clicks.
     """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}

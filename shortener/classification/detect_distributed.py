@@ -53,8 +53,8 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return FAN_OUT for clicks of a recipient whose links 3 networks opened within a minute, else 0
-    (docs/classification.md, rule 21).
+    """Return FAN_OUT for the clicks of a recipient if at least 3 networks opened the recipient's links within a minute,
+    else 0 (docs/classification.md, rule 21).
 
     At least 3 different links must be opened. Networks of data centers do not count. Neither do clicks on a link that
     another network opened in the minute before, because mail gateways check a link when its reader clicks it. A network
@@ -122,11 +122,11 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether several sources share the opening of links around it.
+    """Return for each click whether different links were opened from several sources at about the time of the click.
 
     ``sources`` has the network or the address of each click. Three windows of ``window_ms`` are tried: before the
-    click, after it, and around it. One of them must contain ``min_sources`` sources and ``min_links`` different links
-    or more, and the click's own source must have opened at most half of these links.
+    click, after it, and around it. One of them must contain at least ``min_sources`` sources and ``min_links``
+    different links, of which the click's own source opened at most half.
     """
     flags = [False] * len(clicks)
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -221,7 +221,8 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
     """Return the indexes of the clicks by which a mail gateway checked a link that a reader clicked.
 
     ``indexes`` are those of all clicks on one link, and ``readers`` the clicks on it that look like a reader's. A check
-    from a listed network may come before or after the reader's click. A check from another network must come after it.
+    from a listed network (data center, mail gateway or security vendor) may come before or after the reader's click. A
+    check from another network must come after it, and lack headers that browsers send.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -238,14 +239,15 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return CLICK_ECHO for a suspicious click that repeats a reader's click on the same link, else 0
-    (docs/classification.md, rule 22).
+    """Return CLICK_ECHO for a click by which a mail gateway probably checked the link that a reader had just clicked,
+    else 0 (docs/classification.md, rule 22).
 
-    It comes at most 20 seconds after the reader's click, from another network with another user agent. No other reader
-    may have clicked the link around that time. The links contain no token of the recipient.
+    All ``clicks`` are on one link, without a token of the recipient. The check comes at most 20 seconds after the
+    reader's click, from another network with another user agent. It lacks ``Accept-Language``, or comes from a data
+    center or a mail gateway. No other reader may have clicked the link around that time.
 
-    A click is falsely marked if one reader opens the link, and just afterwards another one without ``Accept-Language``
-    or in a data center does so. On the busiest link that is examined, this happens to one in eight such readers.
+    A reader's click is marked by mistake if it lacks ``Accept-Language`` or comes from a data center, and follows just
+    after another reader's click. On the busiest link that is examined, this happens to one in eight such readers.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -260,10 +262,11 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` follows the click of the only reader among the ``nearby`` clicks on its link.
+    """Return whether ``click`` comes up to 20 seconds after the click of a reader, from another network with another
+    user agent.
 
-    The reader must have clicked up to 20 seconds before, with another network and another user agent. ``nearby``
-    includes ``click``. No other click in it may have both the network and the user agent of ``click``.
+    ``nearby`` are the clicks on the link around that time, including ``click``. They must contain clicks of exactly one
+    reader, and no other click with both the network and the user agent of ``click``.
     """
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:

@@ -44,7 +44,7 @@ class Explanation(Struct, frozen=True):
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
     """Return the explanation of a stored click's verdict, from the click's evidence bits and its request.
 
-    If ``request`` is missing, rules on the request are listed only if one of them decided.
+    Without ``request``, a rule on the request is listed only if it decided the verdict.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []

@@ -75,7 +75,9 @@ UNKNOWN_AGE_MS = 1 << 62
 
 
 class Detection(Struct, frozen=True):
-    """A detector, the kinds of groups whose clicks it compares, and the text of each evidence bit that it sets."""
+    """A detector, the kinds of groups that it examines (such as the clicks of one network), and the text of each
+    evidence bit that it sets.
+    """
 
     detect: Detector
     groupings: tuple[Grouping, ...]
@@ -147,9 +149,9 @@ def count_corroborations(evidence: int) -> int:
     """Return the number of second signals in the evidence bits of a click: weak signs that some rules require in
     addition.
 
-    The result is 0 if the referrer is a mail-security service that rewrites links (rule 10): it sends on readers' own
-    browsers, and its customers' proxies often remove headers. Second signals are listed in docs/classification.md,
-    section 4.
+    The result is 0 if the click came through a mail-security service that rewrites links (rule 10). Such a service
+    forwards readers in their own browsers, whose headers the proxies of its customers often remove. Second signals are
+    listed in docs/classification.md, section 4.
     """
     if evidence & REWRITTEN_LINK:
         return 0
@@ -162,10 +164,7 @@ _CORROBORATION_MASK = CORROBORATING | DATACENTER | SECURITY_VENDOR | MAIL_GATEWA
 def _detected(
     reason: str, *detections: Detection, verdict: Verdict = "scanner", precision: Precision = "sure"
 ) -> GroupRule:
-    """Return a rule that matches clicks with any evidence bit of the ``detections``.
-
-    Its description is the text of the first bit.
-    """
+    """Return a rule that matches any evidence bit of ``detections``. The text of the first bit describes the rule."""
     mask = sum(detection.evidence_mask for detection in detections)
     description = next(iter(detections[0].texts.values()))
     return GroupRule(reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision)

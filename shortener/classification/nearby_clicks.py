@@ -11,8 +11,8 @@ from shortener.classification.request_reasons import REQUEST_REASONS
 class NearbyClick(Struct, frozen=True, gc=False):
     """The fields of a click that are needed to compare it with other clicks.
 
-    None means unknown; an ``issue_id`` of None means that the link belongs to no issue. ``n`` is the number of the
-    link's occurrence in the issue.
+    None means unknown; an ``issue_id`` of None means that the link belongs to no issue. ``n`` says which placement in
+    the document was clicked: 1 is the first, and 0 means that the requested URL had none.
     """
 
     seq: int
@@ -57,9 +57,9 @@ def is_correlatable(click: NearbyClick) -> bool:
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether the evidence bits contain a mail gateway's network or a data center.
+    """Return whether the evidence bits of a click say that it comes from a data center or a mail gateway.
 
-    Data centers of security vendors are not included, because people browse from there in remote browsers (browser
+    A data center of a security vendor does not count, because people browse from there in remote browsers (browser
     isolation).
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)

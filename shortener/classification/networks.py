@@ -37,10 +37,10 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A set of networks that tells whether the /24 (IPv4) or /48 (IPv6) of a click is in it.
+    """A set of IP networks, which says whether the network of a click, a /24 (IPv4) or /48 (IPv6), belongs to it.
 
-    A network is in the set if at least half of its addresses are. Neighbouring prefixes of a cloud are added up. A
-    single server (a /32) does not make the other 255 addresses of its /24 a data center.
+    A click's network belongs to the set if at least half of its addresses do, in one network of the set or in several.
+    So a single server (a /32) does not make the other 255 addresses of its /24 a data center.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:

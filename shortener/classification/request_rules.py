@@ -67,7 +67,9 @@ def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY
 
 
 def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits of a request by itself (bits 0 to 11). ``datacenters`` are the operator's lists."""
+    """Return the evidence bits that follow from a request alone (bits 0 to 11). ``datacenters`` are the networks in the
+    operator's lists of data centers.
+    """
     from_network = network_evidence(request.net, asn=request.asn, datacenters=datacenters)
     return from_network | _browser_evidence(request) | _header_evidence(request)
 
@@ -124,10 +126,11 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether a browser is doubtful and its request also lacks headers that it would send
-    (docs/classification.md, rules 11 and 12).
+    """Return whether a request probably does not come from the browser that it names (docs/classification.md, rules 11
+    and 12).
 
-    Doubtful is a browser that is outdated, that never existed, or that mail scanners claim to be.
+    It names a browser that is outdated, that never existed, or that mail scanners claim to be, and has no
+    ``Accept-Language``. Unless the browser is only outdated, missing ``Sec-Fetch`` headers are enough instead.
     """
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
@@ -139,7 +142,8 @@ def network_evidence(net: str | None, *, asn: int | None = None, datacenters: Ne
     """Return the evidence bits of a network: data center, security vendor, mail gateway (docs/classification.md, rules
     13 and 14).
 
-    ``net`` is a /24 (IPv4) or /48 (IPv6), ``asn`` its autonomous system number, ``datacenters`` the operator's lists.
+    ``net`` is a /24 (IPv4) or /48 (IPv6), and ``asn`` its autonomous system number. ``datacenters`` are the networks in
+    the operator's lists of data centers.
     """
     evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:

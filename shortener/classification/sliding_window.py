@@ -48,9 +48,9 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return two lists about the time windows of ``window_ms`` that end at each of ``times``.
+    """Return two lists with an entry for each of the time windows that end at ``times`` and are ``window_ms`` long.
 
-    They are the index of the first time in each window, and the number of different items in it.
+    They are the index of the first time in the window, and the number of different items in it.
     """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []

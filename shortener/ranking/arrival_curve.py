@@ -80,9 +80,10 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
 
 
 def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return a matrix with the clicks of each issue (row) in each interval of age (column).
+    """Return a matrix with the clicks of each issue (row) in each interval between two `BUCKET_EDGES` (column).
 
-    The clicks of an `Arrival` are counted in the interval that contains the middle of its time.
+    An `Arrival` has the clicks from `start_hours` to `end_hours` after sending. All of them are counted in the interval
+    that contains the middle of that time.
     """
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
@@ -97,7 +98,8 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
 def clicks_within(arrivals: Sequence[Arrival], *, hours: float) -> float:
     """Return the number of clicks of one issue in the first `hours` after sending.
 
-    If an `Arrival` begins before that age and ends after it, its clicks are divided evenly over its time.
+    An `Arrival` has the clicks from `start_hours` to `end_hours` after sending. If `hours` is between the two, its
+    clicks are assumed to be evenly spread over that time.
     """
     return math.fsum(_share_within(arrival, hours) * arrival.clicks for arrival in arrivals)
 

@@ -47,7 +47,8 @@ def build_background(
 ) -> tuple[BackgroundGroup, ...]:
     """Return the design columns for the sites, authors and title words of the articles `urls`, in up to three groups.
 
-    `titles` and `authors` are by URL. A group without a frequent name is left out.
+    `titles` and `authors` are by URL. Only sites, authors and words that several articles have in common get a column.
+    A group without columns is left out.
     """
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
@@ -75,7 +76,9 @@ def title_words(title: str) -> set[str]:
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent names, and a matrix (articles x names) with 1 where an article has the name, else 0."""
+    """Return the frequent names (of sites or of authors), and a matrix (articles x names) with 1 where an article has
+    the name, else 0.
+    """
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)

@@ -21,9 +21,9 @@ from shortener.ranking.wording import format_count, format_interval, format_mult
 class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
-    Its count up to the compared age is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate`
-    is this count divided by the recipients, None if they are unknown. `to_come` is the share (0 to 1) of its clicks
-    that is still expected now, None if it cannot be estimated.
+    The count of its clicks or visitors up to the compared age is in `visitors` or in `clicks`, as `counted` says; the
+    other field is None. `rate` is this count divided by the recipients, None if they are unknown. `to_come` is the
+    share (0 to 1) of the issue's clicks that is still expected now, None if it cannot be estimated.
     """
 
     slug: str
@@ -71,8 +71,8 @@ def compare(
     issue.
 
     `arrivals` are the visitors or clicks of each issue as a whole, over short intervals. `as_of` is the present time in
-    seconds of the UTC epoch. The interval of the ratio is that of two Poisson counts: its logarithm has standard
-    deviation `sqrt(1/n1 + 1/n2)` (docs/ranking.md section 18).
+    seconds of the UTC epoch. The interval of the ratio assumes that the counts n1 and n2 of the issues vary like
+    Poisson counts: the logarithm of the ratio has standard deviation `sqrt(1/n1 + 1/n2)` (docs/ranking.md section 18).
 
     Raises NotFound for an issue that was not sent by `as_of`, and InputError for an age that the younger issue has not
     reached.

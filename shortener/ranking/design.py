@@ -61,16 +61,16 @@ SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio"
 
 
 class Design(Struct, frozen=True, eq=False):
-    """The matrices of the regression and the priors of its coefficients. A cell is one article in one issue.
+    """The regression: its matrices and the priors of its coefficients. A cell is one article in one issue.
 
-    `x` (cells x coefficients) is the design matrix. `t` (articles x coefficients) has the columns that belong to
-    articles: sorting by editors, counts from other platforms, and background (site, author, title words). Its other
-    columns are 0. `offset` is log recipients + log share of clicks arrived, per cell. The columns of `x` from
-    `first_issue_column` on are the issue effects.
+    `x` (cells x coefficients) is the design matrix. `t` (articles x coefficients) is the part of it that depends on the
+    article alone: how high editors place it, its views, reads and fans on other platforms, and its background (site,
+    author, title words). All other columns of `t` are 0. `offset` has for each cell log recipients + log share of
+    clicks arrived. The columns of `x` from `first_issue_column` on are the issue effects.
 
-    `background` has the columns and the prior standard deviation of each group of background effects.
-    `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and `recipients_known` is 1
-    or 0; both have one entry per issue.
+    `background` has for each group of background effects its columns and the prior standard deviation of its
+    coefficients. `incomplete_variance` has for each issue the variance that is added to the prior of its effect because
+    not all clicks have arrived. `recipients_known` has 1 for each issue with known recipients, else 0.
     """
 
     effects: tuple[Effect, ...]
@@ -94,17 +94,16 @@ def build_design(
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the matrices of the regression from the observations (docs/ranking.md section 6, which explains the
-    symbols).
+    """Build the matrices of the regression and its priors from the observations (docs/ranking.md section 6).
 
-    The log of the expected clicks of cell c (article a in issue i) is `log mu_c = log recipients_i + log F(age_i) +
-    level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos) + end [last two positions] + omega log(sum w) + rerun
-    [shown before] + q_a`. The effect of the article is `q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a +
-    sum_w d_w (t_aw - mean t_w) + u_a`. If no position is known, the terms with eta, d_k, end and b are left out.
-
-    `completed_shares` is F per issue, `total_weights` the sum of the placement weights per cell, and `signal_scores` is
-    z (articles x signals).
+    `completed_shares` has for each issue the share of its clicks (0 to 1) that has arrived. `total_weights` has for
+    each cell (one article in one issue) the sum of the placement weights of its links. `signal_scores` (articles x 3)
+    has the result of `z_scores`. If no position is known, the position effect and the sorting by editors are left out.
     """
+    # With cell c of article a in issue i:
+    # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
+    #     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a
+    # q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a + sum_w d_w (t_aw - mean t_w) + u_a
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
     cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
     article_columns: list[FloatArray] = []
@@ -140,11 +139,12 @@ def build_design(
 def _assemble(
     observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices `t` (articles x coefficients) and `x` (cells x coefficients) from their columns. A cell is
-    one article in one issue.
+    """Return the matrices `t` (articles x coefficients) and `x` (cells x coefficients) of a `Design`. A cell is one
+    article in one issue.
 
-    The columns are `cell_columns` (0 in `t`), `article_columns`, and one for each issue (0 in `t`). A row of `x` is the
-    row of its article in `t`, plus the values of the cell and 1 in the column of its issue.
+    The columns of both are `cell_columns` (one value per cell), `article_columns` (one value per article), and one for
+    each issue. In `t`, all columns except `article_columns` are 0. A row of `x` has the values of its cell, the values
+    of its article, and 1 in the column of its issue.
     """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])
@@ -213,9 +213,11 @@ def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape
 
 
 def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
-    """Return the normal score of each position, `Phi^-1((n - pos + 0.625) / (n + 0.25))` (docs/ranking.md section 7).
+    """Return a score for each position, higher near the top: the standard normal quantile of the position's rank in its
+    issue.
 
-    `last` has n, the last position of the issue.
+    `last` has n, the last position of the issue. The score is `Phi^-1((n - pos + 0.625) / (n + 0.25))`, where Phi^-1 is
+    the normal quantile function (docs/ranking.md section 7).
     """
     shares = np.clip((last - positions + 0.625) / (last + 0.25), NORMAL_SCORE_LIMIT, 1 - NORMAL_SCORE_LIMIT)
     distinct, index = np.unique(shares, return_inverse=True)

@@ -169,10 +169,10 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return 1 or 0 for each appearance of an article that was in several issues.
+    """Return for each appearance of an article that was in several issues whether its count was predictable: 1 or 0.
 
-    It is 1 if its count is within the 90 % interval that is predicted without this appearance. Appearances with fewer
-    than 5 predicted clicks are left out.
+    It is 1 if the count is within the 90 % interval that the model predicts from all data except this appearance.
+    Appearances with fewer than 5 predicted clicks are left out.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.

@@ -1,4 +1,5 @@
-"""The evidence (marginal likelihood) of a fit by Laplace's approximation, and the weights of several fits that follow.
+"""The evidence (marginal likelihood) of a fit by Laplace's approximation, and the weights with which several fits are
+averaged.
 
 The formulas are in docs/ranking.md section 8.1.
 """
@@ -22,19 +23,18 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
-    """Return the log of the marginal likelihood of a fit by Laplace's approximation, up to a constant that all fits
-    share.
+    """Return the log of the marginal likelihood of a fit by Laplace's approximation (docs/ranking.md section 8.1).
 
-    It is `sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2) - 1/2
-    log|S| - 1/2 sum log D`, plus the log prior of each variance. `beta` are the coefficients with prior variances `v`,
-    `u` the article effects with variance `s_q^2`. D is the diagonal of the Hessian for `u`, and S its Schur complement
-    for `beta` (docs/ranking.md section 8.1).
+    A constant that is equal for all fits of these observations is left out.
     """
     with np.errstate(all="ignore"):
         return _log_evidence(fit, design, observations)
 
 
 def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
+    # sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2)
+    # - 1/2 log|S| - 1/2 sum log D + the log prior of each variance. beta has the prior variances v; D is the
+    # diagonal of the Hessian for u, and S its Schur complement for beta.
     solution, variances = fit.solution, fit.variances
     v = prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])

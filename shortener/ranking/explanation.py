@@ -1,5 +1,5 @@
-"""The explanation of one article: its result and its expected clicks as products of factors (docs/ranking.md section
-12).
+"""The explanation of one article: its appeal, and its expected clicks in each issue, as products of factors
+(docs/ranking.md section 12).
 """
 
 import math
@@ -36,7 +36,9 @@ MAX_LISTED_LINKS = 20
 
 
 class Factor(Struct, frozen=True):
-    """A named factor of a product, such as "position"; `times` is 1 if it has no effect."""
+    """One factor of an article's appeal or of its expected clicks, such as "position"; `times` is its value, 1 if it
+    has no effect.
+    """
 
     name: str
     times: float
@@ -63,8 +65,9 @@ class ExplainedAppearance(Struct, frozen=True):
 class Explanation(Struct, frozen=True):
     """The figures of one article, with the factors whose product is its appeal, a multiple of the average article.
 
-    `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. Its count is in
-    `visitors` if every issue counts visitors, otherwise in `clicks`, as `counted` says; the other field is None.
+    `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. The count of the article
+    is in `visitors` if every issue that contains it counts visitors, otherwise in `clicks`, as `counted` says; the
+    other field is None.
     """
 
     url: str
@@ -200,10 +203,10 @@ def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
 
 
 def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
-    """Add a last factor that makes the product equal to `total`.
+    """Return `factors` with one more factor, which makes their product equal to `total`.
 
-    The other factors come from the fit with the larger weight, while `total` is an average of two fits. With one fit
-    nothing is added.
+    It is needed because the other factors come from the fit with the larger weight, while `total` is an average of two
+    fits. With fewer than two fits nothing is added.
     """
     if len(analysis.fits) < 2:
         return tuple(factors)
@@ -215,10 +218,11 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return one factor for each named group of effects.
+    """Return one factor for each entry of `effects_by_factor`, which has the names of factors and the effects that each
+    combines.
 
-    `effects_by_factor` has the groups. `contributions` has what each effect adds to the logarithm of the product. A
-    group whose effects are not in the design is left out.
+    `contributions` has what each of `effects` adds to the logarithm of the product. A factor is left out if one of its
+    effects is not in `effects`.
     """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))

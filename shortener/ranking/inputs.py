@@ -79,7 +79,7 @@ class Arrival(Struct, frozen=True):
 
 
 class Signal(Struct, frozen=True):
-    """Counts of an article from another platform: page views, completed reads, and readers who applauded (fans)."""
+    """What another platform counted for an article: page views, completed reads, and readers who applauded (fans)."""
 
     url: str
     views: int | None = None

@@ -11,10 +11,10 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The listed articles, and which cells belong to them. A cell is one article in one issue.
+    """The articles that a ranking lists, and which of the observations belong to them.
 
-    `articles` are indices, and `cells` is a mask over all cells of `observations`. `has_gems` says whether hidden gems
-    (good articles that few readers saw) are shown.
+    `articles` are indices. `cells` says for each cell of `observations` (one article in one issue) whether its article
+    is listed. `has_gems` says whether hidden gems (good articles that few readers saw) are shown.
     """
 
     observations: Observations

@@ -22,12 +22,13 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 class Solution(Struct, frozen=True, eq=False):
     """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty.
 
-    `covariance_root` is a matrix L with `V = L' L`, where V is the covariance of `beta` (the inverse of the normal
-    matrix S after the article effects were eliminated). `article_precision` is D, one entry per article, and
-    `elimination` is `R = D^-1 H` (articles x coefficients), as in docs/ranking.md section 8.
+    `covariance_root` is a matrix L with which `L' L` is the covariance of `beta`. `article_precision` has for each
+    article the inverse variance that its effect would have if `beta` were known. `elimination` (articles x
+    coefficients) says by how much an article effect falls if a coefficient rises by 1. The last two are D and R of
+    docs/ranking.md section 8.
 
-    `article_variances` are the posterior variances of u, `1/D_a + R_a V R_a'`. `predictor_variances` are those of each
-    cell's fitted log mean, `1/D_a + (x_c - R_a) V (x_c - R_a)'`. A cell is one article in one issue.
+    `article_variances` are the posterior variances of `u`. `predictor_variances` are those of the fitted log mean of
+    each cell (one article in one issue).
     """
 
     beta: FloatArray
@@ -41,10 +42,10 @@ class Solution(Struct, frozen=True, eq=False):
 
 class Variances(Struct, frozen=True):
     """The estimated variances of the model: `appeal` is that of the article effects, `open_rate` that of the issue
-    effects.
+    effects, and `phi` that of the noise beyond chance.
 
-    `phi` is that of the noise. They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one
-    variance for each group of background effects (sites, authors, title words).
+    They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one variance for each group of
+    background effects (sites, authors, title words).
     """
 
     appeal: float
@@ -64,11 +65,11 @@ def prior_of_variances(design: Design) -> Variances:
 
 
 class Fit(Struct, frozen=True, eq=False):
-    """The fitted model: the last solution, the variances, and the fitted clicks `mu`.
+    """The fitted model: the solution of the last round, the variances, and the fitted clicks `mu`.
 
-    Arrays have one entry per cell (one article in one issue). `predictor_variances` are the variances of log `mu`, and
-    `weights` the weights of the least squares: h and W of docs/ranking.md section 8. `converged` is false if the last
-    round still changed a cell.
+    The arrays have one entry per cell (one article in one issue). `predictor_variances` are the variances of log `mu`,
+    and `weights` are the weights of the least-squares problem: h and W of docs/ranking.md section 8. `converged` is
+    false if the last round still changed the log mean of a cell by more than `CONVERGED_STEP`.
     """
 
     solution: Solution
@@ -127,15 +128,16 @@ def solve(
     working_response: FloatArray,
     variances: Variances,
 ) -> Solution:
-    """Solve the least-squares problem of one round of the fit (docs/ranking.md section 8).
+    """Solve the weighted least-squares problem of one round of the fit.
 
-    `working_response` is z there. The article effects are eliminated first, so the matrix to solve has one row per
-    coefficient. Raises LinAlgError if this matrix is not positive definite.
+    `weights` and `working_response` are W and z of docs/ranking.md section 8, with one entry per cell (one article in
+    one issue). Raises LinAlgError if the matrix of the normal equations is not positive definite.
     """
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
     root_weights = np.sqrt(weights)[:, None]
     scaled = design.x * root_weights  # products of a matrix with itself are exactly symmetric, and cost half
+    # The article effects are eliminated first, so that the matrix `s` has only one row per coefficient.
     d = observations.sum_by_article(weights) + 1 / variances.appeal
     h = observations.sum_by_article(scaled * root_weights)
     wz = observations.sum_by_article(weights * working_response)
@@ -145,19 +147,20 @@ def solve(
     right = scaled.T @ (root_weights[:, 0] * working_response) + precision * means - r.T @ wz
     root = invert_lower_triangle(np.asarray(np.linalg.cholesky(s), dtype=np.float64))
     beta = root.T @ (root @ right)
-    u_variances, h_variances = _variances(design, observations, weights, root, d)
+    u_variances, h_variances = _solution_variances(design, observations, weights, root, d)
     return Solution(beta, wz / d - r @ beta, root, d, r, u_variances, h_variances)
 
 
-def _variances(
+def _solution_variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the variances of the article effects, and the variances of the log means of the cells (each one article in
-    one issue).
+    """Return the posterior variances of the article effects, and those of the log means of the cells (each one article
+    in one issue).
 
-    They are var(u_a) and h_c of docs/ranking.md section 8. `root` is L with `V = L' L`, and `R_a L'` is `sum W x L' /
-    D_a`.
+    `root` is a matrix L with which `L' L` is the covariance of the coefficients, and `d` is the precision D of each
+    article effect. The results are var(u_a) and h_c of docs/ranking.md section 8.
     """
+    # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
     x_root = design.x @ root.T
     r_root = observations.sum_by_article(weights[:, None] * x_root) / d[:, None]
     article = observations.article_index
@@ -184,14 +187,16 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 
 
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
-    """Return the prior variance of each coefficient.
+    """Return the prior variance of each coefficient, in the order of `design.effects`.
 
-    That of the effect of issue i is `s_i^2 + (0.5 (1 - F))^2`: s_i is the standard deviation for an issue whose clicks
-    have all arrived, F the share of its clicks that has arrived (docs/ranking.md section 6).
+    That of an issue effect is larger for a recent issue, because the share of its clicks that has arrived is uncertain.
+    It has a large constant variance instead of `variances.open_rate` if the recipients of the issue are unknown
+    (docs/ranking.md section 6).
     """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])
     for (columns, _), variance in zip(design.background, variances.background, strict=True):
         by_coefficient[columns] = variance
+    # s_i^2 + (0.5 (1 - F))^2, where F is the share of the clicks of issue i that has arrived
     by_coefficient[design.first_issue_column :] = (
         np.where(design.recipients_known, variances.open_rate, UNKNOWN_RECIPIENTS_SD**2) + design.incomplete_variance
     )
@@ -220,7 +225,8 @@ def update_variances(
 def _update_appeal_variance(solution: Solution, previous: float) -> float:
     """Return the variance of the article effects for the next round of the fit: s_q^2 of docs/ranking.md section 8.
 
-    The prior counts as much as `APPEAL_DF` articles.
+    `previous` is the variance in the round that gave `solution`. The prior of the variance has as much weight as
+    `APPEAL_DF` articles.
     """
     # s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))
     freedom = 1 - solution.article_variances / previous
@@ -230,8 +236,8 @@ def _update_appeal_variance(solution: Solution, previous: float) -> float:
 def _update_open_rate_variance(design: Design, solution: Solution, previous: float) -> float:
     """Return the variance of the issue effects for the next round of the fit: s_i^2 of docs/ranking.md section 8.
 
-    Only issues with known recipients are used. The effect of a recent issue contains the error in the share of clicks
-    that has arrived, so only a part of it counts.
+    `previous` is the variance in the round that gave `solution`. Issues with unknown recipients are left out. A recent
+    issue has less weight, because its effect also contains the error in the estimated share of clicks that has arrived.
     """
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
@@ -248,9 +254,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
     """Return the variance of each group of background effects (sites, authors, title words) for the next round of the
     fit.
 
-    It is `(5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))`, at least 1e-5. beta are the effects, s0 is the prior
-    standard deviation, and s^2 the present variance (docs/ranking.md section 8).
+    `previous` has the variances in the round that gave `solution`. The formula is in docs/ranking.md section 8.
     """
+    # s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2)), at least 1e-5; s0 is the prior standard deviation
     updated = []
     for (columns, sd), variance in zip(design.background, previous, strict=True):
         freedom = 1 - (solution.covariance_root[:, columns] ** 2).sum(axis=0) / variance
@@ -263,8 +269,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md
-    section 8.
+    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md section 8.
+
+    The argument `phi` is the variance in the round that gave `solution`.
     """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)

@@ -30,7 +30,9 @@ class Decision(Struct, frozen=True):
 
 
 class ArticleDetails(Struct, frozen=True):
-    """The data of an article that a template can show. ``short_url`` has no number at its end."""
+    """The data of an article that a template can show. `short_url` is its short link without the number of a placement
+    at the end.
+    """
 
     url: str
     title: str
@@ -110,9 +112,9 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return by article URL the last decision of an editor about the article. The oldest of these decisions is first.
+    """Return for each article URL the decision that counts: the last one about the article.
 
-    Raises InputError for an invalid decision.
+    The mapping is in order of the times of these decisions, oldest first. Raises InputError for an invalid decision.
     """
     effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
@@ -151,5 +153,5 @@ def _arrange(picks: Sequence[Pick], order: Sequence[str]) -> tuple[Pick, ...]:
 
 
 def picked_urls(picks: Picks) -> Sequence[str]:
-    """Return the URLs of all recommended articles in order. A template needs `ArticleDetails` of each."""
+    """Return the URLs of all recommended articles, first the featured and then the lesser known."""
     return [pick.url for pick in (*picks.featured, *picks.lesser_known)]

@@ -33,8 +33,8 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 class Inputs(Struct, frozen=True, eq=False):
     """The data from which the design matrix is built.
 
-    `weights` say how much a link of each kind (title, image, …) is clicked. `signals` are counts of articles from other
-    platforms, and `background` is site, author and title words.
+    `weights` say how much a link of each kind (title, image, …) is clicked. `signals` are views, reads and fans of the
+    articles on other platforms, and `background` is site, author and title words.
     """
 
     observations: Observations
@@ -63,10 +63,12 @@ class WeightedFit(Struct, frozen=True, eq=False):
 
 
 class Analysis(Inputs, frozen=True, eq=False):
-    """All estimates from one history.
+    """All estimates that follow from one history of clicks.
 
-    `fits` has the fits that succeeded, the one with the largest weight first; `design` and `fit` are those of the
-    first. If none succeeded, `fit` is None and `fit_error` the reason. `posterior` is the weighted mixture of all fits.
+    There is one fit for each of two models of how editors order articles. `fits` has those that succeeded, the one with
+    the largest weight first; `design` and `fit` belong to that one. `posterior` is the weighted mixture of all fits. If
+    every fit failed, `posterior` has simple estimates, `fit` is None, and `fit_error` is the reason.
+
     `background_scores` is the part of each article's log appeal that site, author and title words predict in `fit`; its
     mean is 0.
     """
@@ -116,8 +118,8 @@ class Analysis(Inputs, frozen=True, eq=False):
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return the posterior mean of b, how much better the articles are that editors put first; nan without fit or
-        positions.
+        """Return the posterior mean of b, a coefficient: how much better articles are the higher editors place them. It
+        is nan without a fit or without positions.
         """
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
@@ -184,8 +186,9 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 class Arrivals(Struct, frozen=True, eq=False):
     """How many of their clicks the issues have received so far.
 
-    `remaining_shares` has for each slug the share of clicks (0 to 1) that is still expected. `curve` says which share
-    of its clicks an issue has at each age; the remaining shares come from it. It is None if there are no articles.
+    `remaining_shares` has for each slug the share of clicks (0 to 1) that is still expected. They are read from
+    `curve`, which gives the share of clicks that has arrived at each age of an issue. `curve` is None if there are no
+    articles.
     """
 
     remaining_shares: dict[str, float]
@@ -213,11 +216,11 @@ def estimate_arrivals(history: History, *, as_of: float, window: float | None) -
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Yield (design, fit, posterior, log marginal likelihood) for each sorting shape, a model of how editors order
-    articles.
+    """Fit the regression once for each of two models of how editors order articles (`SORTING_SHAPES`). Yield (design,
+    fit, posterior, log marginal likelihood) of each fit.
 
-    If a fit fails, its error is appended to `errors`. If no positions are known, there is one fit without a sorting
-    term.
+    A fit that fails is left out, and its error is appended to `errors`. If no positions are known, there is one fit
+    without a term for the editors' order.
     """
     shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
     for shape in shapes:

@@ -54,11 +54,13 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the mixture of several posteriors of the same articles. The weights w must add up to 1.
+    """Return the mixture of several posteriors of one list of articles. The weights must add up to 1.
 
-    It has `score = sum w score_m`, `sd^2 = sum w (sd_m^2 + (score_m - score)^2)` and `expected = sum w expected_m`. Of
-    the simulated scores, each posterior contributes its share w, in the given order (docs/ranking.md section 9).
+    Scores and expected clicks are weighted means. `sd` also contains the differences between the scores of the
+    posteriors. Each posterior contributes a number of its simulated scores that is proportional to its weight, in the
+    given order (docs/ranking.md section 9).
     """
+    # score = sum w score_m, sd^2 = sum w (sd_m^2 + (score_m - score)^2), expected = sum w expected_m
     w = np.array(weights)[:, None]
     score = (w * [each.score for each in posteriors]).sum(axis=0)
     variance = sum(

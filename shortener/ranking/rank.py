@@ -137,7 +137,7 @@ def _ranked_article(
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
-    """Return the row of an article in the list. `cells` are the indices of the appearances whose counts it shows."""
+    """Return the row of an article in the list. `cells` are the indices of the appearances that are counted in it."""
     posterior, signals = analysis.posterior, analysis.signals
     appearances = [analysis.observations.appearances[cell] for cell in cells]
     shown, expected = appearances[-1], math.fsum(posterior.cell_expected[cells])

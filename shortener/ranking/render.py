@@ -35,8 +35,9 @@ BUNDLED_TEMPLATES = {
 class TemplateEntry(Struct, frozen=True):
     """The variables of one article in a template.
 
-    Each link in the section is a short link that ends with a number of its own, from 1 in document order. `image_link`
-    is None without an image. `origin` is list, gem, pinned or chosen.
+    `image_link` (None without an image), `title_link` and `more_link` are short links to the article. Each ends with a
+    number, by which clicks on them are counted separately. `origin` is "list" for the top of the ranking, "gem" for a
+    hidden gem (a good article that few readers saw), and "pinned" or "chosen" for an editor's decision.
     """
 
     title: str
@@ -133,7 +134,9 @@ def escape_markdown(text: str) -> str:
 
 
 def _collapse_whitespace(text: str) -> str:
-    """Return text as one line. Jinja escapes it afterwards, unless the template has marked it as safe."""
+    """Return text as one line, with single spaces between words. Text that the template has marked as safe HTML is
+    returned unchanged.
+    """
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 

@@ -41,8 +41,8 @@ MIN_SHARE_REMOVED = 0.01
 class Rerun(Struct, frozen=True):
     """An article to show again at `new_position` instead of `position`.
 
-    `share_removed` is the share (0 to 1) of the variance of eta, the position effect, that this would remove in
-    addition to earlier suggestions.
+    `share_removed` is the share (0 to 1) of the variance of eta, the position effect, that this would remove. For a
+    second suggestion it is a share of the variance that the first one leaves.
     """
 
     url: str
@@ -54,11 +54,13 @@ class Rerun(Struct, frozen=True):
 def suggest_reruns(
     history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
 ) -> tuple[Rerun, ...]:
-    """Return at most two articles of an issue from whose repetition most could be learned about the position effect.
+    """Return at most two articles of an issue to show again at another position, so that the position effect can be
+    estimated better.
 
-    The second is chosen after the first, for another position. The criterion is how much a repetition reduces the
-    variance of eta (docs/ranking.md section 21). The result is empty without positions or if the fit fails. `window` is
-    the number of months of history. Raises NotFound for an issue that was not sent by `as_of` (epoch seconds).
+    First comes the article whose repetition would most reduce the variance of eta, the position effect. The second is
+    the best one after that, with another new position (docs/ranking.md section 21). The result is empty if no positions
+    are known, if the fit fails, or if no repetition would help enough. `window` is the number of months of history that
+    are used, None for all. Raises NotFound for an issue that was not sent by `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:
@@ -95,7 +97,8 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
 def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
     """Yield (article, position, new position) for each article of an issue that was always at one position.
 
-    Articles are indices. The new positions are knots of the position effect that differ enough from the old one.
+    Articles are indices. New positions are those in `POSITION_KNOTS` that exist in the issue and are at least twice or
+    at most half the old position.
     """
     observations = analysis.observations
     last = last_positions(observations)[issue]
@@ -114,11 +117,12 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how another appearance of an article would change the normal matrix S, as rows B and signs s.
+    """Return how the normal matrix S (the inverse of the covariance of the coefficients) would change if an article
+    were shown once more, at `new_position`.
 
-    The new matrix is `S + B' diag(s) B`. An article with rows X, weights W and `D = sum W + 1/s_q^2` contributes `X' W
-    X - h h' / D` to S, with `h = X' W`. The new appearance adds a row. In the other rows of the article it changes the
-    covariate that says how high editors place it (docs/ranking.md section 21).
+    The change is `B' diag(s) B`; the result is (B, s), a matrix of rows and the sign of each row. The change subtracts
+    what the article contributes to S now, and adds what it would contribute with the new appearance (docs/ranking.md
+    section 21). `issue` and `article` are indices.
     """
     design = analysis.design
     cells = np.flatnonzero(analysis.observations.article_index == article)
@@ -135,19 +139,23 @@ def information_change(
 
 
 def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) -> tuple[FloatArray, FloatArray]:
-    """Return what an article contributes to the normal matrix, as rows B and signs s.
+    """Return what an article contributes to the normal matrix (the inverse of the covariance of the coefficients).
 
-    `B' diag(s) B` is `X' W X - h h' / D`, with rows X, weights W, `h = X' W` and `D = sum W + 1/s_q^2` (docs/ranking.md
-    section 21).
+    The contribution is `B' diag(s) B`; the result is (B, s), a matrix of rows and the sign of each row. `rows` are the
+    rows of the article in the design matrix, and `weights` their least-squares weights (docs/ranking.md section 21).
     """
+    # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
 
 
 def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: int) -> FloatArray:
-    """Return the rows of an article in the design matrix after one more appearance, at `new_position`.
+    """Return all rows of an article in the design matrix as they would be after one more appearance, at `new_position`.
+    The new row is the last.
 
-    The new issue is taken to be as long as this one. It has no column: its effect is part of the noise of the new row.
+    `cells` are the indices of its rows so far. Those rows change too, because they contain how high editors place the
+    article on average. The next issue is assumed to be as long as `issue`. It has no column in the matrix: its effect
+    is part of the noise of the new row.
     """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
@@ -173,11 +181,13 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
 
 
 def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
-    """Return the least-squares weight W of a further appearance of an article: `1/W = 1/mu + phi + (s_q^2 + phi)/n`.
+    """Return the least-squares weight that one more appearance of an article would have when all clicks have arrived.
 
-    mu are its expected clicks when all have arrived. The last term is the uncertainty of the new issue's effect, which
-    its n articles determine. Recipients and n are those of this issue (docs/ranking.md section 21).
+    `row` is the row of the appearance in the design matrix. The next issue is assumed to have as many recipients and
+    articles as `issue` (docs/ranking.md section 21).
     """
+    # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu are the expected clicks. The last term is the uncertainty of the new
+    # issue's effect, which its n articles determine.
     recipients = float(fill_recipients(analysis.observations)[0][issue])
     count = int((analysis.observations.issue_index == issue).sum())
     mu = recipients * float(np.exp(row @ fit.solution.beta + fit.solution.u[article]))
@@ -186,18 +196,21 @@ def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: F
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return by how much the variance of one coefficient falls if the normal matrix S changes by `B' diag(s) B`.
+    """Return by how much the variance of one coefficient falls if `B' diag(s) B` is added to the normal matrix (the
+    inverse of `covariance`).
 
-    `rows` is B, `signs` is s, `covariance` is the inverse of S, and `column` the coefficient.
+    `rows` is B, `signs` is s, and `column` is the index of the coefficient.
     """
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return the covariance V of the coefficients after the normal matrix has changed by `B' diag(s) B`.
+    """Return the covariance of the coefficients after `B' diag(s) B` is added to the normal matrix (the inverse of
+    `covariance`).
 
-    It is `V - V B' (diag(s) + B V B')^-1 B V` (Woodbury identity); `rows` is B and `signs` is s.
+    `rows` is B and `signs` is s.
     """
+    # V - V B' (diag(s) + B V B')^-1 B V (Woodbury identity)
     projected = rows @ covariance
     return np.asarray(covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected))

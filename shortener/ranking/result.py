@@ -21,10 +21,10 @@ class RankedArticle(Struct, frozen=True):
     interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
     gems (good articles that few readers saw), or None.
 
-    `shown` is the number of its appearances. Its total count is in `visitors` or in `clicks`, as the ranking counts;
-    the other field is None. `expected` is the count that an average article would have had there. `issue` and
-    `position` are those of the last appearance. In the list of one issue, the counts, `issue` and `position` are those
-    of that issue.
+    `shown` is the number of its appearances in issues. Its count in all of them is in `visitors` or in `clicks`, as the
+    ranking counts; the other field is None. `expected` is the count that an average article would have had in the same
+    places. `issue` and `position` are those of the last appearance. In a ranking of the articles of one issue, the
+    counts, `issue` and `position` are those of that issue.
     """
 
     rank: int
@@ -67,14 +67,15 @@ class IssueProgress(Struct, frozen=True):
 
 
 class Ranking(Struct, frozen=True):
-    """All listed articles in order; the first `top` of them are the top list. `as_of` is ISO 8601 in UTC.
+    """All listed articles in order; the first `top` of them are the top list. `as_of` is the time of the ranking, as
+    ISO 8601 in UTC.
 
-    `issues` are all issues that the model was fitted to, also those without a listed article. The `counted` of each
-    says what it counts: visitors or, if too few of them are known, clicks.
+    `issues` are all issues that the model was fitted to, also those without a listed article. Each issue counts
+    visitors or, if too few of its visitors are known, clicks.
 
-    The `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks".
-    If no article is listed, all sent issues decide. An expected count has the unit of its issue. If the units differ, a
-    warning names the issues that count clicks.
+    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If no article is
+    listed, all sent issues decide. The expected count in an issue is in visitors or clicks as that issue counts. If
+    issues differ in this, a warning names those that count clicks.
     """
 
     as_of: str

@@ -37,11 +37,11 @@ class ArticleFilter(Struct, frozen=True):
 
 
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
-    """Check a history. Return its issues with enough evidence at `as_of` (epoch seconds), and the URLs of the listed
-    articles.
+    """Return the issues that can be ranked at `as_of` (epoch seconds), and the URLs of the articles that
+    `article_filter` selects from them.
 
-    An issue has evidence from `MIN_AGE_HOURS` after sending on, if it was clicked. Raises InputError for an invalid
-    history, and NotFound if the issue of the filter was not sent by then.
+    An issue can be ranked from `MIN_AGE_HOURS` after sending on, if it has clicks. Raises InputError for an invalid
+    history, and NotFound if the issue of the filter was not sent by `as_of`.
     """
     sent = select_sent(history, as_of=as_of)
     clicked = clicked_issues(sent)
@@ -77,7 +77,7 @@ def clicked_issues(sent: History) -> set[str]:
 
 
 def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: float) -> str:
-    """Return the sentence that is shown instead of a list without articles: why there are none."""
+    """Return a sentence that says why no articles are listed. It is shown in place of the list."""
     sent = select_sent(history, as_of=as_of)
     asked = [
         issue

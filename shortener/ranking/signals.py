@@ -20,10 +20,11 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Counts of articles from other platforms as arrays with one entry per article; nan where a count is missing.
+    """Views, reads and fans of the articles on other platforms, as arrays with one entry per article; nan where a count
+    is missing.
 
-    `read_ratio` is reads per view and `fan_ratio` fans per read. Both are shrunk to the overall ratio by 20
-    pseudo-counts (docs/ranking.md section 14).
+    `read_ratio` is reads per view and `fan_ratio` fans per read. With few counts they are pulled towards the ratio of
+    all articles, by 20 pseudo-counts (docs/ranking.md section 14).
     """
 
     views: FloatArray
@@ -45,7 +46,9 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
 
 def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColumns:
-    """Return counts from other platforms as arrays in the order of the articles `urls`. Other articles are left out."""
+    """Return the views, reads and fans from other platforms as arrays in the order of the articles `urls`. Articles
+    that are not in `urls` are left out.
+    """
     by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
     rows = [by_url.get(url, Signal(url=url)) for url in urls]
     views = np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64)
@@ -83,8 +86,8 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return numerator / denominator of each article, at most 1, shrunk towards the overall ratio where counts are
-    small.
+    """Return for each article the ratio numerator / denominator, at most 1. Where counts are small, it is pulled
+    towards the ratio of all articles together.
     """
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)

@@ -19,7 +19,7 @@ BACKGROUND_RANGE = (0.9, 1.1)
 
 
 def format_multiple(appeal: float) -> str:
-    """Format a multiple with one or two significant digits and a multiplication sign, such as 12, 1.8 or 0.05 times."""
+    """Format a ratio as a number (such as 12, 1.8, 0.05 or "under 0.01") that is followed by a multiplication sign."""
     return Message("{number}\u00d7", number=_round_multiple(appeal))
 
 
@@ -30,7 +30,7 @@ def _round_multiple(appeal: float) -> MessageValue:
 
 
 def format_interval(low: float, high: float) -> str:
-    """Format the 90 % interval of a multiple, such as "90% interval 0.8-1.5"."""
+    """Format the 90 % interval of a ratio, such as "90% interval 0.8-1.5"."""
     return Message("90% interval {low}-{high}", low=_round_multiple(low), high=_round_multiple(high))
 
 
@@ -143,7 +143,7 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return what the expected clicks of an article are based on, such as "at its position"."""
+    """Return the words with which the phrase "clicks expected …" goes on for an article, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -155,8 +155,8 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """Return the footer of the ranking: position effect, editors' order, clicks still expected, and the
-    blend if any.
+    """Return the text below the ranking: how well the position effect is known, how editors order articles, the share
+    of the newest issue's clicks that is still expected, and the blend if any.
     """
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     remaining = (
@@ -210,9 +210,8 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return a text with the probabilities of the two models of how editors order articles.
-
-    It is the only item of a list; the list is empty if the model has no sorting term.
+    """Return a list with one text: the probabilities of the two models of how editors order articles. The list is empty
+    without a fit or without positions.
     """
     weights = analysis.sorting_weights
     if not weights:
