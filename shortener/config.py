@@ -141,7 +141,9 @@ class Verdicts(Section, frozen=True):
 
 
 class Networks(Section, frozen=True):
-    """``[networks]``: paths of IP databases (.mmdb) that give the network operator and the country of an address."""
+    """``[networks]``: paths of IP databases (.mmdb) from which the network operator and the country of an address are
+    read.
+    """
 
     asn: str = ""
     countries: str = ""

@@ -55,7 +55,9 @@ def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
 
 
 def is_text(kind: Any) -> bool:
-    """Return whether values of this type are texts. An environment variable gives texts without quotes."""
+    """Return whether the values of a type are texts. In an environment variable, such values are written without
+    quotes.
+    """
     return kind is str or (get_origin(kind) is Literal and all(isinstance(word, str) for word in get_args(kind)))
 
 

@@ -1,5 +1,5 @@
-"""Constants for lengths of time, such as an hour or a day, in seconds and in milliseconds, and the years that input may
-have.
+"""Constants: lengths of time, such as an hour or a day, in seconds or milliseconds; first and last year of accepted
+times.
 """
 
 QUARTER_HOUR_SECONDS = 900

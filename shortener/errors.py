@@ -98,7 +98,7 @@ class CodeRefused(InputError):
 
 
 class NotFound(ShortenerError):
-    """Raised when nothing with a slug, short URL or other name is in the store."""
+    """Raised when the store contains nothing with a given slug, short URL or other name."""
 
 
 class Conflict(ShortenerError):
@@ -118,7 +118,9 @@ class StoreUnavailable(StoreError):
 
 
 class LeaseLost(StoreError):
-    """Raised when another process has taken over what only one process of all machines may do."""
+    """Raised when another process has taken over a task that only one process of all machines may do, such as
+    collecting.
+    """
 
 
 class StoreDamaged(StoreError):

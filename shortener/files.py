@@ -45,9 +45,10 @@ def open_locked(path: Path) -> int | None:
 
 
 def holder_name(lock_fd: int, *, machine: str) -> str:
-    """Return a name for the process that holds a lock file: the machine's name and a random number that the file keeps.
+    """Return a name for the process that holds the lock on an open file: the machine's name and a random number.
 
-    A former process with this name is dead, because the lock was free. The id of this process is written for people.
+    The name is stored in the file, and the next process that locks the file gets the same name. No two living processes
+    have one name, because only one can hold the lock. The process id is stored for people who read the file.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None

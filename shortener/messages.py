@@ -58,7 +58,7 @@ class Message(str):
 
 
 def mark_text(text: str) -> str:
-    """Return ``text`` unchanged. The call only marks the text for translation, when its message is built elsewhere."""
+    """Return ``text`` unchanged. The call marks a text for translation if its message is built in another place."""
     return text
 
 
@@ -78,7 +78,8 @@ def list_messages(parts: Sequence[str]) -> str:
 
 
 def message_text(value: Any) -> str:
-    """Return a message as a plain ``str``. JSON encoders call this function for types that they do not know.
+    """Return a message as a plain ``str``. JSON encoders call this function with each value whose type they do not
+    know.
 
     Raises NotImplementedError if ``value`` is not a text.
     """

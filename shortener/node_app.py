@@ -1,6 +1,6 @@
 """The Flask application of a redirect node: pages for readers, previews, health and metrics.
 
-It reads links and settings from the local copy, and never asks the database.
+It reads links and settings from a local copy, and never connects to the database of the store.
 """
 
 from functools import partial

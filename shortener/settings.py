@@ -32,7 +32,7 @@ def home_key(host: str) -> str:
 
 
 def setting_keys(config: Config) -> tuple[str, ...]:
-    """Return the keys of all settings that editors can change; the last ones are the home pages of the domains."""
+    """Return the keys of all settings that editors can change. The keys of the domains' home pages are last."""
     return (NAME, ZONE, TOP, GEMS, PRIVACY_TEXT, *(home_key(domain.host) for domain in config.domains))
 
 
@@ -117,7 +117,7 @@ def _keys_of(table: str, values: Mapping[str, str | int]) -> dict[str, str | int
 
 
 def setting_texts(config: Config, keys: Iterable[str]) -> dict[str, str]:
-    """Return the present values of the settings ``keys`` in a configuration, as texts by key."""
+    """Return the values that the settings ``keys`` have in a configuration, as texts by key."""
     homes = {home_key(domain.host): domain.home for domain in config.domains}
     texts = {}
     for key in keys:

@@ -1,8 +1,8 @@
 """Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
 
-The file ``links`` contains a number that grows with each edit of a link, so that a worker notices edits with one memory
-access. The files ``worker-NN`` count the responses of one worker each. A write never waits for the disk, and also
-succeeds when the disk is full.
+The file ``links`` contains a number that grows with each edit of a link, so that a redirect worker notices edits with
+one memory access. In the files ``worker-NN``, each worker counts its responses. A write never waits for the disk, and
+also succeeds when the disk is full.
 """
 
 import contextlib
@@ -59,14 +59,16 @@ class SharedCounters:
 def links_revision(data_directory: Path) -> SharedCounters:
     """Return the shared integers in the file ``run/links``.
 
-    Value 0 is the revision of the links, which grows with each edit. It is written by the process that committed the
-    edit.
+    Value 0 is the revision of the links, which grows with each edit. The process that committed the edit writes it.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
 
 def sender_state(data_directory: Path) -> SharedCounters:
-    """Return the state of a node, written by its sender and its links feed and read by its pages."""
+    """Return the shared integers with the state of a redirect node, such as until when its clicks were sent.
+
+    The process that sends clicks and the thread that copies links write them; the node's health page reads them.
+    """
     return SharedCounters(data_directory / RUN_DIRECTORY / "sender")
 
 
@@ -107,7 +109,7 @@ def read_totals(data_directory: Path) -> dict[str, int]:
 
 
 def read_restarts(data_directory: Path) -> dict[str, int]:
-    """Return how often child processes were restarted, by kind of process; 0 if no server has run yet."""
+    """Return how often child processes of the server were restarted, by kind of process; 0 if no server has run yet."""
     restarts = [0] * len(CHILD_KINDS)
     with contextlib.suppress(OSError):
         content = (data_directory / RUN_DIRECTORY / "restarts").read_bytes()

@@ -1,4 +1,4 @@
-"""Short URLs: parsing to host and code, and formatting. Also the check that a URL is allowed as a target."""
+"""Short URLs: formatting, and parsing to host and code. Also the check whether a URL may be the target of a link."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit

@@ -29,7 +29,9 @@ PREFLIGHT_SECONDS = 3600
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Add the API to an app. Call it after the context and the cache were set up."""
+    """Add the API to a Flask application. Call it after the request context and the cache of that application are set
+    up.
+    """
     authentication.init_app(app, config=config)
     app.before_request(_answer_unrouted)
     app.after_request(_add_headers)

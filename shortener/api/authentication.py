@@ -13,7 +13,7 @@ from shortener.web.context import now, store
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Create the rate limit of an app."""
+    """Create the rate limit of the API in a Flask application."""
     app.extensions["api_rate_limit"] = RateLimit(config.api.rate_limit, clock=time.monotonic)
 
 
@@ -45,9 +45,9 @@ def _find_token(text: str) -> Token:
 
 
 def authorize(scope: Scope | None) -> None:
-    """Count the request against the rate limit, and check that its token has this scope. Raises ApiError.
+    """Count the request against the rate limit of its token, and check that the token has ``scope``. Raises ApiError.
 
-    None means that any token is allowed.
+    If ``scope`` is None, any token is allowed.
     """
     token = current_token()
     limit: RateLimit = current_app.extensions["api_rate_limit"]

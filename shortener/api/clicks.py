@@ -36,11 +36,12 @@ class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 @operation("GET", "/clicks", answers={200: NDJSON}, scope="clicks", query=ClickQuery, problems=("cursor",))
 def export_clicks(query: ClickQuery) -> Response:
-    """Export single clicks as JSON lines, the oldest first, up to the watermark.
+    """Export single clicks as JSON lines, the oldest first, as far as all verdicts are final.
 
-    Every click before the time in the response header `Watermark` is stored, and its verdict is final. The header
-    `Link` is the address from which to fetch later clicks. If a verdict is changed by a reclassification, the click is
-    not sent again; `rules` is the version of the rules that gave the verdict.
+    The export ends at the time in the response header `Watermark`: all earlier clicks are stored, and no later click
+    can change their verdicts. The header `Link` is the address from which to fetch later clicks. If the rules change
+    and clicks are classified again, exported clicks are not sent again; `rules` is the version of the rules that gave a
+    verdict.
     """
     since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
     if query.after:

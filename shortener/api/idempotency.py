@@ -1,7 +1,7 @@
 """Idempotency keys: a repeated POST with the same Idempotency-Key gets the stored response of the first one.
 
-A view runs and its response is stored in one transaction, so that a process can be killed at any moment
-(draft-ietf-httpapi-idempotency-key-header-07).
+The changes of a request and its response are stored in one transaction. So if the process is killed, a repetition does
+not make the changes twice (draft-ietf-httpapi-idempotency-key-header-07).
 """
 
 import hashlib

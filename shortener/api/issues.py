@@ -105,14 +105,18 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_document(body: NewIssue) -> None:
-    """Parse the document in a process with limits on time and memory, before anything else is done. Raises
-    InputError.
+    """Raise InputError if the document cannot be parsed within limits on time and memory.
+
+    It is parsed in a process of its own, before this process reads it.
     """
     check_in_sandbox(_source(body), name=_file_name(body))
 
 
 def _source(body: NewIssue) -> bytes:
-    """Return the document of a request as bytes. Raises ApiError if it is not valid base64, as its encoding says."""
+    """Return the document in the body of a request as bytes.
+
+    Raises ApiError if its ``encoding`` is base64, but it is not valid base64.
+    """
     if body.encoding == "text":
         return body.document.encode()
     try:
@@ -137,7 +141,7 @@ def _file_name(body: NewIssue) -> str:
     prepare=check_document,
 )
 def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
-    """Add an issue, and return it with short links; every other byte of the document stays unchanged.
+    """Add an issue, and return its document with short links; all other bytes of the document stay unchanged.
 
     The status is 200 if the issue existed, or with `dry_run`. Adding the same document again changes nothing.
     """
@@ -189,7 +193,7 @@ def _encode(output: bytes, body: NewIssue) -> str:
 
 
 def _planned_issue(plan: IssuePlan) -> IssueContents:
-    """Return the contents that the issue would have if the plan were stored.
+    """Return the contents that an issue would have if ``plan``, the result of a dry run, were stored.
 
     Fields that the plan does not change have their stored values.
     """
@@ -220,7 +224,7 @@ def get_issue(slug: str) -> Response:
 
 @operation("PATCH", "/issues/{slug}", answers={200: IssueContents}, scope="issues", body=IssueChanges, etag=True)
 def change_issue(slug: str, body: IssueChanges) -> Response:
-    """Change title, sending time or number of recipients of an issue, or archive a sent one."""
+    """Change the title, sending time or number of recipients of an issue, or archive an issue that was sent."""
     sent_at = UNSET if body.sent_at is UNSET else to_seconds(body.sent_at, pointer="/sent_at")
     with store().transaction():
         check_if_match(load_issue_contents(store(), slug, config=config(), now=now()))
@@ -247,9 +251,9 @@ def change_issue(slug: str, body: IssueChanges) -> Response:
     scope="read",
 )
 def get_output(slug: str) -> Response:
-    """Return the document of an issue with short links.
+    """Return the document of an issue with short links instead of its own.
 
-    Of the headers of a mail only Subject, Date, MIME-Version and Content-* are stored.
+    If the document is a mail, only the headers Subject, Date, MIME-Version and Content-* are stored and returned.
     """
     issue = issues.get(store(), slug)
     return Response(issues.get_documents(store(), issue.id)[1], content_type=DOWNLOAD_TYPES[issue.format][1])

@@ -52,8 +52,9 @@ class BatchAnswer(Struct, frozen=True):
     problems=("code-taken",),
 )
 def create_links(body: Batch, query: BatchQuery) -> Response:
-    """Create up to 500 links. Each has its own result; with `atomic` all are created (status 201) or none
-    (an error).
+    """Create up to 500 links. Each has a result of its own.
+
+    With `atomic` all links are created (status 201), or none if one of them fails (an error).
     """
     with store().transaction():
         results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
@@ -61,7 +62,7 @@ def create_links(body: Batch, query: BatchQuery) -> Response:
 
 
 def _create(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
-    """Create one link of a batch (the one at ``index``) and return its result.
+    """Create one link of a batch and return its result. ``index`` is the link's place in the batch, from 0.
 
     With ``atomic``, a link that cannot be created raises ApiError.
     """

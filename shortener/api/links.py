@@ -43,7 +43,7 @@ class LinkQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CountsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of one link."""
+    """Query parameters of a request for one link."""
 
     counts: Annotated[bool, Meta(description="Add clicks and visitors. The answer then has no ETag.")] = False
 
@@ -73,8 +73,9 @@ class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of a link to change. Null for ``forward`` means the configured way, null for ``expires_at``
-    means never.
+    """Fields of a link to change. Null for ``expires_at`` means that the link never expires.
+
+    Null for ``forward`` means that query strings are forwarded as the configuration says.
     """
 
     target: Target | UnsetType = UNSET
@@ -101,7 +102,7 @@ class EditList(Struct, frozen=True):
 
 @operation("GET", "/links", answers={200: LinkPage}, scope="read", query=LinkQuery, problems=("cursor",))
 def list_links(query: LinkQuery) -> Response:
-    """List links with their counts. Links that are created meanwhile are neither repeated nor left out."""
+    """List links with their counts. If links are created between two pages, no other link is repeated or left out."""
     link_filter = LinkFilter(
         words=search_words(search_text(query.query, config=config())),
         status=None if query.status is UNSET else query.status,
@@ -134,7 +135,7 @@ def next_page_header(cursor: str | None) -> dict[str, str]:
     etag=True,
 )
 def create_link(body: NewLink) -> Response:
-    """Create a short link; the status is 200 if an existing one is returned."""
+    """Create a short link. The status is 201, or 200 if an existing link is returned."""
     link, created = make_link(body)
     record = load_record(link.domain, link.code)
     return tagged_answer(record, status=201 if created else 200, location=link_path(record))
@@ -218,7 +219,9 @@ def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
     etag=True,
 )
 def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
-    """Create the link with this code, or replace its fields; a retired one is active again."""
+    """Create the link with this code, or replace the fields of the existing one. A retired link is active again
+    afterwards.
+    """
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         exists = links.find(store(), *edit_links.link_key(domain, code, config=config())) is not None

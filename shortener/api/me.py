@@ -19,7 +19,7 @@ from shortener.web.context import now, store
 
 
 class Me(Struct, frozen=True):
-    """The token that was sent with the request, its scopes, and its owner with the present role."""
+    """The token that was sent with the request, its scopes, and its owner with the owner's current role."""
 
     token: str
     scopes: tuple[Scope, ...]
@@ -35,8 +35,8 @@ class TokenList(Struct, frozen=True):
 
 
 class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
-    """A token to create. It may only have scopes that the token of the request has, and cannot expire later than that
-    one.
+    """A token to create. It may only have scopes that the token of the request has, and must not expire later than that
+    token.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=tokens.MAX_NAME_LENGTH)]
@@ -74,7 +74,9 @@ def list_my_tokens() -> Response:
     hidden_field="token",
 )
 def create_my_token(body: NewToken) -> Response:
-    """Create a token of the owner, with scopes that the token of the request has."""
+    """Create a token of the user who owns the token of the request. It may only have scopes that the token of the
+    request has.
+    """
     token = current_token()
     missing = [scope for scope in body.scopes if scope not in token.scopes]
     if missing:
@@ -91,13 +93,16 @@ def create_my_token(body: NewToken) -> Response:
 
 @operation("GET", "/me/tokens/{id}", answers={200: TokenSummary})
 def get_my_token(id: str) -> Response:
-    """Return one token of the owner."""
+    """Return one of the tokens of the user who owns the token of the request."""
     return json_answer(tokens.summarize(_own_token(id)))
 
 
 @operation("DELETE", "/me/tokens/{id}", answers={204: None}, problems=("scope",))
 def revoke_my_token(id: str) -> Response:
-    """Revoke a token of the owner. It may only have scopes that the token of the request has."""
+    """Revoke one of the tokens of the user who owns the token of the request.
+
+    This is refused if the token to revoke has a scope that the token of the request lacks.
+    """
     with store().transaction():
         revoked = _own_token(id)
         missing = [scope for scope in revoked.scopes if scope not in current_token().scopes]
@@ -108,7 +113,7 @@ def revoke_my_token(id: str) -> Response:
 
 
 def _own_token(token_id: str) -> Token:
-    """Return the token with this id, which the owner of the request's token must own. Raises ApiError."""
+    """Return the token with this id. Raises ApiError if it does not belong to the owner of the request's token."""
     owned = stored_tokens.list_all(store(), owner=current_token().owner)
     token = next((token for token in owned if str(token.id) == token_id), None)
     if token is None:

@@ -53,7 +53,7 @@ class Operation(Struct, frozen=True):
     def all_problems(self) -> list[str]:
         """Names of all problems (kinds of errors) that the operation can answer with.
 
-        Those that every such operation has are first, those given in its declaration last.
+        The general ones are first, and those that were given when the operation was registered are last.
         """
         names = [] if self.public else ["token-missing", "token-invalid", "rate-limit"]
         names += ["scope", "role"] if self.scope else []
@@ -87,10 +87,10 @@ def operation(
 ) -> Callable[[View], View]:
     """Return a decorator that registers a view as an operation of the API.
 
-    The view gets the parameters in the path, and ``body`` and ``query`` decoded to these types. A parameter ``{+name}``
-    may contain slashes. Without ``scope`` a token with any scope is accepted; with ``public`` no token is needed.
-    ``hidden_field`` is a field of the answer that must not be stored with an idempotency key. ``prepare`` is called
-    with the body before the view.
+    The view gets the parameters in the path, and the request's body and query string decoded to the types ``body`` and
+    ``query``. A parameter ``{+name}`` may contain slashes. Without ``scope`` a token with any scope is accepted; with
+    ``public`` no token is needed. ``hidden_field`` is a field of the answer that must not be stored with an idempotency
+    key. ``prepare`` is called with the decoded body before the view.
 
     A POST with an idempotency key runs in one transaction, so its view must not use the network. Slow work belongs in
     ``prepare``, which is called before the transaction.

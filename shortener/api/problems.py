@@ -106,8 +106,9 @@ class FieldProblem(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """An error response by RFC 9457. ``type`` is a URL that explains it. With status 412, ``current`` is the present
-    object.
+    """An error response by RFC 9457. ``type`` is a URL that explains the kind of error.
+
+    With status 412, ``current`` is the object that the request would have changed, as it is stored now.
     """
 
     type: str
@@ -203,9 +204,9 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status of an error in the imitated APIs of other shorteners.
+    """Return the HTTP status with which the imitated APIs of other shorteners report an error.
 
-    It is 400 if they do not use the status.
+    It is the status of the error, or 400 if these APIs never use that status.
     """
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400

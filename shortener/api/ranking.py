@@ -69,7 +69,11 @@ def list_decisions(month: str) -> Response:
 
 @operation("PUT", "/decisions/{month}/{+article}", answers={200: MonthDecision}, scope="issues", body=NewDecision)
 def decide(month: str, article: str, body: NewDecision) -> Response:
-    """Store a decision about an article, given by its URL or a short link, percent-encoded; it changes no figure."""
+    """Store an editor's decision about an article in a month's picks (recommended articles).
+
+    The article is given by its URL or a short link to it, percent-encoded. A decision changes neither the ranking nor
+    counts.
+    """
     decision = draft_picks.decide(
         store(),
         month,

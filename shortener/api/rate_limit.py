@@ -12,9 +12,9 @@ MAX_TOKENS = 10_000
 
 
 class RateState(Struct, frozen=True):
-    """What the rate limit still allows a token: requests left, and the seconds until the minute ends.
+    """What the rate limit still allows a token: the number of requests left, and the seconds until the minute ends.
 
-    ``exceeded`` says that the present request is too many.
+    ``exceeded`` is True if the request that was just counted is one too many.
     """
 
     limit: int

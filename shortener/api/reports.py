@@ -22,7 +22,7 @@ from shortener.web.ranking_cache import remaining_shares, reruns
 
 
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of a report: its time range."""
+    """Query parameters of a report: the time range that it covers."""
 
     since: Since | UnsetType = UNSET
     until: Until | UnsetType = UNSET
@@ -65,7 +65,7 @@ def report_summary(query: RangeQuery) -> Response:
 
 
 def _report_answer(report: Any) -> Response:
-    """Return a report with an ETag that does not depend on the current time.
+    """Return a report as JSON with an ETag that does not depend on the current time.
 
     The comparison with earlier issues and the forecast change with time alone, so they are not part of the ETag.
     """

@@ -31,7 +31,7 @@ def no_content() -> Response:
 def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location: str | None = None) -> Response:
     """Return a value as JSON with its ETag; 304 without a body if the client has this version already.
 
-    If the tag is not that of the whole value, ``tagged`` is the value from which it is computed.
+    The ETag is computed from ``tagged`` if that is given, else from the whole value.
     """
     tag = entity_tag(value if tagged is None else tagged)
     headers = {"ETag": f'"{tag}"'} | ({"Location": location} if location else {})

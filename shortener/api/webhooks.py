@@ -103,7 +103,7 @@ def get_webhook(webhook_id: str) -> Response:
     "PATCH", "/webhooks/{webhook_id}", answers={200: WebhookSummary}, scope="admin", body=WebhookChange, etag=True
 )
 def change_webhook(webhook_id: str, body: WebhookChange) -> Response:
-    """Change, enable or disable a webhook. When it is disabled, its waiting deliveries fail."""
+    """Change, enable or disable a webhook. When it is disabled, its deliveries that have not been sent yet fail."""
     number = _parse_id(webhook_id)
     with store().transaction():
         check_if_match(_summarize(stored_webhooks.get(store(), number)))
@@ -136,7 +136,7 @@ def delete_webhook(webhook_id: str) -> Response:
     "POST", "/webhooks/{webhook_id}/secret", answers={200: WebhookWithSecret}, scope="admin", hidden_field="secret"
 )
 def rotate_webhook_secret(webhook_id: str) -> Response:
-    """Give a webhook a new secret; for 24 hours messages are signed with the previous one too."""
+    """Give a webhook a new secret. For 24 hours messages are signed with both the new secret and the previous one."""
     webhook = webhooks.rotate_secret(store(), _parse_id(webhook_id), now=now())
     return json_answer(WebhookWithSecret(**structs.asdict(_summarize(webhook)), secret=webhook.secret))
 

@@ -39,7 +39,7 @@ Fields = dict[str, Any]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A response before it is formatted. ``simple`` is its text in YOURLS's format "simple"."""
+    """A response before it is formatted. ``simple`` is the text of the response in YOURLS's format "simple"."""
 
     fields: Fields
     status: int = 200

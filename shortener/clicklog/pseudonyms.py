@@ -39,8 +39,8 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 class DailyKeys:
     """The secret keys for hashing addresses, one file for each UTC day, with a small cache in memory.
 
-    With ``shared``, keys come from the collector through ``add``. For a day whose key has not arrived, this machine
-    makes a local one.
+    With ``shared``, all machines of a store use the same keys, which another process stores here with ``add``. For a
+    day whose shared key has not arrived, this machine makes a local one.
     """
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
@@ -63,7 +63,9 @@ class DailyKeys:
         return key
 
     def is_local(self, ts: float) -> bool:
-        """Return whether the key that ``key`` has returned for ``ts`` is one that this machine made for itself."""
+        """Return whether the key for the time ``ts`` is one that this machine made for itself. Call it after
+        ``key(ts)``.
+        """
         return int(ts // DAY_SECONDS) in self._local_days
 
     def add(self, day: int, key: bytes) -> None:
@@ -118,7 +120,8 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove expired keys from memory, and local ones, because the shared key may have arrived.
+        """Remove from memory all expired keys, and all local ones, because a shared key may have arrived for their
+        days.
 
         ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, also while there are no clicks.
         """
@@ -128,9 +131,9 @@ class DailyKeys:
         _keyed_state.cache_clear()
 
     def destroy_expired(self, *, now: float) -> int:
-        """Delete the files of expired keys, also incomplete ones, and return their number.
+        """Delete the files of expired keys, and return their number. Call it every KEY_CHECK_SECONDS.
 
-        Call it every KEY_CHECK_SECONDS. Only the day in the name of a file counts.
+        Incomplete files are deleted too. Whether a key has expired is decided by the day in the name of its file.
         """
         destroyed = 0
         if not self._directory.is_dir():
@@ -155,9 +158,10 @@ def due_days(now: float) -> set[int]:
 
 
 def is_expired(day: int, *, now: float) -> bool:
-    """Return whether the key of a UTC day must be destroyed at ``now``.
+    """Return whether the key of a UTC day (days since 1970) must be destroyed at ``now``.
 
-    A key of a day after tomorrow was made while the clock was wrong.
+    It must if the day ended long enough ago. It also must if the day begins more than 24 hours after ``now``, because
+    such a key was made while the clock was wrong.
     """
     age = now - day * DAY_SECONDS
     return age >= KEY_END_SECONDS - KEY_CHECK_SECONDS or age < -DAY_SECONDS

@@ -123,11 +123,11 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Read at most CHUNK_SIZE bytes of a file from the byte ``position`` on. Return its lines, and how far it was
+        """Return the lines in the next bytes of a segment, at most CHUNK_SIZE from ``position`` on, and how far it was
         read.
 
-        ``skipping`` is the ``in_long_line`` of the previous progress. If it is true, the rest of an over-long line is
-        skipped first. Raises OSError if the file cannot be read.
+        ``skipping`` says that ``position`` is in the middle of an over-long line, whose rest is skipped. Raises OSError
+        if the file cannot be read.
         """
         with segment.path.open("rb") as file:
             file.seek(position)
@@ -140,9 +140,11 @@ class ClickLog:
 def decode_part(
     segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the clicks and misses in the part of a segment that begins at the byte ``position``, and the progress.
+    """Return the clicks and misses in ``part``, the bytes of a segment from ``position`` on, and how far they were
+    read.
 
-    ``skipping`` is as for ``ClickLog.read``; ``ended`` says that nothing ever follows the part.
+    ``skipping`` says that ``position`` is in the middle of an over-long line, whose rest is skipped. ``ended`` says
+    that no bytes will ever follow ``part`` in the segment.
     """
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -160,7 +162,7 @@ def decode_part(
 
 
 def _is_log_file(name: str) -> bool:
-    """Return whether a file name is one of a segment, or of the log of another program, such as ``edge.log.1``."""
+    """Return whether a file name is that of a segment, or that of another program's log, such as ``edge.log.1``."""
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 

@@ -1,4 +1,6 @@
-"""Deletion of segments that were read to their end and are older than the configuration allows."""
+"""Deletion of segments (files of the click log) that were read to their end and are older than the configuration
+allows.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,7 +10,10 @@ from shortener.durations import DAY_SECONDS
 
 
 class Position(Protocol):
-    """How far a segment was read or sent, in bytes; ``finished`` means to its end, and it is no longer written."""
+    """How many bytes of a segment (file of the click log) were read or sent.
+
+    ``finished`` means that the segment was read or sent to its end, and that no process writes to it any more.
+    """
 
     @property
     def position(self) -> int:

@@ -1,4 +1,4 @@
-"""Counting of clicks into the sums that are then added to the rollups, the tables of click counts."""
+"""Summing of clicks. The sums are then added to the rollups, the tables of click counts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,9 +23,10 @@ _FIRST_VISIT_INDEXES = (
 
 
 class RollupAggregator:
-    """Counts clicks for the two most detailed rollups, which are tables of click counts (``store/rollup_tables.py``).
+    """Sums clicks for the two most detailed rollups, the tables of click counts (``store/rollup_tables.py``).
 
-    Its attribute ``clicks_by_link`` has the sums to add to the table of that name.
+    The attribute ``clicks_by_link`` has the sums for the table ``clicks_by_link``, and the method ``breakdown_by_link``
+    returns those for the table ``breakdown_by_link``.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Classification of clicks by comparison with nearby clicks in the store.
+"""Classification of clicks as human or automated, by comparison with nearby clicks in the store.
 
 A new click can change the verdicts on earlier clicks near it. A verdict depends only on which clicks are stored, not on
 when or in which order the collector read them. The store keeps the sequence number of the last classified click
@@ -28,7 +28,9 @@ ClassifyRequests = Callable[[Iterable[int]], Mapping[int, Classification]]
 
 
 class Classifier:
-    """Classifies clicks by comparison with the clicks near them, and stores the results."""
+    """Decides whether clicks are human or automated, by comparison with the clicks near them, and stores these
+    verdicts.
+    """
 
     def __init__(self, store: Store, *, agents: UserAgentCache) -> None:
         self._store = store
@@ -37,8 +39,9 @@ class Classifier:
         """How often each change of a stored verdict has happened since this classifier was created."""
 
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks with the verdicts that their requests alone give. ``classify_new`` has to be
-        called later.
+        """Store new clicks with preliminary verdicts, which are based on their requests alone.
+
+        ``classify_new`` must be called later; it compares them with nearby clicks.
         """
         self._apply(dict(enumerate(clicks, last_seq(self._store) + 1)), {})
 
@@ -80,8 +83,8 @@ class Classifier:
     ) -> None:
         """Classify stored clicks again, and update the verdicts on the clicks near them. Call it inside a transaction.
 
-        ``classify_requests`` returns new classifications of their requests by sequence number. Without it, the stored
-        evidence of the requests is used.
+        ``classify_requests`` takes sequence numbers of clicks, and returns new classifications of their requests by
+        sequence number. Without it, the stored evidence of the requests is used.
         """
         context = RuleContext(self._store)
         targets = {row[0]: context.from_row(row) for row in rows}
@@ -107,11 +110,11 @@ class Classifier:
 
 
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
-    """Classify the clicks of all issues in the queue again; return how often each verdict changed.
+    """Classify the clicks of all queued issues again; return how often each verdict changed.
 
-    Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence from a
-    honeypot link (which readers do not see) are reclassified too, because editors may have declared another link as the
-    honeypot link.
+    An issue is queued when editors change what its verdicts depend on, such as its sending time or its honeypot link (a
+    link that readers do not see). All clicks with evidence from any honeypot link are classified again too. Any process
+    may call this, and an interrupted run continues where it stopped.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):

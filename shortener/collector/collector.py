@@ -50,10 +50,11 @@ class PositionConflict(Exception):
 
 
 class Collector:
-    """The only collector of a data directory, and the only one of a store on PostgreSQL, until ``close`` is called.
+    """Moves clicks from the click log into the store. Raises AlreadyRunning if another process is the collector.
 
-    It drains the inbox, if the store is on PostgreSQL, and the click log of this machine unless a sender sends that to
-    the inbox (``own_log=False``). Raises AlreadyRunning if another process is the collector.
+    Until ``close`` is called, no other process can be the collector of this data directory or, on PostgreSQL, of the
+    store. On PostgreSQL, the clicks that redirect nodes have sent to the inbox are moved as well. With
+    ``own_log=False`` the click log of this machine is not read, because its sender sends that to the inbox.
     """
 
     def __init__(
@@ -99,9 +100,9 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Give stored segments (files of the click log) of other programs their present ids.
+        """Rename stored segments (files of the click log) that were written by other programs, to their current ids.
 
-        An earlier version made the ids from the names of the files.
+        An earlier version made these ids from the names of the files.
         """
         known = self._positions
         for segment in self._log.segments():
@@ -146,7 +147,11 @@ class Collector:
         return sum(progress.lines for progress in progresses) or 1
 
     def _segments(self) -> Iterator[tuple[ClickLog | Inbox, Segment]]:
-        """Yield the segments to read with their source. What was sent to the inbox is read there first."""
+        """Yield the segments (files of the click log) to read, each with its source: the inbox or the log of this
+        machine.
+
+        A segment that is in both is only read from the inbox.
+        """
         received: set[str] = set()
         if self._inbox:
             for segment in self._inbox.segments():

@@ -148,7 +148,7 @@ class ClickEnricher:
         return True
 
     def _hash_addresses(self, line: ClickLine) -> None:
-        """Replace addresses by their hashes, where another program has written whole addresses into the log."""
+        """Replace whole addresses in a line by their hashes. Only other programs write whole addresses into the log."""
         for name in ("addr", "visitor", "copy"):
             value = getattr(line, name)
             if value and (":" in value or "." in value):

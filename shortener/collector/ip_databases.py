@@ -100,7 +100,7 @@ class IPDatabases:
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return the build time of the database of autonomous systems in a tuple, by which a change is noticed.
+        """Return a value that changes with the database of autonomous systems: a tuple with the time when it was built.
 
         The tuple is empty if no database is configured.
         """

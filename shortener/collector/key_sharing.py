@@ -9,10 +9,11 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Create the keys that are due, and let table and key files contain the same keys, none of them expired.
+    """Store the same daily keys in a table of the store and in files on this machine, so that all machines have them.
 
-    Any machine may call this. All machines use the key in the table, so it precedes that of a file. A crash of
-    PostgreSQL empties the table, which is then filled from the files.
+    Keys that are due are created, expired ones are left out. If table and file have different keys for a day, the one
+    in the table is used. Any machine may call this. A crash of PostgreSQL empties the table, which is then filled from
+    the files.
     """
     with store.transaction():
         shared = keys.read_all() | shared_keys.read(store)

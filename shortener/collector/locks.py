@@ -1,4 +1,6 @@
-"""What makes a collector the only one: a lock on its data directory, and a lease of the store on PostgreSQL."""
+"""The locks by which there is only one collector: a lock on its data directory and, on PostgreSQL, a lease of the
+store.
+"""
 
 from pathlib import Path
 
@@ -25,14 +27,17 @@ def acquire_lock(data_directory: Path) -> int:
 
 
 def check_other_lease(store: Store, holder: str) -> None:
-    """Raise AlreadyRunning if another process than ``holder`` has the lease."""
+    """Raise AlreadyRunning if the lease of the store belongs to another process than ``holder``."""
     other = current_holder(store, LEASE)
     if other not in {None, holder}:
         raise _already_running(other)
 
 
 def take_lease(store: Store, holder: str) -> Lease:
-    """Return the lease, which ``holder`` has from now on. Raises AlreadyRunning if another process has it."""
+    """Take the lease of the store for the process ``holder`` and return it.
+
+    Raises AlreadyRunning if another process has it.
+    """
     lease = Lease.take(store, LEASE, holder=holder)
     if lease is None:
         raise _already_running(current_holder(store, LEASE))

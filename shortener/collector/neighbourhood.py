@@ -1,6 +1,6 @@
 """Loading of the stored clicks near the clicks that are being classified, which are called targets.
 
-If the links of a target contain a token of the recipient, these are the clicks with this token; otherwise those near in
+For a target with a recipient token, these are the clicks with the same token; for another target, the clicks near it in
 time and those from its address. A rule compares clicks within a time window. Clicks up to two windows away are loaded
 (docs/classification.md, section 11). Clicks near a honeypot hit (a click on a link that readers do not see) are loaded
 over a longer time.
@@ -86,8 +86,7 @@ def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: Rul
 
 
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the clicks near stored clicks that are to be classified again. ``targets`` are the latter by sequence
-    number.
+    """Load the clicks near stored clicks that are to be classified again (``targets``, by sequence number).
 
     Honeypot hits (clicks on links that readers do not see) are searched for among the stored clicks. Their own table
     may be outdated, because editors can declare other links as honeypot links.
@@ -125,7 +124,7 @@ def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[Ne
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near one of ``times`` (milliseconds) whose links contain no token of the recipient."""
+    """Yield the stored clicks near one of ``times`` (milliseconds) that have no recipient token."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -133,11 +132,11 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that have the same address or recipient's token as a click to classify (target), near it
-    in time.
+    """Yield the stored clicks that have the same address or recipient token as a click to classify (target), near it in
+    time.
 
-    ``timed_values`` has the value of ``column`` and the time (milliseconds) of each target; values of None are ignored.
-    Clicks are loaded by whole hours, so some are further away than necessary.
+    ``timed_values`` has for each target the value of ``column`` and the time (milliseconds); values of None are
+    ignored. Clicks are loaded by whole hours, so some are further away than necessary.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -165,9 +164,9 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield the queries for honeypot hits near ``targets``, as (addresses and networks, begin, end in milliseconds).
+    """Yield a query for the honeypot hits near ``targets``: (addresses and networks, begin, end in milliseconds).
 
-    Honeypot hits are clicks on links that readers do not see.
+    Honeypot hits are clicks on links that readers do not see. There is one query for each interval of time.
     """
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
@@ -200,10 +199,10 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return when and where clicks get evidence from the honeypot hits (on links that readers do not see) in
-    ``clicks``.
+    """Return which clicks get evidence from the honeypot hits in ``clicks``: by scope, the intervals of their times.
 
-    The keys say where, as in ``_hit_scopes``; the values are time intervals in milliseconds.
+    Honeypot hits are clicks on links that readers do not see. Scopes are as in ``_hit_scopes``; intervals are in
+    milliseconds.
     """
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:

@@ -1,4 +1,4 @@
-"""Waiting for another collector, of this data directory or of another machine."""
+"""Collecting as soon as no other process is the collector of this data directory or, on another machine, the store."""
 
 import logging
 import time
@@ -73,8 +73,8 @@ def collect(
 def drain_once(store: Store, *, config: Config) -> int:
     """Store and classify all clicks that are in the click log at the time of the call.
 
-    If another collector is running, wait until it has done so. Return the number of lines that this call read itself.
-    Raises StoreError if the other collector has stored nothing for STALL_SECONDS.
+    If another collector is running, wait until it has stored and classified them. Return the number of lines that this
+    call read itself. Raises StoreError if the other collector has stored nothing for STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()

@@ -1,4 +1,4 @@
-"""Reclassification: stored clicks are classified again with the current rules and lists.
+"""Reclassification: stored clicks are classified again, as human or automated, with the current rules and lists.
 
 Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
 stopped. Running it a second time changes nothing.
@@ -120,7 +120,7 @@ def _load_headers(store: Store, headers_id: int) -> dict[str, str]:
 
 
 class _StoredRequestClassifier:
-    """Classifies stored clicks by their requests only, with the current rules and lists."""
+    """Classifies stored clicks by their requests only, without nearby clicks, with the current rules and lists."""
 
     def __init__(self, store: Store, config: Config, datacenters: NetworkTable, ip_databases: IPDatabases) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Cache of request classifications: requests with equal fields are classified once."""
+"""Cache of the classifications of requests as human or automated: requests with equal fields are classified once."""
 
 from collections.abc import Hashable
 from functools import lru_cache, partial
@@ -14,7 +14,7 @@ CACHE_SIZE = 20_000
 
 
 class RequestClassifier:
-    """Classifies requests by themselves, without nearby clicks, and keeps recent results in memory.
+    """Classifies requests as human or automated by their own fields, without nearby clicks; recent results are cached.
 
     Most readers of a newsletter send one of a few hundred combinations of user agent and headers.
     """
@@ -49,7 +49,7 @@ class RequestClassifier:
     def clear(self) -> None:
         """Clear the cache.
 
-        Call it if a key may now mean other headers, or if IP databases have changed.
+        Call it if a ``headers_key`` may now mean other headers, or if IP databases have changed.
         """
         self._classifications.clear()
         self._network_evidence.cache_clear()

@@ -24,13 +24,14 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return, by the key of ``clicks``, a bitmask of what each click is the first visit to.
+    """Return for each click, by its key in ``clicks``, a bitmask of what it is the first visit to.
 
-    The bits are FIRST_ON_PLACEMENT and so on: placement (occurrence of a link), link, issue, site. Of clicks with equal
-    times, the one with the smallest id is the first visit.
+    A click can be the first visit of its visitor on a day to its placement (occurrence of a link), its link, its issue
+    and the site; the bits are FIRST_ON_PLACEMENT and so on. Of clicks with equal times, the one with the smallest id is
+    the first.
 
-    ``clicks`` must contain all human clicks of each visitor and day. If no click lost its first visit, the new clicks
-    and the present first visits are enough.
+    ``clicks`` must contain all human clicks of each visitor and day. If clicks were only added, the new clicks and the
+    previous first visits are enough.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_keys: dict[VisitorDay, int] = {}
@@ -51,9 +52,10 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add to ``bitmasks`` what each click is the first visit to.
+    """Add to ``bitmasks``, by key, what each click of a visitor is the first visit to: its placement, link, issue, the
+    site.
 
-    ``keys`` are those of one visitor's human clicks on one day, in order of time.
+    ``keys`` are the keys of all human clicks of one visitor on one day, in order of time.
     """
     seen: set[tuple[int, int | None, int]] = set()
     for key in keys:

@@ -1,1 +1,3 @@
-"""What a redirect node does beside redirects: it sends its click log to the store, copies daily keys, and joins."""
+"""What a redirect node does besides redirects: it joins a store, sends its click log there, and copies daily keys from
+it.
+"""

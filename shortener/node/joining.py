@@ -1,4 +1,4 @@
-"""Joining: the configuration file of a node, and its first copy of links, settings and daily keys."""
+"""First steps of a new redirect node: writing its configuration file, and copying links, settings and daily keys."""
 
 import json
 import tomllib

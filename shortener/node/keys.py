@@ -1,13 +1,13 @@
-"""Copies of the daily keys that all machines of a store share."""
+"""Copying of the daily keys, with which all machines of a store hash addresses, from the store to this machine."""
 
 from shortener.clicklog.pseudonyms import DailyKeys, is_expired
 from shortener.store import Reader, shared_keys
 
 
 def copy_keys(reader: Reader, keys: DailyKeys, *, now: float) -> set[int]:
-    """Store the shared keys of the store on this machine, except expired ones; return their days (UTC, since 1970).
+    """Copy the daily keys from the store to files on this machine; return their days (UTC, since 1970).
 
-    Raises StoreError and OSError.
+    Expired keys are not copied. Raises StoreError and OSError.
     """
     shared = {day: key for day, key in shared_keys.read(reader).items() if not is_expired(day, now=now)}
     for day, key in shared.items():

@@ -1,4 +1,4 @@
-"""Parts of segments: the bytes of the click log that a node sends at once."""
+"""Parts of segments (files of the click log): the bytes that a node sends at once."""
 
 import os
 

@@ -39,7 +39,10 @@ MAX_REFUSALS = 3
 
 
 class _Refused(Exception):
-    """Raised when the store has another position of a segment than this sender. Its argument is the segment's id."""
+    """Raised when the store has received more or less of a segment than this sender assumes.
+
+    The argument is the segment's id.
+    """
 
 
 class Sender:
@@ -61,7 +64,9 @@ class Sender:
         self._report_at = self._keys_at = self._destroy_keys_at = self._retention_at = 0.0
 
     def destroy_expired_keys(self) -> None:
-        """Destroy the daily keys whose end has come. Call it often, also while the store cannot be reached."""
+        """Destroy the daily keys that have expired, if it is time to check. Call it often, also while the store is
+        unreachable.
+        """
         now = time.monotonic()
         if now >= self._destroy_keys_at:
             self._destroy_keys_at = now + KEY_CHECK_SECONDS
@@ -95,7 +100,10 @@ class Sender:
         return sent
 
     def _note_refusal(self, segment_id: str) -> None:
-        """Leave a segment out that is refused again and again, as on a machine that is a copy of another node."""
+        """Count that the store has refused a part of a segment. After MAX_REFUSALS the segment is not sent any more.
+
+        That happens on a machine that is a copy of another node, for example.
+        """
         self._refusals[segment_id] += 1
         if self._refusals[segment_id] == MAX_REFUSALS:
             self._left_out.add(segment_id)
@@ -108,7 +116,7 @@ class Sender:
             self._sent_until = (node and node.sent_until) or 0
 
     def _send_segment(self, reader: Reader, segment: Segment) -> int:
-        """Send a segment as far as it was listed; return the number of bytes sent."""
+        """Send a segment up to the size that it had when the log was listed; return the number of bytes sent."""
         begun = current = self._position(segment.id)
         if current.finished or segment.id in self._left_out:
             return 0
@@ -162,7 +170,10 @@ class Sender:
         return (self._positions or {}).get(segment_id, SentPosition(0, False))
 
     def _run_due_tasks(self, reader: Reader) -> None:
-        """Run the periodic tasks that are due. ``_positions`` are complete and the listed segments were sent."""
+        """Run the periodic tasks that are due: reporting, copying daily keys, and deleting old segments.
+
+        Call it when ``_positions`` were read and all listed segments were sent.
+        """
         now = time.monotonic()
         if now >= self._report_at:
             self._finish_deleted_segments(reader)
@@ -176,7 +187,7 @@ class Sender:
             delete_old_segments(self._log, self._positions or {}, keep_log_days=days, now=self._clock())
 
     def _copy_keys(self, reader: Reader) -> bool:
-        """Copy the daily keys; return whether today's has arrived."""
+        """Copy the daily keys from the store; return whether today's key is there."""
         now = self._clock()
         try:
             return int(now // DAY_SECONDS) in copy_keys(reader, self._keys, now=now)

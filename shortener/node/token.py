@@ -1,6 +1,6 @@
-"""Tokens with which a machine joins as a node: name, database with role and password, and the configuration it shares.
+"""Tokens with which a machine becomes a redirect node: one line of text with all that the machine needs for it.
 
-A token is one line of text that contains a password.
+A token has the node's name, the URL of the database with a password, and the configuration that all nodes share.
 """
 
 import base64
@@ -20,9 +20,10 @@ LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 class NodeToken(Struct, frozen=True):
-    """What a machine needs to become the node ``name``.
+    """What a machine needs to become the redirect node ``name``.
 
-    ``url`` is that of the database, and ``tables`` are tables of the node's configuration, without default values.
+    ``url`` is the URL of the store's database. ``tables`` are tables for the node's configuration file, without values
+    that are the default.
     """
 
     name: str
@@ -36,7 +37,7 @@ def encode_token(token: NodeToken) -> str:
 
 
 def decode_token(text: str) -> NodeToken:
-    """Return the token of a text. Raises InputError."""
+    """Return the token that a line of text contains. Raises InputError if it contains none."""
     try:
         content = text.strip().encode()
         return msgspec.json.decode(base64.urlsafe_b64decode(content + b"=" * (-len(content) % 4)), type=NodeToken)
@@ -45,7 +46,9 @@ def decode_token(text: str) -> NodeToken:
 
 
 def shared_tables(config: Config) -> dict[str, Any]:
-    """Return the tables of a centre's configuration that its nodes need, without default values."""
+    """Return the tables of this machine's configuration that its redirect nodes need, without values that are the
+    default.
+    """
     site = {"base_url": config.base_url}
     if config.site.name != ConfigFile().site.name:
         site["name"] = config.site.name

@@ -45,9 +45,9 @@ _TRUNCATED_LENGTH = 64
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file.
+    """Writes the click log of one redirect worker. Each method waits for at most one ``write()`` to the file.
 
-    ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
+    ``shared_keys`` is true if several machines use one store: they share the daily keys for hashing addresses.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False) -> None:
@@ -137,8 +137,8 @@ class ClickRecorder:
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Count a request that was not redirected, and write it to the click log.
 
-        It is only counted if MAX_MISSES_PER_SECOND were already written in this second. ``now`` is in seconds of the
-        UTC epoch.
+        At most MAX_MISSES_PER_SECOND are written in a second; further ones are only counted. ``now`` is in seconds of
+        the UTC epoch.
         """
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
@@ -156,7 +156,11 @@ class ClickRecorder:
         self._counters[UNKNOWN_HOSTS] += 1
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys from memory, also if no requests come. ``now`` is in seconds of the UTC epoch."""
+        """Remove expired daily keys (for hashing addresses) from memory. Call it regularly, also if there are no
+        requests.
+
+        ``now`` is in seconds of the UTC epoch.
+        """
         self._keys.evict_old(now=now)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Finding of a client's address behind trusted proxies."""
+"""Determination of a client's address when requests arrive through trusted proxies."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network

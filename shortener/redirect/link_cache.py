@@ -63,8 +63,9 @@ class Link:
 class LinkCache:
     """Looks up short links, and keeps them in the memory of one worker. It is thread-safe.
 
-    The store has a revision number that every edit of a link increments. All cached links are dropped when it changes.
-    If the store cannot be read, they are used all the same: an outdated target is better for a reader than none.
+    The store has a revision number that every edit of a link increments. When it changes, all cached links become
+    invalid. If the store cannot be read, they are used nevertheless: an outdated target is better for a reader than
+    none.
     """
 
     def __init__(self, file: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:

@@ -102,9 +102,9 @@ $agent$language$cuts    map $$http_referer $$edge_referrer {
 def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Iterator[str]:
     """Yield the lines of the map file, in which nginx looks up the target of a short link.
 
-    ``links`` are (domain, code, target). nginx ignores case in the plain strings of a map, so a code of a
-    case-sensitive domain is written as a regular expression. nginx tries these one after the other, which is slow if
-    there are many.
+    ``links`` are (domain, code, target). nginx ignores case when it compares the plain strings of a map, so a code of a
+    case-sensitive domain is written as a regular expression. nginx tries regular expressions one after the other, which
+    is slow if there are many.
     """
     sensitive = {domain.host for domain in config.domains if domain.case_sensitive}
     for domain, code, target in links:
@@ -162,7 +162,8 @@ def _truncating_map(source: str, variable: str, max_length: int) -> str:
 def _quote_value(target: str) -> str:
     """Return a target URL as a quoted string of nginx's configuration.
 
-    ``$`` is replaced by a variable with this value, because nginx cannot escape it.
+    ``$`` is replaced by the variable ``edge_dollar``, whose value is ``$``, because nginx has no escape for this
+    character.
     """
     escaped = target.replace("\\", "\\\\").replace('"', '\\"').replace("$", "${edge_dollar}")
     return f'"{escaped}"'

@@ -105,7 +105,8 @@ class Normalizer:
         return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
-        """Set the code, the number after it, the sign of the preview and the query of a request from its path.
+        """Set what the path of a request says: the code, the number after it, whether the preview is requested, and the
+        query.
 
         Paths that are only a slash and a code are handled elsewhere, because that is faster.
         """

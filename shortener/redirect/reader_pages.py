@@ -1,4 +1,7 @@
-"""Error pages for readers whose link does not redirect. The pages' process renders them, and the workers send them."""
+"""Error pages for readers whose link does not redirect.
+
+The process that serves the editors' web pages renders them and writes them to a file; redirect workers send them.
+"""
 
 import logging
 import os

@@ -34,9 +34,9 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 
 
 class Redirector:
-    """Responds to requests for short links. Clicks, and misses (requests that are not redirected), are recorded.
+    """Responds to requests for short links, and records clicks and misses (requests that are not redirected).
 
-    ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
+    ``shared_keys`` is true if several machines use one store: they share the daily keys for hashing addresses.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False, clock: Callable[[], float] = time.time) -> None:

@@ -1,4 +1,4 @@
-"""The request that the redirect takes, independent of the server, and its construction from a WSGI environ."""
+"""HTTP requests as the redirect reads them, whatever the web server is, and their construction from a WSGI environ."""
 
 from typing import Any, Protocol
 from urllib.parse import quote

@@ -1,7 +1,7 @@
 """The audience of an issue: human clicks by device, mail client, language, referrer and country.
 
-Also the links that were clicked with one of these values. Both are read from sums of clicks by one property. Clicks by
-two properties, such as phones in Norway, are not stored.
+Also the links that the readers with one of these values clicked, such as the links clicked from Norway. All numbers are
+sums by one property. Sums by two properties at once, such as phones in Norway, are not stored.
 """
 
 import tomllib
@@ -37,7 +37,7 @@ def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tupl
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the parts of each property, the largest first, from stored sums.
+    """Return the human clicks by property and value, from stored sums: for each property its parts, the largest first.
 
     The clicks of the parts of a property add up to ``human``, the number of all human clicks.
     """
@@ -64,8 +64,8 @@ class LinkClicks(Struct, frozen=True):
 
 
 def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the human clicks with one value of a property for each link of an issue; links without such clicks are
-    left out.
+    """Return the links of an issue that were clicked with one value of a property, such as the country NO, and how
+    often.
 
     ``dimension`` is the property. ``value`` is the value of an ``AudiencePart``; for referrers it can be the name of a
     mail client.

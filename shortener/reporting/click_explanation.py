@@ -38,9 +38,9 @@ GROUP_LABELS: Mapping[str, str] = {
 class NearbyClickGroup(Struct, frozen=True):
     """Summary of the clicks near a click that share a property with it, such as the network.
 
-    ``shared`` names what they have in common. They are at most ``seconds`` before or after the click. ``links``,
-    ``networks`` and ``agents`` are the numbers of different links, networks and user agents. ``nearest`` is the
-    distance of the nearest one in seconds.
+    ``shared`` names the property. ``clicks`` is the number of these nearby clicks, all at most ``seconds`` before or
+    after the explained click. ``links``, ``networks`` and ``agents`` are the numbers of different links, networks and
+    user agents among them.
     """
 
     shared: str
@@ -67,9 +67,9 @@ class RequestDetails(Struct, frozen=True):
 class ClickExplanation(Struct, frozen=True):
     """The verdict on a click and everything that explains it.
 
-    ``spoken`` are the rules that match, ``noticed`` describes the evidence, ``neighbours`` are the nearby clicks by
-    what they share with the click. ``rules`` is the version of the rules. ``settled`` is False while clicks that arrive
-    later can still change the verdict.
+    ``spoken`` are the rules that match the click, ``noticed`` describes its evidence, and ``neighbours`` summarizes the
+    nearby clicks by the property that they share with it. ``rules`` is the version of the rules. ``settled`` is False
+    while clicks that arrive later can still change the verdict.
     """
 
     id: str
@@ -156,7 +156,9 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
-    """Yield a summary of the clicks with which a click was compared, for each property that they share with it."""
+    """Yield for each property, such as the network, a summary of the nearby clicks that share it with the click
+    ``own``.
+    """
     nearby = load_near_stored(store, {own.seq: own}, rule_context)
     others = [click for click in nearby.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):

@@ -1,4 +1,7 @@
-"""Until when the clicks of redirect nodes are stored, and on which days nodes counted their visitors apart."""
+"""Until when the clicks of all redirect nodes are stored, and on which days visitors may be counted twice.
+
+A node that is cut off from the store hashes visitors with a key of its own, so other machines do not recognize them.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -16,9 +19,10 @@ LATE_SECONDS = 60
 
 
 def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Sequence[datetime]) -> Quality:
-    """Return the data quality of a report with what is known about the clicks of nodes.
+    """Return ``quality`` with the fields about redirect nodes filled in, such as until when their clicks are stored.
 
-    ``as_of`` is now in seconds of the UTC epoch, and ``hours`` are the first and the last hour with clicks, or none.
+    ``as_of`` is the current time in seconds of the UTC epoch. ``hours`` has the first and the last hour with clicks; it
+    is empty without clicks.
     """
     state = nodes.completeness(reader)
     if state is not None:

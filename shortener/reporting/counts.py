@@ -1,5 +1,5 @@
-"""Values that all reports use: clicks by verdict, by hour, by occurrence of a link and by browser and so on; click
-rates.
+"""Values that all reports use: click rates, and clicks by verdict, hour, occurrence of a link, and properties such as
+the browser.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ class Totals(Struct, frozen=True):
 
 
 class TimelineHour(Struct, frozen=True):
-    """Human clicks and other requests in one hour of the site's time zone. ``hour`` is the beginning of the hour in
+    """Human clicks and automated requests in one hour of the site's time zone. ``hour`` is the beginning of the hour in
     UTC.
     """
 
@@ -73,9 +73,9 @@ Breakdown = dict[str, tuple[BreakdownPart, ...]]
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks and visitors (None: unknown) of one placement, which is an occurrence of a link in an issue.
+    """Human clicks on one placement, which is an occurrence of a link in an issue, and its visitors (None: unknown).
 
-    ``n`` is its number in document order, and ``other`` the number of automated requests.
+    ``n`` is the number of the placement in document order, and ``other`` the number of automated requests.
     """
 
     n: int
@@ -98,7 +98,7 @@ def to_datetime_or_none(seconds: int | None) -> datetime | None:
 
 
 def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
-    """Return the clicks of all rows added up, as the number of each verdict."""
+    """Return the number of clicks with each verdict, added up over all rows."""
     human = bot = scanner = preview = prefetch = 0
     for row in rows:
         human += row.human
@@ -110,8 +110,9 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
 
 
 def build_timeline(rows: Iterable[PeriodClicks], *, zone: tzinfo) -> tuple[TimelineHour, ...]:
-    """Return the clicks of each hour of ``zone`` that has any, from rows for quarter-hours or hours in
-    order of time.
+    """Return the clicks by hour of ``zone``, without hours that have none.
+
+    The rows are in order of time, and each is for a quarter-hour or an hour.
     """
     hours: list[list[int]] = []
     begin = end = 0
@@ -162,9 +163,9 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 
 
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
-    """Return the values of a property with their clicks, the most clicked first.
+    """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    Of the ``human`` clicks, those that ``clicks`` does not contain are added to the value '', which means unknown.
+    ``human`` is the number of all human clicks. Those that are missing in ``clicks`` count for the value '' (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

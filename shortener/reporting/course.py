@@ -1,6 +1,4 @@
-"""The course of an issue: its visitors or clicks over time, compared with earlier issues at equal ages, and the
-forecast.
-"""
+"""The chart of an issue over time: its visitors or clicks, those of earlier issues at equal ages, and the forecast."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,13 +31,12 @@ AGES = (
 
 
 class CoursePoint(Struct, frozen=True):
-    """One point of the curve that shows the clicks of an issue over time, at the age ``hours`` (since sending).
+    """One point of the chart that shows the clicks of an issue over time. ``hours`` is the age of the issue at this
+    point.
 
-    ``count`` is the issue's total up to that age; in an hourly curve, its count in the hour that ends then. It is None
-    after now.
-
-    The other fields are the same figure, None if unknown: ``usual`` as a range of earlier issues, ``compared`` for
-    another issue that was chosen, and ``forecast`` as expected after now.
+    ``count`` is the number of clicks up to this age, or in an hourly chart in the hour that ends at it; None for the
+    future. ``usual`` is the range of this number in earlier issues, ``compared`` the number in another issue that was
+    chosen, and ``forecast`` the number expected in the future. Each is None if unknown.
     """
 
     hours: float
@@ -50,9 +47,9 @@ class CoursePoint(Struct, frozen=True):
 
 
 class Course(Struct, frozen=True):
-    """The curve of an issue's visitors or clicks by its age.
+    """The chart of an issue's visitors or clicks over time.
 
-    ``start`` (seconds of the UTC epoch) is when it was sent or, if that is unknown, first clicked. ``pace`` says
+    ``start`` (seconds of the UTC epoch) is when the issue was sent or, if that is unknown, first clicked. ``pace`` says
     whether the points are totals or counts by hour. ``final`` is the forecast of the final count, None if there is
     none.
     """
@@ -70,8 +67,8 @@ class Course(Struct, frozen=True):
 
 
 class CourseRequest(Struct, frozen=True):
-    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and another issue if
-    any.
+    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and another issue to
+    compare with, if any.
     """
 
     counted: Counted = "visitors"
@@ -80,8 +77,9 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The counts of earlier issues, and their usual range by age in hours. Both hardly change, so they can
-    be cached.
+    """The counts of earlier issues over time, and the usual range of these counts at each age in hours.
+
+    Both hardly change, so they can be cached.
     """
 
     totals: "Sequence[_Totals]"
@@ -136,9 +134,9 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 
 def _ages(age: float, span: float) -> list[float]:
-    """Return the ages in hours, up to ``span``, at which a curve of totals has points.
+    """Return the ages in hours, up to ``span``, for which a chart of totals has points.
 
-    The present ``age`` of the issue is one of them if it is below ``span``.
+    ``age`` is the current age of the issue; the result contains it too if it is below ``span``.
     """
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
@@ -183,10 +181,10 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return the total counts over time of each issue, by id.
+    """Return the total counts of each issue over time, by issue id.
 
-    Each begins when the issue was sent and ends at ``now`` (seconds of the UTC epoch), or after LONGEST_HOURS if that
-    is earlier.
+    The time begins when the issue was sent. It ends at ``now`` (seconds of the UTC epoch), or LONGEST_HOURS after
+    sending if that is earlier.
     """
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
@@ -222,9 +220,10 @@ def _usual(totals: Iterable[_Totals], hours: float, pace: Pace) -> Usual | None:
 
 
 def _expected_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
-    """Return the forecast of the total at the age ``hours``.
+    """Return the forecast of the total when the issue is ``hours`` old.
 
-    It is the forecast ``final`` times the share of clicks that has arrived by then, and at least the present ``count``.
+    It is ``final``, the forecast of the final count, times the share of clicks that has arrived by then. It is never
+    below ``count``, the total so far.
     """
     if final is None or arrivals.curve is None:
         return None

@@ -148,9 +148,9 @@ def _check_store(config: Config) -> Finding:
 
 
 def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
-    """Check for write-ahead logs of SQLite that belong to another store file than the present one.
+    """Check for write-ahead logs of SQLite that belong to another file than the current store.
 
-    That happens when a backup is copied over the store.
+    Such a log is left behind when the store file is replaced, for example by a copied backup.
     """
     store = config.data_directory / STORE_FILE_NAME
     try:

@@ -65,7 +65,7 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_settings(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check whether the settings that editors have stored are still valid, such as a time zone after a move."""
+    """Check whether the settings that editors have stored are valid on this machine, which may not know a time zone."""
     for key, problem in invalid_settings(config, settings.read(reader)).items():
         yield Finding("warn", key, f"the stored setting is not used: {problem}; save it again on the page Settings")
 
@@ -111,7 +111,7 @@ def _check_stored_times(reader: Reader, *, now: float) -> Iterator[Finding]:
 
 
 def _check_backup(config: Config, reader: Reader, *, now: float) -> Finding:
-    """Check that there is a backup, and that no click since then has been deleted from the click log."""
+    """Check that there is a backup, and that the click log still contains all clicks since it was made."""
     backed_up_at, kept = last_backup_time(reader), config.privacy.keep_log
     if backed_up_at is None:
         return Finding(
@@ -138,7 +138,7 @@ def _check_temporary_directory() -> Finding:
 
 
 def _check_file_system(data: Path) -> Iterator[Finding]:
-    """Check free inodes, the kind of the file system, and that its file locks work."""
+    """Check the kind of the file system, whether it has free inodes, and whether its file locks work."""
     status = os.statvfs(data)
     if status.f_files and status.f_favail < MIN_FREE_INODES:
         yield Finding("bad", "inodes", f"{status.f_favail:,} are free on the disk of {data}; delete small files")

@@ -1,4 +1,4 @@
-"""Forecast of an issue's final count, and the usual range of earlier issues at its age.
+"""The forecast of how many clicks or visitors an issue will have in the end, and the usual range of earlier issues.
 
 The formulas are in docs/ranking.md section 22.
 """
@@ -32,9 +32,10 @@ class Forecast(Struct, frozen=True):
 
 
 class Usual(Struct, frozen=True):
-    """The usual range of earlier issues at an equal age: the median and the 10th to 90th percentile of their counts.
+    """The usual range of the counts of earlier issues, each counted when that issue was as old as the compared one.
 
-    ``issues`` is the number of issues.
+    It has their median, and their 10th (``low``) and 90th (``high``) percentile. ``issues`` is the number of these
+    issues.
     """
 
     median: float
@@ -60,8 +61,10 @@ def forecast_count(count: int, share: float) -> Forecast | None:
 
 
 def usual_range(values: Sequence[float]) -> Usual | None:
-    """Return median and percentiles of the values of earlier issues; None if there are too few. The latest issue is
-    first.
+    """Return the usual range (median and percentiles) of ``values``, one of each earlier issue; None if there are too
+    few.
+
+    The value of the latest issue is first. Only the first MAX_USUAL_ISSUES are used.
     """
     if len(values) < MIN_USUAL_ISSUES:
         return None

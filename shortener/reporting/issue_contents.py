@@ -152,7 +152,10 @@ def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, st
 def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
-    """Return each article with its links. The occurrences of a link are grouped by its short URL."""
+    """Return each article with its links, and for each link its occurrences that belong to the article.
+
+    ``short_urls`` are by link id.
+    """
     by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:
         if placement.article_id in by_article:

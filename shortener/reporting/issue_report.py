@@ -1,5 +1,5 @@
-"""Report of one issue: its human clicks by article, occurrence of a link, other link and hour, and by browser and so
-on.
+"""Report of one issue: its human clicks by article, occurrence of a link, other link, hour, and properties such as the
+browser.
 """
 
 from collections.abc import Iterable, Sequence
@@ -82,9 +82,9 @@ class OtherLinkReport(Struct, frozen=True):
 class RerunSuggestion(Struct, frozen=True):
     """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the present uncertainty of that effect that this would remove.
-    ``shown_again`` is the first later issue with the article at another position, ``shown_position`` its position
-    there; both are None as long as there is none. ``open`` is True until the next issue is sent.
+    ``uncertainty_removed`` is the share (0 to 1) of the current uncertainty of this effect that the repetition would
+    remove. ``shown_again`` is the first later issue that has the article at another position, and ``shown_position``
+    that position; both are None if there is no such issue. ``open`` is True until the next issue is sent.
     """
 
     url: str
@@ -100,8 +100,8 @@ class RerunSuggestion(Struct, frozen=True):
 class IssueReport(Struct, frozen=True):
     """Report of an issue. ``articles`` has all its articles by position, also those without clicks.
 
-    ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again,
-    ``outlook`` compares the issue with earlier ones; None if that was not computed.
+    ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again.
+    ``outlook`` compares the issue with earlier ones, and is None if it was not computed.
     """
 
     slug: str
@@ -198,10 +198,10 @@ class _IssueReportBuilder:
         return visitors if self._has_visitors else None
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article for which the clicks of a row count; None if there is none.
+        """Return the article to which the clicks in a row of counts belong; None if there is none.
 
-        It is the article of the row's placement (occurrence of a link). Without one it is the article of the link, else
-        that of the link's first placement.
+        It is the article of the row's placement (occurrence of a link). For clicks without a placement it is the
+        article of the link or, if the link has none, of the link's first placement.
         """
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)
@@ -289,7 +289,7 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the counts of an issue by link and placement (occurrence of a link), with zeros if it has no clicks.
+    """Return the click counts of each placement (occurrence of a link) of an issue, also of those without clicks.
 
     ``unplaced`` are the ids of links that do not occur in the document; each of them gets a row as well.
     """

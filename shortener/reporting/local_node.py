@@ -1,4 +1,4 @@
-"""Health of a redirect node, from what its own processes write. The database is not asked."""
+"""Health of a redirect node, read from files on its own machine, so that it works without the store's database."""
 
 import shutil
 import time

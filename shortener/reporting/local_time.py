@@ -11,7 +11,10 @@ Period = tuple[int, int]
 
 @lru_cache(maxsize=8192)
 def day_start(day: date, zone: tzinfo) -> int:
-    """Return when a day begins in ``zone``: at its first midnight or, if clocks skip midnight, at that moment."""
+    """Return when a day begins in ``zone``, in seconds of the UTC epoch: at its first midnight.
+
+    If clocks are set forward over midnight, it is the moment at which they are.
+    """
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
@@ -42,9 +45,9 @@ def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
 def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
     """Return (begin, end) of the hour of ``zone`` that contains the quarter-hour beginning at ``quarter_hour``.
 
-    If clocks are set by a part of an hour, such as 30 minutes, the hour is split at that moment.
+    If clocks are set forward or back by a part of an hour, such as 30 minutes, the hour is split at that moment.
     """
-    shift = _minutes_shift(quarter_hour // DAY_SECONDS, zone)
+    shift = _hour_shift(quarter_hour // DAY_SECONDS, zone)
     if shift is not None:
         begin = quarter_hour - (quarter_hour + shift) % HOUR_SECONDS
         return begin, begin + HOUR_SECONDS
@@ -62,13 +65,12 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
     if period is None:
         return True
     days = range(period[0] // DAY_SECONDS, period[1] // DAY_SECONDS + 1)
-    return all(_minutes_shift(day, zone) == 0 for day in days)
+    return all(_hour_shift(day, zone) == 0 for day in days)
 
 
 @lru_cache(maxsize=8192)
-def _minutes_shift(utc_day: int, zone: tzinfo) -> int | None:
-    """Return by how many seconds the hours of ``zone`` differ from those of UTC on a day; None if that changes on the
-    day.
+def _hour_shift(utc_day: int, zone: tzinfo) -> int | None:
+    """Return how many seconds after a full hour of UTC the hours of ``zone`` begin; None if that changes on this day.
 
     ``utc_day`` is in days since 1970.
     """

@@ -43,7 +43,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
 
 
 def render_node_metrics(config: Config, *, now: float | None = None) -> str:
-    """Return the metrics of a redirect node as text. They are read without the database."""
+    """Return the metrics of a redirect node as text. They are read from its own files, not from the database."""
     health = check_local_node(config, now=now)
     behind = {"": health.links_behind_seconds} if health.links_behind_seconds is not None else {}
     sent_until = {"": int(health.sent_until.timestamp())} if health.sent_until else {}

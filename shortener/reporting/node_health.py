@@ -14,10 +14,12 @@ MAX_SILENT_SECONDS = 60
 
 
 class NodeHealth(Struct, frozen=True):
-    """State of a node at its last report, at ``heard_at`` and ``heard_seconds`` ago (None: it never reported).
+    """State of a redirect node, as it last reported it at ``heard_at``, ``heard_seconds`` ago (None: it never
+    reported).
 
-    It had not applied ``links_behind`` changes of links, had sent all clicks from before ``sent_until``, and had
-    ``backlog_bytes`` of its click log to send. ``unrecorded`` clicks were never recorded; ``disk_free`` is in bytes.
+    At that time ``links_behind`` changes of links were not applied on the node. All its clicks from before
+    ``sent_until`` had been sent, and ``backlog_bytes`` of its click log had not. ``unrecorded`` is the number of clicks
+    that could not be written to its log; ``disk_free`` is in bytes.
     """
 
     name: str

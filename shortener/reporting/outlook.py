@@ -96,9 +96,10 @@ def _round(number: float) -> int:
 
 
 class ComparedIssues(Struct, frozen=True):
-    """An issue, up to 12 earlier issues whose counts are called usual, and all others that it can be compared with.
+    """An issue, and the issues with which it can be compared, the latest first.
 
-    Each list has the latest issue first.
+    ``earlier`` has up to 12 issues sent before it, from which the usual range is computed; ``others`` has all that can
+    be chosen for comparison.
     """
 
     issue: IssueSummary
@@ -107,7 +108,7 @@ class ComparedIssues(Struct, frozen=True):
 
 
 def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
-    """Return the issue with this slug, together with the issues to compare it with. Raises NotFound."""
+    """Return the issue with this slug, together with the issues with which it can be compared. Raises NotFound."""
     issue_id = issues.get(store, slug).id
     found = listings.list_issues(store, with_hidden=True)
     issue = next(each for each in found if each.id == issue_id)
@@ -135,10 +136,11 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """Usual ranges of earlier issues: human clicks at the age of an issue, and the share (0 to 1) of automated
+    """Usual ranges of earlier issues: human clicks at the same age as the compared issue, and the share of automated
     requests.
 
-    Each is None with fewer than four earlier issues. The share is that of all requests until now.
+    The share (0 to 1) is that of all requests until now. Each range is None if there are fewer than four earlier
+    issues.
     """
 
     clicks: Usual | None
@@ -146,11 +148,10 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return the usual ranges of an issue's clicks and of its share of automated requests, from the earlier issues of
-    ``found``.
+    """Return the usual ranges of human clicks and of the share of automated requests in ``found.earlier``.
 
-    Clicks are counted up to the age that the issue has at ``now`` (seconds of the UTC epoch). Both ranges are None if
-    the issue has not been sent by then.
+    Clicks are counted up to the age that ``found.issue`` has at ``now`` (seconds of the UTC epoch). Both ranges are
+    None if that issue has not been sent by then.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -201,8 +202,8 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return the counts of each issue until a time of its own, by id. ``ends`` has these times (seconds of the UTC
-        epoch).
+        """Return the counts of each issue up to a time that ``ends`` has for it (seconds of the UTC epoch), by issue
+        id.
 
         Issues without clicks are left out.
         """
@@ -226,9 +227,9 @@ def _compare(
 
 
 def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
-    """Return the time until which the clicks of each issue are counted, by issue id: when it was ``age`` seconds old.
+    """Return by issue id when each issue was ``age`` seconds old: the time until which its clicks are counted.
 
-    For ``issue`` itself that is now; it is rounded up to the end of the quarter-hour, so that all its clicks count.
+    The time of ``issue`` itself, which is now, is rounded up to a quarter-hour, so that all its clicks count.
     """
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS

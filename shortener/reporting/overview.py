@@ -51,8 +51,8 @@ class RecentIssue(Struct, frozen=True):
 class Overview(Struct, frozen=True):
     """Content of the overview page: up to 12 sent issues, the latest first, and open tasks.
 
-    ``usual_rate`` is the usual range of the click rates of those that were sent at least ``SETTLED_DAYS`` days ago. It
-    is None if there are fewer than four.
+    ``usual_rate`` is the usual range of the click rates of those issues that were sent at least ``SETTLED_DAYS`` days
+    ago. It is None if these are fewer than four.
     """
 
     issues: tuple[RecentIssue, ...]

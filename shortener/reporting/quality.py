@@ -46,7 +46,10 @@ class HumanRange(Struct, frozen=True):
 
 
 class LocalKeyDay(Struct, frozen=True):
-    """A UTC day, by its beginning, on which a node was cut off and counted its visitors apart from other machines."""
+    """A UTC day on which a redirect node was cut off from the store, so that its visitors may be counted twice.
+
+    The node hashed visitors with a key of its own. ``day`` is the beginning of the day.
+    """
 
     node: str
     day: datetime
@@ -60,7 +63,8 @@ class Quality(Struct, frozen=True):
 
     ``complete_until`` is the time until which the clicks of all redirect nodes are stored, None without nodes or if a
     node has sent nothing yet. If clicks are late, ``waiting_for`` is the node that is furthest behind, and
-    ``last_heard`` the time of its last report. ``local_keys`` are the days on which nodes counted visitors apart.
+    ``last_heard`` the time of its last report. ``local_keys`` are the days on which visitors of a node may be counted
+    twice.
     """
 
     sentence: str
@@ -96,7 +100,7 @@ def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ())
 def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
     """Return whether verdicts in a report can still change, because it has clicks of the last 15 minutes.
 
-    Hours count as a whole: the newest hour with clicks must end more than 15 minutes before ``as_of``.
+    The timeline has only whole hours: the result is False if its last one ended more than 15 minutes before ``as_of``.
     """
     if not timeline:
         return False
@@ -172,7 +176,7 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
     """Return whether clicks with a reason count as human in an estimate (strict, usual or lenient).
 
-    For a reason that the current rules do not have, the stored verdict decides.
+    If the current rules do not have this reason, the verdict that was stored with it decides.
     """
     known = REASONS.get(reason_share.reason)
     if known is None or known.verdict != reason_share.verdict:

@@ -136,13 +136,15 @@ def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[s
 
 
 def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
-    """Return the arrival curve, and the share of clicks still expected of each issue. The model is not fitted."""
+    """Return the arrival curve, and for each issue the share of its clicks that is still expected. The model is not
+    fitted.
+    """
     return estimate_arrivals(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 
 def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
-    """Return the report of an issue, completed by its comparison with earlier issues and by articles worth showing
-    again.
+    """Return the report of an issue with two fields added: the comparison with earlier issues, and articles worth
+    showing again.
     """
     share = load_remaining_shares(store, config=config, as_of=as_of).get(report.slug)
     return msgspec.structs.replace(
@@ -153,10 +155,11 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 
 
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
-    """Return at most two articles of an issue to show again, each with whether a later issue has shown it by ``as_of``.
+    """Return at most two articles of an issue that are worth showing again, and whether a later issue has shown them.
 
-    They are computed from the counts of the issue's first seven days, or until the next issue if that is earlier. So
-    they do not change in later reports. An issue that was not sent has none.
+    Later issues are those sent by ``as_of``. The suggestions are computed from the clicks of the issue's first seven
+    days, or until the next issue if that is earlier; so they do not change in later reports. An issue that was not sent
+    has none.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)

@@ -20,11 +20,10 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Counts of one issue: visitors, or human clicks if the visitors are unknown. The keys are (link id, placement
-    number).
+    """Visitors of one issue, by (link id, placement number); human clicks instead if the visitors are unknown.
 
-    ``link_counts`` has the visitors of a link, ``placement_counts`` those of a placement (one occurrence of the link),
-    and ``total`` those of the issue. ``clicks`` always has human clicks.
+    ``link_counts`` counts a visitor once for each link, ``placement_counts`` once for each placement (occurrence of a
+    link), and ``total`` once for the issue. ``clicks`` always has human clicks.
     """
 
     has_visitors: bool
@@ -127,8 +126,8 @@ def _sums_by_article(
 ) -> dict[int, int]:
     """Return the sum of ``counts`` for each article, by article id.
 
-    The keys of ``counts`` are (link id, number of the link's occurrence). A click without a number, 0, counts for the
-    article of the link's first occurrence.
+    The keys of ``counts`` are (link id, placement number); a placement is an occurrence of a link. The number 0 means
+    an unknown placement, which counts for the article of the link's first occurrence.
     """
     article_ids: dict[tuple[int, int], int] = {}
     for row in article_placements:
@@ -142,7 +141,11 @@ def _sums_by_article(
 
 
 def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) -> Iterator[Placement]:
-    """Yield the clicks and the number of an article's links, summed by kind (title, image, …)."""
+    """Yield for each kind of placement of an article (title, image, …) the sum of its clicks and the number of its
+    placements.
+
+    A placement is an occurrence of a link; ``rows`` are those of one article.
+    """
     clicks_by_kind: dict[str, list[int]] = {}
     for row in rows:
         count = counts.placement_counts.get((row.link_id, row.n), 0)

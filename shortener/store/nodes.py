@@ -119,7 +119,8 @@ def completeness(reader: Reader) -> Completeness | None:
         order by until is not null, until, name limit 1
         """
     ).fetchone()
-    return Completeness(row[2], row[0], row[1]) if row else None
+    # The first parts of a new node were recorded after an unknown time, which they say as 0.
+    return Completeness(row[2] or None, row[0], row[1]) if row else None
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:

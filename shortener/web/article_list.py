@@ -1,5 +1,5 @@
-"""The list on the page Articles: which articles a request asks for, and their rows, grouped by how sure their result
-is.
+"""The list on the page Articles: which articles a request asks for, and their rows, in groups of clear winners, typical
+and below-typical articles.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class ArticleFilterValues(Struct, frozen=True):
 class ArticleRow(Struct, frozen=True):
     """A row of the page Articles: the article's entry in the ranking, its details, and the editors' decision about it.
 
-    ``month`` (YYYY-MM) is the month in whose picks (recommended articles) the article can be, '' if unknown.
+    ``month`` (YYYY-MM) is the month in which the article can be one of the picks (recommended articles), '' if unknown.
     ``sent_at`` is seconds of the UTC epoch.
     """
 
@@ -59,9 +59,10 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows whose results are equally sure. ``name`` is None if the list is sorted in another way.
+    """Rows of the articles that are clear winners, typical, or below typical, as ``name`` says.
 
-    ``total`` is the number of its rows on all pages of the list.
+    ``name`` is None if the list is not grouped, because it is sorted in another way. ``total`` is the number of the
+    group's rows on all pages of the list.
     """
 
     name: Group | None
@@ -72,7 +73,7 @@ class RowGroup(Struct, frozen=True):
 def read_filters() -> ArticleFilterValues:
     """Return the filters in the query string of the request.
 
-    The parameter ``month`` is read as ``period`` too. Raises InputError for an invalid period.
+    The parameter ``month`` is another name of the parameter ``period``. Raises InputError for an invalid period.
     """
     values = request.args
     period = values.get("period") or values.get("month") or request.form.get("month", "")
@@ -83,9 +84,10 @@ def read_filters() -> ArticleFilterValues:
 
 
 def ranking_key(filters: ArticleFilterValues) -> RankingKey:
-    """Return which ranking the filters ask for.
+    """Return the key of the ranking that the filters ask for.
 
-    A time such as "last 30 days" begins at midnight UTC, so that the ranking can be cached for a day.
+    A period such as "the last 3 months" begins at midnight UTC: so the key is the same all day, and the ranking can be
+    cached under it.
     """
     if filters.issue:
         return RankingKey(issue=filters.issue)
@@ -129,7 +131,7 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
 
 
 def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
-    """Return the sections of the issues that occur in the rows, in alphabetical order."""
+    """Return the names of the newsletter sections in which the articles of the rows were, in alphabetical order."""
     return sorted({row.details.section for row in rows if row.details.section}, key=str.casefold)
 
 
@@ -149,10 +151,10 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Return the order that the query string names, and the rows in it.
+    """Return the order of rows that the query string asks for, and the rows in that order, as groups.
 
-    In the order of the ranking they are grouped by how sure their result is; any other order is one group. ``counted``
-    is "visitors" or "clicks".
+    If the rows are ordered by result, the groups are clear winners, typical, and below typical. In any other order all
+    rows are one group. ``counted`` says which count the order "visitors" means: "visitors" or "clicks".
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":
@@ -170,8 +172,8 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
 
 
 def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
-    """Return the groups with only the rows of one page of the list, counted from 1. Groups without such rows are left
-    out.
+    """Return the groups with only the rows that are on the page ``page`` (from 1) of the list. Groups without such rows
+    are left out.
     """
     start, shown = (page - 1) * PAGE_SIZE, []
     for group in groups:
@@ -183,7 +185,7 @@ def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
 
 
 def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
-    """Return the number of rows in each group of equally sure results."""
+    """Return the number of rows in each group: clear winners, typical, and below typical."""
     counts: dict[Group, int] = dict.fromkeys(GROUPS, 0)
     for row in rows:
         counts[row.group] += 1
@@ -191,6 +193,9 @@ def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
 
 
 def filter_counted(counted: Iterable[CountedArticle], filters: ArticleFilterValues) -> list[CountedArticle]:
-    """Return the articles whose title or URL contains every word of the search, from the provisional list by counts."""
+    """Return the articles that match the search: their title or URL contains every word of it.
+
+    ``counted`` is the provisional list, which is ordered by counts until a ranking can be estimated.
+    """
     words = filters.search.casefold().split()
     return [each for each in counted if all(word in f"{each.title} {each.url}".casefold() for word in words)]

@@ -26,7 +26,7 @@ from shortener.web.ranking_cache import explanation
 class Appearance(Struct, frozen=True):
     """An article in one issue. ``role`` says whether it is an article there, a link in running text or another link.
 
-    ``visitors``, ``clicks`` and ``typical`` (the count of an average article in its place) are None if unknown.
+    ``visitors``, ``clicks`` and ``typical`` (the count of an average article at the same position) are None if unknown.
     """
 
     issue: str
@@ -40,7 +40,8 @@ class Appearance(Struct, frozen=True):
 
 
 class ArticlePage(Struct, frozen=True):
-    """Content of the page of an article. ``appeal`` is its count as a multiple of the typical one.
+    """Content of the page of an article. ``appeal`` is how many times as often it was clicked as an average article at
+    the same position.
 
     ``low`` to ``high`` is the 90 % interval of the appeal. The figures are None while they are computed, and if nothing
     can be estimated yet.

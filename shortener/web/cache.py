@@ -82,9 +82,10 @@ class Cache:
         return entry.revision.links == revision.links and not is_expired
 
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision, *, clear_count: int) -> Value:
-        """Cache a value and return it. It is not cached if the cache was cleared while it was computed.
+        """Cache a value and return it. If the cache was cleared while the value was computed, the value is not cached.
 
-        ``clear_count`` is the number of clearings before the computation.
+        ``revision`` is that of the store before the computation, and ``clear_count`` how often the cache had been
+        cleared by then.
         """
         with self._lock:
             if clear_count == self._clear_count:
@@ -122,9 +123,10 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction that may edit only links on which no cached value depends.
+        """Run the ``with`` block in a transaction, and keep all cached values although the block edits links.
 
-        An edit of a link otherwise makes all cached values outdated; here they stay usable.
+        Without this, any edit of a link makes all cached values outdated. The block may edit only links on which no
+        cached value depends.
         """
         with store.transaction():
             before = listings.store_revision(store)
@@ -165,9 +167,9 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction that edits only links that belong to no issue.
+    """Run the ``with`` block in a transaction, and keep the cached values of the app although the block edits links.
 
-    No cached value depends on such links, so all stay usable.
+    The block may edit only links that belong to no issue, because no cached value depends on those.
     """
     cache: Cache = current_app.extensions["cache"]
     with cache.keep(store()):

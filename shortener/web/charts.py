@@ -43,8 +43,7 @@ class Area(Struct, frozen=True):
 
 
 class Dot(Struct, frozen=True):
-    """A dot with the tooltip ``title``, which is a link to ``url`` if there is one. ``style`` is a CSS class in
-    charts.css.
+    """A dot with the tooltip ``title``. If ``url`` is set, the dot is a link. ``style`` is a CSS class in charts.css.
 
     The area of the link is as high as the chart, and ``width`` wide in units of the horizontal axis.
     """
@@ -66,8 +65,9 @@ class Tick(Struct, frozen=True):
 
 
 class Hover(Struct, frozen=True):
-    """What the crosshair shows at a point of the horizontal axis: a title, the values as texts, and dots at
-    the values.
+    """What the crosshair shows when it is at the point ``x`` of the horizontal axis.
+
+    It shows ``title`` and ``texts`` (one for each of the chart's ``names``), and a dot at each of ``values``.
     """
 
     x: float
@@ -79,8 +79,8 @@ class Hover(Struct, frozen=True):
 class Chart(Struct, frozen=True):
     """A chart whose horizontal axis goes from ``x_min`` to ``x_max``. ``bars`` are (begin, end, value).
 
-    ``label`` describes the chart to screen readers. ``names`` are those of the values in ``hover``. With ``whole``, the
-    values of the grid lines are whole numbers.
+    ``label`` describes the chart to screen readers. ``names`` say what each of the texts means that the crosshair shows
+    (``hover``).
     """
 
     label: str
@@ -161,14 +161,14 @@ class _Drawing:
         span = self._chart.x_max - self._chart.x_min
         return round(100 * (x - self._chart.x_min) / span, 2) if span else 50.0
 
-    def _height(self, value: float) -> float:
-        """Return the vertical position of a value, as its distance from the upper edge in pixels."""
+    def _inner_y(self, value: float) -> float:
+        """Return the vertical position of a value, in pixels below the upper edge of the plot."""
         lowest, highest = self._grid[0], self._grid[-1]
         shown = min(max(value, lowest), highest)
         return round(self._inner_height * (highest - shown) / (highest - lowest), 1)
 
     def _y(self, value: float) -> float:
-        return TOP + self._height(value)
+        return TOP + self._inner_y(value)
 
     def _grid_line(self, value: float) -> Markup:
         return Markup('<line class="{}" x2="100%" y1="{y}" y2="{y}"/>').format(
@@ -199,7 +199,7 @@ class _Drawing:
             lower = [(x, low) for x, low, _ in reversed(area.ranges)]
             yield Markup('<path class="{}" d="{}z"/>').format(area.style, self._path([*upper, *lower]))
         for begin, end, value in self._chart.bars:
-            left, right, top = 10 * self._x(begin), 10 * self._x(end), self._height(value)
+            left, right, top = 10 * self._x(begin), 10 * self._x(end), self._inner_y(value)
             yield Markup('<rect class="bar-own" x="{}" y="{}" width="{}" height="{}"/>').format(
                 round(left, 1), top, round(max(1.0, 0.85 * (right - left)), 1), round(self._inner_height - top, 1)
             )
@@ -207,7 +207,7 @@ class _Drawing:
             yield Markup('<path class="{}" d="{}"/>').format(line.style, self._path(line.points))
 
     def _path(self, points: Sequence[Point]) -> str:
-        return "M" + "L".join(f"{10 * self._x(x):.1f} {self._height(y):.1f}" for x, y in points)
+        return "M" + "L".join(f"{10 * self._x(x):.1f} {self._inner_y(y):.1f}" for x, y in points)
 
     def _dot(self, dot: Dot) -> Markup:
         circle = Markup('<circle class="dot {}" cx="{}%" cy="{}" r="5"><title>{}</title></circle>').format(
@@ -266,7 +266,10 @@ def _all_values(chart: Chart) -> Iterable[float]:
 
 
 def _anchor(percent: float) -> str:
-    """Return the alignment of a text at a horizontal position, with which it is not cut off at an edge."""
+    """Return the SVG text anchor for a label at a horizontal position (percent of the width).
+
+    At the left and right edge it is one with which the label is not cut off.
+    """
     return "start" if percent < 4 else "end" if percent > 96 else "middle"
 
 

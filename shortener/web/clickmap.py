@@ -1,4 +1,6 @@
-"""The click map of an issue: a badge at each link with its share of the clicks, or with the result of its article."""
+"""The click map of an issue: a badge at each link. Each badge shows the link's share of all clicks, or the clicks on
+the link's article as a multiple of those on an average article.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -31,9 +33,9 @@ LinkKey = tuple[str, str, int]
 
 
 class MapPlacement(Struct, frozen=True):
-    """An occurrence of a link in the table beside the click map. ``share`` is from 0 to 1.
+    """An occurrence of a link in an issue, as the table beside the click map lists it.
 
-    ``anchor`` is the HTML id of its badge in the map.
+    ``share`` is its part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of its badge in the map.
     """
 
     kind: str
@@ -44,7 +46,8 @@ class MapPlacement(Struct, frozen=True):
 
 
 class MapRow(Struct, frozen=True):
-    """An article or another link in the table beside the click map. ``share`` is from 0 to 1.
+    """An article or another link in the table beside the click map. ``share`` is its part of all clicks in the issue,
+    from 0 to 1.
 
     ``position`` is None for a link that is not an article. ``result`` is the article's entry in the ranking, None if
     unknown.
@@ -60,7 +63,7 @@ class MapRow(Struct, frozen=True):
 
 
 def placement_kinds() -> dict[str, str]:
-    """Return by kind (image, title, …) its name in the language of the page."""
+    """Return the name of each kind of link (image, title, …) in the language of the page, by kind."""
     return {
         "image": _("image"),
         "title": _("title"),
@@ -135,9 +138,10 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map, by (host, code, number of the link's occurrence).
+    """Return the badges of the click map by (host, code, placement number) of their links.
 
-    ``measure`` says what they show: the share of the clicks, or the article's multiple of the typical count.
+    The placement number counts the links of the issue in document order; 0 means all links with the host and code.
+    ``measure`` says what the badges show: the share of the clicks, or the article's multiple of the typical count.
     ``results`` has the entries of the ranking by article URL.
     """
     items = articles_and_links(report)
@@ -182,7 +186,10 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return a function that returns the badge of a short URL. The rendering of the document calls it."""
+    """Return the function that the rendering of the issue calls to get the badge of a link by its URL.
+
+    ``shares`` are the badges of the click map.
+    """
 
     def find(url: str) -> Badge | None:
         key = parse_short_url(url, domains=domains) if "://" in url else None

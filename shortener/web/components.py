@@ -26,7 +26,7 @@ MAX_DOUBLINGS = 2.0
 
 
 class IssueHeading(Struct, frozen=True):
-    """What the header on the pages of an issue shows."""
+    """The details of an issue that the header of each of its pages shows."""
 
     slug: str
     title: str
@@ -60,7 +60,7 @@ class TableOrder(Struct, frozen=True):
 def init_app(app: Flask) -> None:
     """Register the functions that components.html calls, as globals of templates.
 
-    Templates that are imported, as components.html is, have globals only.
+    Other templates import components.html, and an imported template can use only global functions.
     """
     app.jinja_env.globals.update(
         issue_heading=issue_heading,
@@ -82,8 +82,10 @@ def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
 
 
 class TablePage(Struct, frozen=True):
-    """One page of a long table. ``page`` is from 1 to ``pages``; ``first`` and ``last`` are the numbers of its rows,
-    from 1.
+    """One page of a long table. ``page`` is from 1 to ``pages``.
+
+    ``first`` and ``last`` are the numbers of the first and the last row of the page, counted from 1 over the whole
+    table.
     """
 
     rows: Sequence[Any]
@@ -176,24 +178,35 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a small chart of a multiple and its range: a dot with a line, as SVG.
+    """Return a small chart of a multiple and its range, as SVG: a dot at ``middle`` on a line from ``low`` to ``high``.
 
     The scale is logarithmic and has marks at 0.5, 1 and 2. ``tone`` is the CSS class.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
-            " one" if multiple == 1 else "", x=_log_x(multiple)
+            " one" if multiple == 1 else "", x=_place_multiple(multiple)
         )
         for multiple in (0.5, 1, 2)
     )
     return Markup(
         '<svg class="interval {}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
         '{}<line class="range" x1="{}" x2="{}" y1="8" y2="8"/><circle cx="{}" cy="8" r="4"/></svg>'
-    ).format(tone, ticks, _log_x(low), _log_x(high), _log_x(middle), width=INTERVAL_WIDTH, height=INTERVAL_HEIGHT)
+    ).format(
+        tone,
+        ticks,
+        _place_multiple(low),
+        _place_multiple(high),
+        _place_multiple(middle),
+        width=INTERVAL_WIDTH,
+        height=INTERVAL_HEIGHT,
+    )
 
 
-def _log_x(multiple: float) -> float:
-    """Return the horizontal position of a multiple on the logarithmic scale. Beyond the scale it is at its end."""
+def _place_multiple(multiple: float) -> float:
+    """Return the horizontal position of a multiple in the chart of ``interval_glyph``, in pixels.
+
+    The scale is logarithmic. A multiple that is beyond the scale is placed at its end.
+    """
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

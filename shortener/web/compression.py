@@ -1,9 +1,10 @@
 """Compression of responses by gzip, for clients that accept it.
 
-A page that contains a secret and also text of somebody else must not be compressed over TLS: from the sizes of many
-responses the secret can be guessed (the attack BREACH). Therefore a response is compressed only if the request came
-from our own pages or had no cookie, because other websites cannot cause such requests. Responses to forms, and those
-that a view marks by ``leave_uncompressed``, are never compressed.
+A page must not be compressed if it contains a secret and also text that an attacker has chosen: from the sizes of many
+such responses the attacker can guess the secret, even over TLS (the attack BREACH). The attacker's website has to cause
+these requests in the user's browser, with the user's cookies. Therefore a response is compressed only if the request
+came from our own pages or had no cookie. Responses to forms, and those that a view marks by ``leave_uncompressed``, are
+never compressed.
 """
 
 import gzip
@@ -36,7 +37,9 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 def init_app(app: Flask) -> None:
-    """Let an app compress its responses. Static files are compressed only once, because they do not change while it
+    """Let an app compress its responses.
+
+    Each static file is compressed only once and then kept in memory, because static files do not change while the app
     runs.
     """
     static_files: dict[str, bytes] = {}
@@ -66,7 +69,9 @@ def init_app(app: Flask) -> None:
 
 
 def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
-    """Return the compressed content of a static file. It is kept in ``compressed`` for later requests."""
+    """Return the compressed content of a static file. ``compressed`` has by ETag the files that were compressed before;
+    the content is added to it.
+    """
     key = response.headers["ETag"]  # not the path: a file has endless ones, such as x/../site.css
     file = response.response
     response.call_on_close(file.close)  # type: ignore[union-attr]  # the response to a file is a file wrapper

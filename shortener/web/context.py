@@ -55,7 +55,7 @@ class ConnectionPool:
                 return store
 
     def release(self, store: Store) -> None:
-        """Give a connection back to the pool. If the pool is full, it is closed."""
+        """Give a connection back to the pool. If the pool is full, the connection is closed."""
         store.roll_back()
         try:
             self._idle.put_nowait(store)
@@ -69,9 +69,10 @@ class ConnectionPool:
 
 
 class CurrentConfig:
-    """The configuration together with the settings that editors have stored, as they were last read.
+    """The configuration with the settings that editors have stored. The stored settings are read again by ``read``.
 
-    ``on_change`` is called when the stored settings have changed. ``file_config`` is the configuration without them.
+    ``file_config`` is the configuration without the stored settings. ``on_change`` is called when ``read`` finds that
+    they have changed.
     """
 
     def __init__(self, config: Config) -> None:
@@ -81,7 +82,7 @@ class CurrentConfig:
 
     @property
     def latest(self) -> Config:
-        """The configuration as it was last read."""
+        """The configuration with the stored settings, as they were when ``read`` was last called."""
         return self._latest[1]
 
     def read(self, store: Store) -> Config:
@@ -96,7 +97,7 @@ class CurrentConfig:
 def init_app(app: Flask, *, config: Config, open_connection: Callable[[], Store] | None = None) -> None:
     """Create the connection pool of an app. Each request returns its connection to the pool when it ends.
 
-    ``open_connection`` opens another store than that of the configuration.
+    ``open_connection`` opens a store connection; by default the store is opened that the configuration names.
     """
     app.extensions["config"] = CurrentConfig(config)
     opener = open_connection or partial(

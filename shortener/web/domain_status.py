@@ -1,4 +1,7 @@
-"""Checks whether the domains reach this installation. They run in a thread, so that no page waits for them."""
+"""Results of the domain checks: do requests to the domains of short links reach this installation?
+
+The checks run in a thread, so that no page waits for them.
+"""
 
 import logging
 import threading
@@ -18,7 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class DomainChecks:
-    """The latest results of the domain checks, and the thread that makes new ones as long as pages ask for them."""
+    """The latest results of the domain checks. A thread replaces them by new ones when a page asks for them and they
+    are old.
+    """
 
     def __init__(self, config: Config, *, session_secret: str) -> None:
         self._config = config
@@ -29,7 +34,9 @@ class DomainChecks:
         self._is_running = False
 
     def latest(self) -> tuple[DomainStatus, ...] | None:
-        """Return the latest results, None if there are none yet. If they are missing or old, start new checks."""
+        """Return the latest results; None until the first checks have ended. If there are none or they are old, start a
+        thread that checks the domains.
+        """
         with self._lock:
             if not self._is_running and self._is_due():
                 self._is_running = True
@@ -64,6 +71,6 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def latest_domain_statuses() -> tuple[DomainStatus, ...] | None:
-    """Return the latest results of the domain checks; None while they are made for the first time."""
+    """Return the latest results of the domain checks; None until the first checks have ended."""
     checks: DomainChecks = current_app.extensions["domain_checks"]
     return checks.latest()

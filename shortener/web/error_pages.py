@@ -65,9 +65,10 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 
 
 def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
-    """Register the error handler of an app.
+    """Let an app answer errors by ``handle_error``, or at some paths by another handler.
 
-    ``other_handlers`` are the handlers for paths with other error formats, by the beginning of the path.
+    ``other_handlers`` maps the beginning of such a path, for example that of the API, to the handler for errors below
+    it.
     """
 
     def handle(error: Exception) -> ResponseReturnValue:
@@ -124,7 +125,7 @@ def error_message(error: Exception) -> str:
 def http_status(error: Exception) -> int:
     """Return the HTTP status for an error; 500 for an unexpected one.
 
-    If the error is about a form field, it is the status of its cause.
+    A FieldError that was raised from another error gets the status of that error.
     """
     if isinstance(error, FieldError) and isinstance(error.__cause__, ShortenerError):
         error = error.__cause__
@@ -171,9 +172,10 @@ def _describe_status(status: int) -> tuple[str, str]:
 
 
 def previous_page() -> str | None:
-    """Return the path of our page with the link or form that caused the request.
+    """Return the path and query string of the editors' page on which the user followed a link or sent a form (header
+    Referer).
 
-    Return None if it was on another site or on the requested page itself.
+    Return None if the user came from another website, or if that page has the path of the request itself.
     """
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
@@ -186,7 +188,7 @@ def previous_page() -> str | None:
 def sentence(message: str) -> str:
     """Return a message as a sentence in the language of the page, with a capital letter and a full stop.
 
-    If it begins with a name or a URL, that is not capitalized.
+    A name or a URL at its beginning is not capitalized.
     """
     text = _FIRST_WORD.sub(lambda word: word[0].capitalize() if word[0].islower() else word[0], translate(message))
     return text if text.endswith(_FULL_STOPS) else f"{text}{current_language().full_stop}"

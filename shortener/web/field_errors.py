@@ -28,7 +28,7 @@ _CONFIRMATION = Markup(
 class FormError(Struct, frozen=True):
     """An error in the submitted form ``form``, at the field with the name ``field``. ``message`` is a sentence.
 
-    ``can_confirm`` says that the value is only unlikely, and is saved once the user has confirmed it.
+    ``can_confirm`` says that the value is unlikely but possible: if the user confirms it, it is saved.
     """
 
     form: str
@@ -77,7 +77,8 @@ class Form:
 def find_form(name: str, /, **identity: object) -> Form:
     """Return the form with this name, for a template. Templates call this function ``form``.
 
-    If the page has several forms of the name, ``identity`` has fields and values by which this one is recognized.
+    If several forms of the page have this name, ``identity`` tells which one is meant, by the values of some of its
+    fields.
     """
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
@@ -108,9 +109,10 @@ def show_error(form: str, field: str, message: str, *, can_confirm: bool = False
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
-    """Let the page that is rendered next show an error of a form, and return the page's HTTP status.
+    """Let the page that is rendered next show ``error`` in a form, and return the page's HTTP status.
 
-    The error is shown at its own field, else at ``field``. ``message`` replaces its message.
+    It is shown at the field that the error names, or at ``field`` if it names none. ``message`` is shown instead of the
+    error's own message. A StoreError is raised again, unless it is StoreBusy.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
@@ -123,8 +125,9 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
     """Return a decorator for the view that handles a submitted form.
 
-    After an error, the page is shown again with the values that were entered. ``page`` renders it; it gets the
-    arguments of the view. An error without a field of its own is shown at ``field``.
+    If the view raises an error for users, the page is shown again with the values that were entered. ``page`` renders
+    the page; it gets the arguments of the view. The error is shown at the field that it names, or at ``field`` if it
+    names none.
     """
 
     def decorate(view: View) -> View:

@@ -141,7 +141,9 @@ def _to_local(value: datetime | int) -> datetime:
 
 
 def format_datetime(value: datetime | int | None) -> Markup:
-    """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
+    """Return a ``<time>`` element: date and time to the minute in the site's time zone, and the abbreviation of the
+    zone.
+    """
     return _time_element(value, _local_datetime)
 
 
@@ -165,7 +167,9 @@ def format_day(value: datetime | int) -> str:
 
 
 def format_hour(value: int) -> str:
-    """Format the time of day (24-hour clock, site's time zone) of seconds of the UTC epoch, for a chart."""
+    """Format a time (seconds of the UTC epoch) as the time of day, on a 24-hour clock in the site's time zone, for a
+    chart.
+    """
     return current_language().format_time(_to_local(value))
 
 

@@ -96,9 +96,10 @@ class _LinkStart(Struct, frozen=True):
 
 
 class _BadgeSlot(Struct, frozen=True):
-    """The place of a badge in a sanitized document, for the link that started last.
+    """The place in a sanitized document where a link's badge is inserted. The link is the last one that starts before
+    it.
 
-    It is after the link's text, at its corner or on its image.
+    ``place`` says where a reader sees the badge: after the link's text, at its corner, or on its image.
     """
 
     place: Literal["text", "corner", "image"]
@@ -144,7 +145,10 @@ def read_document(source: bytes, *, format: Format) -> IssueDocument:
 
 
 def _to_html(source: bytes, format: Format) -> str:
-    """Return an issue as HTML. Of a mail it is the first part that has text, of MJML the content of its components."""
+    """Return an issue as HTML. A mail is reduced to its first part that has text.
+
+    Of MJML only the components that are links or images become HTML; the sanitizer removes the tags of all others.
+    """
     if format == "markdown":
         return _markdown_to_html(source)
     text = source
@@ -162,7 +166,9 @@ def _to_html(source: bytes, format: Format) -> str:
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Return Markdown as HTML, without front matter. Bare URLs that are links in the newsletter become links."""
+    """Return Markdown as HTML, without front matter. A bare URL becomes a link if the newsletter parser takes it for
+    one.
+    """
     document = newsletter.parse(source, format="markdown")
     parts, position = [], 0
     for link in document.links:
@@ -360,7 +366,7 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the name of the element that is shown in place of an element of the sender; None if it is not shown."""
+    """Return the name of the element that replaces an element of the sender; None if its tags are removed."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
@@ -376,10 +382,10 @@ def _scale_to_frame(width: int) -> str:
 
 
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Find the elements whose content is removed, such as scripts. Return 1 for their start and -1 for their end tags.
+    """Find the elements that are removed with their content, such as scripts.
 
-    The keys are indices of tokens. A start tag without an end tag is left out: only the tag is dropped, and what
-    follows it is shown.
+    Return 1 for the start tag and -1 for the end tag of each, by index of the token. A start tag without an end tag is
+    left out, so that the rest of the document is not removed.
     """
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)

@@ -78,7 +78,7 @@ class Language(Struct, frozen=True):
         return self.percent.format(self.format_number(share * 100, decimals=decimals))
 
     def format_date(self, date: datetime) -> str:
-        """Format day, month and year. The month is a short name if the language writes it as a name."""
+        """Format day, month and year. The month is an abbreviated name or a number, as is usual in the language."""
         return f"{date:%-d %b %Y}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "yMMMd")
 
     def format_day(self, date: datetime) -> str:
@@ -138,8 +138,8 @@ def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether a translation can be used: all its forms have a text, and only placeholders of the
-    English text.
+    """Return whether a translation can be shown: none of its forms (singular, plural) is empty, and each has only
+    placeholders that the English text has too.
     """
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())

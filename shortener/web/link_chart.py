@@ -69,7 +69,7 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
 def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
     """Return the labels of the horizontal axis, at rows that are far enough from each other.
 
-    They are days, or hours with the day where it changes.
+    A label is a day, or else the time of day; the first label of each day is always the day.
     """
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []

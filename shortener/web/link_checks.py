@@ -1,4 +1,7 @@
-"""Link checks (do the targets answer?) of issues in a thread. Progress and results are in the store."""
+"""Link checks of issues: a thread requests the targets of an issue and finds out which of them answer.
+
+Its progress and the results are in the store.
+"""
 
 import logging
 import threading
@@ -27,7 +30,9 @@ log = logging.getLogger(__name__)
 
 
 class HostStatus(Struct, frozen=True):
-    """The results of a link check for all targets on one host. ``answers`` says whether all of them answer."""
+    """The results of a link check for all targets on one host. ``answers`` says whether every one of these targets
+    answers.
+    """
 
     host: str
     statuses: tuple[LinkStatus, ...]
@@ -49,7 +54,9 @@ class LinkCheck(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Create the throttle of an app for link checks. It is shared by all editors."""
+    """Create the host throttle of an app. All its link checks share it, so that together they request nothing from a
+    host too often.
+    """
     app.extensions["host_throttle"] = HostThrottle()
 
 
@@ -135,8 +142,9 @@ class _RunningCheck(Struct, frozen=True):
 
 
 def load_check(issue_id: int) -> LinkCheck | None:
-    """Return the last link check (do the targets answer?) of an issue; None if there was none, or its
-    results are lost.
+    """Return the last link check of an issue: which of its targets answer.
+
+    Return None if there was none, or if it did not finish in time, as after a restart of the server.
     """
     stored = link_checks.find(store(), issue_id)
     if stored is None or (stored.finished_at is None and now() - stored.started_at > LOST_SECONDS):

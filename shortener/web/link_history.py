@@ -80,7 +80,10 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return a description of each way to forward a query string, by ``forward`` value; '' means the configured way."""
+    """Return what each value of a link's field ``forward`` does with the query string of a click, in words.
+
+    The value '' means what is configured for all links.
+    """
     modes = {
         "merge": _("passed on to the destination, whose own values stay"),
         "override": _("passed on to the destination, replacing its own values"),

@@ -62,7 +62,11 @@ class LoginThrottle:
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key, limit) of each failure count that limits an attempt: of the account, the network, and both."""
+        """Return (key, limit) of each failure count that can block an attempt: the counts of the pair, the network and
+        the account.
+
+        The account's count is left out if the user has signed in from this network before.
+        """
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [
@@ -94,6 +98,8 @@ def client_network(address: str) -> str:
 
 
 def _hashed_key(kind: str, *parts: str) -> str:
-    """Return a hash of ``kind`` and ``parts`` as a key. So long names take no more memory than short ones."""
+    """Return ``kind`` with a hash of ``parts``, as the key of a failure count. The hash bounds the memory that long
+    names take.
+    """
     text = "\0".join(parts).encode("utf-8", "replace")
     return kind + hashlib.blake2b(text, digest_size=12).hexdigest()

@@ -1,4 +1,4 @@
-"""Pages for misses and for uploads that are too large, rendered for the redirect workers."""
+"""Error pages for readers, such as "unknown link", rendered in advance for the redirect workers."""
 
 from flask import Flask
 

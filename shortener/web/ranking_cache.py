@@ -45,7 +45,9 @@ def remaining_shares() -> Mapping[str, float]:
 
 
 def arrivals() -> Arrivals:
-    """Return the arrival curve, and by issue the share of clicks that is still expected."""
+    """Return the arrival curve (the share of an issue's clicks that has arrived at each age), and by issue the share of
+    clicks that is still expected.
+    """
     app_config = config()
 
     def compute(store: Store) -> Arrivals:
@@ -114,7 +116,7 @@ def cached_draft(month: str) -> Draft:
 
 
 def edited_draft(draft: Draft, edits: PicksEdits) -> Draft:
-    """Return a draft as it would be with other edits than the stored ones."""
+    """Return a draft as it would be with ``edits`` in place of the stored edits."""
     return draft_picks.draft_from_ranking(
         store(), draft.month, draft.ranking, config=config(), as_of=draft.as_of, edits=edits
     )
@@ -133,8 +135,8 @@ def draft_if_ready(month: str) -> Draft | None:
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
 
-    If nothing can be estimated about the article yet, it has no appearances. Without ``wait`` the result is None while
-    it is computed for the first time.
+    If nothing can be estimated about the article yet, the ``cells`` of the explanation are empty. Without ``wait`` the
+    result is None while the explanation is computed for the first time.
     """
     app_config = config()
 

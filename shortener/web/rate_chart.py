@@ -23,7 +23,10 @@ LABEL_ROOM = 0.2
 
 
 def shows_rates(overview: Overview) -> bool:
-    """Return whether the chart shows click rates. If too few numbers of recipients are known, it shows visitors."""
+    """Return whether the chart shows click rates.
+
+    It shows them if the click rate of at least half of the issues is known, and otherwise visitors.
+    """
     with_rate = [issue for issue in overview.issues if issue.rate is not None]
     return 2 * len(with_rate) >= len(overview.issues)
 
@@ -67,7 +70,9 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
 
 
 class _Point(Struct, frozen=True):
-    """An issue in the chart, with its value so far and the expected final one; None if unknown."""
+    """An issue in the chart. ``value`` is its click rate or visitors so far, ``forecast`` the expected final value;
+    None if unknown.
+    """
 
     x: int
     issue: RecentIssue
@@ -80,10 +85,11 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 
 
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the bounds of the axis, and the issues outside of them. One odd issue would flatten all others.
+    """Return the lowest and the highest value on the vertical axis, and the issues whose values are outside.
 
-    An issue is outside if it has less than half or more than twice the median value, and is also an outlier by Tukey's
-    rule (Exploratory Data Analysis, 1977). The value expected of the last issue is always inside.
+    Without this, one odd issue would flatten all others. An issue is outside if it has less than half or more than
+    twice the median value, and is also an outlier by Tukey's rule (Exploratory Data Analysis, 1977). The expected final
+    value of the last issue is always inside.
     """
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
@@ -113,8 +119,9 @@ def _usual_line(usual: Usual | None, x_max: float) -> Iterator[Line]:
 
 
 def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
-    """Yield a line for each issue from its value to the expected final one. The last line has the latter as
-    its label.
+    """Yield a vertical line for each issue, from its value so far to its expected final value.
+
+    The line of the last issue is labelled with its expected final value.
     """
     for point in points:
         if point.value is not None and point.forecast is not None:
@@ -124,7 +131,7 @@ def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
 
 
 def _last_value(point: _Point, *, rates: bool) -> Iterator[Line]:
-    """Yield a line of length 0 at the last value, only for its label."""
+    """Yield the label of the last issue's value so far. It is a line of length 0, because only lines have labels."""
     if point.value is not None:
         value = _format(point.value, rates=rates)
         label = value if point.forecast is None else _("{value} so far", value=value)

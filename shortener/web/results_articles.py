@@ -26,7 +26,8 @@ COLUMNS = ("position", "title", "visitors", "typical", "rate")
 
 
 class ArticleRow(Struct, frozen=True):
-    """An article of the issue with its entry in the ranking and the editors' decision about it; None if there is none.
+    """An article of the issue, with its entry in the ranking (``result``) and the editors' decision about it; each is
+    None if there is none.
 
     ``count`` is its visitors or clicks, whichever the ranking counts. ``spark`` has its clicks in each step of
     ``SPARKLINE_STEP_HOURS`` since sending.
@@ -138,8 +139,9 @@ def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) 
 
 
 def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
-    """Return by article the editors' decisions about the recommended articles of the month in which the
-    issue was sent.
+    """Return the editors' decisions (pin, choose or exclude) for the month in which the issue was sent, by article URL.
+
+    They say which articles are recommended articles of that month.
     """
     if sent_at is None:
         return {}

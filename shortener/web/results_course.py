@@ -125,7 +125,9 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the points that are in the table: those at round ages, and the last one that the issue has reached."""
+    """Return the points that are in the table: those at the ages ``TABLE_AGES``, and the last one that the issue has
+    reached.
+    """
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 

@@ -1,5 +1,7 @@
-"""The data quality on the results page of an issue: the share of requests with each verdict, and for each reason of a
-verdict the estimates of human clicks that include its clicks.
+"""The data quality on the results page of an issue.
+
+It has the share of requests with each verdict (human, bot, …). For each reason of a verdict it says which of the three
+estimates of human clicks (low, best, high) include the clicks with that reason.
 """
 
 from collections.abc import Sequence
@@ -7,8 +9,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from shortener.classification.reasons import REASONS
-from shortener.reporting.completeness import describe_completeness
-from shortener.reporting.quality import Quality, ReasonShare
+from shortener.reporting.completeness import add_completeness, describe_completeness
+from shortener.reporting.counts import ClicksByVerdict
+from shortener.reporting.quality import Quality, ReasonShare, assess_quality
+from shortener.store import Store
 from shortener.web.filters import format_plain_datetime
 from shortener.web.languages import current_language, translated_text
 from shortener.web.languages import gettext as _
@@ -23,7 +27,10 @@ class VerdictShare(Struct, frozen=True):
 
 
 class ReasonRow(Struct, frozen=True):
-    """A reason (the rule that decided), and in which of the three estimates of human clicks its clicks are included."""
+    """A reason, which is the rule that decided the verdict of clicks.
+
+    ``counted`` says which of the three estimates of human clicks (low, best, high) include these clicks.
+    """
 
     reason: ReasonShare
     verdict_name: str
@@ -31,13 +38,22 @@ class ReasonRow(Struct, frozen=True):
 
 
 def completeness_text(quality: Quality) -> str:
-    """Return sentences about late clicks of nodes and visitors that may be counted twice; '' if there is nothing."""
+    """Return sentences about clicks that redirect nodes have not sent yet, and about visitors that may be counted
+    twice.
+
+    Return '' if there is nothing to say.
+    """
     sentences = describe_completeness(
         quality,
         format_time=lambda time: format_plain_datetime(int(time.timestamp())),
         format_day=current_language().format_date,
     )
     return current_language().sentence_space.join(translated_text(sentence) for sentence in sentences)
+
+
+def store_completeness_text(store: Store, *, as_of: int) -> str:
+    """Return the sentence about clicks that nodes have not sent by ``as_of`` (seconds of the UTC epoch), or ''."""
+    return completeness_text(add_completeness(assess_quality(ClicksByVerdict()), store, as_of=as_of, hours=()))
 
 
 def verdict_shares(quality: Quality) -> list[VerdictShare]:

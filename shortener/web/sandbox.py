@@ -76,7 +76,10 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Do with a document all that the pages do with it later. A document that is no issue is left to them."""
+    """Parse a document in every way in which the pages parse it later, because each of them could exceed the limits.
+
+    A document that is not a valid issue causes no error here; the pages report it.
+    """
     document_format = newsletter.detect_format(name, source)
     with suppress(InputError):
         document = newsletter.parse(source, format=document_format)

@@ -84,7 +84,9 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _has_room(self, text: str, max_length: int) -> bool:
-        """Add the length of a text to the total, and return whether the text is short enough to be parsed."""
+        """Return whether a text of CSS is short enough to be parsed, and count its length against the limit for the
+        whole issue.
+        """
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False
@@ -194,7 +196,10 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
 
 
 def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
-    """Return the tokens of the value of a CSS property as text; None if one of them is not allowed."""
+    """Return the value of a CSS property as text, from its tokens; None if one of them is not allowed.
+
+    ``has_strings`` says whether quoted font names are allowed. ``depth`` is the number of functions around the tokens.
+    """
     parts = []
     for token in tokens:
         part = _value_part(token, has_strings=has_strings, depth=depth)
@@ -205,7 +210,10 @@ def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0)
 
 
 def _value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
-    """Return a token of the value of a CSS property as text; None if it is not allowed."""
+    """Return one token of the value of a CSS property as text; None if it is not allowed.
+
+    The other parameters are those of ``_value``.
+    """
     match token.type:
         case "whitespace":
             return " "

@@ -81,6 +81,12 @@ def test_completeness_is_that_of_the_node_furthest_behind(store: Store) -> None:
     state = nodes.completeness(store)
     assert state is not None
     assert (state.node, state.until) == ("paris", 400)
+    inbox.send(
+        store, "t", b"new\n", node="paris", file_name="t.jsonl", start=0, finished=False, recorded_after=0, now=2
+    )
+    state = nodes.completeness(store)
+    assert state is not None
+    assert (state.node, state.until) == ("paris", None), "the first part of a new node"
     nodes.remove(store, "paris", now=9)
     nodes.remove(store, "berlin", now=9)
     assert nodes.completeness(store) is None

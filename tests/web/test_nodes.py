@@ -24,10 +24,10 @@ def site(site_with_issue: EditorSite) -> EditorSite:
 
 
 def test_reports_name_the_node_that_is_waited_for(site: EditorSite) -> None:
-    """The results of an issue and the page of a link say until when they are complete, in the reader's language."""
+    """Overview, results of an issue and page of a link say until when they are complete, in the reader's language."""
     browser = site.client("viewer")
     link = site.store.value("select code from links limit 1")
-    for path in ("/-/issues/may", f"/-/links/go.example/{link}"):
+    for path in ("/-/", "/-/issues/may", f"/-/links/go.example/{link}"):
         assert "the node paris was last heard from at" in browser.get(path).text
     assert "Der Knoten paris hat sich zuletzt um" in browser.get("/-/issues/may", **{"Accept-Language": "de"}).text
     found = browser.get("/-/issues/may/report.json").json

@@ -56,7 +56,9 @@ def list_short_urls() -> Response:
 
 
 def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is_reversed: bool) -> list[LinkDetails]:
-    """Return the links on one page of a list. A reversed list is read from its end."""
+    """Return the links on one page of a list of ``total`` links. With ``is_reversed`` the list is in the opposite
+    order.
+    """
     limit = max(0, min(page.size, total - page.offset))
     if not limit:
         return []
@@ -113,7 +115,7 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the existing link with the requested code, if the request allows that and the target is the same.
+    """Return the existing link with the requested code, if the request allows reuse and asks for the same target.
 
     Raises ShlinkError otherwise.
     """
@@ -182,6 +184,6 @@ def _check_domain(host: str | None) -> None:
 
 
 def _show(link: Link) -> dict[str, Any]:
-    """Read a link from the store again, and return it in Shlink's form."""
+    """Return a link in Shlink's form, as it is now stored."""
     (short_url,) = short_urls([listings.link_details_by_code(store(), link.domain, link.code)])
     return short_url

@@ -42,7 +42,7 @@ def short_url_visits(code: str) -> Response:
 
 @blueprint.get("/v3/tags/<tag>/visits")
 def tag_visits(tag: str) -> Response:
-    """List the single clicks on the links of an issue. Its slug is the tag."""
+    """List the single clicks on the links of an issue, whose slug is given as the tag."""
     if issues.find(store(), tag) is None:
         detail = f'Tag with name "{tag}" could not be found'
         raise ShlinkError(404, "tag-not-found", "Tag not found", detail, tag=tag)
@@ -67,7 +67,7 @@ def non_orphan_visits() -> Response:
 
 @blueprint.get("/v3/visits/orphan")
 def orphan_visits() -> Response:
-    """Return an empty list. In Shlink it has the requests for unknown codes, which are only counted here."""
+    """Return an empty list of the requests for unknown codes: only their number is stored, not each of them."""
     page = requested_page(default=DEFAULT_VISITS, maximum=MAX_VISITS)
     return json_response({"visits": paginate([], total=0, page=page)})
 
@@ -101,7 +101,7 @@ def list_tags() -> Response:
 
 @blueprint.get("/v3/tags/stats")
 def tags_stats() -> Response:
-    """Return the numbers of links and clicks of each issue. Its slug is the tag."""
+    """Return for each issue the numbers of its links and of their clicks. The slug of an issue is its tag."""
     stats = [
         {
             "tag": row.slug,
@@ -126,7 +126,7 @@ def list_domains() -> Response:
 
 @blueprint.get("/v3/mercure-info")
 def mercure_info() -> Response:
-    """Refuse real-time updates, which are not supported. Clients then poll."""
+    """Refuse real-time updates, which are not supported. Clients then ask for changes at intervals."""
     title = "Mercure integration not configured"
     raise ShlinkError(501, "mercure-not-configured", title, "This server has no updates in real time.")
 

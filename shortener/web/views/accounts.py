@@ -78,8 +78,8 @@ def _refuse_sign_in(field: str, message: str, status: int) -> tuple[str, int]:
 def try_sign_in() -> ResponseReturnValue:
     """Check name and password, and start a session.
 
-    Whether the name or the password is wrong, text, status and response time are equal, so that nobody can find out
-    which names exist.
+    A wrong name and a wrong password give the same text, status and response time, so that nobody can find out which
+    names exist.
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
     for field, text, max_length in (
@@ -146,7 +146,8 @@ def sign_out() -> Response:
 
 @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
 def welcome(token: str) -> ResponseReturnValue:
-    """Show the form of an invitation link. Submitting it sets the password and signs the user in.
+    """Show the form to which an invitation link leads. If the form was submitted, set the password and sign the user
+    in.
 
     The form for the first admin also asks for a name.
     """
@@ -339,7 +340,8 @@ def remove_user() -> Response:
 
 
 def _read_other_user(refusal: Message) -> str:
-    """Return the user name in the form. If it is the user's own, raise InputError with the message ``refusal``.
+    """Return the user name in the form. If it is that of the signed-in user, raise InputError with the message
+    ``refusal``.
 
     Users who could change their own role or remove their own account could lock everyone out.
     """
@@ -350,7 +352,7 @@ def _read_other_user(refusal: Message) -> str:
 
 
 def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record changes of a user during the ``with`` block, so that they can be undone."""
+    """Record the changes that the ``with`` block makes to the user ``name``, so that they can be undone."""
     return history.recorded(
         store(),
         lambda: history.user_account(store(), name),

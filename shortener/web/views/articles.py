@@ -1,4 +1,6 @@
-"""Views of the page Articles, which shows how readers liked them, and of editors' decisions about articles."""
+"""Views of the page Articles, which compares how well articles did, of the page of one article, and of editors'
+decisions about articles.
+"""
 
 from math import ceil
 
@@ -54,8 +56,8 @@ MAX_NAME_LENGTH = 80
 
 
 class _Listing(Struct, frozen=True):
-    """What the page Articles shows: a ranking, or ``message``, why there is none. Both are missing while it is
-    computed.
+    """What the page Articles shows: ``ranking``, or ``message`` with the reason why there is none. While the ranking is
+    computed, both are missing.
 
     ``key`` identifies the requested ranking. Without a period it is that of the latest month that has a ranking.
     """
@@ -71,7 +73,7 @@ class _Listing(Struct, frozen=True):
 @blueprint.get("/articles")
 @role_required("viewer")
 def show_articles() -> ResponseReturnValue:
-    """Show the articles of a period or an issue, grouped by how sure their result is, with the editors' decisions."""
+    """Show how the articles of a period or an issue did, and the editors' decisions about them."""
     listing = _find_listing(wait=False)
     return _render_listing(listing), listing.status
 
@@ -106,7 +108,10 @@ def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) ->
 
 
 def _render_articles() -> str:
-    """Return the page Articles after a decision was refused. It waits for the ranking, in which the form is."""
+    """Return the page Articles again after a decision was refused.
+
+    It waits until the ranking is computed, because the form with the error is in the list of articles.
+    """
     return _render_listing(_find_listing(wait=True))
 
 
@@ -263,6 +268,9 @@ def short_title(url: str) -> str:
 
 
 def anchor_of_form() -> str:
-    """Return the anchor on the page of the form that was sent, such as ``#article-3``; '' if the form names none."""
+    """Return the anchor in the submitted form (field ``anchor``), such as ``#article-3``; '' if it has none.
+
+    It is the place on the page to which the browser scrolls after the form was submitted.
+    """
     anchor = request.form.get("anchor", "")
     return f"#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else ""

@@ -170,7 +170,10 @@ def value_name(dimension: str, value: str) -> str:
 
 
 def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[ArticleShare]:
-    """Return the articles by clicks with the chosen value, and then all other links together."""
+    """Return the issue's articles with the clicks on them that have the chosen value, the most clicked first.
+
+    All other links are one entry at the end.
+    """
     clicks = {
         build_short_url(row.domain, row.code, domains=config().domains): row.clicks
         for row in clicks_with_value(store(), issue_id, chosen.dimension, chosen.value)

@@ -98,7 +98,7 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _check(upload: Upload) -> None:
-    """Raise the error that prevents the review of an upload, at the form field whose value causes it."""
+    """Raise FieldError if an upload cannot be reviewed, at the form field that causes this."""
     try:
         service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:

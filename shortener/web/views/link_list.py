@@ -109,7 +109,11 @@ def list_links() -> ResponseReturnValue:
 
 
 def _query_string() -> str:
-    """Return the query string with which the CSV and JSON files have the links of this page, with the question mark."""
+    """Return the query string, with the question mark, for the addresses of the CSV and JSON files; '' without
+    parameters.
+
+    With it the files contain the links that match the search and filters of the page.
+    """
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
 

@@ -112,7 +112,10 @@ def _link_report(host: str, code: str) -> LinkReport:
 
 
 def get_link(host: str, code: str) -> Link:
-    """Return the link with this host and code in any spelling. Raises NotFound."""
+    """Return the link with this host and code. Raises NotFound.
+
+    Upper and lower case are equal in the host, and in the code unless the domain is case-sensitive.
+    """
     return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
@@ -142,7 +145,9 @@ def breakdown_csv(host: str, code: str) -> Response:
 @role_required("editor")
 @form_view("target", "target", page=_render_link)
 def set_target(host: str, code: str) -> BaseResponse:
-    """Change the target of a link from the next click on; it is refused if another editor changed it meanwhile."""
+    """Change the target of a link from the next click on. The change is refused if another editor changed the target
+    meanwhile.
+    """
     target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
     with store().transaction():
         link = get_link(host, code)

@@ -1,4 +1,6 @@
-"""Views of the first step of a new issue, uploading its text, and of texts whose review is not finished."""
+"""Views of the first step of a new issue: uploading its text, and replacing or deleting it before the review is
+finished.
+"""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -68,7 +70,7 @@ def add_text() -> BaseResponse:
 @blueprint.get("/slug.json")
 @role_required("editor")
 def check_slug() -> Response:
-    """Return as JSON why a new issue cannot have this slug; the text is empty if it can."""
+    """Return as JSON the reason why a new issue cannot have this slug; the reason is '' if the issue can have it."""
     try:
         service.check_new_slug(store(), read_text(request.args, "slug"))
     except InputError as error:

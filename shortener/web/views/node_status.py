@@ -1,4 +1,4 @@
-"""Views of a redirect node in place of the editors' pages: health, metrics, and where the pages are."""
+"""Views of a redirect node, which does not have the editors' pages: health, metrics, and where those pages are."""
 
 import msgspec
 from flask import Blueprint, Response, abort, render_template, request
@@ -36,7 +36,11 @@ def show_metrics() -> Response:
 @blueprint.route("/-/", defaults={"anything": ""}, methods=["GET", "POST", "PUT", "DELETE"])
 @blueprint.route("/-/<path:anything>", methods=["GET", "POST", "PUT", "DELETE"])
 def name_centre(anything: str) -> ResponseReturnValue:
-    """Return 404 with the address of the centre, which has the pages; for a pre-rendered page, its own status."""
+    """Return 404 with the address of the centre, the machine that has the editors' pages.
+
+    If the redirect has refused a short link, return the error page for the status in ``environ[MISS_STATUS_KEY]``
+    instead.
+    """
     status = request.environ.get(MISS_STATUS_KEY)
     if status is not None:
         return render_error_page(int(status))

@@ -18,6 +18,7 @@ from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import cached_outlooks, ranking_if_ready, remaining_shares
 from shortener.web.rate_chart import build_rate_chart, shows_rates
 from shortener.web.responses import json_response
+from shortener.web.results_quality import store_completeness_text
 
 blueprint = Blueprint("overview", __name__, url_prefix="/-")
 
@@ -28,7 +29,10 @@ DAYS_OF_A_MONTH = 30.44
 
 
 class FirstSteps(Struct, frozen=True):
-    """The checklist for a new installation: the results of the domain checks (None: not known yet), and what exists."""
+    """The checklist for a new installation.
+
+    ``domains`` are the results of the domain checks, None if not known yet. The other fields say which steps are done.
+    """
 
     domains: tuple[DomainStatus, ...] | None
     has_issue: bool
@@ -55,6 +59,7 @@ def show_overview() -> str:
         "overview.html",
         overview=overview,
         issue_count=len(issues),
+        completeness=store_completeness_text(store(), as_of=now()),
         lead=_lead(overview.issues[0]) if overview.issues else "",
         chart=build_rate_chart(overview),
         shows_rates=shows_rates(overview),

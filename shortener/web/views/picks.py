@@ -1,4 +1,6 @@
-"""Views of the picks (recommended articles) for the next issue: texts, order, numbers, template, and a preview."""
+"""Views of the picks (recommended articles) for the next issue: their texts, order and number, the template of their
+section, and a preview.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -50,7 +52,7 @@ MAX_TOP_CHOICES = 30
 
 
 class _Section(Struct, frozen=True):
-    """The rendered section of the recommended articles, or the reason why the template cannot be used."""
+    """The rendered section of the recommended articles, or the reason why its template cannot be used."""
 
     text: str
     error: str = ""
@@ -108,7 +110,7 @@ def _section_format(form: Form) -> SectionFormat:
 
 
 def _top_choices(draft: Draft) -> list[int]:
-    """Return the numbers of top articles among which editors can choose."""
+    """Return how many top articles editors can choose to have: a list of possible numbers, such as 1, 2 and 3."""
     chosen = len(draft.picks.featured)
     return sorted({*range(1, min(MAX_TOP_CHOICES, len(draft.ranking.articles)) + 1), chosen} - {0})
 
@@ -122,7 +124,7 @@ def _candidates(draft: Draft) -> list[RankedArticle]:
 def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
     """Return the rendered section of the recommended articles.
 
-    With an own template the result is cached, because a process has to be started for it.
+    If the editors wrote a template, the result is cached, because such a template is rendered in a process of its own.
     """
     own = draft.own_templates.get(section_format)
     if own is None:
@@ -152,7 +154,7 @@ def _for_frame(draft: Draft) -> Draft:
 
 
 def _for_copying(draft: Draft) -> Draft:
-    """Return the draft with placeholders for the short links that do not exist yet."""
+    """Return the draft as the editors can copy it: articles without a short link get a placeholder as their link."""
     domain = config().domains[0]
     return draft_picks.with_placeholder_links(draft, f"{domain.scheme}://{domain.host}/…")
 
@@ -163,8 +165,9 @@ def preview_edits() -> Response:
     """Return as JSON the section of recommended articles as it would be with the values in the page's forms. Nothing is
     saved.
 
-    The fields of all forms are sent together: the name of each ends with the number of its form, and ``kind-0`` is the
-    kind of form 0. The section is HTML for a frame if its format is ``email``, else the text to copy.
+    The request has the fields of all forms on the page. The name of a field ends with the number of its form, and the
+    field ``kind-0`` says what form 0 edits. The section is HTML for a frame if its format is ``email``, else the text
+    to copy.
     """
     form = _requested_form()
     draft = require_draft()
@@ -276,7 +279,9 @@ def move() -> BaseResponse:
 @role_required("editor")
 @form_view("settings", "top", page=_render_page)
 def change_settings() -> BaseResponse:
-    """Choose the numbers of recommended articles, and the template. An empty number means the suggested one."""
+    """Choose how many articles are recommended, or the template of their section. An empty number means the suggested
+    one.
+    """
     month, changes = _read_month(), _read_settings(request.form)
     message = _("Template changed") if "template" in changes else _("Number of picks changed")
     with _recorded(month, message.unescape(), lambda: edit_picks.month_settings(store(), month)) as recorder:
@@ -288,7 +293,9 @@ def change_settings() -> BaseResponse:
 @role_required("editor")
 @form_view("template", "template", page=_render_page)
 def save_template() -> BaseResponse:
-    """Save the template that the editors wrote for a format, after a trial. If it is empty, it is removed."""
+    """Save the template that the editors wrote for a format, if it can be rendered. An empty one removes the stored
+    template.
+    """
     draft = require_draft()
     section_format, text = _read_template(request.form)
     sample = draft_picks.with_placeholder_links(draft, "#", replace=True)
@@ -325,7 +332,7 @@ def _read_settings(fields: FormFields) -> dict[str, object]:
 
 
 def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
-    """Return the format and the text of an own template. Raises FieldError for an unknown format."""
+    """Return the format and the text of a template that the editors wrote. Raises FieldError for an unknown format."""
     name = fields.get("format", "")
     if name not in get_args(SectionFormat):
         raise FieldError(Message("choose a format"), field="template")

@@ -74,9 +74,9 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view.
+    """Return the error page for a path without a view, with status 404.
 
-    The status is 404, or for a short link that does not redirect the one that the redirect has set in
-    ``environ[MISS_STATUS_KEY]``.
+    For a short link that does not redirect, the status is the one that the redirect has set in
+    ``environ[MISS_STATUS_KEY]``, such as 410 for a retired link.
     """
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

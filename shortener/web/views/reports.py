@@ -1,4 +1,4 @@
-"""Views of an issue's report, and the data by which an open report page updates itself."""
+"""Views of an issue's report, and of the figures that an open report page requests to update itself."""
 
 import msgspec
 from flask import Blueprint, Response, render_template

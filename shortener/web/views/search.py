@@ -36,7 +36,7 @@ class FoundPage(Struct, frozen=True):
 
 
 class SearchResults(Struct, frozen=True):
-    """What was found for ``query``. ``has_more`` names the kinds of which more was found than is listed."""
+    """What was found for ``query``. ``has_more`` has the kinds of results of which more were found than are listed."""
 
     query: str
     issues: tuple[FoundIssue, ...] = ()

@@ -64,7 +64,10 @@ def _privacy_texts() -> dict[str, str]:
 
 
 def _explain_lock(origin: str) -> str:
-    """Return why a setting cannot be changed on the page: ``origin``, a file or an environment variable, sets it."""
+    """Return why a setting cannot be changed on the page.
+
+    ``origin`` is what sets it: the name of a configuration file or of an environment variable.
+    """
     if origin.startswith(ENVIRONMENT_PREFIX):
         return _("Fixed in the environment of the server. Only the person who runs the server can change it.")
     return _("Fixed in the configuration file of the server. Only the person who runs the server can change it.")

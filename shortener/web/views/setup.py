@@ -1,4 +1,6 @@
-"""Views of the tab Setup of an issue: checks before sending, details, articles and links, status, and its document."""
+"""Views of the tab Setup of an issue: its details, articles, links and status, the checks to pass before it is sent,
+and its document.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -60,7 +62,7 @@ DOWNLOAD_TYPES = {
 @blueprint.get("/setup")
 @role_required("viewer")
 def show_setup(slug: str) -> str:
-    """Show the articles and links of an issue, its details, and the checks before sending."""
+    """Show the articles and links of an issue, its details, and the checks to pass before it is sent."""
     return _render_setup(slug)
 
 
@@ -90,7 +92,9 @@ def _first_placement(target: ArticleContents) -> int:
 
 
 def _fingerprint(slug: str) -> str:
-    """Return a hash of an issue's articles. By it a submitted form notices that they were changed meanwhile."""
+    """Return a hash of an issue's articles. A form that contains an outdated hash is refused, because the articles were
+    changed meanwhile.
+    """
     return hashlib.sha256(msgspec.json.encode(history.issue_articles(store(), slug))).hexdigest()[:16]
 
 
@@ -118,7 +122,7 @@ def show_setup_json(slug: str) -> Response:
 @blueprint.get("/checks.json")
 @role_required("viewer")
 def show_checks_json(slug: str) -> Response:
-    """Return the checks before sending as JSON."""
+    """Return as JSON the results of the checks that an issue should pass before it is sent."""
     return json_response(build_checklist(load_issue_contents(store(), slug, config=config(), now=now())))
 
 
@@ -196,7 +200,7 @@ def change_details(
 
 
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record changes of an issue during the ``with`` block, so that they can be undone.
+    """Record the changes that the ``with`` block makes to the issue ``slug``, so that they can be undone.
 
     ``state`` returns the values that the block may change.
     """
@@ -269,7 +273,9 @@ def set_status(slug: str) -> BaseResponse:
 @role_required("editor")
 @form_view("targets", "targets_file", page=_render_setup)
 def set_targets(slug: str) -> BaseResponse:
-    """Set targets of an issue's short links, from fields and a CSV file; the change of a known target can be undone."""
+    """Set targets of an issue's short links, from fields and a CSV file. Replacing a target that was set before can be
+    undone.
+    """
     targets = {short_url: target for short_url, target in read_target_fields().items() if target}
     targets |= read_target_files("targets_file")
     own = {(link.domain, link.code): link for link in links.list_by_issue(store(), issues.get(store(), slug).id)}
