@@ -49,8 +49,9 @@ class CliContext(Struct):
 
     @property
     def config(self) -> Config:
-        """The configuration with the settings that editors have stored, if the store can be read. Raises
-        ConfigError.
+        """The configuration, including the settings that editors have stored. Raises ConfigError.
+
+        If the store cannot be read, the settings are left out.
         """
         if self.cached_config is None:
             self.cached_config = with_settings(self.file_config, self.stored_settings())
@@ -126,8 +127,8 @@ class MainGroup(Group):
     """The group of all commands. Errors that users can cause are printed as one line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line. Errors outside of a command, such as a full disk during ``--help``, are one
-        line too.
+        """Run the command line. An error outside of a command, such as a full disk during ``--help``, is printed as one
+        line.
         """
         open_closed_streams()
         with report_errors():
@@ -148,7 +149,7 @@ pass_cli_context = click.make_pass_decorator(CliContext)
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the CliContext and an open store, which is closed when the command ends.
 
-    If there is no store yet, the command gets an empty temporary one, and none is created.
+    If there is no store yet, the command gets an empty temporary one; no store is created in the data directory.
     """
     return _pass_store(command, missing="empty")
 

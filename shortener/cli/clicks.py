@@ -1,4 +1,6 @@
-"""``shortener clicks`` and ``reclassify``: export single clicks, explain a verdict, classify stored clicks again."""
+"""``shortener clicks`` and ``reclassify``: export single clicks, explain the verdict (human, bot, …) of a click, and
+classify stored clicks again.
+"""
 
 import sys
 import time
@@ -35,7 +37,11 @@ from shortener.store.nearby_clicks import slugs_by_issue
 
 @click.group(cls=Group)
 def clicks() -> None:
-    """Single clicks, as long as they are stored."""
+    """Export single clicks, and explain their verdicts.
+
+    A verdict says what kind of client made a click: human, bot, scanner, preview or prefetch. Clicks are deleted after
+    [privacy] keep_clicks days.
+    """
 
 
 @clicks.command(
@@ -58,7 +64,8 @@ def clicks() -> None:
 def export(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
     """Export all clicks with verdict and reason.
 
-    They are JSON lines or CSV, the oldest first.
+    The oldest click is first. A verdict is human, bot, scanner, preview or prefetch. The reason is the rule that
+    decided it.
     """
     check_time_range(since, until)
     rows = list_exported_clicks(store, since=since, until=until, domains=context.config.domains)
@@ -78,7 +85,7 @@ def export(context: CliContext, store: Store, since: int | None, until: int | No
 def explain(context: CliContext, store: Store, click_id: str, output_format: str) -> None:
     """Explain the verdict of a click by rules and evidence.
 
-    ID is the key id of `shortener clicks export`. Nearby clicks are listed too.
+    ID is the value of "id" in the output of `shortener clicks export`. Nearby clicks are listed too.
     """
     explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
     print_as(
@@ -160,8 +167,8 @@ def reclassify(context: CliContext, store: Store, since: int | None, output_form
     """Classify stored clicks again by the current rules.
 
     The changed verdicts are listed. Run it after an upgrade with new rules or a change of [verdicts] datacenters. If it
-    is interrupted, the next run continues where it stopped. The collector may run at the same time; after a change of
-    lists restart it first.
+    is interrupted, the next run continues where it stopped. The collector may run at the same time, but after a change
+    of [verdicts] datacenters restart the server first.
     """
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Reclassifying clicks", total=None)
@@ -187,7 +194,10 @@ def reclassify(context: CliContext, store: Store, since: int | None, output_form
 
 
 class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """Number of clicks of one issue whose verdict changed from ``before`` to ``after``; None for clicks of no issue."""
+    """Number of clicks of the issue ``issue`` whose verdict changed from ``before`` to ``after``.
+
+    ``issue`` is the slug, or None for clicks on links that belong to no issue.
+    """
 
     issue: str | None
     before: str

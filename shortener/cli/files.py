@@ -51,11 +51,12 @@ def read_csv(
     all_cells_required: bool = False,
     max_bytes: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file with a header line, as (line number, cells by column name). Raises InputError.
+    """Yield the rows of a CSV file with a header line, as (line number, cells by column name).
 
-    ``required`` are the columns that the header must have. ``aliases`` maps other names of a column, in lower case and
-    only letters, to its name. The delimiter is the character of ``delimiters`` that is most frequent in the header.
-    With ``all_cells_required``, a row with fewer cells than the header is an error.
+    ``required`` are the columns that the header must have. ``aliases`` maps other names that a column can have to its
+    name; they consist of letters in lower case. The delimiter is the character of ``delimiters`` that is most frequent
+    in the header. Raises InputError for an unreadable file and for a row with too many cells, without a required cell
+    or, with ``all_cells_required``, with fewer cells than the header.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
@@ -78,9 +79,9 @@ def read_csv(
 
 
 def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
-    """Return the column names of a header line, with other names replaced as ``aliases`` says.
+    """Return the column names of a header line, in lower case. Each alias is replaced by the name that it stands for.
 
-    If several names stand for one column, only the first is replaced.
+    If several cells stand for one column, only the first of them is replaced.
     """
     columns: list[str] = []
     for cell in header:
@@ -93,7 +94,7 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
 def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
     """Print the first MAX_LISTED_ERRORS of ``errors``, which are (line number, message), and raise InputError.
 
-    ``row_count`` is the number of all rows.
+    ``row_count`` is the number of all rows in the file, for the error message.
     """
     for line, message in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {message}", err=True)
@@ -105,9 +106,9 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file, which replaces the file ``path`` if the ``with`` block succeeds.
 
-    None or "-" means standard output. The temporary file is opened at once, so a path that cannot be written is
-    reported before the block runs. A device or a pipe is written directly. Raises InputError if the file cannot be
-    opened or written, or if ``path`` is the file ``protected``.
+    If ``path`` is None or "-", the block writes to standard output. The temporary file is opened at once, so a path
+    that cannot be written is reported before the block runs. A device or a pipe is written directly. Raises InputError
+    if the file cannot be opened or written, or if ``path`` is the file ``protected``.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

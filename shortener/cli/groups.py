@@ -25,8 +25,8 @@ class Command(click.Command):
 class Group(click.Group):
     """Group that lists its commands in the order of their definition. Their modules are loaded when they are called.
 
-    ``sections`` maps headings of the help to commands, and each command to its module in ``shortener.cli``. The
-    module's ``COMMANDS`` are the commands that it defines.
+    ``sections`` has the commands under each heading of the help, as ``{heading: {command: module}}``. The modules are
+    in ``shortener.cli``, and each lists the commands that it defines in ``COMMANDS``.
     """
 
     command_class = Command

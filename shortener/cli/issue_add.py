@@ -92,8 +92,8 @@ def add(
 ) -> None:
     """Add an issue and write it with short links.
 
-    Every other byte stays unchanged. FILE is Markdown, HTML, MJML or a mail (.eml); - reads standard input and writes
-    standard output. Adding the same issue again changes nothing.
+    Only URLs in it are replaced; every other byte stays unchanged. FILE is Markdown, HTML, MJML or a mail (.eml); -
+    reads standard input and writes standard output. Adding the same issue again changes nothing.
     """
     source = read_bytes(file, max_bytes=MAX_ISSUE_BYTES)
     output = output or (file if str(file) == "-" else file.with_name(f"{file.stem}.out{file.suffix}"))
@@ -171,7 +171,9 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
 
 
 def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what is stored of a mail and, if the issue has no sending time, the time in the mail's header."""
+    """Print which headers of a mail are stored. If the issue has no sending time, print also the time in the mail's
+    header.
+    """
     click.echo(f"Mail: {MAIL_STORED}.", err=to_stderr)
     if result.date_in_headers is not None and result.created:
         date = datetime.fromtimestamp(result.date_in_headers, UTC).isoformat().replace("+00:00", "Z")

@@ -86,8 +86,9 @@ def set_issue(
 ) -> None:
     """Correct an issue, or one of its articles (--article).
 
-    If the sending time or a honeypot link changes, the clicks of the issue are reclassified. It asks before it saves
-    fewer recipients than visitors, a sending time after the first clicks, or one more than 31 days ahead.
+    If the sending time or a honeypot link changes, the clicks of the issue are reclassified. The command asks before it
+    saves an unlikely value: fewer recipients than visitors, a sending time after the first clicks, or a sending time
+    more than 31 days ahead.
     """
     article_options = {"author": author, "summary": summary, "position": position, "is_article": is_article}
     issue_options = {"sent_at": sent_at, "recipients": recipients, "trap": trap, "not_trap": not_trap}
@@ -165,9 +166,10 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return the new value that an option sets. Without the option it is UNSET, which means no change.
+    """Return how the ``value`` of an option changes a field: a new value, None to clear the field, or UNSET (no
+    change).
 
-    If the option has the value ``clear_value``, it is None, which clears the field.
+    It is UNSET if the option is not given (``value`` is None). ``clear_value`` is the value that clears the field.
     """
     return UNSET if value is None else None if value == clear_value else value
 

@@ -25,7 +25,7 @@ from shortener.store.issues import REMOVED_DAYS
 def archive(context: CliContext, store: Store, slug: str, undo: bool) -> None:
     """Hide a sent issue from lists and comparisons.
 
-    Its links still redirect, and its articles are ranked.
+    Its links still redirect, and its articles are still ranked.
     """
     issue_status.archive_issue(store, slug, now=int(time.time()), undo=undo)
     click.echo(f"{slug}: {'in the lists again' if undo else 'archived'}.")
@@ -38,9 +38,10 @@ def archive(context: CliContext, store: Store, slug: str, undo: bool) -> None:
 @click.option("--undo", is_flag=True, help="Bring a removed draft back.")
 @with_store
 def remove(context: CliContext, store: Store, slug: str, undo: bool) -> None:
-    """Take a draft back and retire its links.
+    """Remove a draft issue, and retire its links.
 
-    Its codes are not given out again.
+    A draft has no sending time. Readers of a retired link get an error page, and its code is never given to another
+    link.
     """
     now = int(time.time())
     if undo:
@@ -63,7 +64,7 @@ def remove(context: CliContext, store: Store, slug: str, undo: bool) -> None:
 def reread(context: CliContext, store: Store, slug: str, dry_run: bool) -> None:
     """Read a stored issue again by the rules of this version.
 
-    Corrections, codes and numbers are kept.
+    What editors corrected, the codes of links, and the numbers at the end of short URLs are kept.
     """
     before = {article.url: article.role for article in issue_status.stored_targets(store, slug)}
     plan = reread_issue(store, slug, config=context.config, now=int(time.time()), dry_run=dry_run)

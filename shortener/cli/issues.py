@@ -91,7 +91,7 @@ def _table_row(row: IssueRow, zone: ZoneInfo) -> list[object]:
 def show(context: CliContext, store: Store, slug: str, output_format: str) -> None:
     """Show the articles and links of an issue.
 
-    The placements of a link are listed as kind and number, such as title/2.
+    The placements of a link are its occurrences in the issue. Each is listed as kind and number, such as title/2.
     """
     contents = load_issue_contents(store, slug, config=context.config, now=int(time.time()))
     if output_format == "json":
@@ -141,7 +141,7 @@ def _link_rows(contents: IssueContents, other_links: Iterable[ArticleContents]) 
 @click.option("--source", is_flag=True, help="The issue as it was added, without short links.")
 @with_store
 def export(context: CliContext, store: Store, slug: str, output: Path | None, source: bool) -> None:
-    """Write an issue with its short links."""
+    """Write the document of an issue, with its short links."""
     stored = issues.get(store, slug)
     documents = issues.get_documents(store, stored.id)
     with open_atomic(output) as file:

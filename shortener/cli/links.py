@@ -90,7 +90,7 @@ def _warn_homograph(target: str) -> None:
 @format_option
 @with_store
 def list_links(context: CliContext, store: Store, slug: str | None, status: str | None, output_format: str) -> None:
-    """List the short links with their clicks, the oldest first."""
+    """List the short links and their clicks, oldest link first."""
     if slug is not None:
         issues.get(store, slug)
     columns = LinkRecord.__struct_fields__
@@ -248,7 +248,8 @@ class _ImportRow(Struct, frozen=True):
 def import_links(context: CliContext, store: Store, file: Path) -> None:
     """Import short links from a CSV file.
 
-    Its columns are short_url,target[,title]; - reads standard input. If one row is invalid, nothing is imported.
+    The columns are short_url,target[,title]. If FILE is -, standard input is read. If one row is invalid, nothing is
+    imported.
     """
     errors: list[tuple[int, str]] = []
     csv_rows = list(read_csv(file, required=("short_url", "target")))

@@ -33,7 +33,7 @@ from shortener.store.backups import back_up
 def collect(context: CliContext, once: bool, follow: bool) -> None:
     """Store the clicks of the click log, each exactly once.
 
-    `shortener serve` does this by itself.
+    The click log is the files to which redirects are first written. `shortener serve` does this by itself.
     """
     if once == follow:
         raise click.UsageError("give either --once or --follow")
@@ -60,7 +60,10 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 @click.command(cls=Command, examples=("shortener rebuild", "shortener --config /etc/shortener/config.toml rebuild"))
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Compute the sums of all reports again from the clicks."""
+    """Compute the sums in all reports again from the clicks.
+
+    Sums of days whose clicks were deleted stay.
+    """
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Aggregating clicks", total=total)
@@ -143,7 +146,7 @@ class ConfigurationRow(Struct, frozen=True):
 
 
 def _configuration_rows(context: CliContext) -> list[ConfigurationRow]:
-    """Return all keys of the configuration with their values. Those of a domain begin with ``domain.<host>``.
+    """Return all keys of the configuration with their values. The keys of a domain begin with ``domain.<host>``.
 
     Raises ConfigError.
     """

@@ -14,7 +14,7 @@ from shortener.store import Store, links
 
 @click.group(cls=Group)
 def edge() -> None:
-    """Exports for a web server in front of the workers."""
+    """Configure a web server to answer short links itself."""
 
 
 @edge.command(
@@ -30,9 +30,10 @@ def edge() -> None:
 @click.option("--listen", default="80", show_default=True, help="Where nginx listens: PORT or ADDRESS:PORT.")
 @with_store
 def export_nginx(context: CliContext, store: Store, map_path: Path | None, listen: str) -> None:
-    """Write the links as a map for nginx, and print its config.
+    """Write the links as a map, and print an nginx.conf with it.
 
-    The printed nginx.conf uses the map.
+    nginx then answers active links itself, writes their clicks to the click log, and passes all other requests to
+    `shortener serve`.
     """
     map_path = map_path or context.config.data_directory / "edge.map"
     (context.config.data_directory / LOG_DIRECTORY).mkdir(mode=0o700, exist_ok=True)

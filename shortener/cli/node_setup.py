@@ -28,7 +28,7 @@ class NodeName(click.ParamType[str]):
     name = "name"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name. Another text is a usage error."""
+        """Return the name of the node. Text that is not a valid name is a usage error."""
         try:
             return msgspec.convert({"name": str(value) or " "}, Node).name
         except msgspec.ValidationError:
@@ -42,8 +42,8 @@ class NodeName(click.ParamType[str]):
 def token(context: CliContext, store: Store, name: str, host: str) -> None:
     """Add a node, and print the token with which it joins.
 
-    Run it at the centre. The token contains the password of a database role that may read links and send clicks, and
-    nothing else. For a node that exists it makes a new password.
+    Run it on the central machine (`shortener centre`). The token contains the password of a database role that may read
+    links and send clicks, and nothing else. For a node that exists already, the password is replaced.
     """
     config = context.file_config
     if not config.storage.url:
@@ -74,7 +74,8 @@ def token(context: CliContext, store: Store, name: str, host: str) -> None:
 def join(context: CliContext, token_file: Path | None) -> None:
     """Make this machine a redirect node.
 
-    It writes config.toml, and copies links, settings and keys. `shortener node token` prints the token at the centre.
+    It writes config.toml, and copies links, settings and keys from the store. Print the token for it with `shortener
+    node token` on the central machine.
     """
     path = find_file(context.config_file, environment=environment()) or Path("config.toml")
     joined = decode_token(token_file.read_text(encoding="utf-8") if token_file else sys.stdin.read())
@@ -94,7 +95,10 @@ def join(context: CliContext, token_file: Path | None) -> None:
 @format_option
 @with_store
 def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
-    """List the nodes as they reported themselves."""
+    """List the nodes, each with what it last reported.
+
+    That is its version, how far its copy of the links is behind, and how many bytes of clicks it still has to send.
+    """
     zone = context.config.zone
     rows = list_node_health(store, now=time.time())
     print_as(
@@ -127,9 +131,10 @@ def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
 @click.argument("name", type=NodeName())
 @with_existing_store
 def remove(context: CliContext, store: Store, name: str) -> None:
-    """Remove a node, and its role in the database.
+    """Remove a node and the database role that it uses.
 
-    Stop the node first, when `shortener node list` shows that it has sent everything. Its stored clicks stay.
+    Stop the node first, when `shortener node list` shows that it has sent everything. The clicks that it has sent stay
+    in the store.
     """
     with store.transaction():
         removed = nodes.get(store, name)

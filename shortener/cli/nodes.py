@@ -1,4 +1,6 @@
-"""``shortener node``: run a redirect node. Only what the supervisor needs is imported, so that it starts quickly."""
+"""``shortener node``: run a redirect node. Only what the supervisor process needs is imported, so that it starts
+quickly.
+"""
 
 import click
 
@@ -18,9 +20,10 @@ from shortener.errors import ConfigError
 @click.pass_context
 @pass_cli_context
 def node(context: CliContext, ctx: click.Context, host: str | None, port: int | None, workers: int | None) -> None:
-    """Redirect short links on a machine that joined.
+    """Run this machine as a redirect node.
 
-    It redirects and records clicks also while the centre cannot be reached. SIGTERM or Ctrl-C stops it.
+    It redirects short links and records clicks, also while the central machine cannot be reached. Make it a node with
+    `shortener node join` first. SIGTERM or Ctrl-C stops it.
     """
     if ctx.invoked_subcommand is not None:
         return

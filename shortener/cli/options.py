@@ -42,8 +42,9 @@ def check_year(text: str, year: int) -> None:
 
 
 class TimeType(click.ParamType[int]):
-    """Option type: an ISO 8601 time, which is converted to seconds of the UTC epoch. Without an offset the site's zone
-    is used.
+    """Option type: an ISO 8601 time, which is converted to seconds of the UTC epoch.
+
+    A time without an offset is in the configured time zone.
     """
 
     name = "time"
@@ -100,9 +101,10 @@ _Saved = TypeVar("_Saved")
 
 
 def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
-    """Call ``save(False)``. If it raises Doubtful (a value is unlikely) and the user confirms, call ``save(True)``.
+    """Call ``save(False)``, and ``save(True)`` if the first call finds an unlikely value and the user confirms it.
 
-    With ``force``, ``save(True)`` is called at once. Return its result. Without a terminal the error is raised.
+    ``save`` reports an unlikely value by raising Doubtful. Without a terminal it cannot be confirmed, and Doubtful is
+    raised. With ``force``, only ``save(True)`` is called. Return the result of the last call.
     """
     try:
         return save(force)
@@ -134,7 +136,10 @@ def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
 
 
 def get_link(store: Store, text: str, *, config: Config) -> Link:
-    """Return the link with the short URL ``text``. Raises InputError for another host, NotFound for an unknown code."""
+    """Return the link with the short URL ``text``.
+
+    Raises InputError for a host that is not a configured domain, and NotFound for an unknown code.
+    """
     return links.get(store, *parse_link_key(text, config=config))
 
 

@@ -137,9 +137,9 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 class _TableConsole(Console):
-    """A console of the library rich that raises BrokenPipeError for a closed pipe.
+    """A console of the library rich that raises BrokenPipeError if the program that reads the output has ended.
 
-    The command then treats the closed pipe as normal, as it does for other output.
+    rich itself would exit with status 1. Commands end normally in this case, as with any other output.
     """
 
     def on_broken_pipe(self) -> None:
@@ -189,9 +189,9 @@ def _table_width() -> int | None:
 
 
 def command_name() -> str:
-    """Return how to call `shortener` on this machine, so that printed commands can be copied.
+    """Return how to call `shortener` on this machine, so that commands in messages can be copied to the shell.
 
-    It is the name if the shell finds the program by it, else the path of the program.
+    It is "shortener" if the shell finds the running program by this name, else the path of the program.
     """
     program = Path(sys.argv[0])
     found = shutil.which("shortener")
@@ -206,7 +206,7 @@ def print_line(text: str) -> None:
 
 
 def print_list(lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES) -> None:
-    """Print the first ``limit`` lines, indented, and then the number of those left out. None prints all."""
+    """Print the first ``limit`` lines, indented, and then how many were left out. If ``limit`` is None, print all."""
     shown = lines if limit is None else lines[:limit]
     for line in shown:
         click.echo(f"  {sanitize_line(line)}", err=to_stderr)

@@ -1,4 +1,4 @@
-"""``shortener picks``: the section of a month's picks (recommended articles), and editors' decisions about them."""
+"""``shortener picks``: write a section with the recommended articles of a month, and store the decisions of editors."""
 
 import time
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def picks(
 ) -> None:
     """Write the picks section for the next issue.
 
-    It has the top articles of a month and its hidden gems.
+    Picks are recommended articles: the top articles and the hidden gems of a month.
 
     Each article of the section gets a short link. Later drafts of the month use these links again. The links belong to
     no issue until `shortener issue add` adds the issue that contains the section.
@@ -139,8 +139,9 @@ def _write_section(
     *,
     now: int,
 ) -> None:
-    """Write the section of the recommended articles and create its short links. If it cannot be written, no link is
-    created.
+    """Write the section of the recommended articles, and create short links to these articles.
+
+    If the section cannot be written, no link is created.
     """
     text = None if template is None else read_text(template, max_bytes=MAX_TEMPLATE_BYTES)
     with open_atomic(output) as file, store.transaction():
@@ -235,7 +236,10 @@ _DRAFT_PRINTERS = {"table": _print_table, "json": lambda draft, context: print_j
     help="Format of the template.",
 )
 def template(output_format: str) -> None:
-    """Print the bundled template, to change it to your own."""
+    """Print the bundled template of the picks section.
+
+    Change a copy of it, and give it to `shortener picks --template`.
+    """
     click.echo(bundled_template(TEMPLATE_FILES[output_format]), nl=False)
 
 
@@ -285,7 +289,7 @@ for _action in _DECISION_HELP:
 @click.option("--month", metavar="YYYY-MM", help="Month of the decision (default: the only one with a decision).")
 @with_store
 def undo(context: CliContext, store: Store, url: str, month: str | None) -> None:
-    """Remove the decision about an article."""
+    """Remove the decision (pin, choose, exclude) on an article."""
     decision = draft_picks.undo_decision(store, url, month=month, config=context.config, now=int(time.time()))
     print_line(f"{decision.month}: {decision.url}: no longer {_PAST_PARTICIPLES[decision.action]}.")
 
@@ -297,7 +301,10 @@ def undo(context: CliContext, store: Store, url: str, month: str | None) -> None
 @format_option
 @with_store
 def list_decisions(context: CliContext, store: Store, month: str | None, output_format: str) -> None:
-    """List the decisions with editor, time and reason."""
+    """List the decisions with editor, time and reason.
+
+    A decision pins, chooses or excludes an article in the picks of a month.
+    """
     found = decisions.list_all(store) if month is None else decisions.list_by_month(store, month)
     rows = [draft_picks.report_month_decision(decision) for decision in found]
     zone, columns = context.config.zone, MonthDecision.__struct_fields__

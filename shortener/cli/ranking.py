@@ -62,8 +62,8 @@ def rank(
 ) -> None:
     """Rank articles by appeal, corrected for their position.
 
-    Appeal is an article's visitors or clicks, divided by what is typical in its issue and position. Chance is corrected
-    for: few clicks count little.
+    Appeal is an article's visitors or clicks, divided by what is typical in its issue and position. An article with few
+    clicks is ranked close to the average, because its clicks may be chance.
     """
     query: dict[str, Any] = {
         "config": context.config,
@@ -130,10 +130,10 @@ def format_appeal(appeal: float) -> str:
 
 
 class AppealScale:
-    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the average article.
+    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the appeal that is average.
 
-    It spans the intervals of ``articles``. The most extreme 5 % of their ends on each side are cut off, so that one
-    wide interval does not compress all others.
+    Its ends are chosen so that the intervals of ``articles`` fit on it, except the most extreme 5 % of their ends on
+    each side. So one wide interval does not compress all others.
     """
 
     def __init__(self, articles: Sequence[RankedArticle]) -> None:
@@ -150,8 +150,7 @@ class AppealScale:
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """Return an article's 90 % interval as text: a line with a point at its appeal, a multiple of the average
-        article.
+        """Return the 90 % interval of an article's appeal as text: a line, with a point at the appeal.
 
         `<` or `>` marks an end that is beyond the scale.
         """

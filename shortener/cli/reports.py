@@ -243,7 +243,7 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of a short link by placement.
 
-    A placement is one occurrence of the link in an issue. CSV has the clicks by hour.
+    A placement is one occurrence of the link in an issue. The CSV format lists the clicks by hour instead.
     """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(
@@ -278,7 +278,10 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
 @format_option
 @with_store
 def report_summary(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
-    """Report all issues, top links and requests without a link."""
+    """Report issues, top links, and requests not redirected.
+
+    A request is not redirected if its code is unknown, or if its link has no target, is retired or has expired.
+    """
     result = build_summary(
         store,
         since=since,

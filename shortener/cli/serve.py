@@ -1,4 +1,7 @@
-"""``shortener serve`` and ``centre``: start the server. Only what the supervisor needs is loaded, for a quick start."""
+"""``shortener serve`` and ``centre``: start the server.
+
+Only what the supervisor process needs is imported, so that it starts quickly.
+"""
 
 import re
 import socket
@@ -18,7 +21,7 @@ from shortener.server.supervisor import Supervisor
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that replace keys of ``[server]`` to a command."""
+    """Add the options ``--host``, ``--port`` and ``--workers`` to a command. They override the keys in ``[server]``."""
     for option in (
         click.option("--workers", type=WholeNumber(1, 64), help="Redirect processes (default: server.workers)."),
         click.option("--port", type=WholeNumber(1, 65535), help="Port to listen on (default: server.port)."),
@@ -29,7 +32,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def start_server(config: Config, *, host: str | None, port: int | None, workers: int | None, role: MachineRole) -> None:
-    """Serve until SIGTERM; the options that are given replace keys of ``[server]``."""
+    """Run the server until SIGTERM. The arguments that are not None override the keys in ``[server]``."""
     options = {"host": host, "port": port, "workers": workers}
     changes = {name: value for name, value in options.items() if value}
     config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **changes))
@@ -52,10 +55,11 @@ def serve(context: CliContext, host: str | None, port: int | None, workers: int 
 @server_options
 @pass_cli_context
 def centre(context: CliContext, host: str | None, port: int | None, workers: int | None) -> None:
-    """Serve like `serve`, on a machine that has redirect nodes.
+    """Serve like `serve`, and collect clicks of redirect nodes.
 
-    The store has to be on PostgreSQL. Several machines may run it for one store: each redirects and serves the pages,
-    and one of them collects the clicks of all. SIGTERM or Ctrl-C stops it.
+    Redirect nodes are machines that run `shortener node`. The store has to be on PostgreSQL. Several machines may run
+    `shortener centre` for one store: each redirects and serves the pages, and one of them collects the clicks of all.
+    SIGTERM or Ctrl-C stops it.
     """
     config = context.file_config
     if not config.storage.url:
@@ -66,7 +70,7 @@ def centre(context: CliContext, host: str | None, port: int | None, workers: int
 
 
 def _host_node_name() -> str:
-    """Return the host name, made to fit the rules for names of nodes."""
+    """Return the host name of this machine, changed to a valid name of a node."""
     return re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower())[:32].strip("-") or "centre"
 
 

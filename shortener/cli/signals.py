@@ -1,4 +1,4 @@
-"""``shortener signals``: views, reads and fans of articles on other platforms."""
+"""``shortener signals``: numbers of views, reads and fans that other platforms, such as Medium, count for articles."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,10 @@ from shortener.store.signals import upsert as upsert_signals
 
 @click.group(cls=Group)
 def signals() -> None:
-    """Views, reads and fans of articles on other platforms."""
+    """Views, reads and fans that other platforms count.
+
+    Fans are readers who applauded, as on Medium.
+    """
 
 
 @signals.command(
@@ -29,11 +32,11 @@ def signals() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @with_store
 def import_signals(context: CliContext, store: Store, file: Path) -> None:
-    """Import views, reads and fans from a CSV file.
+    """Import views, reads and fans of articles from a file.
 
-    Its columns are url,views,reads,fans; a saved stats page of Medium is read too, and - reads standard input. If one
-    row is invalid, nothing is imported. Importing a file again changes nothing. An empty cell leaves the stored
-    value unchanged.
+    FILE is CSV with the columns url,views,reads,fans, or a saved stats page of Medium; - reads standard input. If one
+    row is invalid, nothing is imported. Importing a file again changes nothing. An empty cell leaves the stored value
+    unchanged.
     """
     rows = list(read_csv(file, aliases=COLUMN_ALIASES, delimiters=DELIMITERS, all_cells_required=True))
     if not rows:
@@ -53,7 +56,7 @@ def import_signals(context: CliContext, store: Store, file: Path) -> None:
 @format_option
 @with_store
 def list_signals(context: CliContext, store: Store, output_format: str) -> None:
-    """List views, reads and fans of articles from elsewhere."""
+    """List the imported views, reads and fans of each article."""
     rows = list_all_signals(store)
     columns = Signal.__struct_fields__
     cells = struct_rows(rows, columns)

@@ -1,4 +1,4 @@
-"""Commands on the store itself: ``store copy`` and ``store restore-wal``."""
+"""Commands on the store (the database): ``store copy`` copies it to PostgreSQL, ``store restore-wal`` repairs it."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from shortener.store.write_ahead_log import logs_set_aside, put_back
 
 @click.group(cls=Group)
 def store() -> None:
-    """Move the store, and repair its files."""
+    """Copy the store (the database), and repair its files."""
 
 
 @store.command(
@@ -34,8 +34,9 @@ def store() -> None:
 def restore_wal(context: CliContext, log: Path | None) -> None:
     """Put back a write-ahead log that was set aside.
 
-    A log is set aside if the store file beside it was replaced. LOG is the latest one by default. Stop the server
-    first. The log is tried on a copy of the store, and refused if it belongs to another store file.
+    If the store file is replaced, for example by a backup, the write-ahead log of the earlier file is renamed. LOG is
+    such a renamed log (default: the latest). Stop the server first. The log is tried on a copy of the store, and
+    refused if it belongs to another store file.
     """
     data = context.file_config.data_directory
     path = data / STORE_FILE_NAME

@@ -18,7 +18,8 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 def open_closed_streams() -> None:
     """Open closed standard streams as the null device. Characters that the encoding lacks are written as "?".
 
-    If a stream stayed closed, the next file that is opened, such as the store, would get the number of the stream.
+    If a stream stayed closed, the next file that is opened, such as the store, would get its file descriptor (0, 1 or
+    2), and output would be written into that file.
     """
     for number, name in enumerate(STREAM_NAMES):
         if getattr(sys, name) is None:

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: columns are left out, notes become a second line, and long text is folded."""
+"""Tables that fit the terminal: columns are left out, notes become a second line of a row, and long text is folded."""
 
 import textwrap
 from collections.abc import Sequence

@@ -33,7 +33,10 @@ class ExpiryType(click.ParamType[int]):
 
 
 def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
-    """Return when a token expires, in seconds of the UTC epoch. A day means its end in ``zone``. Raises InputError."""
+    """Return when a token expires, in seconds of the UTC epoch. Raises InputError.
+
+    ``text`` is an ISO 8601 time, or a day, at whose end in ``zone`` the token expires.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -119,7 +122,7 @@ def _only_user(store: Store) -> str:
 def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
     """List the tokens of all users.
 
-    Their texts are not stored; the first characters identify them.
+    Each is listed with its first characters, because the store does not have the whole token.
     """
     rows = list(map(tokens.summarize, list_all_tokens(store)))
     columns = TokenSummary.__struct_fields__

@@ -34,7 +34,7 @@ role_option = click.option(
 def user() -> None:
     """Users of the editor pages and their roles.
 
-    Viewers read, editors change, and admins manage users.
+    Viewers see all pages, editors also change issues and links, and admins also manage users.
     """
 
 
@@ -96,7 +96,7 @@ def _user_row(row: UserSummary) -> dict[str, Any]:
 def set_role(context: CliContext, store: Store, name: str, role: Role) -> None:
     """Change the role of a user.
 
-    The user's sessions end.
+    The user is signed out everywhere.
     """
     accounts.set_role(store, name, role, now=int(time.time()))
     click.echo(f"{name}: now {role}.")
@@ -108,7 +108,7 @@ def set_role(context: CliContext, store: Store, name: str, role: Role) -> None:
 def remove(context: CliContext, store: Store, name: str) -> None:
     """Remove a user.
 
-    The user's sessions end.
+    The user is signed out everywhere.
     """
     accounts.remove_user(store, name)
     click.echo(f"{name}: removed.")
@@ -123,7 +123,7 @@ def remove(context: CliContext, store: Store, name: str) -> None:
 def password(context: CliContext, store: Store, name: str, invite: bool) -> None:
     """Set a user's password.
 
-    The user's sessions end.
+    The user is signed out everywhere.
     """
     now = int(time.time())
     if invite:

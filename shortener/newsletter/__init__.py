@@ -1,7 +1,7 @@
 """Reading of newsletter issues, and replacement of the URLs in them. The package uses no database and no clock.
 
-``parse`` finds the links and the text of an issue, ``extract_articles`` finds its articles and what kind each of their
-links is, and ``rewrite`` replaces URLs and leaves every other byte unchanged.
+``parse`` finds the links and the text of an issue. ``extract_articles`` finds its articles, and the kind of each link
+to them (title, image, button, …). ``rewrite`` replaces URLs and leaves every other byte unchanged.
 """
 
 from shortener.newsletter.article_roles import Role

@@ -40,7 +40,7 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
 def _image_is_content(images: list[Mention]) -> bool:
     """Return whether linked images present an article.
 
-    They do if the first has an alternative text of two words or more and does not link to a front page.
+    They do if the first of ``images`` has an alternative text of two words or more, and does not link to a front page.
     """
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
@@ -60,7 +60,7 @@ def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
 
 
 def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a bare URL (``mention``) fills its line, or ends a line that is not longer than a title."""
+    """Return whether a bare URL (``mention``) fills its line, or ends it with at most a short label before the URL."""
     if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
         return False
     before = line.text[: mention.start].strip()
@@ -70,11 +70,11 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return the index of the first link to an article in every list item that has no title of its own.
+    """Return the index of the first link to an article in each list item that has no title.
 
-    ``title_lines`` has the heading level of each line that is a title. List items below the heading of an article
-    comment on it, so their links are left out. If most paragraphs of an issue begin with a link, they are treated as
-    list items too.
+    ``title_lines`` has the heading level of each title line, by line index. Items below the heading of an article are
+    left out, because they comment on that article. If most paragraphs of an issue begin with a link, each of these
+    paragraphs counts as a list item.
     """
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()
@@ -99,8 +99,9 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the line indices of the paragraphs that begin with a link. It is empty if these are few or not most
-    paragraphs.
+    """Return the line indices of the paragraphs that begin with a link, provided that most paragraphs of the issue do.
+
+    Return an empty set if most do not, or if there are only a few of them.
     """
     paragraphs = [
         line

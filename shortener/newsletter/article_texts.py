@@ -74,7 +74,7 @@ def _clean_title(text: str) -> str | None:
 
 
 def _is_fragment(line: Line, mention: Mention) -> bool:
-    """Return whether the text of a link is one to three words of the sentence around it, such as a verb."""
+    """Return whether the text of a link is a fragment of the sentence around it: one to three words, such as a verb."""
     if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
         return False
     before, after = line.text[: mention.start], line.text[mention.end :]
@@ -125,10 +125,9 @@ def _readable_url(url: str) -> str:
 
 
 def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) -> str | None:
-    """Return the words before the first mark of a footnote, such as "[1]", in the text above the footnote; None if
-    missing.
+    """Return the words in front of the mark of a footnote, such as "[1]", in the running text; None if there are none.
 
-    ``line_index`` is the line of the footnote.
+    The lines above ``line_index``, the line of the footnote, are searched for the first ``mark``.
     """
     for line in lines[max(0, line_index - _FOOTNOTE_SEARCH_LINES) : line_index]:
         offset = line.text.find(mark)
@@ -143,8 +142,9 @@ def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) ->
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link that has no title. It is in the link's line or in the line
-    above.
+    """Return the last sentence before a "read more" link whose article has no title.
+
+    The sentence is in the line of the link, or in the line above if nothing precedes the link in its line.
     """
     line = lines[mention.line_index]
     text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()

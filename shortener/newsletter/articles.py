@@ -81,8 +81,8 @@ def extract_articles(
     """Return the title and the articles of an issue.
 
     ``article_keys[i]`` identifies the target of link ``i``; it is None for a link that gets no short link. Links with
-    equal keys belong to one article. If the links already go through a sender's click counter, image, title and button
-    of an article have different URLs; they are grouped by their position in the document. Targets in ``recurring`` are
+    equal keys belong to one article. If the URLs are those of a sender's click counter, each link has its own URL; the
+    image, title and button of an article are then grouped by their places in the document. Targets in ``recurring`` are
     in most issues of the newsletter and get the role "other". Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
@@ -123,10 +123,9 @@ def extract_articles(
 
 
 def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Find what each link of the issue is for, and return the best title of each article, by the key of its target.
+    """Set role and kind of the links in ``lines``, and return the best title of each article, by article key.
 
-    The role of each link is stored in its ``Mention``. ``title_line`` is the index of the line with the issue's own
-    title.
+    ``title_line`` is the index of the line with the title of the issue itself; None if no line has it.
     """
     link_roles.assign_roles(lines)
     navigation.mark_navigation(lines)
@@ -137,9 +136,9 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the index of the last line that belongs to a title of an article; -1 if there are no titles.
+    """Return the index of the line where the last article title of the issue ends; -1 if no article has a title.
 
-    It is the line with the title or, if the link is in a later line, the line with the link.
+    A title whose line has no link to its article ends at the first later line with such a link.
     """
     first_links: dict[str, int] = {}
     for line in lines:
@@ -253,7 +252,10 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Set the kind ``button`` or ``more`` on each short link that is alone in a line below the title of its article."""
+    """Set the kind ``button`` or ``more`` on links such as "Read more".
+
+    These are links that lead to an article, are below its title, have few words, and are alone in their line.
+    """
     title_links = {mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"}
     for line in lines:
         mention = line.only_mention
@@ -299,7 +301,8 @@ def _first_image_source(mentions: list[Mention]) -> str | None:
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
     """Return one placement for each link, in document order.
 
-    A link around image, title and text has several entries in ``mentions``; its kind is the most important of theirs.
+    ``mentions`` has several entries for a link around image, title and text. Of their kinds, the placement gets the
+    most important one.
     """
     best: dict[int, Mention] = {}
     for mention in mentions:

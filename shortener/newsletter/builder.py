@@ -107,12 +107,11 @@ class DocumentBuilder:
         merge_tag_reach: int = 0,
         outlook: bool = False,
     ) -> int | None:
-        """Add the link whose URL is at the bytes ``start`` to ``end``. Return its index, or None if it must stay
-        unchanged.
+        """Add the link whose URL is at the bytes ``start`` to ``end`` of the source, and return its index.
 
-        It stays unchanged if a merge tag overlaps the URL, or the text from the URL up to ``merge_tag_reach``. If the
-        sender listmonk tracks the link by a suffix of the URL, the suffix is replaced with the URL. Raises
-        UnreadableDocument if the issue has more than MAX_LINKS links.
+        Return None if the URL must stay unchanged, for example because a merge tag overlaps it, or overlaps the bytes
+        between it and the offset ``merge_tag_reach``. A suffix with which the newsletter software listmonk tracks the
+        link is replaced together with the URL. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
@@ -127,8 +126,9 @@ class DocumentBuilder:
     def _add_tracked(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
     ) -> int | None:
-        """Add a link that is marked for click tracking by the sender listmonk. Return its index, or None if it stays
-        unchanged.
+        """Add a link that is marked for click tracking by the newsletter software listmonk, and return its index.
+
+        Return None if the URL must stay unchanged.
         """
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
@@ -166,7 +166,7 @@ class DocumentBuilder:
     def count_markup(self) -> None:
         """Count one HTML tag or Markdown mark.
 
-        Raises UnreadableDocument if the issue then has more than MAX_MARKUP_COUNT.
+        Raises UnreadableDocument if the issue then has more than MAX_MARKUP_COUNT tags and marks.
         """
         self._markup_count += 1
         if self._markup_count > MAX_MARKUP_COUNT:
@@ -199,7 +199,7 @@ class DocumentBuilder:
         self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
-        """Record that the link ``current_link`` is at this place, even if it has no text."""
+        """Add an empty text with the link ``current_link``, so that a link without text has a place in its block."""
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 

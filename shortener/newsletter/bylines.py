@@ -55,7 +55,7 @@ def looks_like_name(text: str) -> bool:
 
 
 def find_byline_after(line: Line, title_end: int) -> Byline | None:
-    """Return the byline (name of the author) after a title in its line, or None.
+    """Return the byline (name of the author) that follows a title in the same line; None if there is none.
 
     ``title_end`` is the offset in the line's text where the title ends.
     """
@@ -141,5 +141,8 @@ def standalone_byline(line: Line) -> Byline | None:
 
 
 def _is_recommender(line: Line, mention: Mention) -> bool:
-    """Return whether a linked name is followed by a colon, as in "@name: …": it is then not the author."""
+    """Return whether a linked name is followed by a colon, as in "@name: …".
+
+    Such a name is that of a person who recommends the article, not of its author.
+    """
     return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

@@ -1,4 +1,4 @@
-"""Phrases of every language and lists of hosts, from the TOML files in ``data/``. Each file is read once."""
+"""Phrases in many languages, and lists of well-known hosts, from the TOML files in ``data/``. Each is read once."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def read_data_files() -> dict[str, dict[str, list[str]]]:
 
 
 def language_entries(key: str) -> list[str]:
-    """Return the phrases listed under ``key`` of all languages together. Raises KeyError if there are none."""
+    """Return the phrases that the data files of all languages list under ``key``. Raises KeyError if there are none."""
     by_language = (data for name, data in read_data_files().items() if name != HOSTS_FILE)
     entries = [entry for data in by_language for entry in data.get(key, ())]
     if not entries:  # an empty pattern would match any text

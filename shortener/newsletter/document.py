@@ -28,9 +28,10 @@ ListItemPart = Literal["", "first", "rest"]
 class DocumentLink(Struct, frozen=True):
     """A link whose http(s) URL can be replaced.
 
-    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1. In
-    ``url`` entities and backslash escapes are resolved, while percent-encoding is as written. In Markdown, a reference
-    definition is one link, however often it is used; its place in the order is that of its first use.
+    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` is its line,
+    counted from 1. ``url`` is the URL after entities and backslash escapes were resolved, with its percent-encoding
+    unchanged. A reference definition of Markdown (``[label]: URL``) is one link, however often it is used; its place in
+    the order of links is that of its first use.
 
     ``written_longer`` says that the range also contains a tracking mark of the sender, which is replaced too.
     ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail in which

@@ -14,9 +14,10 @@ _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
 def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
-    """Return a part of a mail, the bytes from ``start`` to ``end``, with its decoded text.
+    """Decode the part of a mail that is at the bytes ``start`` to ``end`` of the source, and return it with its text.
 
-    Return None if it cannot be decoded, or if encoding it again would change bytes other than those of replaced URLs.
+    ``encoding`` is its transfer encoding, such as base64. Return None if the part cannot be decoded, or if the decoded
+    text could not be encoded again to exactly these bytes.
     """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None
@@ -27,9 +28,10 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
 
 
 def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
-    """Return by offset in the text of a part the number of its line in the source, counted from 1.
+    """Return the line numbers (from 1) in the source of places in an encoded part, as ``{offset: line number}``.
 
-    ``line_starts`` are the offsets in the source at which lines begin.
+    ``offsets`` are these places, as offsets in the decoded text of the part. ``line_starts`` are the offsets in the
+    source at which lines begin.
     """
     decoded = _decode(source, part)
     points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
@@ -98,7 +100,7 @@ def _shift_run(run: Run, shift: int) -> Run:
 def rewrite_parts(document: Document, urls: Mapping[int, bytes]) -> bytes:
     """Return the source with new URLs in its encoded parts; every other byte is unchanged.
 
-    ``urls`` has the escaped URLs by link index. A part in base64 is encoded again as a whole.
+    ``urls`` are the new URLs by link index, already escaped. A part in base64 is encoded again as a whole.
     """
     source, output, offset = document.source, [], 0
     links_by_part: dict[int, list[DocumentLink]] = {}

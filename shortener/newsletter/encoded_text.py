@@ -1,6 +1,4 @@
-"""Decoding of text in other character sets than UTF-8, and conversion of offsets between the text and its
-UTF-8 form.
-"""
+"""Decoding of text that is not UTF-8, and conversion of byte offsets between the text and its copy in UTF-8."""
 
 import codecs
 import re
@@ -41,9 +39,9 @@ _READ_AS = {
 
 
 def decode_declared(data: bytes, *, charset: str) -> tuple[str, str] | None:
-    """Return (text, Python's name of the encoding) of bytes whose character set is declared as ``charset``.
+    """Decode bytes whose character set is declared as ``charset``. Return (text, Python's name of the encoding).
 
-    Return None if the character set is unknown, if the text could be misread, or if encoding it again would change the
+    Return None if the character set is unknown or ambiguous, or if the text could not be encoded again to exactly these
     bytes.
     """
     name = _codec_name(charset)

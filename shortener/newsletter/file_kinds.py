@@ -1,5 +1,6 @@
-"""Recognition of files that cannot be an issue, with advice what to export instead, and of the character
-set of text.
+"""Recognition of files that cannot be an issue, such as Word documents, and of the character set of a text.
+
+For each kind of such a file there is advice on what to export instead.
 """
 
 import re
@@ -23,7 +24,7 @@ _SIGNATURES = (
 
 
 def unreadable_kind(source: bytes) -> str:
-    """Return what kind of file this is and what to export instead, if it cannot be an issue; '' if it is text."""
+    """Return the kind of a file that cannot be an issue, with advice on what to export instead; else ''."""
     if source.startswith(b"PK\x03\x04"):
         if b"word/" in source:
             return f"a Word document (.docx); {_EXPORT}"
@@ -49,9 +50,9 @@ def _is_json(source: bytes) -> bool:
 
 
 def declared_charset(source: bytes, *, is_html: bool) -> str:
-    """Return the character set of a source: by its byte order mark or, in HTML, by its declaration.
+    """Return the character set that a source declares, by a byte order mark or in the markup of HTML.
 
-    Return '' for UTF-8, and if nothing is declared.
+    Return '' for UTF-8, and for a source that declares nothing.
     """
     if source[:2] in _UTF16:
         return _UTF16[source[:2]]

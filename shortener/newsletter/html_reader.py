@@ -1,8 +1,8 @@
 """Reader of HTML: whole issues, and HTML inside Markdown.
 
-Links are the ``href`` of ``a`` and ``area``, and in conditional comments for Outlook those of ``a`` and of VML shapes.
-Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found but never replaced: targets of
-forms, bare URLs in text, and links with an attribute that excludes them from tracking.
+Links are the ``href`` of ``a`` and ``area`` elements. In conditional comments for Outlook they are those of ``a``
+elements and of VML shapes. Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found
+but never replaced: targets of forms, bare URLs in text, and links with an attribute that excludes them from tracking.
 """
 
 import re
@@ -72,9 +72,9 @@ class HtmlFragment(Struct, frozen=True):
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return the byte range in the source of the text from ``start`` to ``end``.
+        """Return where a range of the fragment's ``text`` is in the source, as a byte range.
 
-        Return None if the text is not literally in the source.
+        ``start`` and ``end`` are offsets in ``text``. Return None if the range is not literally in the source.
         """
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
@@ -215,7 +215,7 @@ class HtmlReader:
             builder.add_anchor()
 
     def _open_component(self, token: Token) -> None:
-        """Read the start tag of an MJML component. It begins a block, and its ``href``, if any, is a link."""
+        """Read the start tag of an MJML component. A component begins a block of text, and its ``href`` is a link."""
         builder, name, outer_state = self._builder, token.name, self._text_state()
         builder.begin_block()
         self._open_elements.append(_OpenElement(name, outer_state))
@@ -233,9 +233,9 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _add_component_text(self, token: Token) -> bool:
-        """Handle text inside MJML's title or style sheet. Return False if the text is somewhere else.
+        """Handle text inside the title or the style sheet of MJML. Return False for text in any other place.
 
-        A title becomes that of the document; a style sheet is ignored.
+        The title becomes the title of the document, and a style sheet is ignored.
         """
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
@@ -297,9 +297,9 @@ class HtmlReader:
         builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
-        """Add the link of a tag and return its index.
+        """Add the link in the ``href`` of a tag to the document, and return the index of the link.
 
-        Return None if the URL must stay unchanged, or if the tag has no ``href``. A second ``href`` in a tag is
+        Return None if the tag has no ``href``, or if its URL must stay unchanged. A second ``href`` in a tag is
         ignored, as in browsers.
         """
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
@@ -387,9 +387,9 @@ class HtmlReader:
 
 
 def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
-    """Return the document of HTML or MJML that begins at byte ``start``.
+    """Parse the HTML or MJML that begins at the byte ``start`` of the source, and return the document.
 
-    With ``take_over_tracking``, links that the sender listmonk would track are replaced as well. Raises
+    With ``take_over_tracking``, links that the newsletter software listmonk would track can be replaced too. Raises
     UnreadableDocument if the document has too many links or tags.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)

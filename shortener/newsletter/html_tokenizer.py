@@ -45,8 +45,8 @@ class Token(Struct, frozen=True):
     """A token of HTML: the bytes from ``start`` to ``end`` of the source.
 
     ``name`` is the lower-case name of the tag. For ``raw`` text it is the name of the element around it (a script,
-    style or title). The range of a ``comment`` is that of its content. ``flags`` are the names of attributes without a
-    value.
+    style or title). For a ``comment``, ``start`` and ``end`` are the range of its content, without the marks around it.
+    ``flags`` are the names of attributes without a value.
     """
 
     kind: TokenKind
@@ -73,10 +73,10 @@ def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, U
 
 
 def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...], tuple[bytes, ...], int]:
-    """Return the attributes of a tag from ``offset`` on, the names of those without a value, and the offset after the
-    tag.
+    """Parse the attributes of a tag from ``offset`` on. Return (attributes, names without a value, offset after the
+    tag).
 
-    The last is -1 if the tag does not end.
+    The offset after the tag is -1 if the tag does not end.
     """
     attributes: list[Attribute] = []
     flags: list[bytes] = []
@@ -98,8 +98,9 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 
 
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
-    """Return the comment, declaration or processing instruction at ``offset`` as a comment token, and the offset after
-    it.
+    """Parse the comment, declaration or processing instruction at ``offset``. Return (comment token, offset after it).
+
+    ``last_cdata_end`` is the offset of the last ``]]>`` in the source, which can end a CDATA section.
     """
     size = len(source)
     if source.startswith(b"<!--", offset):

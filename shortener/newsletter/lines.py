@@ -179,9 +179,8 @@ def _extend_mention(mention: Mention, run: Run, end: int) -> None:
 def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[Line]:
     """Return the lines of an issue, one for each block of text.
 
-    ``article_keys`` has for each link of the document the canonical target, which identifies its article; None if the
-    link gets no short link. Short lines in strong type are treated as headings, unless most lines of the issue are
-    strong.
+    ``article_keys`` are the canonical targets of the document's links, by link index; None for a link that gets no
+    short link. Short lines in strong type are treated as headings, unless most lines of the issue are strong.
     """
     lines = [
         _build_line(block, index, document=document, article_keys=article_keys)

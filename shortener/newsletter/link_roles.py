@@ -29,7 +29,7 @@ def card_title(line: Line, mention: Mention) -> str:
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of each link that leads to no article, by its URL, its text, or a sponsor label above it.
+    """Set the role of each link that leads to no article. Its URL, its text, or a sponsor label above it decides.
 
     Links to authors and links in the footer get their roles later.
     """
@@ -43,10 +43,10 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether the text recommends a social profile or channel to which ``mention`` links.
+    """Return whether the issue recommends the social profile or channel to which ``mention`` links.
 
-    That is so if the link is a bare URL below a title, or begins a list item that describes it. Other links to social
-    networks lead to the sender's own profiles.
+    It does if the link is a bare URL below a title, or if it begins a list item with a description of the profile.
+    Other links to social networks lead to the sender's own profiles.
     """
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
@@ -114,9 +114,9 @@ def _open_sponsor_scope(line: Line) -> "_SponsorScope | None":
 class _SponsorScope(Struct):
     """A sponsored part of an issue, which begins at the line ``start_line``.
 
-    It begins with a heading, whose level is then ``level``, or with a label such as "sponsored by" or a title marked as
-    paid; ``level`` is then 0. If the label itself has links (``is_linked_label``), only links to their targets are
-    sponsored.
+    Such a part begins with a heading, whose level is then ``level``. Or it begins with a label such as "sponsored by",
+    or with a title marked as paid; ``level`` is then 0. If the label itself has links (``is_linked_label``), only links
+    to their targets are sponsored.
     """
 
     level: int
@@ -125,11 +125,12 @@ class _SponsorScope(Struct):
     article_keys: set[str | None] = field(default_factory=set)
 
     def ends_at(self, line: Line) -> bool:
-        """Return whether the sponsored part of the issue ends at ``line``.
+        """Return whether the sponsored part of the issue ends before ``line``.
 
-        A part that began with a heading ends at the next heading of its level or a higher one. A part that began with a
-        label covers one article: it ends at the title of the next. If the label has links, it ends at the next heading
-        or at the first link to another target.
+        A part below a heading ends at the next heading of equal or higher level. A part below a label without links
+        covers one article: it ends at the next heading, or at a line that is only a text link to another article. A
+        part below a label with links ends at the next heading, or at the first link to a target that the label does not
+        link to.
         """
         if self.level:
             return 0 < line.level <= self.level

@@ -1,4 +1,4 @@
-"""Reader of mails: it finds the links of every text part, and title and sending time in the headers."""
+"""Reader of mails. It finds the links of every text part; title and sending time are read from the headers."""
 
 import contextlib
 from email.message import EmailMessage
@@ -19,11 +19,11 @@ _SIGNATURE_WARNING = Message("the mail is signed, and its signature will no long
 
 
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
-    """Return the document of a mail. The links of its HTML parts come first, then those of its plain text.
+    """Parse a mail and return the document. The links of its HTML parts come first, then those of its plain text.
 
     Links in signed parts stay unchanged, unless ``break_signature`` is set. With ``take_over_tracking``, links that the
-    sender listmonk would track are replaced as well. Raises UnreadableDocument if no part can be read or there are too
-    many links.
+    newsletter software listmonk would track can be replaced too. Raises UnreadableDocument if no part can be read or
+    there are too many links.
     """
     structure = mime.parse_structure(source)
     headers = mime.read_headers(source, structure)

@@ -50,10 +50,10 @@ class _Definition(Struct):
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return HTML inside Markdown as a fragment. ``start`` and ``end`` are its byte range in the source.
+    """Return the piece of HTML inside Markdown that is at the bytes ``start`` to ``end`` of the source.
 
-    pyromark removes line prefixes, such as the ``>`` of quotations, from ``text``. Where it has, each line is mapped to
-    the source separately.
+    ``text`` is the HTML as the parser pyromark returns it, without line prefixes such as the ``>`` of quotations. If
+    prefixes were removed, the place in the source is found for each line separately.
     """
     html = text.encode()
     if source[start:end] == html:
@@ -75,9 +75,7 @@ def _join_fragments(fragments: Sequence[HtmlFragment]) -> HtmlFragment:
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
-    """Return (name, data) of a value from pyromark, which is a name or ``{name: data}``. Without data the second is
-    None.
-    """
+    """Return (name, data) of a value from pyromark: ``{name: data}``, or only a name, whose data is None."""
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
@@ -197,7 +195,7 @@ class _MarkdownReader:
             self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
-        """Return whether the line before or after a line break is only a URL, as in plain-text newsletters."""
+        """Return whether ``event`` is a line break beside a line that is only a URL, as in plain-text newsletters."""
         if self._alt_parts is not None or self._in_link:
             return False
         before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]
@@ -205,7 +203,7 @@ class _MarkdownReader:
         return bool(_URL_LINE.fullmatch(before.lstrip(b"> \t")) or _URL_LINE.fullmatch(after))
 
     def _add_plain_text(self, text: str) -> None:
-        """Add text. Bare URLs in it are not links."""
+        """Add text to the document without searching it for bare URLs."""
         if self._alt_parts is not None:
             self._alt_parts.append(text)
             return
@@ -316,10 +314,10 @@ class _MarkdownReader:
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Return the index of a link whose URL is in a definition (``[label]: URL``), None if the URL is never
+        """Return the index of a link whose URL is in a definition (``[label]: URL``); None if its URL is never
         replaced.
 
-        A definition is one link, however often it is used.
+        All uses of a definition are one link, which is added to the document at the first use.
         """
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
@@ -368,8 +366,9 @@ class _MarkdownReader:
             self._builder.add_text(self._source[start:end].decode())
 
     def _add_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
-        """Add the URLs that begin with "www." as links that are never replaced, except those inside one of
-        ``links``.
+        """Add the URLs in ``pieces`` that begin with "www." as links that are never replaced.
+
+        URLs inside one of ``links``, which were added already, are left out.
         """
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             before = bisect_right(links, start, key=_link_start) - 1
@@ -397,9 +396,9 @@ class _MarkdownReader:
 
 
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
-    """Return the document of Markdown that begins at byte ``start``.
+    """Parse the Markdown that begins at the byte ``start`` of the source, and return the document.
 
-    With ``take_over_tracking``, links that the sender listmonk would track are replaced as well. Raises
+    With ``take_over_tracking``, links that the newsletter software listmonk would track can be replaced too. Raises
     UnreadableDocument for too many links or marks.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)

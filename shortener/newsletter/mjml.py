@@ -1,6 +1,6 @@
 """Names of MJML components by purpose: button, image, navigation and so on. Source: the reference of MJML 4.
 
-Links are replaced in the MJML, which is compiled to HTML afterwards.
+URLs are replaced in the MJML source. The sender compiles it to HTML afterwards.
 """
 
 PREFIX = b"mj-"

@@ -1,4 +1,4 @@
-"""Recognition of navigation: bars and columns of short links, the sender's own front page, and service pages."""
+"""Recognition of navigation: bars and columns of links with few words, the sender's front page, and service pages."""
 
 import re
 from collections import Counter
@@ -35,7 +35,7 @@ def mark_navigation(lines: list[Line]) -> None:
 
 
 def _undo_if_no_links_remain(lines: list[Line]) -> None:
-    """Remove the role ``navigation`` from all links again if no link to an article would be left otherwise.
+    """Remove the role ``navigation`` from all links if otherwise no link would lead to an article.
 
     An example is an issue that consists of three links side by side.
     """
@@ -62,7 +62,7 @@ def _is_short(text: str) -> bool:
 
 
 def _is_link_bar(line: Line) -> bool:
-    """Return whether a line consists only of short links to different targets, with separators between them."""
+    """Return whether a line consists only of links and separators. The links have few words and different targets."""
     if len(line.mentions) < 2 or 0 < line.level < PSEUDO_HEADING_LEVEL or line.item_part:
         return False
     if len({mention.article_key or mention.url for mention in line.mentions}) < 2:
@@ -79,7 +79,8 @@ def _is_link_bar(line: Line) -> bool:
 def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
     """Yield groups of successive lines that each consist of one text link, as in a column of navigation links.
 
-    The target of each link occurs only once in the issue and is not linked from an image. Lines without letters are
+    ``counts`` has the number of links to each target of the issue, and ``image_keys`` are the targets of linked images.
+    A line belongs to a group only if its target is linked once, and not from an image. Lines without letters are
     skipped. A button below a text belongs to the text, not to a group.
     """
     column: list[Line] = []
@@ -138,10 +139,10 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Set the role ``navigation`` on links to the web version of the issue and to the sender's front page.
+    """Set the role ``navigation`` on links to the web version of the issue and to the front page of the sender's site.
 
-    The web version is the page of the "view in browser" link. The front page is the one on the host of links such as
-    unsubscribe, or the target of the logo at the top.
+    The web version is the target of the "view in browser" link. The front page is on the host to which links such as
+    "unsubscribe" lead, or is the target of the logo at the top.
     """
     own_pages = {
         url_kinds.without_query(mention.url)

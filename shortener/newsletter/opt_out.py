@@ -21,7 +21,7 @@ _SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！।]")  # noqa: RUF001 - other l
 
 
 def find_opt_out_links(document: Document) -> dict[int, str]:
-    """Return the links with which a reader unsubscribes or changes settings: by link index, why each is one."""
+    """Find the links with which a reader unsubscribes or changes settings. Return a reason for each, by link index."""
     found: dict[int, str] = {}
     for line in build_lines(document, [None] * len(document.links)):
         for mention in line.mentions:

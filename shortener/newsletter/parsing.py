@@ -67,9 +67,10 @@ def parse(
 ) -> Document:
     """Return the parsed issue: its links, the links that are never replaced, and its blocks of text, in document order.
 
-    With ``take_over_tracking``, links that the sender listmonk would track by a template action are replaced too; with
-    ``break_signature``, so are links in signed parts of a mail. Raises DocumentTooLarge if the source is larger than
-    MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not text, or has too many links or too much markup.
+    With ``take_over_tracking``, links that the newsletter software listmonk would track by ``{{ TrackLink }}`` can be
+    replaced too; with ``break_signature``, so can links in signed parts of a mail. Raises DocumentTooLarge if the
+    source is larger than MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not text, or has too many links or
+    too much markup.
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(

@@ -46,7 +46,8 @@ def _leading_marks(match: re.Match[str]) -> str:
 class Pattern:
     """A regular expression that is compiled when it is first used.
 
-    Compiling all of them takes longer than anything else at the start of the pages, which mostly need none.
+    Compiling all patterns at import would be the slowest part of the start of the web server, whose pages seldom need
+    them.
     """
 
     def __init__(self, build: Callable[[], str], flags: re.RegexFlag = re.NOFLAG) -> None:

@@ -70,10 +70,9 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, with the recipient tag
-    (a merge tag).
+    """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, and the recipient tag.
 
-    ``original`` are the present bytes. They are kept if the URL stays the same.
+    ``original`` are the bytes of the URL in the source. They are used again if the URL itself does not change.
     """
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
@@ -92,10 +91,10 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Parse the rewritten issue again, and yield the links whose URL is not read as it was written.
+    """Parse the rewritten issue again, and yield each link that then has another URL than the one that was written.
 
-    This happens if the merge tag for a token of the recipient (``recipient_tag``) has a character that ends a table
-    cell or an attribute. ``links_by_offset`` has the links by their place in ``output``.
+    This happens if ``recipient_tag``, the merge tag for a token of the recipient, has a character that ends a table
+    cell or an attribute. ``links_by_offset`` are the links by the offset of their URL in ``output``.
     """
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

@@ -1,7 +1,7 @@
-"""Template lines of site generators, and links that the sender listmonk marks for its own click tracking.
+"""Template lines of site generators, and links that the newsletter software listmonk marks for its own click tracking.
 
-Readers of Markdown and HTML read a copy of the source in which these are masked. The copy has the length of the source,
-so that offsets are valid in both.
+Readers of Markdown and HTML read a copy of the source in which these lines and marks are masked. The copy is as long as
+the source, so that offsets are valid in both.
 """
 
 import re
@@ -16,7 +16,7 @@ _TRACK_SUFFIX = "@TrackLink"
 
 
 class TrackedUrl(Struct, frozen=True):
-    """The URL of a link that the sender listmonk tracks.
+    """The URL of a link that the newsletter software listmonk tracks.
 
     ``is_action`` is True for ``{{ TrackLink "URL" }}``, False for a URL with the suffix ``@TrackLink``.
     """
@@ -51,10 +51,10 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return the URL of a link that the sender listmonk tracks, by a template action or by a suffix; None for other
-    links.
+    """Return the URL of a link that the newsletter software listmonk tracks; None for any other link.
 
-    ``written`` is the URL as it is in the source. Source: the template functions of listmonk.
+    Such a link is marked by ``{{ TrackLink "URL" }}`` or by a suffix. ``written`` is the URL as it is in the source.
+    Source: the template functions of listmonk.
     """
     if action := _TRACK_ACTION.fullmatch(written):
         return TrackedUrl(action[2].decode(), is_action=True)

@@ -76,7 +76,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a short link to the article of the title found last."""
+    """Return whether a line is only a link with few words to the article of the last title in ``titles``."""
     link = line.only_mention
     return bool(
         titles
@@ -157,10 +157,11 @@ def _titles_in_heading(line: Line) -> Iterator[Title]:
 def _split_title_and_author(
     line: Line, title_mention: Mention, end: int, byline: Byline | None
 ) -> tuple[str, str | None]:
-    """Return the title and the author of the article to which a heading links.
+    """Return (title, author) of the article to which a heading links. The author is None without a byline.
 
-    The title is the text of the link if punctuation separates it from the rest, otherwise the entire heading. If a
-    translation has swapped the links of title and author, the texts are swapped back.
+    The title is the text of the link if punctuation separates it from the rest, otherwise the entire heading. In a
+    translated issue the link to the article can be around the author's name, and the link to the author around the
+    title; the two texts are then exchanged.
     """
     if byline is None:
         return _title_or_link_text(line.text, title_mention.start, end), None
@@ -249,7 +250,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
     """Return whether a link that fills its line is the button of the text above it, not a title.
 
-    That is so if the link is short or a button, and text is above it but not below it.
+    It is if the link has few words or is a button, and if text is above the link but not below it.
     """
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
@@ -302,9 +303,9 @@ def _titles_from_unlinked_headings(
 
 
 def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line after the content of a heading. ``end`` is the index of the next heading.
+    """Return the index of the line at which the content of a heading ends. ``end`` is the index of the next heading.
 
-    Linked images right above the next heading belong to that heading if they link to its article.
+    Linked images right above the next heading belong to the next heading if they link to its article.
     """
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
@@ -379,9 +380,9 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a link below a heading without a link is a button or a "read more" link.
+    """Return whether a link below an unlinked heading is a button or a "read more" link.
 
-    If no other article is linked below the heading, a short link that fills its line counts as one too.
+    A link with few words that fills its line counts as one too if the heading has links to only one article below it.
     """
     is_short_line = (
         is_only_article

@@ -1,7 +1,7 @@
-"""Grouping of the links of an article if the links already go through a sender's click counter.
+"""Grouping of the links that belong to one article, for issues whose links already go through a sender's click counter.
 
-Then links to the same article have different URLs. So they are grouped by their place: the images above a title and the
-buttons below it belong to the title.
+In such an issue two links to the same article have different URLs. So links are grouped by their places: the images
+above a title and the buttons below it belong to the title.
 """
 
 from collections import Counter

@@ -98,9 +98,7 @@ def _decode_quoted_printable(encoded: bytes) -> DecodedBytes:
 
 
 def source_offset(decoded: DecodedBytes, offset: int, *, transfer_encoding: str) -> int:
-    """Convert an offset in the decoded bytes to an offset in the encoded bytes. For base64 the result is
-    approximate.
-    """
+    """Return the offset in the encoded bytes of the decoded byte at ``offset``. For base64 it is an approximation."""
     if transfer_encoding == "quoted-printable":
         return decoded.encoded_start(offset) if decoded.pieces else 0
     return offset * 4 // 3 if transfer_encoding == "base64" else offset
@@ -187,10 +185,9 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the first bytes of a line's ``rest`` to ``output``, with soft line breaks, until the others fit into
-    ``limit``.
+    """Append the first part of a line's ``rest`` to ``output``, so much that at most ``limit`` bytes of it remain.
 
-    Return the number of bytes appended from ``rest``; 0 if it fits already.
+    The part is written as lines that end in soft line breaks. Return its number of bytes, 0 if nothing was appended.
     """
     taken, column = 0, 0
     if len(rest) <= limit:

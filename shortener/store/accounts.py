@@ -18,8 +18,8 @@ Role = Literal["viewer", "editor", "admin"]
 class User(Struct, frozen=True):
     """A user of the editor pages. ``password_hash`` is '' until the user has chosen a password.
 
-    ``language`` is the tag of the language of the pages, '' for the one that the browser asks for. Times are seconds of
-    the UTC epoch.
+    ``language`` is the tag of the language in which the user sees the pages; '' means the language that the browser
+    asks for. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -40,10 +40,10 @@ class Session(Struct, frozen=True):
 
 
 class UserSummary(Struct, frozen=True):
-    """A row of the list of users. ``sessions`` is the number of open sessions, and ``seen_at`` the last use of any of
-    them.
+    """A user in the list of users. ``sessions`` is the number of the user's open sessions.
 
-    ``invited_until`` is the end of an invitation that was not used yet. Times are seconds of the UTC epoch.
+    ``seen_at`` is when the user last used the pages, None if never. ``invited_until`` is when the user's unused
+    invitation expires, None if there is none. Times are seconds of the UTC epoch.
     """
 
     name: str
@@ -179,10 +179,10 @@ def delete_expired_sessions(store: Store, *, created_before: int, seen_before: i
 
 
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
-    """Store an invitation of a user, and delete the user's earlier one.
+    """Store an invitation of a user, and delete the user's earlier invitation.
 
-    If ``user_id`` is None, the invitation creates the first admin. Several of these can be valid until there is a user,
-    because both `init` and each start of the server print one.
+    If ``user_id`` is None, the invitation is one to create the first admin. Several of this kind can be valid at once,
+    because `init` and each start of the server print a new one until there is a user.
     """
     store.execute("delete from invitations where user_id = ?", (user_id,))
     store.execute(
@@ -192,7 +192,7 @@ def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expire
 
 
 class Invitation(Struct, frozen=True):
-    """An invitation that has not expired; ``user`` is None if it creates the first admin."""
+    """An invitation that has not expired. ``user`` is the invited user, None if it is for creating the first admin."""
 
     user: User | None
 
@@ -211,7 +211,7 @@ def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | 
 
 
 def use_invitation(store: Store, token_hash: str) -> bool:
-    """Delete an invitation and return whether it existed. So only one request can use it."""
+    """Delete an invitation, so that only one request can use it. Return whether it existed."""
     return store.execute("delete from invitations where token_hash = ?", (token_hash,)).rowcount == 1
 
 

@@ -25,8 +25,8 @@ class SentIssue(Struct, frozen=True):
 
 
 class ArticleDetails(Struct):
-    """Title, author, summary, image and section of an article. Each is from the latest issue that has it, '' if none
-    has.
+    """Title, author, summary, image and section of an article. Each field is from the latest issue in which it is not
+    empty; '' if it is empty in all.
     """
 
     title: str = ""
@@ -51,7 +51,7 @@ class ArticleAppearance(Struct, frozen=True):
 
 
 def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
-    """Return the issues sent by ``now`` (seconds of the UTC epoch), the latest first. Removed ones are left out."""
+    """Return the issues sent by ``now`` (seconds of the UTC epoch), the latest first. Removed issues are left out."""
     sql = f"""
         select * from (select slug, title, {_SENT_AT} as sent from issues where removed_at is null) as dated
         where sent <= ? order by sent desc
@@ -60,7 +60,7 @@ def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
 
 
 def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
-    """Return the details of articles by URL. Each field is from the latest issue that has it."""
+    """Return the details of articles, by article URL. Each field is from the latest issue in which it is not empty."""
     sql = f"""
         select url, {column_list(ArticleDetails, "articles")}
         from articles join issues on issues.id = articles.issue_id
@@ -88,9 +88,9 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 
 
 def list_link_ids(store: Store, url: str) -> list[int]:
-    """Return the ids of the short links of an article, the oldest first.
+    """Return the ids of an article's short links, the oldest first.
 
-    They are those in issues, and those in drafts of a month's recommended articles.
+    Links in issues and links in drafts of a month's recommended articles are included.
     """
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url

@@ -33,7 +33,7 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         # "vacuum into" reads one snapshot: it waits for no writer and does not start over when one commits.
         store.execute("vacuum into ?", (str(partial),))
-        _complete(partial)
+        _check_and_renumber(partial)
         fd = os.open(partial, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
@@ -45,10 +45,10 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
     return destination.stat().st_size
 
 
-def _complete(path: Path) -> None:
-    """Check a copy of the store, and write a new store number into it.
+def _check_and_renumber(path: Path) -> None:
+    """Check a copy of the store, and give it a new store number (by which a write-ahead log is matched to its store).
 
-    Without a new number, SQLite could apply a write-ahead log of the original store to the copy. Raises
+    With the number of the original, SQLite could apply a write-ahead log of the original to the copy. Raises
     StoreUnavailable if the copy cannot be written, and StoreError if it is damaged.
     """
     try:

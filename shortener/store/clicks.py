@@ -1,5 +1,5 @@
-"""SQL for clicks and for what the collector stores with them: user agents, headers, misses, positions in
-the click log.
+"""SQL for clicks and for what the collector (the process that reads the click log) stores with them: user agents,
+request headers, misses (requests answered with 404 or 410), and how far it has read the log.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ MAX_MISSED_CODES_PER_DAY = 1000
 
 
 class Visit(Struct, gc=False):
-    """The fields of a stored click that decide whether it is a visitor's first click of the day on a link, issue and so
-    on.
+    """The fields of a stored click that are needed to find a visitor's first click of the day.
 
-    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (occurrence of the link) under which
-    the click counts, 0 for none. ``first_visits`` is a bitmask.
+    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (occurrence of a link in an issue) for
+    which the click counts, 0 for none. ``first_visits`` is a bitmask that says on what the click is the visitor's first
+    of the day: the placement, the link, the issue or the site.
     """
 
     id: str
@@ -69,8 +69,9 @@ def count_clicks(store: Store) -> int:
 
 
 def all_classified(store: Store) -> bool:
-    """Return whether every stored click was compared with nearby clicks, and no issue is queued for
-    reclassification.
+    """Return whether the classification of all stored clicks (as human or automated) is complete.
+
+    It is if every click was compared with nearby clicks, and no issue is queued for reclassification.
     """
     return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
@@ -86,13 +87,13 @@ def last_seq(store: Store) -> int:
 
 
 def insert(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Insert new clicks, given by sequence number."""
+    """Insert new clicks into the store. The keys of ``clicks`` are their sequence numbers."""
     rows = ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items())
     store.connection.insert_rows("clicks", ("seq", *Click.__struct_fields__), rows)
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link, its issue, and by placement number (occurrence of the link) the issue for which a click on it counts."""
+    """What clicks on a link count for: the link, its issue, and the issue of each of its placements (occurrences)."""
 
     link_id: int
     issue_id: int | None
@@ -122,10 +123,10 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return the human clicks of visitors on UTC days, by sequence number.
+    """Return the human clicks of given visitors on given UTC days, by sequence number.
 
-    The keys of ``minimum_bitmasks`` are (day, visitor). With the value 0 all clicks of that visitor and day are
-    returned. With 1 only first visits are: clicks that are the visitor's first of the day on a link, issue and so on.
+    The keys of ``minimum_bitmasks`` are (day, visitor hash). The values are the smallest ``first_visits`` to return: 0
+    returns all clicks of the visitor on that day, 1 those that are the first on a placement, link, issue or the site.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -142,8 +143,10 @@ def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> d
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Update verdict, reason, rules version, evidence and ``first_visits`` of stored clicks, given by
-    sequence number.
+    """Update the fields of stored clicks that classification sets: verdict (human or a kind of automation), reason,
+    rules version, evidence and ``first_visits``.
+
+    The keys of ``clicks`` are their sequence numbers.
     """
     store.connection.update_rows(
         "clicks",
@@ -182,7 +185,7 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add numbers of misses (requests answered with 404 or 410) to the stored ones.
+    """Add numbers of misses (requests answered with 404 or 410) to the stored numbers.
 
     The keys of ``misses`` are (quarter-hour in seconds of the UTC epoch, domain, code, status).
     """
@@ -214,8 +217,8 @@ def _missed_codes(store: Store, day: int) -> set[tuple[str, str]]:
 class SegmentPosition(Struct, frozen=True):
     """How far the collector has read a segment, which is a file of the click log.
 
-    ``position`` is in bytes. ``in_long_line`` says whether it is inside a line that is too long. ``finished`` means
-    that the file was read to its end and is no longer written.
+    ``position`` is in bytes. ``in_long_line`` says whether the position is inside a line that is longer than allowed.
+    ``finished`` means that the file was read to its end and no process writes to it any more.
     """
 
     position: int
@@ -224,18 +227,18 @@ class SegmentPosition(Struct, frozen=True):
 
 
 def segment_positions(store: Store) -> dict[str, SegmentPosition]:
-    """Return by segment id how far each known file of the click log was read."""
+    """Return how far each known file of the click log was read, by segment id (the id of the file)."""
     rows = store.execute("select id, position, in_long_line, finished_at from segments")
     return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
 
 
 def read_positions(reader: Reader) -> dict[str, int]:
-    """Return by segment id the byte position up to which each file of the click log was read."""
+    """Return the byte position up to which each file of the click log was read, by segment id (the id of the file)."""
     return dict(reader.execute("select id, position from segments").fetchall())
 
 
 def read_verdict_counts(reader: Reader) -> list[tuple[str, int]]:
-    """Return (verdict, number of clicks) of each verdict, over all time."""
+    """Return (verdict, number of clicks) over all time, for each verdict that has clicks, such as "human" or "bot"."""
     sums = ", ".join(f"coalesce(sum({verdict}), 0)" for verdict in VERDICTS)
     row = reader.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
     return sorted((verdict, clicks) for verdict, clicks in zip(VERDICTS, row, strict=True) if clicks)
@@ -326,9 +329,10 @@ def advance_position(
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
-    """Delete the sums of all days whose clicks are still stored, so that they can be computed again.
+    """Delete the click counts of all days whose single clicks are still stored, so that the counts can be computed
+    again.
 
-    The sums of days whose clicks were deleted stay, because they cannot be computed again.
+    The counts of days whose clicks were deleted stay, because they cannot be computed again.
     """
     since = store.meta("purged_before")
     store.execute("delete from clicks_by_link where quarter_hour >= ?", (since,))
@@ -344,9 +348,10 @@ def iterate_stored_clicks(store: Store) -> Iterator[Click]:
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete the rows of completely read click-log files, and of damaged lines, from before a time.
+    """Delete old rows about the click log: those of its damaged lines, and those of its files that were read to the
+    end.
 
-    ``before`` is in seconds of the UTC epoch.
+    Rows from before ``before`` (seconds of the UTC epoch) are deleted.
     """
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
@@ -361,16 +366,17 @@ def oldest_click_time(store: Store) -> int | None:
 def oldest_unclassified_time(store: Store) -> int | None:
     """Return the time of the oldest click that was not yet compared with nearby clicks, in seconds of the UTC epoch.
 
-    The result is None if there is none. Clicks of issues that are queued for reclassification count as classified.
+    The result is None if there is no such click. Clicks of issues that are queued for reclassification count as
+    classified.
     """
     ts = store.value("select min(ts) from clicks where seq > ?", (store.meta("classified_seq"),))
     return None if ts is None else int(ts) // 1000
 
 
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
-    """Delete at most ``limit`` clicks from before the UTC day that begins at ``before`` (seconds); return their number.
+    """Delete at most ``limit`` clicks from before ``before``, and return how many were deleted.
 
-    Their sums in the rollups stay.
+    ``before`` is the beginning of a UTC day in seconds of the UTC epoch. The tables of click counts do not change.
     """
     with store.transaction():
         sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"

@@ -3,9 +3,10 @@
 The text of a statement is SQL that both engines understand, with three additions that each engine expands:
 
 - ``?`` and ``:name`` are parameters;
-- ``in :name`` is true for values of a list, which is the parameter ``name``;
-- ``pairs(:name)`` is a table of the pairs of integers in a list, with the columns ``place`` (their order), ``low`` and
-  ``high``.
+- ``in :name`` is true for values in a list, which is given as the parameter ``name``;
+- ``pairs(:name)`` is a table with a row for each pair of integers in a list, which is given as the parameter ``name``.
+  Its columns are ``low`` and ``high`` (the first and the second integer) and ``place``, which has the order of the
+  list.
 """
 
 import re
@@ -28,7 +29,7 @@ class Cursor(Protocol):
 
     @property
     def description(self) -> Any:
-        """One sequence for each column of the result, which begins with the column's name."""
+        """One sequence for each column of the result. Its first element is the name of the column."""
 
     def fetchone(self) -> Any:
         """Return the next row; None after the last."""
@@ -44,7 +45,8 @@ class Cursor(Protocol):
 
 
 class Connection(ABC):
-    """A connection to the store, used by one thread at a time. All methods raise StoreError and no other error.
+    """A connection to the store, used by one thread at a time. A method that fails raises StoreError and no other
+    error.
 
     Outside of a transaction each statement is committed by itself.
     """
@@ -55,7 +57,7 @@ class Connection(ABC):
 
     @abstractmethod
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
-        """Run one statement for each row of parameters."""
+        """Run one statement several times, once with each row of parameters."""
 
     @abstractmethod
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -71,13 +73,16 @@ class Connection(ABC):
 
     @abstractmethod
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each has the new values of ``columns``, and then the value of the column ``key``."""
+        """Update many rows. Each of ``rows`` has the new values of ``columns``, and then the ``key`` of the row to
+        update.
+        """
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add to the sums in rows of a table of click counts. ``sums`` has the summands by the key of their row.
+        """Add numbers to rows of a table of click counts.
 
-        Rows that have no clicks afterwards are deleted.
+        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
+        afterwards are deleted.
         """
 
     @property

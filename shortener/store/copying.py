@@ -20,7 +20,7 @@ _OTHER_MEASURE = "coalesce(sum(octet_length({0})), 0)"
 
 
 class CopiedTable(Struct, frozen=True):
-    """A table of the copy, and its number of rows."""
+    """A table that was copied, and the number of its rows."""
 
     table: str
     rows: int
@@ -73,7 +73,7 @@ def _column_types(target: Reader) -> dict[str, dict[str, str]]:
 
 
 def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
-    """Yield these tables in an order in which each follows the tables that it refers to."""
+    """Yield the tables so that each comes after those to which its foreign keys refer."""
     tables: dict[str, set[str]] = {name: set() for name in names}
     for table, other in target.execute(
         "select conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
@@ -86,7 +86,10 @@ def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
 def _copy_table(
     source: Store, target: Store, table: str, types: Mapping[str, str], *, on_progress: Callable[[str, int], None]
 ) -> int:
-    """Copy the rows of a table and return their number. Raises StoreError if the database does not have them all."""
+    """Copy the rows of a table from ``source`` to ``target``, and return their number.
+
+    Raises StoreError if the rows in ``target`` are not complete.
+    """
     columns = [name for name in types if name != "revision"]
     measured = [0] * (len(columns) + 1)
     batch: list[list[Any]] = []
@@ -108,9 +111,10 @@ def _copy_table(
 
 
 def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
-    """Add a row to ``measured``: the number of rows, and for each column a sum by which the copy is checked.
+    """Add a row to ``measured``, numbers by which the copied table is compared with the source.
 
-    The sum is that of the integers, or of the lengths of other values.
+    The first number is that of rows. The others are, for each column, the sum of its integers, or of the lengths of
+    other values.
     """
     measured[0] += 1
     for index, value in enumerate(row, start=1):
@@ -119,7 +123,7 @@ def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
 
 
 def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
-    """Raise StoreError unless the copied table has as many rows and the same sums (``measured``) as the source."""
+    """Raise StoreError unless the table in ``target`` has the number of rows and the column sums in ``measured``."""
     sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
     stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608
     for name, expected, found in zip(("rows", *types), measured, stored, strict=True):
@@ -128,7 +132,10 @@ def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured
 
 
 def _copy_meta(source: Store, target: Store) -> int:
-    """Copy the rows of the table ``meta``, except those that belong to the database itself. Return their number."""
+    """Copy the rows of the table ``meta``, and return their number.
+
+    Rows that each store has of its own, such as ``store_id``, are left out.
+    """
     rows = [row for row in source.execute("select name, value from meta") if row[0] not in _OWN_META]
     for name, value in rows:
         target.set_meta(name, value)
@@ -136,7 +143,9 @@ def _copy_meta(source: Store, target: Store) -> int:
 
 
 def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Set the sequences of the ids in each table, so that the next id follows the highest one that was copied."""
+    """Set the sequences from which PostgreSQL takes new ids, so that the next id of each table follows the highest one
+    that was copied.
+    """
     for table, columns in types.items():
         key = next(iter(columns))
         sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))

@@ -148,10 +148,12 @@ class Store(Reader):
 def open_store(
     data: Path, *, url: str = "", create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
 ) -> Store:
-    """Open the store in ``data``, or at the ``url`` of a PostgreSQL database. Create or migrate its schema if needed.
+    """Open the store in the directory ``data``, or the one in the PostgreSQL database at ``url``. Its schema is created
+    or migrated if needed.
 
-    With ``create=False`` a missing store is an error. It is also an error if there is a click log beside it: the store
-    was then moved away or emptied, and must not be replaced by an empty one. Raises StoreError, SchemaTooNew.
+    Raises StoreError if the store cannot be used or, with ``create=False``, is missing. It is also an error if the
+    store is missing but there is a click log: the store was then moved away or emptied, and must not be replaced by an
+    empty one. Raises SchemaTooNew if a newer version wrote the store.
     """
     if url:
         return open_database(
@@ -215,8 +217,8 @@ def has_temporary_directory() -> bool:
 
 
 def _choose_temporary_files(conn: sqlite3.Connection) -> None:
-    """If SQLite finds no folder for temporary files, as in a container with a read-only root, let it keep them in
-    memory.
+    """Let SQLite keep temporary files in memory if it finds no folder for them, as in a container with a read-only
+    root.
     """
     if not has_temporary_directory():
         conn.execute("pragma temp_store = memory")
@@ -230,10 +232,11 @@ def open_database(
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
     beside_click_log: bool = True,
 ) -> Store:
-    """Open the store in the PostgreSQL database at ``url``. With ``create``, an empty database gets the schema.
+    """Open the store in the PostgreSQL database at ``url``. An empty database gets the schema.
 
-    If a click log is in ``data``, an empty database gets it only with ``beside_click_log``. Raises StoreError,
-    SchemaTooNew.
+    Raises StoreError if the database cannot be used or, with ``create=False``, is empty. With
+    ``beside_click_log=False`` it is also an error if the database is empty but there is a click log in ``data``. Raises
+    SchemaTooNew if a newer version wrote the store.
     """
     prepare_directory(data)
     store: Store = _postgres().open_store(
@@ -243,7 +246,7 @@ def open_database(
 
 
 def open_reader(data: Path, *, url: str = "") -> Reader:
-    """Open a read-only connection, which neither takes a write lock nor waits for one.
+    """Open a read-only connection to the store, which neither takes a write lock nor waits for one.
 
     Raises StoreError if there is no store.
     """
@@ -254,7 +257,10 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
 
 
 def open_links_copy(data: Path) -> Store:
-    """Open the local copy of links and settings, which cannot be written. Raises StoreError if there is none."""
+    """Open (read-only) the local SQLite file that has a copy of the links and settings of a store on PostgreSQL.
+
+    Raises StoreError if there is none.
+    """
     return Store(_open_read_only(data / LINKS_COPY_FILE_NAME), data=data)
 
 
@@ -273,9 +279,10 @@ def _open_read_only(path: Path) -> SqliteConnection:
 
 
 def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
-    """Open the connection of a node to the store, on which nothing waits for a silent server.
+    """Open the connection through which a redirect node reads the store. It is closed if the database does not answer
+    in time.
 
-    It is woken by changes of links if it is ``listening``. Raises StoreError.
+    With ``listening``, the node can wait on it until links change. Raises StoreError.
     """
     module = _postgres()
     reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")
@@ -283,7 +290,10 @@ def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
 
 
 def connection_options(url: str) -> dict[str, str]:
-    """Return the options of a connection in the URL of a database, such as ``host``. Raises StoreError."""
+    """Return the connection options in the URL of a PostgreSQL database by name, such as ``host``.
+
+    Raises StoreError if the URL is not valid.
+    """
     options: dict[str, str] = _postgres().connection_options(url)
     return options
 

@@ -6,7 +6,7 @@ from shortener.store.sql_text import column_list
 
 
 def links_by_article(store: Store, month: str) -> dict[str, Link]:
-    """Return by article URL the short links in the draft of a month."""
+    """Return the short links in the draft of a month, by article URL."""
     sql = f"""
         select url, {column_list(Link, "links")} from draft_links join links on links.id = draft_links.link_id
         where month = ?
@@ -22,8 +22,9 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the short links that drafts gave to an article to its new URL. A link that the new URL already
-    has is kept.
+    """Change the URL under which drafts of picks (recommended articles) have the short link of an article.
+
+    In a month in which the new URL already has a short link, that link is kept.
     """
     store.execute(
         """

@@ -1,7 +1,8 @@
-"""SQL for the table of honeypot hits: clicks on links that readers do not see, without a recipient token.
+"""SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see.
 
-Hits of a quarter-hour that are equal in all that the rules read are one row, so the table stays small in a flood. With
-a recipient token no table is needed, because few clicks have the same token.
+Hits of a quarter-hour that are equal in all that the classification rules read are one row, so the table stays small in
+a flood of clicks. It has only clicks without a recipient token; others need no table, because few clicks have the same
+token.
 """
 
 from collections.abc import Iterable
@@ -16,10 +17,11 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """Equal honeypot hits (clicks on links that readers do not see) of a quarter-hour, stored as one row.
+    """A row of equal honeypot hits (clicks on links that readers do not see) within a quarter-hour.
 
-    ``first_at`` and ``last_at`` are the times of the first and the last (milliseconds of the UTC epoch). An unknown
-    network or address is empty. ``agent_id`` is 0 for programs and for an unknown user agent.
+    ``first_at`` and ``last_at`` are the times of the first and the last of these clicks (milliseconds of the UTC
+    epoch). An unknown network or address is ''. ``agent_id``, the user agent, is 0 if it is unknown or a program
+    clicked.
     """
 
     addr: str
@@ -32,9 +34,10 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the honeypot hits (clicks on links that readers do not see) whose address or network is in ``values``.
+    """Return the rows of honeypot hits (clicks on links that readers do not see) whose address or network is in
+    ``values``.
 
-    They are those in the quarter-hours from ``since`` until before ``until`` (milliseconds).
+    They are those of the quarter-hours that contain ``since`` to ``until`` (milliseconds of the UTC epoch).
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
@@ -45,9 +48,9 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on links that readers do not see (honeypot links) whose address or network is in ``values``.
+    """Return the single clicks on honeypot links (which readers do not see) whose address or network is in ``values``.
 
-    They are those from ``since`` until before ``until`` (milliseconds).
+    They are those from ``since`` until before ``until`` (milliseconds of the UTC epoch).
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -57,20 +60,21 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add clicks on links that readers do not see (honeypot hits) to their table.
+    """Add new clicks on honeypot links (which readers do not see) to the table of honeypot hits.
 
-    They are those with the sequence numbers ``first_seq`` to ``last_seq``. If the evidence of a hit has a bit of
-    ``machine_mask``, a program made it, and its user agent is not stored.
+    The clicks have the sequence numbers ``first_seq`` to ``last_seq``. ``machine_mask`` has the evidence bits that show
+    that a program clicked; the user agent of such a click is not stored.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Fill the table of honeypot hits (clicks on links that readers do not see) again from the clicks.
+    """Fill the table of honeypot hits (clicks on links that readers do not see) again, for a range of time.
 
-    Only the quarter-hours from ``first_at`` to ``last_at`` (milliseconds) are filled again. Call it after clicks of
-    this time were classified again. ``machine_mask`` has the evidence bits that show a program.
+    The range is that of the quarter-hours that contain ``first_at`` to ``last_at`` (milliseconds of the UTC epoch).
+    Call this after clicks of that time were classified again. ``machine_mask`` has the evidence bits that show that a
+    program clicked.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
@@ -82,9 +86,11 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Insert those honeypot hits (clicks on links that readers do not see) that meet an SQL condition.
+    """Add those clicks that meet an SQL condition to the table of honeypot hits (clicks on links that readers do not
+    see).
 
-    ``bounds`` are the parameters of the condition. ``machine_mask`` has the evidence bits that show a program.
+    ``bounds`` are the parameters of the condition. ``machine_mask`` has the evidence bits that show that a program
+    clicked.
     """
     sql = f"""
         insert into honeypot_hits (quarter_hour, {", ".join(HoneypotHit._fields)})

@@ -1,7 +1,8 @@
 """SQL for the inbox: parts of click logs that redirect nodes have sent and the collector has not read yet.
 
-A node appends the bytes of its log files (segments) in order. The appended bytes and the position in ``sent_segments``
-change in one transaction, so each byte arrives once. How far the collector has read them is in ``segments``.
+A node sends the bytes of its log files (segments) in order. Each part is stored in the transaction that moves the
+position in ``sent_segments``, so each byte arrives exactly once. How far the collector has read the files is in
+``segments``.
 """
 
 from collections.abc import Collection
@@ -35,7 +36,9 @@ class ReceivedSegment(Struct, frozen=True):
 
 
 def sent_positions(reader: Reader, *, node: str) -> dict[str, SentPosition]:
-    """Return how much of each of its click-log files a redirect node has sent, by the id of the file (segment)."""
+    """Return how much of each of its click-log files a redirect node has sent. The keys are the ids of the files
+    (segments).
+    """
     rows = reader.execute("select segment_id, position, finished from sent_segments where node = ?", (node,))
     return {row[0]: SentPosition(row[1], bool(row[2])) for row in rows}
 
@@ -52,11 +55,11 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Store a part of a redirect node's click-log file in one transaction, for the collector to read.
+    """Store the next part of a redirect node's click-log file in one transaction, for the collector to read.
 
-    ``start`` is the byte position of ``body`` in the file. All its lines were recorded after ``recorded_after``
-    (seconds of the UTC epoch). If the file was not sent exactly up to ``start``, nothing is changed and False is
-    returned.
+    ``body`` has the bytes of the file from the position ``start`` on; their clicks were recorded after
+    ``recorded_after`` (seconds of the UTC epoch). Unless the file was sent exactly up to ``start``, nothing is changed
+    and False is returned.
     """
     connection = reader.connection
     connection.begin(locked=False)
@@ -78,8 +81,9 @@ def send(
 def _move(
     reader: Reader, segment_id: str, *, node: str, file_name: str, start: int, size: int, finished: bool, now: int
 ) -> bool:
-    """Move the sent position of a click-log file from ``start`` by ``size`` bytes. Return False if it is not at
-    ``start``.
+    """Move the position up to which a click-log file was sent from ``start`` to ``start`` + ``size`` (bytes).
+
+    If the position is not ``start``, nothing is changed and False is returned.
     """
     values = (start + size, int(finished), now)
     if start == 0:
@@ -113,9 +117,9 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
 
 
 def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
-    """Return the next bytes of a redirect node's click-log file from ``position`` on.
+    """Return the bytes of a redirect node's click-log file from the byte ``position`` on.
 
-    They are read from at most ``parts`` of the parts in which the node sent the file.
+    The node sends a file in parts; the bytes of at most ``parts`` of them are returned.
     """
     rows = store.execute(
         "select position, body from inbox where segment_id = ? and position + length(body) > ? "
@@ -131,10 +135,10 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
 
 
 def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> None:
-    """Delete the parts of redirect nodes' click logs that the collector has read.
+    """Delete the parts of redirect nodes' click logs that the collector has read: of the log files with the given ids,
+    or of all.
 
-    They are those of the log files with the given ids, or of all. The last part of a file that was sent whole stays
-    until the collector has recorded that.
+    The last part of a file that was sent whole stays until the collector has recorded that it has read the whole file.
     """
     store.execute(
         f"""

@@ -1,5 +1,5 @@
-"""SQL for rankings and comparisons of issues: human clicks by occurrence of a link and by time, and places
-of articles.
+"""SQL for rankings and comparisons of issues: human clicks by time and by occurrence of a link, and the positions of
+articles.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,11 @@ from shortener.store.rollup_tables import HAS_VISITORS
 
 
 class HumanClicks(Struct, frozen=True):
-    """Human clicks on one placement (occurrence of a link in an issue); ``n`` is its number, 0 for clicks without one.
+    """Numbers of human clicks on one placement (occurrence of a link in an issue).
 
-    ``visitor_clicks`` is how many have a visitor hash. The other fields count first visits, a visitor's first clicks of
-    a day: to the placement, the link and the issue.
+    ``n`` is the number of the placement, 0 for clicks without one. ``visitor_clicks`` counts the clicks with a visitor
+    hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count first visits, a visitor's first clicks of a day:
+    to the placement, the link and the issue.
     """
 
     issue_id: int
@@ -32,7 +33,7 @@ class HumanClicks(Struct, frozen=True):
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     """Return the human clicks on every placement (occurrence of a link) of every issue.
 
-    They are those in hours that began by ``until`` (seconds of the UTC epoch).
+    Only clicks in hours that began by ``until`` (seconds of the UTC epoch) are counted.
     """
     # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
@@ -51,7 +52,7 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
     """Return the beginning of the first hour with a human click on an issue, in seconds of the UTC epoch.
 
-    The result is None if there is none up to ``until``.
+    The result is None if no such hour began by ``until`` (seconds of the UTC epoch).
     """
     sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
@@ -59,8 +60,9 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
 
 
 class ClicksBefore(Struct, frozen=True):
-    """Numbers of human clicks of an issue: ``total``, and ``before`` a time. ``visitors`` are those of all clicks, or
-    None.
+    """Numbers of human clicks on an issue: in ``total``, and ``before`` a given time.
+
+    ``visitors`` is the number of visitors over all time, None if too few clicks have a visitor hash.
     """
 
     total: int
@@ -69,9 +71,9 @@ class ClicksBefore(Struct, frozen=True):
 
 
 def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefore:
-    """Return the number of human clicks of an issue, and of those before ``time`` (seconds of the UTC epoch).
+    """Return the number of human clicks on an issue, and of those before ``time`` (seconds of the UTC epoch).
 
-    A quarter-hour is before it if it has ended by then.
+    The clicks of a quarter-hour count as before ``time`` if the quarter-hour has ended by then.
     """
     sql = f"""
         select coalesce(sum(human), 0), coalesce(sum(human) filter (where quarter_hour <= ?), 0),
@@ -93,8 +95,7 @@ class QuarterHourClicks(Struct, frozen=True):
 def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
     """Return the human clicks on issues by quarter-hour, ordered by issue and time.
 
-    ``ends`` has the ids of the issues, and for each the time until which clicks are returned (seconds of the UTC
-    epoch).
+    ``ends`` has for the id of each issue the time until which clicks are returned (seconds of the UTC epoch).
     """
     sql = """
         select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
@@ -104,7 +105,9 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class LinkStepClicks(Struct, frozen=True):
-    """Human clicks of an issue on one link in one of several equal periods, whose number is ``step`` (from 0)."""
+    """Human clicks of an issue on one link in one of several equal periods. ``step`` is the index of the period, from
+    0.
+    """
 
     domain: str
     code: str
@@ -115,11 +118,11 @@ class LinkStepClicks(Struct, frozen=True):
 def human_clicks_by_link_and_step(
     store: Store, issue_id: int, *, start: int, seconds: int, steps: int
 ) -> list[LinkStepClicks]:
-    """Return the human clicks on each link of an issue in ``steps`` periods of ``seconds``, the first of which begins
-    at ``start``.
+    """Return the human clicks on each link of an issue by period. The ``steps`` periods of ``seconds`` begin at
+    ``start``.
 
-    Clicks are stored as sums of quarter-hours. Each counts for the period in which the quarter-hour begins; one that
-    contains ``start`` counts for the first period.
+    Clicks are stored as sums of quarter-hours. A quarter-hour counts for the period in which it begins; if it contains
+    ``start``, it counts for the first period.
     """
     sql = f"""
         select domain, code, case when quarter_hour < :start then 0 else (quarter_hour - :start) / :seconds end as step,
@@ -136,7 +139,7 @@ def human_clicks_by_link_and_step(
 
 
 class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a time. They are fractions if the time is inside a quarter-hour."""
+    """Human clicks and visitors of an issue until a given time. They are fractions if it is inside a quarter-hour."""
 
     issue_id: int
     clicks: float
@@ -144,10 +147,10 @@ class CountsUntil(Struct, frozen=True):
 
 
 def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
-    """Return the human clicks and visitors of each issue until a time. Issues without clicks are left out.
+    """Return the human clicks and visitors of each issue until a given time. Issues without clicks are left out.
 
-    ``ends`` has these times by issue id (seconds of the UTC epoch). Clicks of a quarter-hour are taken to be spread
-    evenly over it.
+    ``ends`` has for the id of each issue this time (seconds of the UTC epoch). Clicks of a quarter-hour are taken to be
+    spread evenly over it.
     """
     # Sums of integers do not depend on the order of rows, as sums of fractions do.
     seconds = f"""
@@ -166,9 +169,10 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
 
 
 class HumanClicksBetween(Struct, frozen=True):
-    """Human clicks on an issue's links from the beginning of ``first_hour`` to the end of ``last_hour``.
+    """Human clicks on an issue's links in the hours from ``first_hour`` to ``last_hour``.
 
-    ``link_visitors`` is the number of first visits to the links, a visitor's first clicks of a day on each.
+    The hours are given by their beginning (seconds of the UTC epoch). ``link_visitors`` counts first visits to the
+    links: a visitor's first click of a day on each link.
     """
 
     first_hour: int
@@ -180,10 +184,11 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue, summed by hour soon after sending and by day later.
+    """Return the human clicks on an issue, by hour soon after sending and by day later.
 
-    Hours are used until ``hourly_seconds`` after ``sent_at``, then days, which are counted from ``sent_at``. Only hours
-    that began by ``until`` and ended after ``sent_at`` are counted. Times are in seconds of the UTC epoch.
+    Clicks are summed by hour until ``hourly_seconds`` after ``sent_at``, and then by days that are counted from
+    ``sent_at``. Only hours that began by ``until`` and ended after ``sent_at`` are counted. Times are in seconds of the
+    UTC epoch.
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -196,9 +201,10 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """The article for which clicks on a placement (occurrence of a link) count.
+    """A placement (occurrence of a link in an issue), and the article for which clicks on it count.
 
-    ``n`` is the number of the placement, 0 for clicks without one. ``article_id`` is 0 if there is no article.
+    ``n`` is the number of the placement, 0 for clicks on the link without one. ``article_id`` is 0 if there is no
+    article.
     """
 
     issue_id: int
@@ -209,10 +215,10 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return for each placement (occurrence of a link in an issue) the article for which clicks on it count.
+    """Return all placements (occurrences of links in issues), each with the article for which clicks on it count.
 
-    A link that has an article also has a row with ``n`` 0, for clicks without a placement number. Rows are ordered by
-    issue, link and ``n``. Targets without a position are not articles.
+    A link that has an article also has a row with ``n`` 0, for clicks without a placement number. Link targets without
+    a position are not articles. Rows are ordered by issue, link and ``n``.
     """
     sql = """
         with ranked as (
@@ -230,7 +236,7 @@ def article_placements(store: Store) -> list[ArticlePlacement]:
 
 
 class RankedArticle(Struct, frozen=True):
-    """An article of an issue that has a position. Only such articles are ranked."""
+    """An article in an issue. Only articles with a position in the issue are ranked."""
 
     id: int
     issue_id: int
@@ -241,7 +247,7 @@ class RankedArticle(Struct, frozen=True):
 
 
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
-    """Return the articles with a position of all issues, ordered by issue and position."""
+    """Return every article that has a position in an issue, ordered by issue and position."""
     sql = """
         select articles.id, issue_id, url, position, articles.title, author
         from articles join issues on issues.id = issue_id where position is not null and removed_at is null

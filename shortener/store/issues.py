@@ -22,7 +22,9 @@ CorrectableField = Literal["title", "author", "summary", "position", "role"]
 
 
 class Issue(Struct, frozen=True):
-    """An issue without its documents. Times are seconds of the UTC epoch; unknown values are None."""
+    """An issue without its two documents (see ``get_documents``). Times are seconds of the UTC epoch; unknown values
+    are None.
+    """
 
     id: int
     slug: str
@@ -76,7 +78,7 @@ _PLACEMENT_COLUMNS = column_list(Placement)
 
 
 def find(store: Store, slug: str) -> Issue | None:
-    """Return the issue with this slug, also if it was removed; None if there is none."""
+    """Return the issue with this slug, even a removed one; None if there is none."""
     row = store.execute(f"select {_COLUMNS} from issues where slug = ?", (slug,)).fetchone()  # noqa: S608
     return Issue(*row) if row else None
 
@@ -135,7 +137,7 @@ def status(issue: HasStatus, *, now: int) -> IssueStatus:
 
 
 def purge_removed(store: Store, *, now: int) -> int:
-    """Delete the rows of drafts that were removed long ago, and return the number of drafts.
+    """Delete the drafts that were removed more than ``REMOVED_DAYS`` days ago, and return their number.
 
     Their retired links stay, so that their codes are not given out again.
     """
@@ -232,9 +234,10 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 
 
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
-    """Return the targets that are in more than half of the last eight sent issues of a domain and format.
+    """Return the link targets that recur: those in more than half of the last eight sent issues of a domain and format.
 
-    With fewer than three such issues there are none. A target that an editor has made an article does not count.
+    If there are fewer than three such issues, no target recurs. A target that an editor has made an article is left
+    out.
     """
     sql = """
         with recent as (
@@ -262,9 +265,9 @@ def find_by_output(store: Store, output: bytes) -> str | None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of the articles of a link from its old target to its new one.
+    """Change the URL of a link's articles after the target of the link has changed from ``old_url`` to ``new_url``.
 
-    Issues that already have an article with the new URL are left out.
+    In an issue that already has an article with the new URL, nothing is changed.
     """
     store.execute(
         """
@@ -289,7 +292,9 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 
 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
-    """Replace the placements (occurrences of links) of an issue. Articles without a placement or link are deleted."""
+    """Replace the placements (occurrences of links) of an issue. Articles that then have no placement and no link are
+    deleted.
+    """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(
         "insert into placements (link_id, n, issue_id, article_id, kind, text, part) values (?, ?, ?, ?, ?, ?, ?)",

@@ -19,10 +19,9 @@ _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take a lease, which one process of all machines can hold, for ``seconds``. Return its epoch.
+    """Take a lease for ``seconds``. Return its epoch, a number that grows each time the lease is taken.
 
-    The epoch is a number that grows each time. Return None if another holder has the lease; an open transaction of that
-    holder is not waited for.
+    Return None if another holder has the lease; an open transaction of that holder is not waited for.
     """
     if current_holder(store, name) not in {None, holder}:
         return None
@@ -44,7 +43,7 @@ def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
 def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -> bool:
     """Renew a lease for ``seconds``. Return False if another process has taken it meanwhile.
 
-    The row is locked, so in a transaction no other process can take the lease before its end.
+    Inside a transaction, no other process can take the lease before the transaction ends, because the row is locked.
     """
     values = {"name": name, "holder": holder, "epoch": epoch, "ms": int(seconds * 1000)}
     cursor = store.execute(
@@ -55,7 +54,7 @@ def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -
 
 
 def limit_pauses(store: Store, *, seconds: float) -> None:
-    """Let PostgreSQL end this transaction if its process runs no statement for ``seconds``, as when it was stopped."""
+    """Make PostgreSQL end this transaction if it runs no statement for ``seconds``, as when its process was stopped."""
     milliseconds = str(int(seconds * 1000))
     store.execute("select set_config('idle_in_transaction_session_timeout', ?, true)", (milliseconds,))
 
@@ -89,7 +88,8 @@ class Lease:
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
         """Take a lease, or return None if another holder has it.
 
-        ``holder`` begins with the name of the machine. A former process with this name must be dead.
+        ``holder`` names this process and begins with the name of the machine. An earlier process of the same name must
+        have ended, because its lease is taken over.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)

@@ -1,4 +1,7 @@
-"""SQL for the last link check (do the targets answer?) of each issue: its progress, and then its results."""
+"""SQL for link checks, which find out whether the targets of an issue's links answer.
+
+Only the last check of each issue is stored: its progress, and in the end its results.
+"""
 
 from msgspec import Struct
 
@@ -9,7 +12,8 @@ from shortener.store.sql_text import column_list
 class StoredLinkCheck(Struct, frozen=True):
     """The last link check of an issue. ``done`` of ``total`` targets were checked so far.
 
-    ``finished_at`` is None while it runs. ``results`` is a list of results as JSON. Times are seconds of the UTC epoch.
+    ``finished_at`` is None while the check runs. ``results`` is a JSON list with the result for each target. Times are
+    seconds of the UTC epoch.
     """
 
     started_at: int

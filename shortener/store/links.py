@@ -45,7 +45,7 @@ _COLUMNS = column_list(Link)
 
 
 def find(store: Store, domain: str, code: str) -> Link | None:
-    """Return the link with this code (in the domain's stored case), or None."""
+    """Return the link with this domain and code, or None. The letter case of ``code`` must be the stored one."""
     sql = f"select {_COLUMNS} from links where domain = ? and code = ?"  # noqa: S608
     row = store.execute(sql, (domain, code)).fetchone()
     return Link(*row) if row else None
@@ -140,7 +140,7 @@ def _edit_event(
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Set the issue and the article of a link. A value that the link already has stays."""
+    """Set the issue and the article to which a link belongs. A value that the link already has is not changed."""
     store.execute(
         """
         update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?

@@ -1,10 +1,10 @@
-"""A copy of the links in a local SQLite file, for a store on PostgreSQL. Redirect workers read it instead of the
-database.
+"""A copy of the links of a store on PostgreSQL in a local SQLite file.
 
-Redirect workers read the copy, so that they never depend on the database. It has those columns of ``links`` and that
-row of ``meta`` that ``redirect/link_cache.py`` reads from a store on SQLite; and, for the pages of nodes, the titles of
-links and the settings. A link is copied if its revision is higher than that of the copy. A copy of another store, or of
-a later state of this one, as after the restoration of a backup, is replaced within one transaction.
+Redirect workers read the copy instead of the database, so that they never depend on it. The copy has the columns of
+``links`` and the row of ``meta`` that ``redirect/link_cache.py`` also reads from a store on SQLite; and, for the pages
+of nodes, the titles of links and the settings. Each update copies the links whose revision is higher than that of the
+copy. If the copy is of another store, or of a later state of the same store (after a backup was restored), all links
+are copied again in one transaction.
 """
 
 import contextlib
@@ -47,9 +47,9 @@ log = logging.getLogger(__name__)
 
 
 def update_copy(reader: Reader, data: Path) -> int:
-    """Copy the links that were edited since the last call. Return the revision of the copy, the highest one in it.
+    """Copy the links that were edited since the last call from the store to the local file in ``data``.
 
-    Raises StoreError.
+    Return the revision of the copy, which is that of the last edit in it. Raises StoreError.
     """
     path = data / LINKS_COPY_FILE_NAME
     try:
@@ -97,7 +97,7 @@ def _update(reader: Reader, path: Path) -> int:
 
 
 def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the links with a higher revision than ``revision``, in batches, ordered by revision."""
+    """Yield the links that were edited after ``revision``, in batches, ordered by the revision of their last edit."""
     last = (revision, 1 << 62)
     while True:
         rows = reader.execute(
@@ -112,7 +112,7 @@ def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ..
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file of the copy. It is created if it does not exist."""
+    """Open the local SQLite file that has the copy of the links. It is created if it does not exist."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)) as copy:
         path.chmod(0o600)
         copy.execute("pragma journal_mode = wal")

@@ -118,9 +118,10 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 
 
 class LinkFilter(Struct, frozen=True):
-    """Filter and order of a list of links. Each of ``words`` has to occur in the code, title or target of a link.
+    """Which links a list has, and in which order. Each of ``words`` has to occur in the code, title or target of a
+    link.
 
-    ``issues`` are slugs, one of which the issue of a link must have; empty means any. ``created_since`` and
+    If ``issues`` (slugs) is not empty, the issue of a link has to be one of them. ``created_since`` and
     ``created_until`` are seconds of the UTC epoch. ``is_reversed`` reverses the order ``sort``.
     """
 
@@ -161,11 +162,11 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return the next ``limit`` links after the one with the sort key ``after``, and the sort key of the last one
-    returned.
+    """Return the ``limit`` links that follow the link with the sort key ``after`` (None: the first links), and the sort
+    key of the last link returned.
 
-    That key is None if no links follow. Links that are created meanwhile are neither repeated nor left out (keyset
-    pagination).
+    The returned key is None if no links follow. Links that are created between two calls do not cause others to be
+    repeated or left out (keyset pagination).
     """
     where, values = _filter_condition(link_filter, now)
     keys = ", ".join(_SORT_KEYS[link_filter.sort])
@@ -207,9 +208,10 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the links on one page of a list sorted by clicks; None if it contains links without clicks.
+    """Return the ids of the links on one page of an unfiltered list that is sorted by clicks, visitors or last click.
 
-    Reading the table of click counts alone is four times as fast as joining it to all links.
+    The result is None if the page contains links without clicks. Reading the table of click counts alone is four times
+    as fast as joining it to all links.
     """
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
@@ -321,7 +323,7 @@ class HourlyClicks(Struct, frozen=True):
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
     """Return the human clicks on these issues by hour, ordered by issue and hour. Hours without clicks are left out.
 
-    Only clicks up to ``hours`` after the sending are returned; if it is unknown, up to ``hours`` after the first click.
+    Clicks are returned until ``hours`` after the sending time of the issue; if that is unknown, after its first click.
     """
     sql = """
         select issues.id, hour, human

@@ -1,4 +1,5 @@
-"""SQL for the classification of clicks: nearby clicks, stored requests, and how far classification has progressed.
+"""SQL for the classification of clicks (as human or automated): clicks near other clicks, stored requests, and how far
+the classification has progressed.
 
 ``seq`` is the sequence number of a click; clicks stored later have higher ones.
 """
@@ -25,7 +26,11 @@ NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, s
 
 
 class StoredRequest(NamedTuple):
-    """The request of a stored click: the fields that the classification rules read. User agent and headers are ids."""
+    """The fields of a stored click's request that the classification rules read. ``ts`` is milliseconds of the UTC
+    epoch.
+
+    ``agent_id`` and ``headers_id`` refer to the texts of the user agent and of the headers.
+    """
 
     seq: int
     ts: int
@@ -47,9 +52,9 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks stored after the click ``seq`` that belong to an issue or have certain evidence.
+    """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
 
-    The latter are those with a bit of ``evidence_mask``.
+    They are those that belong to an issue, and those whose evidence has any bit of ``evidence_mask``.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -59,10 +64,10 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on links without a token of the recipient, from ``since`` until before ``until``
-    (milliseconds).
+    """Return the clicks that have no recipient token, from ``since`` until before ``until`` (milliseconds of the UTC
+    epoch).
 
-    At most MAX_NEARBY_CLICKS are returned.
+    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of this time.
     """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
@@ -76,9 +81,10 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return the clicks that have one of ``values`` in a column, in one hour and from ``since`` until before ``until``.
+    """Return the clicks of one hour, from ``since`` until before ``until``, that have one of ``values`` in a column.
 
-    ``hour`` counts from 1970, times are in milliseconds. At most MAX_NEARBY_CLICKS are returned.
+    ``hour`` is the number of hours since 1970; times are milliseconds of the UTC epoch. At most MAX_NEARBY_CLICKS are
+    returned, those nearest to the middle of this time.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
     return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
@@ -95,10 +101,11 @@ def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, u
 def _nearest_clicks(
     store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
-    """Return the clicks from ``since`` until before ``until`` (milliseconds) that meet an SQL condition.
+    """Return the clicks from ``since`` until before ``until`` (milliseconds of the UTC epoch) that meet an SQL
+    condition.
 
-    ``values`` are the parameters of the condition. If there are more than MAX_NEARBY_CLICKS, those nearest to the
-    middle of this time are returned.
+    ``values`` are the parameters of the condition. At most MAX_NEARBY_CLICKS are returned, those nearest to the middle
+    of this time.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}
@@ -188,9 +195,9 @@ def queue_reclassification(store: Store, issue_id: int) -> None:
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return the issues that are queued for reclassification, by id.
+    """Return the ids of the issues whose clicks are queued for reclassification.
 
-    The value is the sequence number of the last click that was classified again.
+    The value of each is the sequence number of its last click that was already classified again, 0 at first.
     """
     rows = store.execute("select name, value from meta where name like ?", (RECLASSIFY_PREFIX + "%",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -15,10 +15,10 @@ from shortener.store.sql_text import column_list
 class Node(Struct, frozen=True):
     """A redirect node: a machine that answers short links, with what it last reported of itself.
 
-    ``role`` is its database role, empty if it uses that of the store. ``heard_at`` is the time of its last report, None
-    before the first. All clicks that it recorded before ``sent_until`` were sent to the inbox. At the report,
-    ``backlog_bytes`` of its click log were not sent yet. ``unrecorded`` is the number of clicks that it could not write
-    to its log.
+    ``role`` is its database role, '' if it uses that of the store. ``heard_at`` is the time of its last report, None
+    before the first. The node has sent all clicks that it recorded before ``sent_until`` to the inbox.
+    ``backlog_bytes`` is how much of its click log it had not sent when it reported. ``unrecorded`` is the number of
+    clicks that it could not write to its log.
     """
 
     name: str
@@ -34,7 +34,8 @@ class Node(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """Until when all clicks of all redirect nodes are stored, and ``node``, the node that is furthest behind.
+    """The time ``until`` which the clicks of all redirect nodes are stored. ``node`` is the one whose clicks are
+    furthest behind.
 
     ``until`` is None if that node has sent nothing yet. ``heard_at`` is the time of its last report. Times are seconds
     of the UTC epoch.
@@ -60,7 +61,7 @@ def find(reader: Reader, name: str) -> Node | None:
 
 
 def get(reader: Reader, name: str) -> Node:
-    """Return the node with this name. Raises NotFound."""
+    """Return the redirect node with this name. Raises NotFound."""
     node = find(reader, name)
     if node is None:
         raise NotFound(f"{name}: there is no such node", kind="node_not_found")
@@ -88,7 +89,7 @@ def remove(store: Store, name: str, *, now: int) -> None:
 
 
 def report(reader: Reader, node: Node) -> bool:
-    """Store what a redirect node reports of itself (on PostgreSQL). Return False if the node was removed.
+    """Store what a redirect node reports of itself, in a store on PostgreSQL. Return False if the node was removed.
 
     ``heard_at`` is set by the clock of the database. ``role`` and ``added_at`` stay as they are.
     """
@@ -124,8 +125,9 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record the days on which redirect nodes hashed visitors with daily keys of their own, as (node, UTC day since
-    1970).
+    """Record the days on which redirect nodes hashed visitors with daily keys of their own instead of the shared ones.
+
+    Each of ``days`` is (node, UTC day since 1970).
     """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
@@ -133,10 +135,9 @@ def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the days on which redirect nodes hashed visitors with daily keys of their own, as (node, day) ordered by
-    day.
+    """Return the days on which redirect nodes hashed visitors with daily keys of their own instead of the shared ones.
 
-    ``first_day`` and ``last_day`` are UTC days since 1970.
+    The result is (node, day), ordered by day. All days are UTC days since 1970.
     """
     sql = "select node, day from local_key_days where day between ? and ? order by day, node"
     return list(reader.execute(sql, (first_day, last_day)).fetchall())

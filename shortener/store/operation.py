@@ -1,4 +1,4 @@
-"""Queries about the operation of the server, for the checks of ``doctor``."""
+"""Queries about the state of the server, for the checks of the command ``doctor``."""
 
 import sqlite3
 
@@ -28,9 +28,11 @@ def check_content(reader: Reader) -> str:
 
 
 class RecentNetworks(Struct, frozen=True):
-    """Where the latest clicks came from: the most frequent network, and its number of clicks.
+    """The network from which most of the latest clicks came (``network``), and its number of clicks
+    (``network_clicks``).
 
-    ``clicks`` is the number of the latest clicks with a known network, ``user_agents`` that of different user agents.
+    ``clicks`` is the number of the latest clicks, those with a known network, among which this network was found.
+    ``user_agents`` is the number of different user agents of the latest clicks.
     """
 
     clicks: int
@@ -40,9 +42,10 @@ class RecentNetworks(Struct, frozen=True):
 
 
 def recent_networks(reader: Reader) -> RecentNetworks | None:
-    """Return from which network most of the latest clicks came; None if no click has a known network.
+    """Return the network from which most of the latest ``RECENT_CLICKS`` clicks came; None if no click has a known
+    network.
 
-    User agents are counted over the latest clicks with or without a known network.
+    User agents are counted over the latest clicks whether or not their network is known.
     """
     rows = reader.execute(
         """

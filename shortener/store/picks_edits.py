@@ -18,8 +18,8 @@ SectionFormat = Literal["markdown", "html"]
 class PicksSettings(Struct, frozen=True):
     """What editors have chosen for the recommended articles of a month. None means no choice.
 
-    ``top`` is the number of top articles, ``gems`` that of good articles that few readers saw; ``template`` is the
-    template.
+    ``top`` is the number of top articles, ``gems`` that of good articles that few readers saw. ``template`` is the name
+    of the template in which the articles are written.
     """
 
     top: int | None = None
@@ -46,7 +46,8 @@ class OwnTemplate(Struct, frozen=True):
 class PicksEdits(Struct, frozen=True):
     """Everything that editors have changed in a month's picks (recommended articles).
 
-    ``template`` is the template in use, ``own_templates`` are the texts of the editors' own ones by format.
+    ``template`` is the name of the template in use. ``order`` has article URLs, ``texts`` has the changed texts by
+    article URL. ``own_templates`` has the text of the editors' own template for each format.
     """
 
     settings: PicksSettings
@@ -85,9 +86,9 @@ def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
 
 
 def template_name(store: Store, month: str) -> TemplateName:
-    """Return the template for the recommended articles of a month.
+    """Return the name of the template for the recommended articles of a month.
 
-    It is the chosen one, else that of the latest earlier month with a choice, else "cards".
+    It is the one chosen for this month, else that of the latest earlier month with a choice, else "cards".
     """
     name: TemplateName | None = store.value(
         "select template from picks_settings where month <= ? and template is not null order by month desc limit 1",
@@ -97,13 +98,16 @@ def template_name(store: Store, month: str) -> TemplateName:
 
 
 def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
-    """Return by article URL the texts that editors changed in the recommended articles of a month."""
+    """Return the texts that editors changed in the recommended articles of a month, by article URL."""
     sql = f"select url, {column_list(PickText)} from picks_texts where month = ?"  # noqa: S608
     return {url: PickText(*values) for url, *values in store.execute(sql, (month,))}
 
 
 def save_text(store: Store, month: str, url: str, text: PickText) -> None:
-    """Store the texts that editors changed for an article in the recommended articles of a month."""
+    """Store the texts of an article as editors changed them for a month's picks (recommended articles).
+
+    They replace the texts that were stored for the article and month before.
+    """
     store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
     if text != PickText():
         store.execute(
@@ -142,9 +146,10 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move texts and order of an article to its new URL, unless an issue still has an article with the old URL.
+    """Move the changed texts and the place of an article to its new URL, unless an issue still has an article with the
+    old URL.
 
-    What the new URL already has is kept.
+    In a month in which the new URL already has texts or a place, these are kept.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return

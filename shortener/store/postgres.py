@@ -1,6 +1,6 @@
-"""The engine PostgreSQL: statements, which are translated, and transactions.
+"""The engine PostgreSQL of the store: statements, which are translated to the SQL of PostgreSQL, and transactions.
 
-Only this module and ``postgres_driver`` use psycopg, which is loaded when a store is at a URL.
+Only this module and ``postgres_driver`` use psycopg, which is loaded only if the store is at a URL.
 """
 
 import re
@@ -37,8 +37,8 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL. Return it, the names of its parameters in order, and those of the parameters
-    that are lists of pairs.
+    """Translate a statement to PostgreSQL. Return the new text, the names of the parameters in the order of their
+    numbers, and the names of those that are lists of pairs.
 
     Parameters that are question marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
     """
@@ -92,10 +92,10 @@ class PostgresConnection(Connection):
     """A connection to a PostgreSQL database. It is opened again if it was lost.
 
     Outside of a transaction a statement is repeated if PostgreSQL asks for it (serialization failure, deadlock), and a
-    query also if the connection was lost. A transaction is never repeated here: its caller decides.
+    query also if the connection was lost. A transaction is never repeated here; that is left to its caller.
 
-    The connection is lost when the server was silent for ``answer_seconds``; 0 means no such limit. A connection with a
-    ``channel`` listens on it.
+    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit. With a ``channel``,
+    the connection receives the notifications that are sent on it.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class PostgresConnection(Connection):
             self.postgres.execute(text.encode())
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
-        """Run one statement for each row of parameters."""
+        """Run one statement several times, once with each row of parameters."""
         text, names, pairs = translate(sql)
         values = [[storable(value) for value in _values(row, names, pairs)] for row in rows]
         if values:
@@ -147,8 +147,9 @@ class PostgresConnection(Connection):
                 cursor.executemany(text.encode(), values)
 
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction. It waits for another transaction only if that changes the same
-        row.
+        """Run one statement outside of a transaction. If the store is busy, it is not run.
+
+        It waits for another transaction only if that changes the same row.
         """
         with suppress(StoreBusy):
             self.execute(sql, parameters)
@@ -175,15 +176,18 @@ class PostgresConnection(Connection):
                 copy.write_row(row)
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each has the new values of ``columns``, and then the value of the column ``key``."""
+        """Update many rows. Each of ``rows`` has the new values of ``columns``, and then the ``key`` of the row to
+        update.
+        """
         changes = ", ".join(f"{column} = new.{column}" for column in columns)
         source = self._unnest(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add to the sums in rows of a table of click counts. ``sums`` has the summands by the key of their row.
+        """Add numbers to rows of a table of click counts.
 
-        Rows that have no clicks afterwards are deleted.
+        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
+        afterwards are deleted.
         """
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
@@ -208,7 +212,7 @@ class PostgresConnection(Connection):
         self._execute_arrays(f"delete from {table} using {source} where {matches} and {empty}", negative)  # noqa: S608
 
     def _types(self, table: str) -> dict[str, str]:
-        """Return the types of the columns of a table."""
+        """Return the types of the columns of a table, by column name."""
         if table not in self._column_types:
             rows = self.execute(
                 "select attname, format_type(atttypid, null) from pg_attribute where attrelid = to_regclass(?)",
@@ -218,9 +222,9 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL of a table ``new`` whose columns are array parameters, one for each of ``columns``.
+        """Return SQL of a table ``new`` that is made of array parameters, one for each of ``columns``.
 
-        The types are those of the columns of ``table``.
+        The elements have the types of these columns in ``table``.
         """
         types = self._types(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
@@ -291,7 +295,7 @@ class PostgresConnection(Connection):
         self.postgres.close()
 
     def wait_for_notification(self, *, seconds: float) -> None:
-        """Return when a notification has arrived on the channel, at the latest after ``seconds``."""
+        """Return when a notification has arrived on the connection's channel, at the latest after ``seconds``."""
         self._connect_again_if_lost()
         with self._errors():
             for _ in self.postgres.notifies(timeout=seconds, stop_after=1):

@@ -1,4 +1,4 @@
-"""Connections of psycopg, the driver of PostgreSQL: their options, the limit of a silent server, and their errors."""
+"""Connections of psycopg, the driver of PostgreSQL: their options, their time limit for answers, and their errors."""
 
 import time
 from collections.abc import Generator
@@ -28,11 +28,11 @@ _UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnl
 
 
 class NoAnswer(psycopg.OperationalError):
-    """Raised when the server was silent for too long."""
+    """Raised when the database server did not answer within the time limit of the connection."""
 
 
 class _Number(Loader):
-    """Loader of decimals as integers. A sum of integers is a decimal in PostgreSQL."""
+    """Loader (for psycopg) of decimals as integers. A sum of integers is a decimal in PostgreSQL."""
 
     def load(self, data: Any) -> int | float:
         text = bytes(data)
@@ -62,7 +62,10 @@ def store_error(error: psycopg.Error) -> StoreError:
 
 
 def connection_options(url: str) -> dict[str, str]:
-    """Return the options that a URL has, by name. Raises StoreError."""
+    """Return the connection options in the URL of a database, such as ``host``, by name.
+
+    Raises StoreError if the URL is not valid.
+    """
     try:
         return {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.Error as error:
@@ -70,18 +73,22 @@ def connection_options(url: str) -> dict[str, str]:
 
 
 def complete_url(url: str) -> str:
-    """Return a URL with the default options that it does not have. Raises StoreError."""
+    """Return the URL of a database with those of ``DEFAULT_OPTIONS`` added that it does not have. Raises StoreError."""
     given = connection_options(url)
     return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
 
 
 class _LimitedConnection(psycopg.Connection[Any]):
-    """A connection that is closed when its server is silent for ``answer_seconds``, as one that hangs."""
+    """A connection that is closed if its server does not answer for ``answer_seconds``; 0 means no limit."""
 
     answer_seconds = 0.0
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
-        """Run the steps of an operation, which wait for the server."""
+        """Run an operation of psycopg, whose generator ``gen`` yields whenever it waits for the server. Return its
+        result.
+
+        If the server does not answer in time, the connection is closed and NoAnswer is raised.
+        """
         if not self.answer_seconds:
             return super().wait(gen, *args, **kwargs)
         try:
@@ -91,7 +98,7 @@ class _LimitedConnection(psycopg.Connection[Any]):
             raise
 
     def _limit(self, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Pass on the steps. Raise NoAnswer if the socket was not ready for ``answer_seconds``."""
+        """Yield what ``steps`` yields. Raise NoAnswer if the socket was not ready for ``answer_seconds``."""
         try:
             wanted = next(steps)
             silent_since = time.monotonic()
@@ -107,9 +114,9 @@ class _LimitedConnection(psycopg.Connection[Any]):
 
 
 def connect(url: str, *, answer_seconds: float) -> psycopg.Connection[Any]:
-    """Open a connection that commits each statement. Raises StoreError.
+    """Open a connection on which each statement is committed by itself. Raises StoreError.
 
-    It is closed when the server was silent for ``answer_seconds``; 0 means no limit.
+    It is closed if the server does not answer for ``answer_seconds``; 0 means no limit.
     """
     try:
         connection = _LimitedConnection.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)

@@ -1,7 +1,7 @@
 """Creation of the schema on PostgreSQL, and its migrations.
 
-A new store begins with the schema of ``migrations/postgres_base.py``. Later migrations are the same list as for SQLite:
-the types and table options in their statements are translated.
+A new store begins with the schema of ``migrations/postgres_base.py``. The migrations after it are those of SQLite; the
+types and table options in their statements are translated.
 """
 
 import re
@@ -56,7 +56,9 @@ ADDITIONS = {"m020_nodes": (NODES_SCRIPT, (NOTIFY,))}
 
 
 class _Migrated:
-    """A replacement on PostgreSQL for the ``Database`` of sqlite-utils, with the part that migrations use."""
+    """What migrations get on PostgreSQL instead of the ``Database`` of sqlite-utils, with only the method that they
+    use.
+    """
 
     def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection

@@ -28,7 +28,7 @@ def role_name(store: Store, node: str) -> str:
 
 
 def database_name(store: Store) -> str:
-    """Return the name of the database that has the store."""
+    """Return the name of the PostgreSQL database that contains the store."""
     return str(store.value("select current_database()"))
 
 

@@ -42,10 +42,11 @@ class PostgresStore(Store):
 
 
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
-    """Open the store at ``url``, and migrate its schema if needed. With ``create``, an empty database gets the schema.
+    """Open the store at ``url``, and migrate its schema if needed. An empty database gets the schema.
 
-    ``data`` is the data directory. If a click log is in it, an empty database gets the schema only with
-    ``beside_click_log``. Raises StoreError, SchemaTooNew.
+    Raises StoreError if the database cannot be used or, with ``create=False``, is empty. With
+    ``beside_click_log=False`` it is also an error if the database is empty but there is a click log in the directory
+    ``data``. Raises SchemaTooNew if a newer version wrote the store.
     """
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
     try:
@@ -68,7 +69,10 @@ def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: floa
 
 
 class NodeReader(Reader):
-    """The connection of a node to the store. It is woken by changes of links, and does not wait for a silent server."""
+    """The connection through which a redirect node reads the store and can wait for changes of links.
+
+    It is closed if the database does not answer in time.
+    """
 
     connection: PostgresConnection
 
@@ -78,12 +82,15 @@ class NodeReader(Reader):
 
 
 def open_reader(url: str) -> Reader:
-    """Open a connection that only reads. Raises StoreError if there is no store."""
+    """Open a connection that only reads from the store. Raises StoreError if there is no store."""
     return _open_reader(Reader, PostgresConnection(url, busy_timeout_seconds=READER_TIMEOUT_SECONDS))
 
 
 def open_node_reader(url: str, *, channel: str = "") -> NodeReader:
-    """Open the connection of a node, which listens on ``channel`` unless it is ''. Raises StoreError."""
+    """Open the connection through which a redirect node reads the store. Raises StoreError.
+
+    Unless ``channel`` is '', the connection receives the notifications that are sent on it.
+    """
     connection = PostgresConnection(
         url, busy_timeout_seconds=READER_TIMEOUT_SECONDS, answer_seconds=ANSWER_SECONDS, channel=channel
     )

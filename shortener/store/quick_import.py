@@ -1,4 +1,4 @@
-"""Import of sqlite-utils without numpy and pandas, which it would load although they are not needed."""
+"""Import of sqlite-utils that keeps it from loading numpy and pandas, which it tries to load but does not need here."""
 
 import importlib
 import sys

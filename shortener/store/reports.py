@@ -18,11 +18,12 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Numbers of clicks by verdict, of human clicks with a visitor hash, and of visitors.
+    """Numbers of clicks on a placement (occurrence of a link in an issue), or their sums over a link or an issue.
 
-    ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` are first visits (a visitor's first click
-    of a day) to the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue. ``n``
-    is the number of the placement (occurrence of the link), 0 for clicks without one.
+    There is one number for each verdict, such as ``human``; ``visitor_clicks`` counts human clicks with a visitor hash.
+    ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count first visits (a visitor's first
+    click of a day) to the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue.
+    ``n`` is the number of the placement, 0 for clicks without one.
     """
 
     issue_id: int
@@ -81,9 +82,10 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the click counts of every issue (id 0: links without one), from ``since`` until before ``until``.
+    """Return the click counts of every issue from ``since`` until before ``until``. Links without an issue count for id
+    0.
 
-    Both are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
+    Both times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
     """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
@@ -108,7 +110,10 @@ class LinkClicks(Struct, frozen=True):
 
 
 def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
-    """Return the human clicks on a link in all issues together, in quarter-hours that begin at ``since`` or later."""
+    """Return the human clicks on a link in all issues together, from ``since`` (seconds of the UTC epoch) on.
+
+    Only quarter-hours that begin at ``since`` or later are counted.
+    """
     sql = """
         select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
         from clicks_by_link
@@ -118,8 +123,9 @@ def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
-    """Return the ``limit`` links with the most human clicks, in quarter-hours that begin from ``since`` until before
-    ``until``.
+    """Return the ``limit`` links that have the most human clicks from ``since`` until before ``until``.
+
+    Both times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
     """
     rows, bounds = signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
     sql = f"""
@@ -136,11 +142,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return SQL that selects rows of click counts with a column ``sign`` (1 or -1), and its parameters.
+    """Return SQL of a table of click counts that has a column ``sign`` (1 or -1), and the parameters of the SQL.
 
-    The sums of all rows times ``sign`` are the counts from ``since`` until before ``until``. Whole UTC days are read
-    from the table by day. The quarter-hours between a bound and the nearest midnight are added or subtracted. Without
-    bounds, the rows are those of all time.
+    The counts from ``since`` until before ``until`` are the sums of all rows, each times its ``sign``. Rows of whole
+    UTC days are added; rows of ``quarter_hour_table`` add or subtract the quarter-hours between a bound and the nearest
+    midnight. Without bounds, the rows are those of all time.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -196,9 +202,11 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return (begin of the first, end of the last) quarter-hour with clicks on an issue, a link or the site.
+    """Return the time range (begin, end) in which there were clicks on an issue, on a link, or without both on the
+    site.
 
-    Both are seconds of the UTC epoch. The result is None without clicks.
+    It reaches from the begin of the first to the end of the last quarter-hour with clicks, in seconds of the UTC epoch.
+    The result is None without clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -227,8 +235,9 @@ def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[Peri
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one issue by dimension (such as browser) and value. In a dimension, the most clicked is
-    first.
+    """Return the clicks of one issue by dimension (such as browser) and value (such as one browser).
+
+    Within a dimension, the value with the most clicks is first.
     """
     sql = """
         select dimension, value, clicks from breakdown_by_issue where issue_id = ?
@@ -260,8 +269,9 @@ def issue_breakdown_by_link(store: Store, issue_id: int, dimension: str) -> list
 
 
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one link by dimension (such as browser) and value. In a dimension, the most clicked is
-    first.
+    """Return the clicks of one link by dimension (such as browser) and value (such as one browser).
+
+    Within a dimension, the value with the most clicks is first.
     """
     sql = """
         select dimension, value, sum(clicks) as clicks from breakdown_by_link where link_id = ?
@@ -282,9 +292,11 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the ``limit`` codes with the most misses (404, 410), from ``since`` until before ``until``.
+    """Return the ``limit`` codes with the most misses (requests answered with 404 or 410), from ``since`` until before
+    ``until``.
 
-    The code '' has the sum of the unknown codes of a UTC day beyond ``MAX_MISSED_CODES_PER_DAY``.
+    Times are seconds of the UTC epoch. At most ``MAX_MISSED_CODES_PER_DAY`` unknown codes are stored for a UTC day; the
+    requests of all others are summed under the code ''.
     """
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""
@@ -297,7 +309,7 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
 class ClickRow(Struct, frozen=True):
     """One exported click. ``ts`` is milliseconds of the UTC epoch.
 
-    ``n`` is the number of the link's occurrence in the issue, 0 for none.
+    ``n`` is the number of the placement (occurrence of the link in an issue) that was clicked, 0 for none.
     """
 
     id: str

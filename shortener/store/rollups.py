@@ -26,7 +26,10 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add counts to all tables of click counts. Negative numbers are subtracted. Rows without clicks are deleted."""
+    """Add click counts to the two detailed tables of click counts, and to all coarse ones.
+
+    Negative numbers are subtracted. Rows that have no clicks afterwards are deleted.
+    """
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,
         BREAKDOWN_BY_LINK.table: {key: (clicks,) for key, clicks in breakdown_by_link.items()},
@@ -43,7 +46,7 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return what to add to a coarse table of click counts (such as by day), from the rows of a finer one."""
+    """Return what to add to a coarse table of click counts (such as one by day), from what is added to a finer one."""
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():

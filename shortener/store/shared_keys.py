@@ -1,4 +1,4 @@
-"""SQL for the daily keys (for hashing addresses) that all redirect nodes share, by UTC day (days since 1970)."""
+"""SQL for the daily keys with which all redirect nodes hash addresses, by UTC day (days since 1970)."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ def read(reader: Reader) -> dict[int, bytes]:
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
     """Replace all stored daily keys, with which addresses are hashed, by ``keys``, given by UTC day (days since 1970).
 
-    The file of the table is replaced, because deleted rows would stay in it until the database cleans it up.
+    The table is truncated, so that the database drops its file. Deleted rows would stay in the file for some time.
     """
     if read(store) == keys:
         return

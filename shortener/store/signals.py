@@ -17,14 +17,17 @@ class Signal(Struct, frozen=True):
 
 
 class ArticleTitle(Struct, frozen=True):
-    """One title of an article and its URL, by which an imported row with this title is matched."""
+    """The URL of an article and one of its titles. An imported row with this title belongs to the article."""
 
     url: str
     title: str
 
 
 def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
-    """Add or update the counts of articles, and return the number of changed rows. None keeps the stored count."""
+    """Add or update the counts of articles from other platforms, and return the number of changed rows.
+
+    A count that is None leaves the stored count as it is.
+    """
     changed = 0
     with store.transaction():
         for signal in signals:
@@ -61,6 +64,6 @@ def list_all(store: Store) -> list[Signal]:
 
 
 def list_article_titles(store: Store) -> list[ArticleTitle]:
-    """Return the URL of every article, once for each title that it had in an issue."""
+    """Return the URL and title of every article, once for each title that it had in an issue."""
     sql = "select distinct url, title from articles where position is not null order by url, title"
     return [ArticleTitle(*row) for row in store.execute(sql)]

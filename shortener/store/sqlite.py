@@ -39,7 +39,7 @@ def store_error(error: sqlite3.Error) -> StoreError:
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that converts errors of SQLite to errors of the store. SQLite reads rows only when they are fetched."""
+    """A cursor that converts errors of SQLite to errors of the store, also those that occur while rows are fetched."""
 
     def fetchone(self) -> Any:
         try:
@@ -68,8 +68,8 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return it and the names of these parameters, which are
-    lists.
+    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return the new text, and the names of the parameters in
+    these places, whose values are lists.
     """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
@@ -101,7 +101,7 @@ class SqliteConnection(Connection):
             raise store_error(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
-        """Run one statement for each row of parameters."""
+        """Run one statement several times, once with each row of parameters."""
         try:
             self.sqlite.executemany(sql, rows)
         except sqlite3.Error as error:
@@ -128,14 +128,17 @@ class SqliteConnection(Connection):
         self.execute_many(f"insert into {table} ({', '.join(columns)}) values ({marks})", rows)  # noqa: S608
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each has the new values of ``columns``, and then the value of the column ``key``."""
+        """Update many rows. Each of ``rows`` has the new values of ``columns``, and then the ``key`` of the row to
+        update.
+        """
         changes = ", ".join(f"{column} = ?" for column in columns)
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add to the sums in rows of a table of click counts. ``sums`` has the summands by the key of their row.
+        """Add numbers to rows of a table of click counts.
 
-        Rows that have no clicks afterwards are deleted.
+        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
+        afterwards are deleted.
         """
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])
@@ -146,7 +149,10 @@ class SqliteConnection(Connection):
         return self.sqlite.in_transaction
 
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction that holds the write lock. Raises StoreBusy if it is not free within the busy timeout."""
+        """Begin a transaction that holds the write lock, whatever ``locked`` is.
+
+        Raises StoreBusy if the lock is not free within the busy timeout.
+        """
         try:
             self.sqlite.execute("begin immediate")
         except sqlite3.OperationalError as error:

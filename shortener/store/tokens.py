@@ -17,7 +17,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class Token(Struct, frozen=True):
-    """A token of the JSON API with its owner. ``start`` is the beginning of its text.
+    """A token of the JSON API, and its ``owner`` (a user). ``start`` has the first characters of the token's text.
 
     Times are seconds of the UTC epoch.
     """

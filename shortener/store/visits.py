@@ -1,4 +1,4 @@
-"""SQL for what the APIs of other shorteners call visits: single clicks, and their numbers."""
+"""SQL for single clicks and numbers of clicks, both of which the APIs of other shorteners call visits."""
 
 from collections.abc import Iterable
 
@@ -11,14 +11,14 @@ _COUNTS = f"coalesce(sum(human), 0), coalesce(sum({AUTOMATED_CLICKS}), 0)"
 
 
 class VisitCounts(Struct, frozen=True):
-    """Numbers of human clicks and of automated requests."""
+    """Numbers of human clicks and of automated clicks."""
 
     human: int = 0
     automated: int = 0
 
 
 def count_by_link(store: Store, link_ids: Iterable[int]) -> dict[int, VisitCounts]:
-    """Return by link id the numbers of clicks. Links without clicks are left out."""
+    """Return the numbers of human and of automated clicks on links, by link id. Links without clicks are left out."""
     sql = f"""
         select link_id, {_COUNTS} from totals_by_placement
         where link_id in :ids group by link_id
@@ -27,7 +27,7 @@ def count_by_link(store: Store, link_ids: Iterable[int]) -> dict[int, VisitCount
 
 
 def count_all(store: Store) -> VisitCounts:
-    """Return the counts of all links together."""
+    """Return the numbers of human and of automated clicks on all links together."""
     return VisitCounts(*store.execute(f"select {_COUNTS} from totals_by_placement").fetchone())  # noqa: S608
 
 
@@ -67,7 +67,7 @@ class VisitFilter(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """One click. ``ts`` is milliseconds of the UTC epoch."""
+    """One click, as the list of single clicks has it. ``ts`` is milliseconds of the UTC epoch."""
 
     ts: int
     domain: str

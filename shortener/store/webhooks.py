@@ -154,7 +154,7 @@ def _add_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: i
 
 
 def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
-    """Return for each enabled endpoint the next delivery that is due, in the order in which they became due."""
+    """Return the next due delivery of each enabled endpoint, in the order in which they became due."""
     sql = f"""
         {_SELECT_ITEMS} where webhook_deliveries.id in (
             select id from (
@@ -169,8 +169,8 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
 
 
 def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
-    """Return at most ``limit`` deliveries of an endpoint, the newest first. ``before`` excludes those from
-    this id on.
+    """Return at most ``limit`` deliveries of an endpoint, the newest first; with ``before``, only those with a lower
+    id.
     """
     where, values = "webhook_id = ?", [webhook_id]
     if before is not None:
@@ -194,7 +194,7 @@ def _items(store: Store, sql: str, parameters: Sequence[int]) -> list[DeliveryIt
 
 
 def is_stored(store: Store, delivery: Delivery) -> bool:
-    """Return whether a delivery still exists. After its deletion, another delivery may have its id."""
+    """Return whether a delivery still exists. Another delivery that got its id after its deletion does not count."""
     sql = "select 1 from webhook_deliveries where id = ? and webhook_id = ? and event_id = ?"
     return store.value(sql, (delivery.id, delivery.webhook_id, delivery.event_id)) is not None
 
@@ -250,7 +250,7 @@ def count_failed(reader: Reader) -> int:
 
 
 class NewClicks(Struct, frozen=True):
-    """Clicks on a link of an issue that were counted since the last report: human ones, and ``automated`` requests."""
+    """Numbers of new clicks on a link of an issue (slug): human ones in ``clicks``, and ``automated`` ones."""
 
     domain: str
     code: str
@@ -287,8 +287,9 @@ class IssueRequests(Struct, frozen=True):
 
 
 def issue_requests(store: Store, *, since: int) -> list[IssueRequests]:
-    """Return the numbers of requests of each issue since ``since``, the beginning of a quarter-hour (seconds of UTC
-    epoch).
+    """Return the numbers of requests for the links of each issue from ``since`` on.
+
+    ``since`` is the beginning of a quarter-hour in seconds of the UTC epoch.
     """
     sql = """
         select issues.id, slug, sum(human), sum(bot), sum(scanner), sum(preview), sum(prefetch)

@@ -2,8 +2,8 @@
 
 SQLite applies a valid WAL to whatever database file is beside it. If a backup replaces ``store.db`` while the WAL of
 the previous file is still there, pages of both would be mixed. Each write transaction therefore increments a number in
-the file's header (``user_version``), the store number. A WAL belongs to a store if it continues the store's number.
-Inodes and times are not used, because copies of a data directory have others.
+the header of the store file (``user_version``), the store number. A WAL belongs to a store file if it continues the
+number of the file. Inodes and times are not used, because a copied data directory has different ones.
 """
 
 import contextlib
@@ -43,17 +43,18 @@ class Relation(Enum):
 
 
 def increment_number(conn: sqlite3.Connection) -> None:
-    """Increment the store number in the file's header, inside a write transaction. Without a number it gets a random
-    one.
+    """Increment the store number in the header of the store file, inside a write transaction.
+
+    A store without a number gets a random one.
     """
     number = conn.execute("pragma user_version").fetchone()[0]
     conn.execute(f"pragma user_version = {number % MAX_NUMBER + 1 if number > 0 else random_number()}")
 
 
 def random_number() -> int:
-    """Return a random store number to begin with.
+    """Return a random store number, with which a new store or a copy begins.
 
-    It is random so that two copies of one store do not reach the same numbers.
+    If both continued from one number, a WAL (write-ahead log) of the one could be taken for one of the other.
     """
     return secrets.randbelow(MAX_NUMBER) + 1
 
@@ -74,10 +75,11 @@ def wal_path(store: Path) -> Path:
 
 
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
-    """Return whether a WAL (write-ahead log), by default the one beside the store, belongs to the store file.
+    """Return whether a WAL (write-ahead log) belongs to the store file. Without ``wal``, it is the WAL beside the
+    store.
 
-    A missing or empty WAL is UNKNOWN. So is one that other processes write to or checkpoint at this moment. Raises
-    OSError.
+    The result is UNKNOWN for a missing or empty WAL, and if other processes write to it or checkpoint it at this
+    moment. Raises OSError.
     """
     wal = wal or wal_path(store)
     before = _state(store, wal)
@@ -119,10 +121,10 @@ def logs_set_aside(store: Path) -> list[Path]:
 
 
 def put_back(store: Path, aside: Path) -> None:
-    """Apply a WAL (write-ahead log) that was set aside to the store file to which it belongs.
+    """Apply a WAL (write-ahead log) that was set aside to its store file, after a trial on a copy of the file.
 
-    It is tried on a copy first. Raises InputError if it belongs to another store file or the result is damaged,
-    StoreBusy if other processes use the store, and StoreError if the store cannot be read. The store is unchanged then.
+    Raises InputError if the WAL belongs to another store file or the result would be damaged, StoreBusy if other
+    processes use the store, and StoreError if the store cannot be read. The store is then unchanged.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -164,11 +166,12 @@ _descriptors_lock = threading.Lock()
 
 
 def _read_store_header(store: Path) -> bytes:
-    """Return the header of a store file. The file stays open. Raises OSError.
+    """Return the header of a store file, and keep the file open. Raises OSError.
 
-    When a process closes any descriptor of a file, the kernel releases all its locks on the file (POSIX), also those of
-    its connections to the store. Another process could then take itself for the last one, and remove the WAL although
-    these connections still write to it (https://sqlite.org/howtocorrupt.html, section 2.2).
+    When a process closes any descriptor of a file, the kernel releases all locks of the process on that file (POSIX),
+    also those of its connections to the store. Another process could then believe that it is the only one that uses the
+    store, and remove the WAL (write-ahead log) to which these connections still write
+    (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
     with _descriptors_lock:
         for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
@@ -182,7 +185,9 @@ def _read_store_header(store: Path) -> bytes:
 
 
 def _compare(header: bytes, wal: Path) -> Relation:
-    """Return whether a WAL belongs to the store with this file header, by comparing it with the pages of the WAL."""
+    """Return whether a WAL (write-ahead log) belongs to the store file with this header. The store numbers in both
+    decide.
+    """
     try:
         file = wal.open("rb")
     except FileNotFoundError:
@@ -207,9 +212,9 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the database header from each copy of the first page in a WAL.
+    """Yield the database header from each copy of the store's first page that a WAL (write-ahead log) contains.
 
-    If the WAL has any pages, b"" is yielded first.
+    Before these, b"" is yielded if the WAL has any pages.
     """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
@@ -231,7 +236,8 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the pages of the WAL into the store file. The WAL is removed unless another process uses it.
+    """Write the pages of the WAL (write-ahead log) into the store file. The WAL is removed unless another process uses
+    it.
 
     With ``check``, return the result of SQLite's integrity check, which is ``ok`` for an intact file.
     """

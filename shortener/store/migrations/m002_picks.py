@@ -1,4 +1,6 @@
-"""Counts of articles from other platforms, and editors' decisions about a month's picks (recommended articles)."""
+"""Views, reads and fans of articles on other platforms, and editors' decisions about a month's picks (recommended
+articles).
+"""
 
 from sqlite_utils import Database
 
@@ -27,5 +29,5 @@ create table decisions (
 
 
 def m002_picks(db: Database) -> None:
-    """Create the tables ``signals`` (views, reads and fans of articles) and ``decisions``."""
+    """Create the tables ``signals`` (views, reads and fans of articles on other platforms) and ``decisions``."""
     run_script(db, SCRIPT)

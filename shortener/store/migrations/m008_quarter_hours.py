@@ -147,10 +147,11 @@ alter table misses rename column day to quarter_hour;
 
 
 def m008_quarter_hours(db: Database) -> None:
-    """Sum the stored clicks by quarter-hour. Hours whose clicks were deleted keep one sum, at their beginning.
+    """Sum the stored clicks by quarter-hour. Hours whose single clicks were deleted keep one sum, in their first
+    quarter-hour.
 
-    How many of the deleted human clicks had a visitor hash is unknown. If an issue (or a link without one) has at least
-    one visitor for every two human clicks, all of them are assumed to have a hash; otherwise as many as there are
-    visitors.
+    How many of the deleted human clicks had a visitor hash is unknown and therefore estimated. If an issue (or a link
+    without an issue) has at least one visitor for every two human clicks, all its clicks are taken to have a hash;
+    otherwise as many as it has visitors.
     """
     run_script(db, SCRIPT)

@@ -31,6 +31,7 @@ def m011_honeypot_hits(db: Database) -> None:
     """Create the table of honeypot hits (clicks on links that readers do not see), and fill it from the classified
     clicks.
 
-    511 is the mask of the evidence bits that show a program. The hit of a program affects clicks with any user agent.
+    511 is the mask of the evidence bits that show that a program clicked. Such a hit is stored without its user agent,
+    because it affects clicks with any user agent.
     """
     run_script(db, SCRIPT)

@@ -1,4 +1,6 @@
-"""When each user last used the pages. The time stays when sessions end."""
+"""The time at which each user last used the pages. It is stored with the user, because sessions are deleted when they
+end.
+"""
 
 from sqlite_utils import Database
 
@@ -12,5 +14,5 @@ update users set seen_at = (select max(seen_at) from sessions where user_id = us
 
 
 def m016_users_seen(db: Database) -> None:
-    """Add the time at which a user last used the pages. For users with open sessions, it is taken from them."""
+    """Add the time at which a user last used the pages. For users with open sessions, it is the last use of these."""
     run_script(db, SCRIPT)

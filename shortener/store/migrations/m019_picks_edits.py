@@ -1,4 +1,7 @@
-"""Tables of what editors change in a month's draft of picks (recommended articles), and decisions without a reason."""
+"""Tables of what editors change in a month's draft of picks (recommended articles).
+
+Decisions about picks may have no reason from now on.
+"""
 
 from sqlite_utils import Database
 
@@ -43,7 +46,8 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables for numbers, texts and order of a month's recommended articles, and for own templates.
+    """Create the tables for numbers, texts and order of a month's recommended articles, and for templates that editors
+    write.
 
     The reason of a decision may be empty from now on.
     """

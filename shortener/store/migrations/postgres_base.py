@@ -1,10 +1,10 @@
 """The schema with which a store on PostgreSQL begins: that of SQLite after the migration ``m014_link_hours``.
 
-The migrations before contain statements that only SQLite has, and no store on PostgreSQL needs them. Types are written
-as in a migration. It differs from SQLite's schema in four points:
+The migrations up to that one contain statements that only SQLite has, and no store on PostgreSQL needs them. The types
+in the statements are those of SQLite and are translated. The schema differs from SQLite's in four points:
 
-- ``clicks`` has no foreign keys, whose checks would double the time of a drain. The collector has just looked up what
-  a click refers to, and a trigger does what the key to ``issues`` does on SQLite.
+- ``clicks`` has no foreign keys, because their checks would double the time in which the collector stores clicks. It
+  has just looked up what a click refers to. When an issue is deleted, a trigger removes its id from its clicks.
 - A unique URL is unique by its MD5 hash, and other long texts have hash indexes, because an entry of an ordinary index
   has at most 2,704 bytes.
 - ``links.revision`` is the revision of the links at which a link was changed last. All changes of a transaction have
@@ -21,7 +21,7 @@ _SUMS = (
 
 
 def _rollup(name: str, columns: str, key: str, sums: tuple[str, ...] = _SUMS) -> str:
-    """Return the statement that creates a table of sums."""
+    """Return the SQL statement that creates a table of click counts."""
     counts = ", ".join(f"{column} integer not null check ({column} >= 0)" for column in sums)
     return f"create table {name} ({columns}, {counts}, primary key ({key}));\n"
 
