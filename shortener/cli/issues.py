@@ -57,7 +57,7 @@ def issue() -> None:
 @format_option
 @with_store
 def list_issues(context: CliContext, store: Store, with_hidden: bool, output_format: str) -> None:
-    """List the issues, the latest first.
+    """List the issues, latest issue first.
 
     Archived and removed issues are listed only with --all.
     """

@@ -45,7 +45,7 @@ def fit_table(
     """Return a table that is at most ``width`` characters wide. None means no limit.
 
     Until it fits, the columns ``optional`` are left out, the first one first. In a narrow table the text of the column
-    ``note`` becomes a second line in the column ``title``. A column is right-aligned if all its cells, except
+    ``note`` becomes a second line in the column named "title". A column is right-aligned if all its cells, except
     ``empty_cells``, are numbers.
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}

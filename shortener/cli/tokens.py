@@ -86,7 +86,7 @@ def add(
 ) -> None:
     """Create a token and print it.
 
-    It is shown only now, because the store has only its hash.
+    The token cannot be shown again, because the store has only its hash.
     """
     created = tokens.add_token(
         store,

@@ -28,8 +28,8 @@ ListItemPart = Literal["", "first", "rest"]
 class DocumentLink(Struct, frozen=True):
     """A link whose http(s) URL can be replaced.
 
-    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` is its line,
-    counted from 1. ``url`` is the URL after entities and backslash escapes were resolved, with its percent-encoding
+    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` is the number of
+    the line, from 1. ``url`` is the URL after entities and backslash escapes were resolved, with its percent-encoding
     unchanged. A reference definition of Markdown (``[label]: URL``) is one link, however often it is used; its place in
     the order of links is that of its first use.
 

@@ -20,9 +20,9 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """Return the title of a link card in an export from Medium, or '' if the link is no such card.
+    """Return the title of a link card (image and title of an article) in an export from Medium; '' for any other link.
 
-    The export contains a card (image and title of an article) as an empty link that is followed by ``[## Title``.
+    In such an export, a card is an empty link that is followed by the text ``[## Title``.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""

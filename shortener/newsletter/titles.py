@@ -200,7 +200,8 @@ def _title_or_link_text(text: str, start: int, end: int) -> str:
 def _title_at_line_start(line: Line, lines: list[Line]) -> Iterator[Title]:
     """Yield the title at the start of a line that is not a heading, if the link there looks like a title.
 
-    Such a link fills the line, or something such as a colon separates it from the rest.
+    The link looks like one if it fills the line, or if something such as a colon separates it from the rest of the
+    line.
     """
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.is_content or first.article_key is None:

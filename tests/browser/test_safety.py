@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Route
+    from playwright.sync_api import Browser, Locator, Page, Route, StorageState
 
     from tests.browser.watching import WatchedPage
 
@@ -33,31 +33,44 @@ def base(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Itera
         yield config.base_url
 
 
-@pytest.fixture
-def watched(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
-    """Browser page in which the admin is signed in."""
-    yield from sign_in(chromium, base)
-
-
-@pytest.fixture
-def without_script(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
-    """Browser page without scripts in which the admin is signed in."""
-    yield from sign_in(chromium, base, java_script_enabled=False)
-
-
-def sign_in(chromium: "Browser", base: str, **options: Any) -> Iterator["WatchedPage"]:
-    """Yield a browser page in which the admin is signed in."""
+@pytest.fixture(scope="module")
+def session(chromium: "Browser", base: str) -> "StorageState":
+    """Cookies of the admin."""
     from tests.browser import scene
+    from tests.browser.watching import cookies_of
+
+    return cookies_of("admin", scene.PASSWORD, browser=chromium, base=base)
+
+
+@pytest.fixture
+def watched(chromium: "Browser", base: str, session: "StorageState") -> Iterator["WatchedPage"]:
+    """Browser page in which the admin is signed in."""
+    yield from open_page(chromium, base, storage_state=session)
+
+
+@pytest.fixture
+def without_script(chromium: "Browser", base: str, session: "StorageState") -> Iterator["WatchedPage"]:
+    """Browser page without scripts in which the admin is signed in."""
+    yield from open_page(chromium, base, storage_state=session, java_script_enabled=False)
+
+
+@pytest.fixture
+def signing_out(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
+    """Browser page in which the admin is signed in with a session that the test may end."""
+    from tests.browser import scene
+
+    for watched in open_page(chromium, base):
+        watched.sign_in("admin", scene.PASSWORD)
+        yield watched
+
+
+def open_page(chromium: "Browser", base: str, **options: Any) -> Iterator["WatchedPage"]:
+    """Yield a browser page and close it."""
     from tests.browser.watching import WatchedPage
 
-    page = WatchedPage(chromium, base, **options)
-    page.page.goto(f"{base}/-/sign-in")
-    page.page.fill("#name", "admin")
-    page.page.fill("#password", scene.PASSWORD)
-    page.page.click("button.main")
-    page.page.wait_for_url("**/-/")
-    yield page
-    page.close()
+    watched = WatchedPage(chromium, base, **options)
+    yield watched
+    watched.close()
 
 
 def first_link(watched: "WatchedPage", query: str) -> str:
@@ -74,20 +87,20 @@ def review(page: "Page", *, slug: str) -> None:
     page.wait_for_url("**/review")
 
 
-def test_enter_in_every_form(watched: "WatchedPage") -> None:
+def test_enter_in_every_form(signing_out: "WatchedPage") -> None:
     """Enter submits a form with one purpose; in a form with several buttons it presses the harmless one."""
     from tests.browser import shots
 
-    page, tried = watched.page, set()
+    page, tried = signing_out.page, set()
     paths = [path for name, path in shots.PAGES.items() if name not in {"missing", "link"}]
-    for path in [*paths, first_link(watched, "issue=2026-11"), "/-/settings/webhooks", "review"]:
-        page.goto(watched.base + ("/-/new-issue" if path == "review" else path))
+    for path in [*paths, first_link(signing_out, "issue=2026-11"), "/-/settings/webhooks", "review"]:
+        page.goto(signing_out.base + ("/-/new-issue" if path == "review" else path))
         if path == "review":
             review(page, slug="enter")
         if path in ("/-/articles", "/-/picks"):
             page.locator("[data-in-place]").first.wait_for(state="attached")  # the ranking is computed first
         tried |= press_enter_in_forms(page)
-    watched.sign_out()
+    signing_out.sign_out()
     tried |= press_enter_in_forms(page)
     assert {"new-link", "links", "decide", "text", "users", "account", "facts", "articles", "sent", "review",
             "target", "title", "sign-in", "webhooks"} <= tried  # fmt: skip
@@ -497,17 +510,17 @@ def check_error(page: "Page", field_id: str, values: dict[str, str]) -> None:
             assert field(form, name).input_value().strip() == value.replace("\r\n", "\n").strip(), name
 
 
-def test_errors_of_sign_in_and_invite_link(watched: "WatchedPage") -> None:
+def test_errors_of_sign_in_and_invite_link(signing_out: "WatchedPage") -> None:
     """The forms outside of the pages show their errors at their fields too, and keep the name."""
     from playwright.sync_api import expect
 
-    page = watched.page
-    page.goto(f"{watched.base}/-/settings/users")
+    page = signing_out.page
+    page.goto(f"{signing_out.base}/-/settings/users")
     page.click("summary[aria-label='More about viewer']")
     page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()
     invite_url = page.inner_text("#address")
     expect(page.locator("[data-copy=address]")).to_be_visible()
-    watched.sign_out()
+    signing_out.sign_out()
     enter(page, "form", {"name": "admin", "password": "wrong wrong"})
     check_error(page, "password", {"name": "admin"})
     enter(page, "form", {"name": "a" * 70, "password": "wrong wrong"})

@@ -5,9 +5,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
+
+
+def cookies_of(name: str, password: str, *, browser: "Browser", base: str) -> "StorageState":
+    """Sign in once, and return the cookies with which other pages (``storage_state``) are signed in too."""
+    watched = WatchedPage(browser, base)
+    watched.sign_in(name, password)
+    state = watched.context.storage_state()
+    watched.close()
+    return state
 
 
 class WatchedPage:
@@ -63,7 +72,9 @@ class WatchedPage:
         return [f"dark: {each}" for each in found]
 
     def _run_axe(self, options: str) -> list[str]:
-        report = self.page.evaluate(f"{AXE}; axe.run(document, {options})")
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE)
+        report = self.page.evaluate(f"axe.run(document, {options})")
         return [
             f"{self.page.url}: {violation['id']}: {violation['help']}: {violation['nodes'][0]['html'][:200]}"
             for violation in report["violations"]
