@@ -175,7 +175,7 @@ class Api(Section, frozen=True):
 
     @property
     def compatible_paths(self) -> tuple[str, ...]:
-        """The beginnings of the URL paths that belong to the APIs in ``compatible``."""
+        """The beginnings of the URL paths of the APIs of other shorteners that ``compatible`` switches on."""
         return tuple(COMPATIBLE_PATHS[name] for name in self.compatible)
 
 

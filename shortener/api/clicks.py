@@ -39,9 +39,9 @@ def export_clicks(query: ClickQuery) -> Response:
     """Export single clicks as JSON lines, the oldest first, as far as all verdicts are final.
 
     The export ends at the time in the response header `Watermark`: all earlier clicks are stored, and no later click
-    can change their verdicts. The header `Link` is the address from which to fetch later clicks. If the rules change
-    and clicks are classified again, exported clicks are not sent again; `rules` is the version of the rules that gave a
-    verdict.
+    can change their verdicts. The header `Link` is the address from which to fetch later clicks. If clicks are
+    classified again, for example because the rules have changed, exported clicks are not sent again; `rules` is the
+    version of the rules that gave a verdict.
     """
     since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
     if query.after:
@@ -64,9 +64,10 @@ def _next_link(end: int) -> str:
 
 
 def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
-    """Yield the exported clicks as JSON lines, several in a piece.
+    """Yield the exported clicks as JSON lines, several lines at once.
 
-    A store connection of its own is taken from ``pool``, because the request has ended when the lines are read.
+    They are read while the response is sent, when the store connection of the request is closed; so another one is
+    taken from ``pool``.
     """
     connection = pool.acquire()
     try:

@@ -251,7 +251,7 @@ def change_issue(slug: str, body: IssueChanges) -> Response:
     scope="read",
 )
 def get_output(slug: str) -> Response:
-    """Return the document of an issue with short links instead of its own.
+    """Return the document of an issue with its links replaced by short links.
 
     If the document is a mail, only the headers Subject, Date, MIME-Version and Content-* are stored and returned.
     """

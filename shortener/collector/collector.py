@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class PositionConflict(Exception):
-    """Raised when another collector has meanwhile stored the lines of the click log that this one has read."""
+    """Raised when another collector has already stored the lines of the click log that this collector has read."""
 
 
 class Collector:

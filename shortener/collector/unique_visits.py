@@ -26,9 +26,9 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
     """Return for each click, by its key in ``clicks``, a bitmask of what it is the first visit to.
 
-    A click can be the first visit of its visitor on a day to its placement (occurrence of a link), its link, its issue
-    and the site; the bits are FIRST_ON_PLACEMENT and so on. Of clicks with equal times, the one with the smallest id is
-    the first.
+    A click can be its visitor's first visit on a day to a placement (occurrence of a link), a link, an issue or the
+    site. The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. Of clicks with equal times,
+    the one with the smallest id is the first.
 
     ``clicks`` must contain all human clicks of each visitor and day. If clicks were only added, the new clicks and the
     previous first visits are enough.

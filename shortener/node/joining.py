@@ -18,9 +18,10 @@ from shortener.store.links_copy import update_copy
 
 
 def node_configuration(token: NodeToken, existing: str = "") -> str:
-    """Return the text of a node's configuration file.
+    """Return the text of a node's configuration file, made from its token.
 
-    Keys of an ``existing`` file that the token does not have stay. Raises InputError if it is not of the same node.
+    Keys of the ``existing`` file stay, unless the token has other values for them. Raises InputError if the existing
+    file belongs to another node.
     """
     tree = tomllib.loads(existing)
     if existing and tree.get("node", {}).get("name") != token.name:

@@ -71,7 +71,8 @@ def is_local(host: str) -> bool:
 def database_url(options: dict[str, str], *, host: str, database: str, user: str, password: str) -> str:
     """Return the URL at which a node reaches the database.
 
-    ``options`` are those of the centre's own connection. ``host`` replaces its host and port, unless it is ''.
+    ``options`` are the options with which the centre, the machine that makes the token, is connected to the database.
+    Unless ``host`` is '', it replaces their host and port.
     """
     rest = {key: value for key, value in options.items() if key not in {"host", "port", "dbname", "user", "password"}}
     own_host, own_port = options.get("host", ""), options.get("port", "")

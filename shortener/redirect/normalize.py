@@ -1,4 +1,4 @@
-"""Normalization of requests: every spelling of a host, short link, query string and client address becomes one.
+"""Normalization of requests: hosts, short links, query strings and client addresses are brought into one spelling.
 
 The redirect, previews, pages, metrics and the nginx export use these rules, so that all of them read a request alike.
 """

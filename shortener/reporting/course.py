@@ -31,12 +31,12 @@ AGES = (
 
 
 class CoursePoint(Struct, frozen=True):
-    """One point of the chart that shows the clicks of an issue over time. ``hours`` is the age of the issue at this
-    point.
+    """One point of the chart that shows an issue's visitors or clicks over time. ``hours`` is the age of the issue at
+    this point.
 
-    ``count`` is the number of clicks up to this age, or in an hourly chart in the hour that ends at it; None for the
-    future. ``usual`` is the range of this number in earlier issues, ``compared`` the number in another issue that was
-    chosen, and ``forecast`` the number expected in the future. Each is None if unknown.
+    ``count`` is the number of visitors or clicks up to this age, or in an hourly chart in the hour that ends at it;
+    None for the future. ``usual`` is the range of this number in earlier issues, ``compared`` the number in another
+    issue that was chosen, and ``forecast`` the number expected in the future. Each is None if unknown.
     """
 
     hours: float

@@ -45,12 +45,12 @@ class Usual(Struct, frozen=True):
 
 
 def forecast_count(count: int, share: float) -> Forecast | None:
-    """Return the forecast of the final count from the ``count`` so far and the ``share`` F (0 to 1) of clicks that has
-    arrived.
+    """Return the forecast of an issue's final count, with its 90 % interval; None if there is no forecast.
 
-    The final count is expected to be ``count / F``. The ends of its range are that value times ``exp(+-1.645 sqrt((0.3
-    (1 - F))^2 + 2 (1 - F) / count))`` (docs/ranking.md section 22). The first term is the error of the arrival curve,
-    the second is chance. The result is None if the count is 0, or if F is outside ``FORECAST_SHARES``.
+    ``count`` is the count so far, and ``share`` (0 to 1) the part of the final count that arrives by now according to
+    the arrival curve. The forecast is ``count / share``. The interval covers the error of the arrival curve and chance
+    (docs/ranking.md section 22). There is no forecast if the count is 0, or if the share is outside
+    ``FORECAST_SHARES``.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None

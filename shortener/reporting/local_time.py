@@ -70,9 +70,9 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
 
 @lru_cache(maxsize=8192)
 def _hour_shift(utc_day: int, zone: tzinfo) -> int | None:
-    """Return how many seconds after a full hour of UTC the hours of ``zone`` begin; None if that changes on this day.
+    """Return by how many seconds clocks in ``zone`` are ahead of full hours of UTC, such as 1800 for a zone at +05:30.
 
-    ``utc_day`` is in days since 1970.
+    The result is 0 to 3599; None if it changes on this day. ``utc_day`` is in days since 1970.
     """
     shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
     return shifts.pop() if len(shifts) == 1 else None

@@ -20,11 +20,13 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """A sent issue compared with up to 12 earlier ones at its present age, ``hours`` hours after sending.
+    """Comparison of a sent issue with up to 12 earlier issues, each counted when it was as old as the sent issue is
+    now.
 
-    ``count`` is in visitors, or in clicks if the visitors of any of these issues are unknown, as ``counted`` says.
-    ``rate`` is visitors divided by recipients. ``usual_count`` and ``usual_rate`` are the usual ranges of the earlier
-    issues, None if fewer than four have a value. ``forecast`` is None if the count is too small, or almost final.
+    ``hours`` is this age. ``count`` is the number of the issue's visitors, or of its clicks if the visitors of one of
+    the compared issues are unknown; ``counted`` says which. ``rate`` is visitors divided by recipients. ``usual_count``
+    and ``usual_rate`` are the usual ranges of the earlier issues, None if fewer than four have a value. ``forecast`` is
+    the expected final count, None if the count is too small, or almost final.
     """
 
     counted: Literal["visitors", "clicks"]
@@ -37,8 +39,10 @@ class Outlook(Struct, frozen=True):
 
     @property
     def judgement(self) -> Judgement | None:
-        """Whether the click rate is below, in or above the usual range; without a rate, whether the count is. None
-        without a range.
+        """Position of the click rate relative to the usual range of earlier issues: "below", "usual" or "above".
+
+        If the rate or its range is unknown, it is the position of the count. It is None if the count has no range
+        either.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
@@ -46,7 +50,7 @@ class Outlook(Struct, frozen=True):
 
 
 def judge(value: float, usual: Usual) -> Judgement:
-    """Return "below", "usual" or "above": where a value is compared with the usual range."""
+    """Return "below", "usual" or "above": the position of ``value`` relative to the usual range."""
     if value < usual.low:
         return "below"
     return "above" if value > usual.high else "usual"
@@ -128,7 +132,10 @@ def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now
 
 
 def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return the comparison and forecast of an issue as ``build_outlook`` does. ``found`` has the issues to compare."""
+    """Return the comparison and forecast of an issue as ``build_outlook`` does.
+
+    ``found`` has the issue, and the issues with which it is compared.
+    """
     issue = found.issue
     if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
         return None

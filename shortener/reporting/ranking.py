@@ -157,9 +157,9 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
     """Return at most two articles of an issue that are worth showing again, and whether a later issue has shown them.
 
-    Later issues are those sent by ``as_of``. The suggestions are computed from the clicks of the issue's first seven
-    days, or until the next issue if that is earlier; so they do not change in later reports. An issue that was not sent
-    has none.
+    Only issues sent by ``as_of`` (seconds of the UTC epoch) are considered. The suggestions are computed from the
+    clicks of the issue's first seven days, or until the next issue if that is earlier; so they do not change in later
+    reports. An issue that was not sent has none.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)

@@ -22,8 +22,8 @@ HOURLY_ARRIVAL_HOURS = 72
 class _IssueCounts(Struct, frozen=True):
     """Visitors of one issue, by (link id, placement number); human clicks instead if the visitors are unknown.
 
-    ``link_counts`` counts a visitor once for each link, ``placement_counts`` once for each placement (occurrence of a
-    link), and ``total`` once for the issue. ``clicks`` always has human clicks.
+    On a day a visitor counts once for each link in ``link_counts``, once for each placement (occurrence of a link) in
+    ``placement_counts``, and once in ``total``. ``clicks`` always has human clicks.
     """
 
     has_visitors: bool
