@@ -106,7 +106,7 @@ class Chart(Struct, frozen=True):
 
 
 def grid_values(highest: float, *, whole: bool, lowest: float = 0.0) -> list[float]:
-    """Return the round values at which a chart has grid lines; it contains ``lowest`` and ``highest``."""
+    """Return the round values at which a chart has grid lines, from at most ``lowest`` to at least ``highest``."""
     if highest <= lowest:
         return [0.0, 1.0] if highest <= 0 else grid_values(highest, whole=whole)
     rough = (highest - lowest) / MAX_GRID_LINES

@@ -200,7 +200,7 @@ def is_below(path: str, paths: Sequence[str]) -> bool:
 def is_recent(instant: int | None) -> bool:
     """Return whether a user's last use of the pages is so recent that it is shown as "now".
 
-    The time is stored only every few minutes, so it may be outdated.
+    The last use is stored only every few minutes, so ``instant`` can be a few minutes too early.
     """
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 

@@ -15,10 +15,9 @@ MAX_URL_LENGTH = 90
 
 
 class LinkChange(Struct, frozen=True):
-    """A change of a link, described in words. ``revert_at`` is its time (seconds of the UTC epoch) if it can be
-    reverted.
+    """A change of a link, described in words.
 
-    Otherwise it is None.
+    ``revert_at`` is the time of the change (seconds of the UTC epoch) if the change can be reverted, otherwise None.
     """
 
     at: datetime

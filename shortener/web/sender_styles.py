@@ -59,7 +59,8 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 class StyleFilter:
     """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` maps the element names that selectors may have to the names of the elements shown instead.
+    ``element_of`` returns for an element name in a selector the name of the element that is shown in its place. A
+    selector with a name for which it returns None is dropped.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:

@@ -91,9 +91,7 @@ def document_response(
 @blueprint.get("/<slug>/placements.csv")
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
-    """Return the clicks on each occurrence of a link as CSV, one row each. Those of articles come first, then the
-    others.
-    """
+    """Return the clicks on each occurrence of a link as CSV, one row for each. Links to articles come first."""
     report = load_report(slug)
     rows = [
         (

@@ -95,8 +95,8 @@ def timeline_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/course.csv")
 @role_required("viewer")
 def course_csv(slug: str) -> Response:
-    """Return the visitors or clicks of an issue over time as CSV, with the usual range, another issue and
-    the forecast.
+    """Return the visitors or clicks of an issue over time as CSV, with the usual range, the forecast, and the issue
+    with which it is compared.
     """
     course = read_course(find_compared_issues(store(), slug), arrivals())
     return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
