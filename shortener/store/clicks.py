@@ -250,7 +250,7 @@ def read_lines_drained(reader: Reader) -> int:
 
 
 def segment_position(store: Store, segment_id: str) -> SegmentPosition:
-    """Return how far one file of the click log was read. For an unknown one the position is 0."""
+    """Return how far one file of the click log was read. If the file is unknown, the position is 0."""
     row = store.execute(
         "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
     ).fetchone()
@@ -348,8 +348,7 @@ def iterate_stored_clicks(store: Store) -> Iterator[Click]:
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete old rows about the click log: those of its damaged lines, and those of its files that were read to the
-    end.
+    """Delete old rows about damaged lines of the click log, and about those of its files that were read to the end.
 
     Rows from before ``before`` (seconds of the UTC epoch) are deleted.
     """

@@ -45,8 +45,7 @@ class Cursor(Protocol):
 
 
 class Connection(ABC):
-    """A connection to the store, used by one thread at a time. A method that fails raises StoreError and no other
-    error.
+    """A connection to the store, used by one thread at a time. Methods that fail raise StoreError and no other error.
 
     Outside of a transaction each statement is committed by itself.
     """
@@ -73,9 +72,7 @@ class Connection(ABC):
 
     @abstractmethod
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns``, and then the ``key`` of the row to
-        update.
-        """
+        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:

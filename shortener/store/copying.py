@@ -143,9 +143,7 @@ def _copy_meta(source: Store, target: Store) -> int:
 
 
 def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Set the sequences from which PostgreSQL takes new ids, so that the next id of each table follows the highest one
-    that was copied.
-    """
+    """Set PostgreSQL's sequences of ids, so that the next id of each table follows the highest one that was copied."""
     for table, columns in types.items():
         key = next(iter(columns))
         sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))

@@ -292,7 +292,7 @@ def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
 def connection_options(url: str) -> dict[str, str]:
     """Return the connection options in the URL of a PostgreSQL database by name, such as ``host``.
 
-    Raises StoreError if the URL is not valid.
+    Raises StoreError if the URL is not valid or the driver of PostgreSQL is not installed.
     """
     options: dict[str, str] = _postgres().connection_options(url)
     return options

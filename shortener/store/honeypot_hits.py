@@ -1,8 +1,8 @@
 """SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see.
 
 Hits of a quarter-hour that are equal in all that the classification rules read are one row, so the table stays small in
-a flood of clicks. It has only clicks without a recipient token; others need no table, because few clicks have the same
-token.
+a flood of clicks. The table has only clicks without a recipient token. Other clicks need no such table, because few
+clicks have the same token.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,8 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
     """Return the rows of honeypot hits (clicks on links that readers do not see) whose address or network is in
     ``values``.
 
-    They are those of the quarter-hours that contain ``since`` to ``until`` (milliseconds of the UTC epoch).
+    They are those from the quarter-hour that contains ``since`` to the one that contains ``until`` (both in
+    milliseconds of the UTC epoch).
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits

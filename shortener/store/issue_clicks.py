@@ -105,9 +105,7 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class LinkStepClicks(Struct, frozen=True):
-    """Human clicks of an issue on one link in one of several equal periods. ``step`` is the index of the period, from
-    0.
-    """
+    """Human clicks of an issue on one link in one of several equal periods. ``step`` numbers the periods from 0."""
 
     domain: str
     code: str
@@ -139,7 +137,9 @@ def human_clicks_by_link_and_step(
 
 
 class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a given time. They are fractions if it is inside a quarter-hour."""
+    """Human clicks and visitors of an issue until a given time. They are fractions if that time is inside a
+    quarter-hour.
+    """
 
     issue_id: int
     clicks: float

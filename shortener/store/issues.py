@@ -61,7 +61,7 @@ class Article(Struct, frozen=True):
 class Placement(Struct, frozen=True):
     """One occurrence of a link in an issue: its number ``n`` in document order, its kind and its text.
 
-    ``part`` is the part of a mail that it is in, "html" or "text", and otherwise ''.
+    ``part`` is the part of a mail in which the link occurs, "html" or "text"; '' if the issue is not a mail.
     """
 
     link_id: int
@@ -236,8 +236,7 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
     """Return the link targets that recur: those in more than half of the last eight sent issues of a domain and format.
 
-    If there are fewer than three such issues, no target recurs. A target that an editor has made an article is left
-    out.
+    With fewer than three such issues, no target recurs. A target that an editor has made an article is left out.
     """
     sql = """
         with recent as (
@@ -292,8 +291,9 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 
 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
-    """Replace the placements (occurrences of links) of an issue. Articles that then have no placement and no link are
-    deleted.
+    """Replace the placements (occurrences of links) of an issue.
+
+    Articles of the issue that then have neither a placement nor a link are deleted.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

@@ -323,7 +323,7 @@ class HourlyClicks(Struct, frozen=True):
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
     """Return the human clicks on these issues by hour, ordered by issue and hour. Hours without clicks are left out.
 
-    Clicks are returned until ``hours`` after the sending time of the issue; if that is unknown, after its first click.
+    Only clicks until ``hours`` hours after the sending time are returned; if that is unknown, after the first click.
     """
     sql = """
         select issues.id, hour, human

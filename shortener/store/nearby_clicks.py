@@ -54,7 +54,7 @@ def issue_clicks_after(
 ) -> list[NearbyClickRow]:
     """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
 
-    They are those that belong to an issue, and those whose evidence has any bit of ``evidence_mask``.
+    Only clicks that belong to the issue, or whose evidence has a bit of ``evidence_mask``, are returned.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -173,7 +173,10 @@ def honeypot_link_ids(store: Store) -> set[int]:
 
 
 def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
-    """Return by issue id the sending time (milliseconds of the UTC epoch, or None) and the number of links."""
+    """Return (sending time, number of links) of each issue, by issue id.
+
+    The time is milliseconds of the UTC epoch, or None if unknown.
+    """
     sql = """
         select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
         from issues left join placements on placements.issue_id = issues.id group by issues.id

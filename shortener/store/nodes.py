@@ -127,7 +127,7 @@ def completeness(reader: Reader) -> Completeness | None:
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
     """Record the days on which redirect nodes hashed visitors with daily keys of their own instead of the shared ones.
 
-    Each of ``days`` is (node, UTC day since 1970).
+    Each of ``days`` is (node, day), the day as the number of UTC days since 1970.
     """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)

@@ -28,11 +28,10 @@ def check_content(reader: Reader) -> str:
 
 
 class RecentNetworks(Struct, frozen=True):
-    """The network from which most of the latest clicks came (``network``), and its number of clicks
-    (``network_clicks``).
+    """The network from which most of the latest clicks came.
 
-    ``clicks`` is the number of the latest clicks, those with a known network, among which this network was found.
-    ``user_agents`` is the number of different user agents of the latest clicks.
+    ``clicks`` is how many of the latest clicks were examined, all with a known network; ``network_clicks`` of these
+    came from ``network``. ``user_agents`` is the number of different user agents of the latest clicks.
     """
 
     clicks: int

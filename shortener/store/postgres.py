@@ -176,9 +176,7 @@ class PostgresConnection(Connection):
                 copy.write_row(row)
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns``, and then the ``key`` of the row to
-        update.
-        """
+        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
         changes = ", ".join(f"{column} = new.{column}" for column in columns)
         source = self._unnest(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608

@@ -84,8 +84,8 @@ class _LimitedConnection(psycopg.Connection[Any]):
     answer_seconds = 0.0
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
-        """Run an operation of psycopg, whose generator ``gen`` yields whenever it waits for the server. Return its
-        result.
+        """Run an operation of psycopg and return its result. Its generator ``gen`` yields whenever it waits for the
+        server.
 
         If the server does not answer in time, the connection is closed and NoAnswer is raised.
         """

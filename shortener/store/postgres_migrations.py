@@ -56,9 +56,7 @@ ADDITIONS = {"m020_nodes": (NODES_SCRIPT, (NOTIFY,))}
 
 
 class _Migrated:
-    """What migrations get on PostgreSQL instead of the ``Database`` of sqlite-utils, with only the method that they
-    use.
-    """
+    """What migrations get on PostgreSQL instead of the ``Database`` of sqlite-utils: only the method that they use."""
 
     def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection

@@ -82,8 +82,8 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the click counts of every issue from ``since`` until before ``until``. Links without an issue count for id
-    0.
+    """Return the click counts of every issue, and of links without an issue (id 0), from ``since`` until before
+    ``until``.
 
     Both times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
     """
@@ -202,8 +202,7 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return the time range (begin, end) in which there were clicks on an issue, on a link, or without both on the
-    site.
+    """Return the time range (begin, end) with clicks on an issue or a link; without both, on the whole site.
 
     It reaches from the begin of the first to the end of the last quarter-hour with clicks, in seconds of the UTC epoch.
     The result is None without clicks.

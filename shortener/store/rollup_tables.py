@@ -1,9 +1,9 @@
 """The rollups (tables of click counts), each described once. The SQL that writes them is derived from the descriptions.
 
-Migrations create the tables, so a change here needs a migration too. Two of them have the details: ``clicks_by_link``
-and ``breakdown_by_link``. The others are coarse: they contain sums of rows of these two, so that a report reads few
-rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter-hour, hour or day of UTC begins; a day of
-any time zone is a sum of quarter-hours.
+Migrations create the tables, so a change here needs a migration too. Two tables are detailed: ``clicks_by_link`` and
+``breakdown_by_link``. The others are coarse: they contain sums of rows of these two, so that a report reads few rows.
+``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter-hour, hour or day of UTC begins; a day of any
+time zone is a sum of quarter-hours.
 """
 
 from collections.abc import Iterator
@@ -82,8 +82,7 @@ def recompute_statements() -> Iterator[str]:
 def add_statement(rollup: Rollup) -> str:
     """Return the SQL statement that adds to the sums in a row of a table of click counts, or inserts the row.
 
-    Its parameters are the key of the row, the numbers to add, and once more the numbers to add. A sum never falls below
-    0.
+    Its parameters are the key of the row and, twice, the numbers to add. A sum never falls below 0.
     """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.

@@ -128,9 +128,7 @@ class SqliteConnection(Connection):
         self.execute_many(f"insert into {table} ({', '.join(columns)}) values ({marks})", rows)  # noqa: S608
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns``, and then the ``key`` of the row to
-        update.
-        """
+        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
         changes = ", ".join(f"{column} = ?" for column in columns)
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 

@@ -169,9 +169,7 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
 
 
 def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
-    """Return at most ``limit`` deliveries of an endpoint, the newest first; with ``before``, only those with a lower
-    id.
-    """
+    """Return at most ``limit`` deliveries of an endpoint, the newest first; with ``before``, only lower ids."""
     where, values = "webhook_id = ?", [webhook_id]
     if before is not None:
         where, values = f"{where} and webhook_deliveries.id < ?", [webhook_id, before]
@@ -260,7 +258,8 @@ class NewClicks(Struct, frozen=True):
 
 
 def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClicks]:
-    """Return the clicks after the sequence number ``after_seq`` up to ``until_seq``, summed by link and issue.
+    """Return the numbers of clicks by link and issue, of the clicks with a sequence number above ``after_seq`` up to
+    ``until_seq``.
 
     The most clicked links are first.
     """

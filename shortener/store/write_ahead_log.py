@@ -75,8 +75,7 @@ def wal_path(store: Path) -> Path:
 
 
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
-    """Return whether a WAL (write-ahead log) belongs to the store file. Without ``wal``, it is the WAL beside the
-    store.
+    """Return whether a WAL (write-ahead log), by default the one beside the store file, belongs to the store file.
 
     The result is UNKNOWN for a missing or empty WAL, and if other processes write to it or checkpoint it at this
     moment. Raises OSError.
@@ -185,9 +184,7 @@ def _read_store_header(store: Path) -> bytes:
 
 
 def _compare(header: bytes, wal: Path) -> Relation:
-    """Return whether a WAL (write-ahead log) belongs to the store file with this header. The store numbers in both
-    decide.
-    """
+    """Return whether a WAL (write-ahead log) belongs to the store file with this header. Their store numbers decide."""
     try:
         file = wal.open("rb")
     except FileNotFoundError:
@@ -236,8 +233,7 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the pages of the WAL (write-ahead log) into the store file. The WAL is removed unless another process uses
-    it.
+    """Write the WAL (write-ahead log) into the store file, and remove the WAL unless another process uses it.
 
     With ``check``, return the result of SQLite's integrity check, which is ``ok`` for an intact file.
     """
