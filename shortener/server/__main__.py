@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def main(kind: str) -> None:
-    """Run the module of this kind (``worker``, ``pages`` or ``collector``) until SIGTERM."""
+    """Run the module ``kind`` of this package, such as ``worker`` or ``pages``, until SIGTERM."""
     log_to_stderr()
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     end_with_parent(task.parent)

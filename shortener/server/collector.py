@@ -29,7 +29,11 @@ def run(task: Task) -> None:
 
 
 def _log_wait(error: ShortenerError, *, role: MachineRole) -> None:
-    """Log why this process waits. Another machine does not collect the click log of a second `shortener serve`."""
+    """Log why this process waits before it collects: another collector runs, or the store cannot be used.
+
+    If another collector runs, maybe on another machine, log also which commands would send the clicks of this machine
+    to it.
+    """
     log.info("%s; waiting for it to end; no clicks are lost, they stay in the click log", error_message(error))
     if role == "serve" and isinstance(error, AlreadyRunning):
         log.info("with `shortener centre` or `shortener node`, this machine would send its clicks to the collector")

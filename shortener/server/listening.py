@@ -24,7 +24,7 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Close connections whose client leaves sent data unread for UNREAD_SECONDS. This sets a socket option.
+    """Let the kernel close connections whose client leaves sent data unread for UNREAD_SECONDS (a socket option).
 
     Return False if this process does not listen on a port yet.
     """

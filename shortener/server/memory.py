@@ -24,7 +24,10 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 class MemoryWatch:
-    """Decides whether a worker process has to be replaced because of its memory. ``now`` is in monotonic seconds."""
+    """Decides whether a worker process has to be replaced because it keeps too much memory after a flood of requests.
+
+    ``now``, the start of the process, is in monotonic seconds.
+    """
 
     def __init__(self, *, now: float) -> None:
         self._started_at = now
@@ -35,9 +38,9 @@ class MemoryWatch:
     def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
         """Return whether the process has kept too much memory for too long.
 
-        ``resident`` is its memory in bytes. ``in_use`` returns the bytes that its connections and caches may take. The
-        memory is compared with a baseline, which begins at the first ``resident`` and grows with it slowly, up to a
-        limit.
+        ``resident`` is the memory of the process in bytes. ``in_use`` returns how many bytes its connections and caches
+        may need. The memory is compared with a baseline: the memory at the first call, which grows slowly with later
+        values, up to a limit. ``now`` is in monotonic seconds.
         """
         if not self._first:
             self._first = self._baseline = resident

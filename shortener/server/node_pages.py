@@ -21,7 +21,7 @@ INTERVAL_SECONDS = 1.0
 
 
 def run(task: Task) -> None:
-    """Serve pages until SIGTERM."""
+    """Serve the pages of a node to its workers until SIGTERM."""
     app = build_node_app(task.config)
     publish_reader_pages(app)
     app.extensions["config"].on_change = partial(publish_again, app)
@@ -30,7 +30,9 @@ def run(task: Task) -> None:
 
 
 def _follow_settings(app: Flask, config: Config) -> None:
-    """Read the settings again after each change of the copy, so that the published pages have them."""
+    """Read the settings again whenever the local copy of links and settings changes, so that the static error pages for
+    readers are written with them.
+    """
     seen = -1
     with contextlib.closing(links_revision(config.data_directory)) as shared:
         while True:

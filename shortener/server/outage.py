@@ -13,7 +13,11 @@ log = logging.getLogger(__name__)
 
 
 class OutageLog:
-    """The messages of one process, whose threads use the database separately. ``consequence`` ends each message."""
+    """Logs for one process when the database cannot be reached, and when it is back.
+
+    Each thread of the process reports its own attempts. ``consequence`` says what the outage means for users; it ends
+    each error message.
+    """
 
     def __init__(self, consequence: str) -> None:
         self._consequence = consequence
@@ -23,7 +27,10 @@ class OutageLog:
         self._reported_at = -REPORT_SECONDS
 
     def report(self, error: StoreError) -> None:
-        """Log an error of the calling thread, unless one of any thread was logged less than a minute ago."""
+        """Log an error that the calling thread had with the database.
+
+        It is not logged if any thread of the process logged one less than a minute ago.
+        """
         with self._lock:
             self._failing.add(threading.get_ident())
             now = time.monotonic()
@@ -32,7 +39,10 @@ class OutageLog:
                 log.error("%s; %s", error, self._consequence)
 
     def end(self) -> None:
-        """Note that the calling thread has used the database. Log it if an error was logged and no thread fails now."""
+        """Note that the calling thread has reached the database.
+
+        If an error was logged and no other thread still fails, log that the outage is over.
+        """
         with self._lock:
             self._failing.discard(threading.get_ident())
             if self._is_reported and not self._failing:

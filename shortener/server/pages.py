@@ -40,7 +40,7 @@ class RelayedRequests:
 
 
 def publish_again(app: Flask) -> None:
-    """Write the error pages for readers again after a change of the settings. A disk error is only logged."""
+    """Write the static error pages for readers again, with the changed settings. A disk error is only logged."""
     try:
         publish_reader_pages(app)
     except OSError as error:
@@ -57,7 +57,7 @@ def run(task: Task) -> None:
 
 
 def serve_app(app: Flask, task: Task) -> None:
-    """Serve an application to the workers until SIGTERM."""
+    """Serve a Flask application on the socket by which the workers relay requests, until SIGTERM."""
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     on_stop(lambda: sys.exit(0))

@@ -25,9 +25,10 @@ so too, and has the pages and the collector. With ``serve`` the collector reads 
 
 
 class Task(Struct):
-    """What a child process receives.
+    """The data that a child process receives from the supervisor.
 
-    It is the configuration, its parent's id, the number of its socket (-1: none), and the role of the machine.
+    They are the configuration, the process id of the supervisor (``parent``), the file descriptor of the socket on
+    which to listen (-1: none), and the role of the machine.
     """
 
     config: Config

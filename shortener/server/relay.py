@@ -133,7 +133,7 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token. The process of the pages is asked."""
+        """Return whether the request has a valid session or token. To find out, the process of the pages is asked."""
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -221,9 +221,9 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Send the client its page and return None, or return a response for the caller to send.
+        """Relay a request, send the client the page and return None; or return a response that the caller has to send.
 
-        ``taken`` is called when the process of the pages has received the body.
+        ``taken`` is called when the process of the pages has received the request body.
         """
         await self.open_session()
         try:
@@ -249,10 +249,10 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send the page to the client in pieces and return None. A page of unknown length is returned as a whole
-        instead.
+        """Send a page from the process of the pages to the client in pieces, and return None.
 
-        If the page breaks off, the client notices by the length.
+        A page without Content-Length, or without a body, is returned as a whole instead. If the process of the pages
+        breaks off, the client notices because less arrives than the Content-Length announced.
         """
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
@@ -279,9 +279,10 @@ class Relay:
         return None
 
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the request headers for the process of the pages.
+        """Return the headers with which a request is relayed to the process of the pages.
 
-        Headers that only a proxy may set are removed from the client's, and the client's address is added.
+        Headers that only a proxy may set are dropped if the client sent them. The client's address and the scheme are
+        added.
         """
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def run(task: Task) -> None:
-    """Send the click log until SIGTERM, and then its rest."""
+    """Send the click log to the store until SIGTERM, then send what is left of it."""
     stop = Stop()
     config = task.config
     outage = OutageLog("redirects use the local copy of the links, and clicks stay in the click log until it is back")
@@ -43,13 +43,13 @@ def run(task: Task) -> None:
 
 
 def _add_node(config: Config) -> None:
-    """Add the centre to the list of nodes, because it sends its clicks as a node does."""
+    """Add this machine, the centre, to the stored list of nodes, because it sends its clicks as a node does."""
     with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
         add(store, config.node.name, role="", now=int(time.time()))
 
 
 def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) -> None:
-    """Send what is new until SIGTERM. Raises StoreError."""
+    """Send new clicks from the click log to the store, again and again until SIGTERM. Raises StoreError."""
     with closing(open_node_reader(config.storage.url)) as reader:
         while not stop():
             sent = sender.send(reader)

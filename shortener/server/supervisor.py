@@ -125,7 +125,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs the child processes of one data directory: workers, pages and collector."""
+    """Starts the child processes of ``shortener serve`` (workers, pages, collector), and restarts those that end."""
 
     def __init__(self, config: Config, *, announce: Callable[[str], None], role: MachineRole = "serve") -> None:
         self._config = config
@@ -227,7 +227,10 @@ class Supervisor:
 
 
 def _is_ready(server: Server) -> bool:
-    """Return whether workers and pages respond. A worker is asked for the health report, which the pages give."""
+    """Return whether workers and pages respond.
+
+    A worker is asked for the health report, for which it asks the process of the pages.
+    """
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
@@ -294,7 +297,7 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config, role: MachineRole) -> None:
-    """Create the store, or migrate it. A node does neither, and begins without the database.
+    """Create the store, or migrate it. On a node neither is done, because a node starts without the database.
 
     If the database cannot be reached but a local copy of the links exists, the error is only logged, because workers
     can redirect with the copy.

@@ -22,7 +22,8 @@ ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
 class Upload:
     """The body of one request while it is in memory.
 
-    ``deadline`` is a timeout of the request. The request is cancelled by it if the memory is needed for others.
+    ``deadline`` is the timeout of the request. To free the memory for other requests, the timeout is moved to now,
+    which cancels the request.
     """
 
     def __init__(self, client: str, deadline: asyncio.Timeout) -> None:
@@ -32,7 +33,7 @@ class Upload:
 
 
 class Uploads:
-    """The request bodies in memory of one kind of clients (signed-in or not), the oldest first."""
+    """The request bodies in memory of one group of clients (signed-in users, or all others), the oldest first."""
 
     def __init__(self, *, limit: int, client_limit: int) -> None:
         self._limit = limit
@@ -44,7 +45,7 @@ class Uploads:
 
     @contextmanager
     def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
-        """Count the memory of one request's body until the end of the ``with`` block, or until it is released."""
+        """Count the memory of one request's body during the ``with`` block, or until ``release`` is called."""
         upload = Upload(client, deadline)
         self._uploads[upload] = None
         try:
@@ -55,8 +56,9 @@ class Uploads:
     def add(self, upload: Upload, size: int) -> None:
         """Count ``size`` more bytes of a body. If a limit is exceeded, cancel the oldest requests until the others fit.
 
-        If one client exceeds its limit, its own requests are cancelled; if all together do, the oldest of all. Complete
-        bodies are released at once, so the oldest ones are those that stay unfinished.
+        If the limit of this client is exceeded, the client's oldest requests are cancelled; if the limit of all clients
+        together is, the oldest of all. Complete bodies leave the count at once, so the oldest are those that stay
+        unfinished.
         """
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet
@@ -69,7 +71,7 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting a body, because the pages have received it or its request has ended."""
+        """Stop counting a body, because the process of the pages has received it or its request has ended."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

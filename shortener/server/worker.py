@@ -103,10 +103,10 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False for a false alarm of granian: that it kills its second process, if that process has already ended.
+    """Return False only for a false alarm of granian: the message that it kills its worker, which has already ended.
 
-    Two threads of granian wait for the process, and only one of them receives its exit status. The other logs the
-    warning.
+    Two threads of granian wait for the worker, and only one of them receives its exit status. The other one logs the
+    message.
     """
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
         return True
@@ -181,7 +181,7 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Set the time limit for unread responses as soon as granian listens, and again a little later.
+        """Limit how long clients may leave responses unread, as soon as granian listens, and again a little later.
 
         The second call reaches connections that the kernel had queued before the first one. ``passes`` is the number of
         calls left.

@@ -37,8 +37,9 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return the hash of a random password. It is checked for unknown users, so that the answer takes as long as for
-    others.
+    """Return the hash of a random password, which is checked if a user is unknown.
+
+    So the answer takes as long as for an existing user, and does not show which users exist.
     """
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 

@@ -46,8 +46,9 @@ MAX_SLUG_LENGTH = 100  # characters
 class AddResult(Struct, frozen=True):
     """The result of adding an issue. ``output`` is the source with its URLs replaced by short URLs.
 
-    ``adopted`` is the number of our short links that the source already contained. ``skipped`` and ``untouched`` have a
-    line for each link that was left as it is.
+    ``adopted`` is the number of our short links that the source already contained. ``skipped`` (excluded by the
+    configuration) and ``untouched`` (cannot or must not be replaced) have a line of text for each link that was left as
+    it is.
     """
 
     slug: str
@@ -77,8 +78,9 @@ class AddResult(Struct, frozen=True):
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
     """Add an issue, or update the one with this slug, in one transaction. Unchanged input changes nothing.
 
-    Raises InputError if the document is no issue, Doubtful for an unlikely value unless ``request.confirmed`` is set,
-    and Conflict if a short link leads elsewhere or the document contains the short links of another issue.
+    Raises InputError if the document is no issue, and Doubtful for an unlikely value unless ``request.confirmed`` is
+    set. Raises Conflict if a short link in the document already has another target than the one given, or if the
+    document contains the short links of another issue.
     """
     parsed = parse_request(request, config=config)
     with store.transaction():
@@ -98,7 +100,8 @@ def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Read the stored document of an issue again with the rules of this version. Store the result, and return it.
+    """Read the stored document of an issue again with the rules of the installed version of the program. Store the
+    result, and return it.
 
     What editors corrected, the codes, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing is
     stored. Raises NotFound.
@@ -149,7 +152,8 @@ def removed_issue_error(slug: str) -> InputError:
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return what adding the issue of a parsed request would store.
 
-    With ``reread``, a document that is unchanged is read again as well. Raises InputError, Conflict.
+    If the request equals what is stored, ``changed`` in the plan is false, except with ``reread``. Raises InputError,
+    Conflict.
     """
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)

@@ -1,4 +1,6 @@
-"""The list of an issue's link targets that an editor corrects: its order, and the corrections in the submitted form."""
+"""The list of an issue's link targets on a page: the order in which an editor sees them, and the corrections in the
+submitted form.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -30,11 +32,11 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 
 
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return what an editor changed: only the submitted values that differ from those shown. Other fields are None or
-    UNSET.
+    """Return what an editor changed in a form: an edit for each target, with only the fields that differ from those
+    shown.
 
-    An article that an editor makes an inline or other link loses its position, and the articles behind it move up. So
-    the submitted positions of those are reduced.
+    Fields that were not changed are None or UNSET. If the editor makes an article an inline or other link, the articles
+    behind it move up, so submitted positions behind it are reduced.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]
@@ -64,8 +66,9 @@ def _moved_up(edit: ArticleEdit, removed: Sequence[int]) -> ArticleEdit:
 def merge_corrections(
     earlier: Iterable[ArticleEdit], new: Iterable[ArticleEdit], *, shown: Mapping[str, ArticleContents]
 ) -> tuple[ArticleEdit, ...]:
-    """Return the earlier corrections, overridden by the new ones. Those of targets that are not in ``shown`` are
-    dropped.
+    """Return the earlier corrections, overridden by the new ones.
+
+    Earlier corrections of targets that are not in ``shown`` (the targets by URL) are dropped.
     """
     new = tuple(new)
     removed = [shown[edit.url].position or 0 for edit in new if edit.role not in (None, "article")]

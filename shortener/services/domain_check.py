@@ -1,7 +1,7 @@
-"""Check whether requests to a domain of short links reach this installation. It is done from outside, by a request.
+"""Check from outside, by a request, whether a domain of short links leads to this installation.
 
-The request contains a random text (nonce). Only this installation can answer it, by a signature with a key derived from
-its secret.
+The request contains a random text (nonce). Only this installation can answer with the right signature, because the key
+is derived from its secret.
 """
 
 import hmac
@@ -44,10 +44,10 @@ class DomainStatus(Struct, frozen=True):
 
 
 def installation_secret(config: Config, *, session_secret: str) -> str:
-    """Return the secret that all machines of an installation have, so that a redirect node can answer a check.
+    """Return a secret that all machines of an installation share, so that each redirect node can answer a domain check.
 
-    With a store on PostgreSQL it is the random number of the store, which the local copy of the links has. Otherwise,
-    or without a copy, it is ``session_secret``.
+    If the store is on PostgreSQL, it is the store's random number, which each machine has in its local copy of the
+    links. Otherwise, or without a copy, it is ``session_secret``.
     """
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
@@ -56,7 +56,7 @@ def installation_secret(config: Config, *, session_secret: str) -> str:
 
 
 def sign_nonce(nonce: str, *, secret: str) -> str:
-    """Return the signature of ``nonce`` with a key derived from ``secret``. It is the answer of the installation."""
+    """Return the installation's answer to a domain check: ``nonce`` signed with a key derived from ``secret``."""
     key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
     return hmac.digest(key, nonce.encode(), "sha256").hex()
 

@@ -33,7 +33,8 @@ class Draft(Struct, frozen=True):
     URL.
 
     ``short_url`` in the details is '' for an article without a link. ``as_of`` is in seconds of the UTC epoch.
-    ``template`` is the one that the editors have chosen, ``own_templates`` are those they have written, by format.
+    ``template`` is the name of the template that the editors have chosen. ``own_templates`` has, by format, the
+    templates that they have written.
     """
 
     month: str
@@ -182,9 +183,10 @@ def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, 
 
 
 def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
-    """Return a draft of recommended articles for a preview. Articles without a short link get the URL ``link``.
+    """Return a draft of recommended articles for a preview, in which articles without a short link have the URL
+    ``link``.
 
-    With ``replace`` all articles get it, and all images are ``image``.
+    With ``replace``, all articles have the URL ``link``, and all images have the URL ``image``.
     """
     details = {
         url: msgspec.structs.replace(
@@ -228,7 +230,8 @@ def decide(
     config: Config,
     now: int,
 ) -> Decision:
-    """Store and return an editor's decision about the article with this URL or short URL. It changes no count.
+    """Store and return an editor's decision about the article with this URL or short URL. Counts and ranking stay as
+    they are.
 
     ``reason`` is None for a decision that will get its reason later. Raises NotFound if no issue of the month has the
     article, InputError if reason or editor is empty.
@@ -256,9 +259,10 @@ def report_month_decision(decision: Decision) -> MonthDecision:
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the editor's decision about an article in ``month``. Without a month it must be the only one.
+    """Delete and return the editor's decision about an article in ``month``.
 
-    Raises NotFound, or InputError if no month is given and several months have a decision.
+    Without ``month``, the article must have a decision in one month only. Raises NotFound, or InputError if several
+    months have one.
     """
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:

@@ -71,7 +71,9 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
 
 
 def replace_target(store: Store, link: Link, old: str, target: str, *, who: str, now: int) -> None:
-    """Change the target of a link. What is stored about its article under the URL ``old`` moves to the new target."""
+    """Change the target of a link. The link's article, with editors' decisions and texts, moves from URL ``old`` to the
+    new target.
+    """
     links.update_field(store, link, "target", target, who=who, now=now)
     issues.rename_article_url(store, link.id, old_url=old, new_url=target)
     decisions.rename_url(store, old_url=old, new_url=target)
@@ -94,9 +96,10 @@ def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
 
 
 def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
-    """Revert the last edit of a field of a link by a new edit. ``at`` is its time (seconds of the UTC epoch).
+    """Revert the last edit of a field of a link by a new edit. ``at`` is the time of that last edit (seconds of the UTC
+    epoch).
 
-    Raises Conflict if another edit of the field was made since.
+    Raises Conflict if the field was edited after ``at``.
     """
     with store.transaction():
         edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
@@ -264,9 +267,9 @@ def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article, offsets: Mapping[int | None, int]) -> int:
-    """Return the position that an article has among the articles of its issue, if they are in document order.
+    """Return the position (from 1) that an article has if the articles of its issue are counted in document order.
 
-    ``offsets`` has the place of each in the document.
+    ``offsets`` has by article id a sort key for the article's place in the document.
     """
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
@@ -276,10 +279,11 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return by article id where the article first occurs in the document with short links, as a sort key.
+    """Return by article id a sort key for the place where the article first occurs in the stored document with short
+    URLs.
 
-    It is the byte offset of its first short URL. If not all short URLs are found, as in a mail in base64, it is the
-    lowest number at the end of its short URLs, which may differ from document order after an edit.
+    It is the byte offset of the article's first short URL. If some short URLs cannot be found in the document, as in a
+    mail in base64, it is the article's lowest placement number. After an edit, that can differ from document order.
     """
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
@@ -294,17 +298,17 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
 
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article as an editor's correction, and renumber the other articles.
+    """Set the position of an article, mark it as corrected by an editor, and renumber the other articles.
 
-    None means that it is not an article.
+    A position of None means that the link target is not an article.
     """
     _move_articles(store, issue, {article.id: position})
 
 
 def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id as an editor's corrections, and renumber the other articles.
+    """Set positions by article id, mark them as corrected by an editor, and renumber the other articles.
 
-    None means that a target is not an article.
+    A position of None means that the link target is not an article.
     """
     _set_positions(store, issue, positions)
     for article in issues.list_articles(store, issue.id):
@@ -315,7 +319,10 @@ def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | Non
 
 
 def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id, and renumber the other articles. None means that a target is not an article."""
+    """Set positions by article id, and renumber the other articles.
+
+    A position of None means that the link target is not an article.
+    """
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)

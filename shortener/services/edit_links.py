@@ -27,7 +27,9 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
-    """Return host and code in the form in which they are stored. The host may be a domain that was removed."""
+    """Return host and code in the form in which they are stored. The host may also be a domain that is not configured
+    any more.
+    """
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()
 

@@ -1,6 +1,7 @@
 """Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-For each kind of edit there is a struct of the values before it, which is stored so that the edit can be undone.
+For each kind of edit there is a struct of the values before or after it, which is stored so that the edit can be
+undone.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ MAX_TOP = 100
 
 
 class MonthSettings(Struct, frozen=True, tag="picks settings"):
-    """The settings of a month's recommended articles at one time, from which an edit can be undone."""
+    """The settings of a month's recommended articles before or after an edit, stored so that the edit can be undone."""
 
     month: str
     settings: PicksSettings
@@ -33,13 +34,14 @@ class MonthSettings(Struct, frozen=True, tag="picks settings"):
         return month_settings(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store these settings again."""
+        """Store the settings in this struct, in place of those stored now."""
         picks_edits.save_settings(store, self.month, self.settings)
 
 
 class MonthText(Struct, frozen=True, tag="pick text"):
-    """The changed texts of an article in a month's recommended articles at one time, from which an edit can
-    be undone.
+    """The texts of a recommended article as editors changed them for a month, before or after an edit.
+
+    They are stored, so that the edit can be undone.
     """
 
     month: str
@@ -51,12 +53,12 @@ class MonthText(Struct, frozen=True, tag="pick text"):
         return month_text(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store these texts again."""
+        """Store the texts in this struct, in place of those stored now."""
         picks_edits.save_text(store, self.month, self.url, self.text)
 
 
 class MonthOrder(Struct, frozen=True, tag="picks order"):
-    """The order of a month's recommended articles (URLs) at one time, from which an edit can be undone."""
+    """The order of a month's recommended articles before or after an edit, stored so that the edit can be undone."""
 
     month: str
     urls: tuple[str, ...]
@@ -66,12 +68,15 @@ class MonthOrder(Struct, frozen=True, tag="picks order"):
         return month_order(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store this order again."""
+        """Store the order in this struct, in place of the one stored now."""
         picks_edits.save_order(store, self.month, self.urls)
 
 
 class FormatTemplate(Struct, frozen=True, tag="picks template"):
-    """The template that editors have written for a format, from which an edit can be undone; None if there was none."""
+    """The editors' own template for a format, before or after an edit, stored so that the edit can be undone.
+
+    ``template`` is None if the editors had none.
+    """
 
     section_format: SectionFormat
     template: OwnTemplate | None
@@ -81,7 +86,7 @@ class FormatTemplate(Struct, frozen=True, tag="picks template"):
         return format_template(store, self.section_format)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store this template again."""
+        """Store the template in this struct, in place of the one stored now. If it is None, delete the stored one."""
         picks_edits.save_template(store, self.section_format, self.template)
 
 
@@ -157,10 +162,11 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
 
 
 def check_template(sample: TemplateRequest) -> None:
-    """Check that a template can be rendered, in a process with limits on time and memory. An empty one is not rendered.
+    """Check a template that editors have written: render the request ``sample`` in a process with limits on time and
+    memory.
 
-    That can take seconds, so call it outside a transaction. Raises InputError if it fails, FieldError for a template
-    that is too long.
+    That can take seconds, so call it outside a transaction. An empty template is accepted. Raises InputError if
+    rendering fails, FieldError for a template that is too long.
     """
     check_template_size(sample.template)
     if sample.template.strip():

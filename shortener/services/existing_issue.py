@@ -38,7 +38,7 @@ def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, confi
         recurring=issues.recurring_urls(
             store, domain=host, format=parsed.document.format, except_issue_id=issue_id, now=now
         ),
-        output_of=None if issue else _output_of(store, parsed, short_links, config),
+        output_of=None if issue else _find_by_output(store, parsed, short_links, config),
     )
 
 
@@ -52,19 +52,21 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the issue whose source or output (with short URLs) equals this document; None if there is
-    none.
+    """Return the slug of the stored issue whose source or output (document with short URLs) is the document of this
+    request; None if there is none.
     """
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
-    return same or _output_of(store, parsed, _stored_short_links(store, parsed, config), config)
+    return same or _find_by_output(store, parsed, _stored_short_links(store, parsed, config), config)
 
 
-def _output_of(
+def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose output (with short URLs) this document is, maybe edited; None if there is
-    none.
+    """Return the slug of the issue to whose output (document with short URLs) the given document belongs; None if there
+    is none.
+
+    The document either equals the output, or is an edited form of it: it contains most of the issue's short links.
     """
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)

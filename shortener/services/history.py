@@ -1,7 +1,7 @@
 """The history of changes that users made on pages, and their undoing.
 
-Each change is stored with the values before and after it. It can be undone as long as these values have not been
-changed again.
+Each change is stored with the values before and after it. A change can be undone as long as nobody has changed these
+values again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -29,8 +29,9 @@ MAX_READ_CHANGES = 100
 
 
 class IssueDetails(Struct, frozen=True, tag="details"):
-    """Title, sending time (seconds of the UTC epoch) and number of recipients of an issue at one time, for undoing an
-    edit.
+    """Title, sending time (seconds of the UTC epoch) and number of recipients of an issue, before or after an edit.
+
+    They are stored, so that the edit can be undone.
     """
 
     slug: str
@@ -43,7 +44,7 @@ class IssueDetails(Struct, frozen=True, tag="details"):
         return issue_details(store, self.slug)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store this title, sending time and number of recipients again.
+        """Store the title, sending time and number of recipients in this struct, in place of those stored now.
 
         If the sending time changes, the issue's clicks are queued for reclassification.
         """
@@ -54,26 +55,29 @@ class IssueDetails(Struct, frozen=True, tag="details"):
 
 
 class IssueArticles(Struct, frozen=True, tag="articles"):
-    """The articles and other link targets of an issue at one time, for undoing an edit."""
+    """Articles and other link targets of an issue before or after an edit, stored so that the edit can be undone."""
 
     slug: str
     articles: tuple[Article, ...]
 
     def reload(self, store: Store) -> "IssueArticles":
-        """Return these targets as they are stored now. Raises NotFound."""
+        """Return the same articles and other link targets as they are stored now. Raises NotFound."""
         ids = {article.id for article in self.articles}
         now = issue_articles(store, self.slug)
         return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store these articles and other targets again."""
+        """Store the articles and other link targets in this struct, in place of the values stored now."""
         for article in self.articles:
             fields = msgspec.structs.asdict(article)
             issues.update_article(store, fields.pop("id"), **fields)
 
 
 class MonthDecision(Struct, frozen=True, tag="decision"):
-    """An editor's decision about an article in a month at one time, for undoing an edit; None if there was none."""
+    """An editor's decision about an article in a month, before or after an edit, stored so that the edit can be undone.
+
+    ``decision`` is None if there was no decision.
+    """
 
     month: str
     url: str
@@ -84,7 +88,7 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store this editor's decision again, or delete the present one if there was none."""
+        """Store the decision in this struct, in place of the one stored now. If it is None, delete the stored one."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -101,7 +105,10 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
 
 
 class UserAccount(Struct, frozen=True, tag="user"):
-    """A user with role and password at one time, for undoing an edit. ``user`` is None if the user did not exist."""
+    """A user with role and password, before or after an edit, stored so that the edit can be undone.
+
+    ``user`` is None if there was no user of this name.
+    """
 
     name: str
     user: User | None
@@ -111,7 +118,8 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store the role of this user again, or the whole user after a removal.
+        """Give the user the role in this struct. Add the user again after a removal; remove the user if ``user`` is
+        None.
 
         The user has to sign in again. Raises InputError if no admin would be left.
         """
@@ -124,9 +132,9 @@ class UserAccount(Struct, frozen=True, tag="user"):
 
 
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
-    """The statuses of links (active or retired) at one time, by link id, for undoing an edit.
+    """Statuses of links (active or retired) by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is named in the history of the links when they are restored.
+    ``who`` is the user who is written into the links' histories if these statuses are stored again.
     """
 
     statuses: dict[int, str]
@@ -137,13 +145,13 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
         return link_statuses(store, self.statuses)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store these statuses again."""
+        """Give the links the statuses in this struct, in place of those stored now."""
         for link in links.list_by_id(store, self.statuses):
             links.update_field(store, link, "status", self.statuses[link.id], who=self.who, now=now)
 
 
 class LinkTargets(Struct, frozen=True, tag="link targets"):
-    """The targets of links by link id, at one time, for undoing an edit.
+    """Targets of links by link id, before or after an edit, stored so that the edit can be undone.
 
     ``who`` is the user who is written into the links' histories if these targets are stored again.
     """
@@ -156,14 +164,17 @@ class LinkTargets(Struct, frozen=True, tag="link targets"):
         return link_targets(store, self.targets)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store these targets again."""
+        """Give the links the targets in this struct, in place of those stored now."""
         for link in links.list_by_id(store, self.targets):
             if link.target is not None and link.target != self.targets[link.id]:
                 replace_target(store, link, link.target, self.targets[link.id], who=self.who, now=now)
 
 
 class StoredSettings(Struct, frozen=True, tag="settings"):
-    """Stored settings by key at one time, for undoing an edit. None means that the setting had its default value."""
+    """Settings by key, before or after an edit, stored so that the edit can be undone.
+
+    A value of None means that the setting had its default value.
+    """
 
     values: dict[str, str | None]
 
@@ -172,7 +183,7 @@ class StoredSettings(Struct, frozen=True, tag="settings"):
         return stored_settings(store, self.values)
 
     def restore(self, store: Store, now: int) -> None:
-        """Undo later changes: store these settings again."""
+        """Store the settings in this struct, in place of those stored now."""
         put_settings(store, self.values)
 
 
@@ -235,7 +246,7 @@ def stored_settings(store: Store, keys: Iterable[str]) -> StoredSettings:
 
 
 class Recorder:
-    """What ``recorded`` yields: the id of the stored change, None if nothing was changed."""
+    """Holds the id of the change that a ``with recorded(...)`` block stored; None if the block changed nothing."""
 
     change_id: int | None = None
 
@@ -244,9 +255,10 @@ class Recorder:
 def recorded(
     store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
 ) -> Iterator[Recorder]:
-    """Run the ``with`` block in a transaction. If it changes the value of ``state()``, store the change for undoing.
+    """Run the ``with`` block in a transaction, and store what it changed, so that the change can be undone.
 
-    ``page`` and ``summary`` say where and what was changed, ``who`` by which user.
+    ``state`` returns the values that can change; it is called before and after the block. ``page`` is the page on which
+    the user ``who`` made the change, ``summary`` says what was changed.
     """
     recorder = Recorder()
     with store.transaction():
@@ -260,9 +272,9 @@ def recorded(
 
 
 def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
-    """Undo a change: store the values before it again. ``who`` is the user who undoes it.
+    """Undo a change: store the values from before the change again. ``who`` is the user who undoes it.
 
-    Raises Conflict if the values were changed again or the change was undone before, InputError if no admin would be
+    Raises Conflict if the values were changed again or the change was undone already, InputError if no admin would be
     left.
     """
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
@@ -283,7 +295,7 @@ def list_changes(store: Store, page: str) -> list[PageChange]:
 def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
     """Return the last changes of editors' decisions about an article, the latest first.
 
-    ``pages`` are the pages of the months on which they were made.
+    ``pages`` are the pages on which editors decide, one for each month; only changes made there are searched.
     """
     changes = (change for page in pages for change in page_changes.list_latest(store, page, limit=MAX_READ_CHANGES))
     concerned = [change for change in changes if _is_decision_about(msgspec.json.decode(change.after, type=State), url)]
@@ -299,9 +311,9 @@ def _encode(state: State) -> bytes:
 
 
 def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return both states without their equal parts, where they are lists of articles or of settings.
+    """Return the states before and after a change, reduced to what differs.
 
-    Other states are returned unchanged.
+    Only articles and settings, which consist of many values, are reduced. Other states are returned unchanged.
     """
     if isinstance(before, StoredSettings) and isinstance(after, StoredSettings):
         keys = [key for key, value in before.values.items() if after.values[key] != value]
@@ -324,7 +336,9 @@ def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, .
 
 
 def _is_unchanged(after: State, present: State) -> bool:
-    """Return whether the state after a change is still the present one. The password of a user is not compared."""
+    """Return whether the state directly ``after`` a change equals the ``present`` state. A user's password is not
+    compared.
+    """
     if isinstance(after, UserAccount) and isinstance(present, UserAccount) and after.user and present.user:
         return after.user.role == present.user.role and after.user.id == present.user.id
     return after == present

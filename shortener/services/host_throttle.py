@@ -69,9 +69,10 @@ class HostThrottle:
                 self._condition.notify_all()
 
     def _seconds_until_free(self, key: str) -> float:
-        """Return the seconds until the next request to a host or address is allowed.
+        """Return the seconds until the next request to the host or address ``key`` is allowed; 0 or less if it is
+        allowed now.
 
-        While another thread requests it, the result is 1: the caller then asks again.
+        While another thread sends a request there, the end is unknown and the result is 1: the caller then asks again.
         """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 

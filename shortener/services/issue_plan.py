@@ -61,8 +61,8 @@ class AddRequest(Struct, frozen=True):
 
 
 class ExistingIssue(Struct, frozen=True):
-    """The stored data with which a document is compared: the issue if it exists, and the short links in the
-    document.
+    """The stored data with which a document is compared: the stored issue, if there is one, and the short links that
+    the document contains.
     """
 
     issue: Issue | None = None
@@ -84,8 +84,8 @@ class ExistingIssue(Struct, frozen=True):
 class PlannedLink(Struct):
     """A short link that the issue will have. ``link_id`` is None for a new one.
 
-    ``adopted`` says that the document already contained its short URL. ``retargeted`` says that its stored target
-    changes to ``target``. ``article`` is the index of its article in the plan.
+    ``adopted`` says that the document already contained its short URL. ``retargeted`` says that the link is stored and
+    its target changes to ``target``. ``article`` is the index of the link's article in the plan's list of articles.
     """
 
     key: ShortLinkKey
@@ -113,9 +113,10 @@ class PlannedArticle(Struct):
 
 
 class PlannedPlacement(Struct, frozen=True):
-    """An occurrence of a link that the issue will have.
+    """An occurrence of a short link in the issue to be stored.
 
-    ``link`` and ``article`` are indexes in the plan; ``n`` is the number in the short URL.
+    ``link`` and ``article`` are indexes into the plan's lists. ``n`` is the placement number, which the short URL ends
+    with, as 4 in ``/7pk3e/4``.
     """
 
     link: int
@@ -129,7 +130,8 @@ class PlannedPlacement(Struct, frozen=True):
 class Occurrence(Struct):
     """A link in the document, with the short link that replaces it.
 
-    ``planned_link`` is the index of that short link in the plan, ``placement_number`` the number in its URL.
+    ``planned_link`` is the index of that short link in the plan's list of links. ``placement_number`` is the number at
+    the end of its URL, as 4 in ``/7pk3e/4``.
     """
 
     link: DocumentLink

@@ -7,9 +7,10 @@ from shortener.store.issues import Article, Issue
 
 
 def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> None:
-    """Hide a sent issue from lists and comparisons; with ``undo`` show it again. It still redirects and is ranked.
+    """Hide a sent issue from lists and comparisons; with ``undo`` show it again.
 
-    Raises NotFound, and InputError for an issue that was not sent.
+    The issue's links still redirect, and its articles stay in the ranking. Raises NotFound, and InputError for an issue
+    that was not sent.
     """
     with store.transaction():
         issue = issues.get(store, slug)

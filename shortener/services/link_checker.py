@@ -51,8 +51,9 @@ CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 
 
 class LinkStatus(Struct, frozen=True):
-    """The result of checking one target. ``text`` is a message in which ``number`` replaces the placeholder of that
-    name.
+    """The result of checking one target. ``text`` is the message for the editor.
+
+    Its placeholder ``{number}``, if any, stands for ``number``, such as the HTTP status.
     """
 
     target: str
@@ -62,7 +63,7 @@ class LinkStatus(Struct, frozen=True):
 
     @property
     def message(self) -> Message:
-        """The message for an editor."""
+        """The translatable message for an editor about the result."""
         return Message(self.text, number=self.number)
 
 
@@ -169,7 +170,10 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
-        """Return the result of a check from the HTTP status of the response. If the target works, cache the status."""
+        """Return what the HTTP status of a response says about the target: it answers, or it is in trouble.
+
+        A status below 400 is cached.
+        """
         if status < 400:
             self.throttle.cache_answer(target, status)
             return LinkStatus(target, "answers", ANSWERS, status)
@@ -191,7 +195,8 @@ class LinkChecker(Struct, frozen=True):
         return host, resolve_allowed(host, port, resolver=self.resolver, is_allowed=self.is_allowed)
 
     def _send_request(self, url: str, address: str, deadline: float) -> tuple[int, str]:
-        """Send one request to ``address``, which was checked. Return the status and the Location header.
+        """Send one request to the IP address ``address``, which the caller has checked. Return the status and the
+        Location header.
 
         Raises OSError, HTTPException.
         """

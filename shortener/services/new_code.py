@@ -1,4 +1,4 @@
-"""Choosing of the code of a new short link."""
+"""Choice of the code of a new short link: the part of its URL after the domain."""
 
 from shortener.codes import generate_code, normalize_code
 from shortener.config import Config, Domain

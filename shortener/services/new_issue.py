@@ -55,8 +55,8 @@ KnownChoice = Literal["", "update", "copy"]
 class Choices(Struct, frozen=True, omit_defaults=True):
     """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
 
-    If an issue with this text or slug exists, ``known_slug`` is its slug. ``known`` then says whether the upload
-    updates that issue or becomes a copy of it; it is '' until the editor has decided. ``targets`` are by short URL.
+    ``known_slug`` is the slug of an existing issue with this text or slug, '' if there is none. ``known`` is the
+    editor's decision whether the upload updates that issue or becomes a copy of it; '' means not decided yet.
     """
 
     title: str = ""
@@ -72,9 +72,9 @@ class Choices(Struct, frozen=True, omit_defaults=True):
 class Review(Struct, frozen=True):
     """What will be created from an uploaded text.
 
-    ``rows`` are the link targets in reading order. ``known_issue`` is the existing issue with this text or slug, and
-    ``known`` the editor's choice about it. ``own_targets`` are the targets that were entered for short links in the
-    text.
+    ``rows`` are the link targets in reading order. ``known_issue`` is the existing issue with this text or slug.
+    ``known`` is the editor's decision whether the upload updates that issue or becomes a copy of it; '' means not
+    decided yet. ``own_targets`` maps each short URL in the text to the target that was entered for it.
     """
 
     upload: Upload
@@ -94,7 +94,8 @@ def add_upload(
 ) -> int:
     """Store a text for review and return the id of the upload.
 
-    ``targets`` are those of short links in it, by short URL. Raises InputError if the text is not an issue.
+    ``targets`` maps short URLs that the text already contains to their targets. Raises InputError if the text is not an
+    issue.
     """
     choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=bounded_targets(targets))
     with store.transaction():
@@ -130,7 +131,10 @@ def encode_choices(choices: Choices) -> bytes:
 
 
 def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[str, str]:
-    """Return a copy of ``targets`` (by short URL). Raises FieldError if there are more than MAX_TARGETS."""
+    """Return a copy of ``targets``, a dict from short URL to target.
+
+    Raises FieldError, with the name of the form's ``field``, if there are more than MAX_TARGETS.
+    """
     if len(targets) > MAX_TARGETS:
         message = Message("this has more than {limit} short links; leave out those of other issues", limit=MAX_TARGETS)
         raise FieldError(message, field=field)
@@ -149,7 +153,11 @@ def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
 
 
 def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Review:
-    """Return what would be created from an upload, with the editor's corrections. Raises InputError, Conflict."""
+    """Return what an editor reviews before an issue is created: what the uploaded text would become, with the editor's
+    corrections so far.
+
+    Raises InputError, Conflict.
+    """
     choices = choices_of(upload)
     request = _request(upload, choices, config=config)
     parsed = parse_request(request, config=config)
@@ -180,10 +188,10 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 
 
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return the request to add the issue, with what the editor entered.
+    """Return the request to add the issue of an upload, with what the editor entered.
 
-    An article whose link has no target is identified by its short URL. If the editor has entered the target since then,
-    the corrections of the article are returned under the target.
+    Corrections of an article name it by its URL, which is the short URL as long as its link has no target. If the
+    editor has entered the target since then, the corrections in the request name the article by the target.
     """
     targets = {}
     for short_url, target in choices.targets.items():
@@ -222,9 +230,7 @@ def _free_slug(store: Store, slug: str) -> str:
 
 
 def check_new_slug(store: Store, slug: str) -> None:
-    """Raise InputError for a slug that a new issue cannot have. The slug of an existing issue is allowed: that issue is
-    then updated.
-    """
+    """Raise InputError for a text that cannot be a slug, or if an issue has this slug already, even a removed one."""
     check_slug(slug)
     issue = issues.find(store, slug)
     if issue is None:
@@ -237,7 +243,9 @@ def check_new_slug(store: Store, slug: str) -> None:
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:
-    """Return the editor's choices, with the corrections in a submitted form added."""
+    """Add the corrections of articles in a submitted form to the editor's earlier ones. Return ``choices`` with all of
+    them.
+    """
     new = find_corrections(review.rows, submitted)
     shown = {row.url: row for row in review.rows}
     return replace(choices, edits=merge_corrections(review.request.corrections, new, shown=shown))

@@ -15,16 +15,18 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Find targets whose URL was changed in the document. Return the stored target by the new one that replaces it.
+    """Find link targets whose URL was changed in the new version of a document. Return a dict from new to stored URL.
 
-    A new target replaces a stored one under these conditions: the document does not contain the stored one any more;
-    both have the same title or link text; no other target has this text; and the link of the stored target belongs to
-    this issue only.
+    A new URL replaces a stored one under these conditions: the document does not contain the stored one any more; both
+    have the same title or link text; no other target has this text; and the stored URL has one short link, which
+    belongs to this issue only.
     """
     if existing.issue is None:
         return {}
     keys = {target.key for target in extracted.articles}
-    gone = [article for article in existing.articles if article.url not in keys and _is_own(article, existing)]
+    gone = [
+        article for article in existing.articles if article.url not in keys and _has_one_own_link(article, existing)
+    ]
     stored_urls = {article.url for article in existing.articles}
     new = [target for target in extracted.articles if target.key not in stored_urls]
     gone_by_signature = _unique_by_signature({article.url: _stored_texts(article, existing) for article in gone})
@@ -37,8 +39,8 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
     return retargets
 
 
-def _is_own(article: Article, existing: ExistingIssue) -> bool:
-    """Return whether a stored target has exactly one short link, and only this issue contains that link."""
+def _has_one_own_link(article: Article, existing: ExistingIssue) -> bool:
+    """Return whether the target of a stored article has exactly one short link, which no other issue contains."""
     issue_id = existing.issue.id if existing.issue else None
     link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
     own = [link for link in existing.links if link.id in link_ids]
@@ -60,9 +62,9 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return by title or link text the URL that has it. Texts that several URLs have are left out.
+    """Return a dict from normalized title or link text to the only URL that has it. A text of several URLs is left out.
 
-    ``texts`` has the texts of each URL.
+    ``texts`` has the titles and link texts of each URL.
     """
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():

@@ -17,7 +17,7 @@ from shortener.short_urls import build_short_url
 
 
 class PlanContents(Struct, frozen=True):
-    """The contents that an issue will have, its link targets that are not articles, and what is new."""
+    """The contents that an issue will have, its link targets that are not articles, and what adding it will create."""
 
     issue: IssueContents
     other_links: tuple[ArticleContents, ...]

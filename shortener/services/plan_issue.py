@@ -1,4 +1,4 @@
-"""Planning of an issue: from the document, the store and the request it is computed what will be stored."""
+"""Planning of an issue: what will be stored is computed from the document, the store and the request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -45,9 +45,9 @@ def plan_issue(
 ) -> IssuePlan:
     """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
 
-    ``codes`` yields unused codes of ``domain``. With ``reread``, a document that is unchanged is read again as well.
-    Raises InputError. Raises Conflict if a short link has another target, or if the document already has the short
-    links of another issue.
+    ``codes`` yields unused codes of ``domain``. If the request equals what is stored, ``changed`` in the plan is false,
+    except with ``reread``. Raises InputError. Raises Conflict if a short link has another target than the one given, or
+    if the document contains the short links of another issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -68,7 +68,7 @@ def plan_issue(
     links = plan_links(occurrences, articles, article_by_link, retargets, existing, request.targets, domain, codes)
     number_placements(occurrences, links, existing, twins)
     honeypot = _plan_honeypot(parsed, existing, occurrences, domain, codes)
-    output, honeypot_html = _write(parsed, occurrences, links, honeypot, tag, config)
+    output, honeypot_html = _write_document(parsed, occurrences, links, honeypot, tag, config)
     changed = reread or not _is_unchanged(parsed, existing, links, tag, config)
     fields = _fields(parsed, existing, extracted, output, domain) if changed else {}
     return IssuePlan(
@@ -124,9 +124,10 @@ def _placements(
 
 
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
-    """Return the recipient tag (merge tag for a token of the recipient) to add to short URLs; '' for none.
+    """Return the recipient tag to add to short URLs; '' for none.
 
-    It is that of the request, else of the document, else of the stored output.
+    A recipient tag is a placeholder that the mailing service replaces by a token of the recipient. The tag in the
+    request is preferred, then the one found in the document, then the one in the stored document with short URLs.
     """
     tag = parsed.request.recipient_tag
     if tag is not None:
@@ -165,13 +166,13 @@ def _is_unchanged(
         return False
     return (
         not any(link.retargeted for link in links)
-        and all(value == getattr(issue, name) for name, value in _entered(request).items())
+        and all(value == getattr(issue, name) for name, value in _entered_fields(request).items())
         and tag == _stored_tag(existing, config)
         and stored_source(request, parsed.document.format) in (existing.source, existing.output)
     )
 
 
-def _entered(request: AddRequest) -> dict[str, Any]:
+def _entered_fields(request: AddRequest) -> dict[str, Any]:
     """Return the fields of the issue that an editor entered in the request, by name."""
     values = {"title": request.title, "sent_at": request.sent_at, "recipients": request.recipients}
     return {name: value for name, value in values.items() if value is not None}
@@ -198,7 +199,7 @@ def _fields(
             "source": source,
             "output": stored_output,
         }
-    changes: dict[str, Any] = {**_entered(request), "output": stored_output}
+    changes: dict[str, Any] = {**_entered_fields(request), "output": stored_output}
     if source != existing.output:
         changes |= {"source": source, "format": document.format}
     return changes
@@ -221,8 +222,8 @@ def _plan_honeypot(
 ) -> PlannedLink | None:
     """Return the honeypot link (one that readers do not see) of the issue: the stored one, else a new one if requested.
 
-    Return None if there is none. A document that was copied from another issue contains that issue's honeypot link; it
-    gets one of its own.
+    A new one is also made if the document was copied from another issue and contains the honeypot link of that issue.
+    Returns None in all other cases.
     """
     stored = _stored_honeypot(existing)
     if stored is not None:
@@ -234,7 +235,7 @@ def _plan_honeypot(
     return PlannedLink(key=(domain.host, next(codes)), target=target, title="Hidden link")
 
 
-def _write(
+def _write_document(
     parsed: ParsedRequest,
     occurrences: Sequence[Occurrence],
     links: Sequence[PlannedLink],

@@ -41,10 +41,11 @@ def _shorten(url: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
-    """Find the target of each link in the document. Return (links, skipped links, links left alone).
+    """Find the target of each link in the document. Return (all links, skipped links, links left alone).
 
-    Skipped are links that the configuration excludes, left alone those that cannot or must not be replaced. ``targets``
-    are those given for short links in the document. Raises Conflict if such a short link has another target.
+    Skipped are links that the configuration excludes, and those to pages of this installation. Left alone are links
+    that cannot or must not be replaced. ``targets`` has the targets that the request gives for short links in the
+    document. Raises Conflict if such a short link already has another target.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -86,9 +87,10 @@ def _skip_pattern(url: str, skips: Iterable[str]) -> str | None:
 def _match_short_link(
     occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
 ) -> None:
-    """Record that a link in the document is already one of our short links, maybe the one that readers do not see.
+    """Record in ``occurrence`` that a link in the document is already one of our short links (or our honeypot link,
+    which readers do not see).
 
-    Raises Conflict if its target differs from the one in ``targets``.
+    Raises Conflict if the short link has another target than the one in ``targets``.
     """
     link = existing.short_links.get(key)
     if link is not None and link.honeypot:
@@ -121,9 +123,10 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the short links in the document that had no target so far and get one now: their short URLs by target.
+    """Find stored short links that had no target and get their first one from ``targets``. Return a dict from target to
+    short URL.
 
-    Until now the articles of these links are stored under the short URL.
+    The articles of these links are still stored under the short URL.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -147,7 +150,8 @@ def plan_links(
     """Return the short links of the issue, one for each target, and assign one to each link in the document.
 
     ``article_by_link`` maps the index of a link in the document to the index of its article. ``retargets`` maps a
-    target that an editor changed to the stored target that it replaces. ``codes`` yields unused codes of ``domain``.
+    target that was changed in the document to the stored target that it replaces. ``targets`` has the targets that the
+    request gives for short links in the document. ``codes`` yields unused codes of ``domain``.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -210,8 +214,9 @@ def number_placements(
 ) -> None:
     """Give each occurrence of a link in the document its placement number, which its short URL ends with.
 
-    It is the number in the present URL, else that in the previous version, else the next free number. ``twins`` maps a
-    link that only Outlook shows to the equal link that other mail programs show; both get one number.
+    A number that the URL in the document already has is kept. Otherwise it is the number that the link had in the
+    previous version of the issue, or the next free number. ``twins`` maps a link that only Outlook shows to the equal
+    link that other mail programs show; both get one number.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
@@ -230,16 +235,17 @@ def number_placements(
         if not occurrence.placement_number and numbers:
             occurrence.placement_number = numbers.pop(0)
             used.add(occurrence.placement_number)
-    _number_rest(placed, elsewhere, used)
+    _number_remaining(placed, elsewhere, used)
     by_index = {occurrence.link.index: occurrence for occurrence in occurrences}
     for index, twin in twins.items():
         by_index[index].placement_number = by_index[twin].placement_number
 
 
-def _number_rest(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
-    """Give every occurrence without a number the next free one.
+def _number_remaining(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
+    """Give each occurrence that has no placement number yet the next free one.
 
-    ``elsewhere`` has the numbers that each planned link has in other issues, ``used`` those given already.
+    ``used`` are the numbers already given. ``elsewhere`` has, by the index of the planned link, the numbers that the
+    link has in other issues, which are not free either.
     """
     next_number = 0
     for occurrence in placed:
@@ -254,9 +260,9 @@ def _number_rest(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int
 def short_urls(
     occurrences: Sequence[Occurrence], planned: Sequence[PlannedLink], *, config: Config, with_numbers: bool
 ) -> Iterator[tuple[int, str]]:
-    """Yield (link index, short URL) for every link in the document whose URL is replaced.
+    """Yield (index of the link in the document, short URL) for every link in the document whose URL is replaced.
 
-    With ``with_numbers``, each URL ends with the number of the link's occurrence, as in ``/7pk3e/4``.
+    With ``with_numbers``, each short URL ends with its placement number, as in ``/7pk3e/4``.
     """
     for occurrence in occurrences:
         if occurrence.planned_link is None:

@@ -98,7 +98,8 @@ def send_request(
     body: bytes | None = None,
     max_body_bytes: int = 0,
 ) -> HTTPResponse:
-    """Send one request to ``address``, which was checked. Return the response with ``max_body_bytes`` of its body.
+    """Send one request to the IP address ``address``, which the caller has checked. Return the response with at most
+    ``max_body_bytes`` of its body.
 
     With ``body`` it is a POST, otherwise a GET. ``deadline`` is in monotonic seconds; each operation on the socket also
     ends after ``socket_timeout_seconds``. Raises OSError, HTTPException.
@@ -168,9 +169,9 @@ def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[s
 
 
 def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, max_bytes: int) -> bytes:
-    """Return the first ``max_bytes`` of a body. An error ends it early, because the status has already been received.
+    """Return at most the first ``max_bytes`` of a response body. If the connection fails, return what has arrived.
 
-    ``received`` are the bytes that were read together with the headers.
+    ``received`` are the bytes of the body that were read together with the headers.
     """
     limit = _Deadline(min(limit.at, time.monotonic() + BODY_TIMEOUT_SECONDS), limit.socket_timeout_seconds)
     with contextlib.suppress(OSError):

@@ -17,13 +17,13 @@ def current_config(store: Reader, config: Config) -> Config:
 def find_changes(
     store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
 ) -> dict[str, str | None]:
-    """Return by key the settings to store: those whose submitted ``texts`` differ from the present ones.
+    """Return the settings to store, by key: those whose submitted ``texts`` differ from the values in use.
 
-    None means the default value, and so does an empty text. ``config`` is the configuration without stored settings. A
-    key that the configuration file or the environment sets is skipped.
+    A value of None means that the setting returns to its default, as it does if the submitted text is empty. ``config``
+    is the configuration without stored settings. A key that the configuration file or the environment sets is skipped.
 
     Raises FieldError for an invalid value; its field is the key. Raises Doubtful if the time zone changes and
-    ``confirmed`` is not set.
+    ``confirmed`` is false.
     """
     present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
     values = {key: _parse(key, text) or defaults[key] for key, text in texts.items() if key not in config.given}

@@ -1,6 +1,6 @@
 """Tokens of the JSON API: creating, finding and revoking them, and what each may do.
 
-A token never has more rights than the present role of its owner.
+A token never has more rights than the role that its owner has now.
 """
 
 import hashlib
@@ -148,7 +148,7 @@ def find_token(store: Store, text: str, *, now: int) -> Token | None:
 
 
 def has_role_for(token: Token, scope: Scope) -> bool:
-    """Return whether the present role of the token's owner allows what a scope permits."""
+    """Return whether the role that the token's owner has now allows what ``scope`` permits."""
     return role_allows(token.role, SCOPE_ROLES[scope])
 
 
@@ -167,7 +167,7 @@ def end_of_day(day: date, *, zone: ZoneInfo) -> int:
 
 
 def unusable_scopes(token: Token) -> tuple[Scope, ...]:
-    """Return the scopes of a token that the present role of its owner does not allow."""
+    """Return the scopes of a token that the role of its owner does not allow any more."""
     return tuple(scope for scope in token.scopes if not has_role_for(token, scope))
 
 

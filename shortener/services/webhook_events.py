@@ -46,8 +46,8 @@ def record_due_events(store: Store, *, config: Config, now: int) -> None:
 def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
     """Record a webhook event with the number of clicks that were classified since the last such event.
 
-    It is recorded at most once a minute. Each click is in one event, with the verdict that it has then. Clicks from
-    before the first endpoint are left out.
+    The event is recorded at most once a minute. Each click is counted in one event only, as human or automated; a later
+    change of that verdict is not reported. Clicks from before the first endpoint was added are left out.
     """
     last_seq, last_at, seq = store.meta(COUNTED_SEQ), store.meta(COUNTED_AT), store.meta("classified_seq")
     if not webhooks.is_subscribed(store, "clicks.counted"):
@@ -81,9 +81,9 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_bursts(store: Store, *, now: int) -> None:
-    """Record a webhook event for each issue with a burst of automated requests of one verdict.
+    """Record a webhook event for each issue that got a burst of automated requests of one verdict, such as scanner.
 
-    It is recorded at most once a day for each issue and verdict.
+    For each issue and verdict, at most one event a day is recorded.
     """
     since = now - now % QUARTER_HOUR_SECONDS - BURST_WINDOW_SECONDS + QUARTER_HOUR_SECONDS
     for requests in webhooks.issue_requests(store, since=since):
@@ -110,9 +110,10 @@ def _record_burst(store: Store, requests: IssueRequests, verdict: str, *, since:
 
 
 def record_milestones(store: Store, *, config: Config, now: int) -> None:
-    """Record a webhook event for each issue that has reached a milestone, which is an age in hours.
+    """Record a webhook event for each issue that has reached a milestone: a certain number of hours since it was sent.
 
-    It is recorded when all clicks until then are classified. Only the latest milestone of an issue is recorded.
+    The event waits until all clicks before the milestone are classified (as human or automated). If an issue has
+    reached several milestones, only the latest is recorded.
     """
     oldest = now - MILESTONE_HOURS[-1] * HOUR_SECONDS - MILESTONE_GRACE_SECONDS
     due = [
@@ -150,9 +151,9 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return ``{name: rows, name_left_out: number}`` with at most MAX_LIST_BYTES of rows as JSON.
+    """Return a part of a webhook event: as many of the first ``rows`` as fit into MAX_LIST_BYTES of JSON.
 
-    The number is that of the rows left out.
+    The result is ``{name: rows, f"{name}_left_out": number of rows left out}``.
     """
     size, kept = 0, 0
     for row in rows:

@@ -1,7 +1,7 @@
 """Sending of recorded events to the endpoints of webhooks, with retries.
 
-The sender runs in a thread of the pages' process, or of a collector that runs alone. Only one process sends for a data
-directory.
+The sender runs in a thread of the process that serves the editors' web pages, or of a collector process that runs
+without it. Only one process sends for a data directory.
 """
 
 import contextlib

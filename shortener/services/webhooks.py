@@ -69,7 +69,10 @@ _STORED_MESSAGES = (
 
 
 class WebhookSummary(Struct, frozen=True):
-    """An endpoint of webhooks as pages and the API show it. If ``events`` is empty, it receives all types of events."""
+    """An endpoint of webhooks as pages and the API show it.
+
+    If ``events`` is empty, the endpoint receives all types of events.
+    """
 
     id: int
     url: str
@@ -131,7 +134,7 @@ def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
 
 
 def add_webhook(store: Store, url: str, *, events: Iterable[str] = (), config: Config, now: int) -> Webhook:
-    """Add an endpoint for events of these types and return it. If ``events`` is empty, it receives all types.
+    """Add an endpoint for events of these types and return it. If ``events`` is empty, the endpoint receives all types.
 
     Raises InputError for a URL or type that is not allowed, Conflict if there are too many endpoints.
     """
@@ -185,8 +188,9 @@ def webhook_disabled(reason: str) -> Message:
 
 
 def _as_message(text: str) -> str:
-    """Return a stored text as a message that pages can translate, if it is one of ours. The answer of an endpoint
-    stays.
+    """Return a stored text about a failed delivery as a translatable message if it is one of our own messages.
+
+    Any other text is the answer of an endpoint, and is returned unchanged.
     """
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
@@ -307,7 +311,7 @@ def _new_secret() -> str:
 
 
 def build_body(event: Event, *, config: Config) -> bytes:
-    """Return the body of the message about an event. It is equal at every attempt."""
+    """Return the body of the message about an event, which is the same at every attempt to deliver it."""
     data: dict[str, Any] = msgspec.json.decode(event.data)
     if "code" in data:
         short_url = build_short_url(data["domain"], data["code"], domains=config.domains)
