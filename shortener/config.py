@@ -230,10 +230,7 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def links_file(self) -> Path:
-        """Path of the SQLite file from which redirect workers read links.
-
-        It is the store itself, or a copy of its links if the store is on PostgreSQL.
-        """
+        """SQLite file from which redirect workers read links: the store, or the copy of links from PostgreSQL."""
         return self.data_directory / (LINKS_COPY_FILE_NAME if self.storage.url else STORE_FILE_NAME)
 
     @property
@@ -257,9 +254,7 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default domain first. Without ``[[domain]]`` the only domain is the host of
-        ``base_url``.
-        """
+        """Domains of short links, the default first. Without ``[[domain]]`` it is the host of ``base_url``."""
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
@@ -287,8 +282,7 @@ def is_zone(name: str) -> bool:
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     """Return the configuration in the file ``path``; None means no file. Environment variables override the file.
 
-    Relative paths in the file are resolved against its directory. Raises ConfigError, whose message has the key, the
-    value and what was expected.
+    Relative paths are resolved against the file's directory. Raises ConfigError, which says key, value and expectation.
     """
     tree = read_file(path) if path else {}
     variables = apply_environment(tree, environment=environment, root=ConfigFile)
@@ -304,10 +298,7 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
-    """Return the path of the configuration file: ``option``, else ``SHORTENER_CONFIG``, else ``./config.toml``.
-
-    Return None if neither the option nor the variable is set and the file does not exist.
-    """
+    """Return the path of the configuration file: ``option``, ``SHORTENER_CONFIG`` or an existing ``./config.toml``."""
     name = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     if name:
         return Path(name)

@@ -1,5 +1,4 @@
-"""The rules that classify a click by the clicks around it. Each is defined once, and they are tried in the listed
-order.
+"""The rules that classify a click by the clicks around it, in the order in which they are tried.
 
 A rule has a reason (its name, with verdict, precision class and description), a detection (a detector, the groups that
 it compares, and its evidence bits with their texts) and a condition on evidence and age. Age is the time from the
@@ -75,9 +74,7 @@ UNKNOWN_AGE_MS = 1 << 62
 
 
 class Detection(Struct, frozen=True):
-    """A detector, the kinds of groups that it examines (such as the clicks of one network), and the text of each
-    evidence bit that it sets.
-    """
+    """A detector, the kinds of groups that it examines, and the text of each evidence bit that it sets."""
 
     detect: Detector
     groupings: tuple[Grouping, ...]
@@ -137,11 +134,7 @@ def _most_links(evidence: int, age: int) -> bool:  # rule 19
 
 
 def has_corroboration(evidence: int) -> bool:
-    """Return whether the evidence bits of a click contain a second signal, a weak sign that some rules require in
-    addition.
-
-    Second signals are listed in docs/classification.md, section 4.
-    """
+    """Return whether the evidence bits of a click contain a second signal, as ``count_corroborations`` counts them."""
     return count_corroborations(evidence) > 0
 
 

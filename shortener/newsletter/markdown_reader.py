@@ -18,6 +18,7 @@ from shortener.newsletter.builder import DocumentBuilder
 from shortener.newsletter.document import Document
 from shortener.newsletter.html_reader import HtmlFragment, HtmlReader
 from shortener.newsletter.markdown_destinations import Destination, find_destination, normalize_label
+from shortener.newsletter.markdown_html import join_fragments, source_fragment
 
 PYROMARK_OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -47,31 +48,6 @@ class _Definition(Struct):
     end: int
     resolved: bool = False
     link_index: int | None = None
-
-
-def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return the piece of HTML inside Markdown that is at the bytes ``start`` to ``end`` of the source.
-
-    ``text`` is the HTML as the parser pyromark returns it, without line prefixes such as the ``>`` of quotations. If
-    prefixes were removed, the place in the source is found for each line separately.
-    """
-    html = text.encode()
-    if source[start:end] == html:
-        return HtmlFragment(html, ((0, start),))
-    offset_map, offset, search_start = [], 0, start
-    for line in html.splitlines(keepends=True):
-        source_offset = source.find(line.rstrip(b"\r\n"), search_start, end)
-        offset_map.append((offset, source_offset))
-        offset, search_start = offset + len(line), max(search_start, source_offset)
-    return HtmlFragment(html, tuple(offset_map) or ((0, -1),))
-
-
-def _join_fragments(fragments: Sequence[HtmlFragment]) -> HtmlFragment:
-    offset_map, length = [], 0
-    for fragment in fragments:
-        offset_map += [(length + offset, source) for offset, source in fragment.offset_map]
-        length += len(fragment.text)
-    return HtmlFragment(b"".join(fragment.text for fragment in fragments), tuple(offset_map))
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
@@ -215,7 +191,7 @@ class _MarkdownReader:
         if self._alt_parts is not None:
             return
         self._flush_text()
-        fragment = _source_fragment(event.value, self._source, start=event.start, end=event.end)
+        fragment = source_fragment(event.value, self._source, start=event.start, end=event.end)
         if event.kind == "Html":
             self._html_fragments.append(fragment)
         else:
@@ -258,7 +234,7 @@ class _MarkdownReader:
     def _end_block(self) -> None:
         self._flush_text()
         if self._html_fragments:
-            block, self._html_fragments = _join_fragments(self._html_fragments), []
+            block, self._html_fragments = join_fragments(self._html_fragments), []
             self._html_reader.feed(block)
         # A browser would read on, but an open script at the end of a block is a mistake, or a word in prose.
         self._html_reader.leave_raw_text()
