@@ -129,7 +129,7 @@ def test_links_without_a_target(site: "EditorSite") -> None:
     targets = [links.get(site.store, "go.example", code).target for code in ("old1", "old2")]
     assert targets == [WHALES, "https://a.example/b"]
     page = browser.get("/-/issues/may/setup").text
-    assert "Copy and send" in page
+    assert "Copy for sending" in page
     assert "Undo" not in page, "a destination does not become unknown again"
     table = upload(b"go.example/old1,https://a.example/new\n", "targets.csv")
     browser.post(path, {"targets_file": table})
@@ -143,10 +143,10 @@ def test_links_without_a_target(site: "EditorSite") -> None:
 
 
 NEXT_STEPS = {
-    "draft": (None, 200, "Copy and send"),
+    "draft": (None, 200, "Copy for sending"),
     "sent": (NOW - 86_400, 200, "Show results"),
     "sent, recipients unknown": (NOW - 86_400, None, "Enter recipients"),
-    "scheduled": (NOW + 86_400, 200, "Copy and send"),
+    "scheduled": (NOW + 86_400, 200, "Copy for sending"),
 }
 
 

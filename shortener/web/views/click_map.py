@@ -30,6 +30,7 @@ def show_map(slug: str) -> str:
         "map.html",
         report=report,
         measure=measure,
+        format=issues.get(store(), slug).format,
         articles=[row for row in rows if row.position is not None],
         others=[row for row in rows if row.position is None],
         is_ranking_ready=results is not None,
