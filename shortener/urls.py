@@ -343,9 +343,7 @@ def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Return whether an IPv6 address is public. An IPv4 address inside it (mapped, 6to4, NAT64) decides if there is
-    one.
-    """
+    """Return whether an IPv6 address is public. An IPv4 address in it (mapped, 6to4, NAT64) decides."""
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

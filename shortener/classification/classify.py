@@ -1,5 +1,6 @@
-"""The final choice of a click's verdict and its reason, from the evidence bits and the time since its issue
-was sent.
+"""The final decision whether a click is human or automated (its verdict), and for which reason.
+
+It is made from the evidence bits, one for each sign that was found, and from the time since the issue was sent.
 """
 
 from collections.abc import Iterator

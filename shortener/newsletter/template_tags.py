@@ -51,9 +51,9 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return the URL of a link that the newsletter software listmonk tracks; None for any other link.
+    """Return the URL without its mark if the newsletter software listmonk is to track it; None for any other link.
 
-    Such a link is marked by ``{{ TrackLink "URL" }}`` or by a suffix. ``written`` is the URL as it is in the source.
+    The mark is ``{{ TrackLink "URL" }}`` or a suffix. ``written`` has the bytes of ``url`` as the source writes them.
     Source: the template functions of listmonk.
     """
     if action := _TRACK_ACTION.fullmatch(written):

@@ -34,10 +34,10 @@ class Replacement(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A piece of a quoted-printable text: ``size`` decoded bytes from ``offset`` on, encoded as the bytes ``start`` to
-    ``end``.
+    """A piece of a quoted-printable text, and where it is in the decoded text and in the source.
 
-    A piece of several decoded bytes contains only bytes that the encoding leaves unchanged.
+    In the decoded text it begins at ``offset`` and has ``size`` bytes; in the source it is the bytes ``start`` to
+    ``end``. If it has several decoded bytes, they are the same in the source.
     """
 
     offset: int

@@ -21,9 +21,9 @@ MAX_COUNT = 10**12
 class Issue(Struct, frozen=True):
     """One sent issue: `sent_at` in epoch seconds, `recipients` None if unknown.
 
-    `counted` says whether its counts are visitors or clicks, also in fields that are called `clicks`. `total` is the
-    count of the whole issue; if it is None, the counts of its articles are added up. The two can differ, because a
-    visitor of two links is one visitor of the issue.
+    `counted` is the unit of all its counts, "visitors" or "clicks"; a field named `clicks` has the same unit. `total`
+    is the count of the whole issue; if it is None, the counts of its articles are added up. The two can differ, because
+    a visitor of two links is one visitor of the issue.
     """
 
     slug: str

@@ -1,4 +1,4 @@
-"""The result of the ranking, which pages, commands and files show. Its field names are the keys in JSON."""
+"""The result of ranking articles, as pages, commands and files show it. Its field names are the keys in JSON."""
 
 from typing import TypeVar
 
@@ -73,9 +73,9 @@ class Ranking(Struct, frozen=True):
     `issues` are all issues that the model was fitted to, also those without a listed article. Each issue counts
     visitors or, if too few of its visitors are known, clicks.
 
-    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If no article is
-    listed, all sent issues decide. The expected count in an issue is in visitors or clicks as that issue counts. If
-    issues differ in this, a warning names those that count clicks.
+    `counted` is the unit of the whole ranking: "visitors" if every issue with a listed article (without listed
+    articles: every sent issue) counts visitors, otherwise "clicks". The expected count of an article in an issue has
+    the unit of that issue. If units differ, a warning names the issues that count clicks.
     """
 
     as_of: str

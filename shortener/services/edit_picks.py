@@ -34,7 +34,7 @@ class MonthSettings(Struct, frozen=True, tag="picks settings"):
         return month_settings(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the settings in this struct, in place of those stored now."""
+        """Replace the settings in the store by those that this object holds."""
         picks_edits.save_settings(store, self.month, self.settings)
 
 
@@ -53,7 +53,7 @@ class MonthText(Struct, frozen=True, tag="pick text"):
         return month_text(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the texts in this struct, in place of those stored now."""
+        """Replace the texts in the store by those that this object holds."""
         picks_edits.save_text(store, self.month, self.url, self.text)
 
 
@@ -68,7 +68,7 @@ class MonthOrder(Struct, frozen=True, tag="picks order"):
         return month_order(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the order in this struct, in place of the one stored now."""
+        """Replace the order in the store by the one that this object holds."""
         picks_edits.save_order(store, self.month, self.urls)
 
 
@@ -86,7 +86,7 @@ class FormatTemplate(Struct, frozen=True, tag="picks template"):
         return format_template(store, self.section_format)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the template in this struct, in place of the one stored now. If it is None, delete the stored one."""
+        """Replace the template in the store by the one that this object holds. If it is None, delete the stored one."""
         picks_edits.save_template(store, self.section_format, self.template)
 
 

@@ -44,7 +44,7 @@ class IssueDetails(Struct, frozen=True, tag="details"):
         return issue_details(store, self.slug)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the title, sending time and number of recipients in this struct, in place of those stored now.
+        """Replace the title, sending time and number of recipients in the store by those that this object holds.
 
         If the sending time changes, the issue's clicks are queued for reclassification.
         """
@@ -67,7 +67,7 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
         return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the articles and other link targets in this struct, in place of the values stored now."""
+        """Replace the articles and other link targets in the store by those that this object holds."""
         for article in self.articles:
             fields = msgspec.structs.asdict(article)
             issues.update_article(store, fields.pop("id"), **fields)
@@ -88,7 +88,7 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the decision in this struct, in place of the one stored now. If it is None, delete the stored one."""
+        """Replace the decision in the store by the one that this object holds. If it is None, delete the stored one."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -118,7 +118,7 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the user the role in this struct. Add the user again after a removal; remove the user if ``user`` is
+        """Give the user the role that this object holds. Add the user again after a removal; remove the user if ``user`` is
         None.
 
         The user has to sign in again. Raises InputError if no admin would be left.
@@ -145,7 +145,7 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
         return link_statuses(store, self.statuses)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the links the statuses in this struct, in place of those stored now."""
+        """Give the links the statuses that this object holds, in place of those in the store."""
         for link in links.list_by_id(store, self.statuses):
             links.update_field(store, link, "status", self.statuses[link.id], who=self.who, now=now)
 
@@ -164,7 +164,7 @@ class LinkTargets(Struct, frozen=True, tag="link targets"):
         return link_targets(store, self.targets)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the links the targets in this struct, in place of those stored now."""
+        """Give the links the targets that this object holds, in place of those in the store."""
         for link in links.list_by_id(store, self.targets):
             if link.target is not None and link.target != self.targets[link.id]:
                 replace_target(store, link, link.target, self.targets[link.id], who=self.who, now=now)
@@ -183,7 +183,7 @@ class StoredSettings(Struct, frozen=True, tag="settings"):
         return stored_settings(store, self.values)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the settings in this struct, in place of those stored now."""
+        """Replace the settings in the store by those that this object holds."""
         put_settings(store, self.values)
 
 

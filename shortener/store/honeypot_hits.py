@@ -17,7 +17,7 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """A row of equal honeypot hits (clicks on links that readers do not see) within a quarter-hour.
+    """A table row for honeypot hits (clicks on links that readers do not see) of one client in one quarter-hour.
 
     ``first_at`` and ``last_at`` are the times of the first and the last of these clicks (milliseconds of the UTC
     epoch). An unknown network or address is ''. ``agent_id``, the user agent, is 0 if it is unknown or a program

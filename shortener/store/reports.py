@@ -142,11 +142,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return SQL of a table of click counts that has a column ``sign`` (1 or -1), and the parameters of the SQL.
+    """Return SQL of rows with click counts and a ``sign`` (1 or -1), and the parameters of the SQL.
 
-    The counts from ``since`` until before ``until`` are the sums of all rows, each times its ``sign``. Rows of whole
-    UTC days are added; rows of ``quarter_hour_table`` add or subtract the quarter-hours between a bound and the nearest
-    midnight. Without bounds, the rows are those of all time.
+    The sums of the counts, each times its sign, are those from ``since`` until before ``until``. Each bound is rounded
+    to the nearest midnight UTC; the days between are read as whole days, and the quarter-hours that this includes or
+    leaves out wrongly come from ``quarter_hour_table`` with their signs. Without bounds, all rows are read.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}

@@ -151,10 +151,10 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Return the order of rows that the query string asks for, and the rows in that order, as groups.
+    """Sort the rows as the query string asks. Return that order, and the sorted rows in groups.
 
     If the rows are ordered by result, the groups are clear winners, typical, and below typical. In any other order all
-    rows are one group. ``counted`` says which count the order "visitors" means: "visitors" or "clicks".
+    rows are one group. The order "visitors" sorts by visitors or clicks, as ``counted`` says.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":

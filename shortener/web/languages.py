@@ -246,7 +246,7 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a text for JSON: a message translated to the page's language, and markup without HTML escapes.
+    """Return a value as text for JSON: a message in the language of the page, or markup with its HTML escapes undone.
 
     JSON encoders call this function for types that they do not know. Raises NotImplementedError for other values.
     """

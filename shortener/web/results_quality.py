@@ -63,7 +63,7 @@ def verdict_shares(quality: Quality) -> list[VerdictShare]:
 
 
 def reason_rows(quality: Quality) -> Sequence[ReasonRow]:
-    """Return the reasons that occur, the most frequent first."""
+    """Return one row for each reason for which clicks got their verdicts, the most frequent first."""
     names = _verdict_names()
     return [ReasonRow(each, names.get(each.verdict, each.verdict), _counted(each)) for each in quality.reasons]
 

@@ -33,7 +33,7 @@ SORT_FIELDS: dict[str, tuple[LinkSort, str]] = {
 class ShlinkError(Exception):
     """Raised to respond with an error in Shlink's form.
 
-    ``name`` is the last part of its ``type``; ``extra`` are further fields.
+    ``name`` is the last part of the response's field ``type``; ``extra`` are further fields of the response.
     """
 
     def __init__(self, status: int, name: str, title: str, detail: str, **extra: Any) -> None:

@@ -199,7 +199,7 @@ def show_article() -> str:
 @blueprint.get("/articles/article.json")
 @role_required("viewer")
 def article_json() -> Response:
-    """Return one article across issues as JSON."""
+    """Return the figures of one article in all issues that contained it, as JSON."""
     return json_response(load_article(request.args.get("url", ""), wait=True))
 
 

@@ -170,9 +170,9 @@ def value_name(dimension: str, value: str) -> str:
 
 
 def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[ArticleShare]:
-    """Return the issue's articles with the clicks on them that have the chosen value, the most clicked first.
+    """Return, for each article of the issue, the number of clicks that the filter selects, the most clicked first.
 
-    All other links are one entry at the end.
+    The links that belong to no article are one entry at the end.
     """
     clicks = {
         build_short_url(row.domain, row.code, domains=config().domains): row.clicks

@@ -65,7 +65,7 @@ def _outlook(slug: str) -> Outlook | None:
 
 
 def load_report(slug: str) -> IssueReport:
-    """Return the present report of an issue, with hours of the site's time zone. Raises NotFound."""
+    """Return the report of an issue as of now, with times in the site's time zone. Raises NotFound."""
     return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
 
 
