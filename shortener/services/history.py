@@ -118,10 +118,10 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the user the role that this object holds. Add the user again after a removal; remove the user if ``user`` is
-        None.
+        """Give the user the role that this object holds.
 
-        The user has to sign in again. Raises InputError if no admin would be left.
+        Add the user again after a removal; remove the user if ``user`` is None. The user has to sign in again. Raises
+        InputError if no admin would be left.
         """
         if self.user is None:
             remove_user(store, self.name)
