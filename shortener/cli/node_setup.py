@@ -43,7 +43,8 @@ def token(context: CliContext, store: Store, name: str, host: str) -> None:
     """Add a node, and print the token with which it joins.
 
     Run it on the central machine (`shortener centre`). The token contains the password of a database role that may read
-    links and send clicks, and nothing else. For a node that exists already, the password is replaced.
+    links, settings, daily keys and the list of nodes, and send clicks and reports of this node. It cannot read clicks
+    or accounts. For a node that exists already, the password is replaced.
     """
     config = context.file_config
     if not config.storage.url:
@@ -133,8 +134,8 @@ def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
 def remove(context: CliContext, store: Store, name: str) -> None:
     """Remove a node and the database role that it uses.
 
-    Stop the node first, when `shortener node list` shows that it has sent everything. The clicks that it has sent stay
-    in the store.
+    First let no readers arrive, wait until `shortener node list` shows that it has sent everything, and stop it. A lost
+    node can be removed at once. The clicks that it has sent stay in the store.
     """
     with store.transaction():
         removed = nodes.get(store, name)
