@@ -57,6 +57,11 @@ class Message(str):
         return type(self)._build, (self.text, self.many, self.number, self.values)
 
 
+def name_file(file_name: str, problem: str) -> str:
+    """Return what is wrong with a file, after its name. Pasted text has no name: the problem is returned as it is."""
+    return Message("{name}: {problem}", name=file_name, problem=problem) if file_name else problem
+
+
 def mark_text(text: str) -> str:
     """Return ``text`` unchanged. The call marks a text for translation if its message is built in another place."""
     return text

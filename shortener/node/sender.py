@@ -30,12 +30,10 @@ REPORT_SECONDS = 2.0
 RETENTION_SECONDS = float(HOUR_SECONDS)
 CLOCK_MARGIN_SECONDS = 1
 """Time that a click may take from its time to its line in the click log."""
-
-log = logging.getLogger(__name__)
-
-
 MAX_REFUSALS = 3
 """Number of times in a row that a part of a segment is refused before the segment is left out."""
+
+log = logging.getLogger(__name__)
 
 
 class _Refused(Exception):

@@ -18,7 +18,7 @@ from shortener.errors import StoreError
 from shortener.messages import Message, Number
 from shortener.reporting.node_health import NodeHealth, describe_silent_nodes, list_node_health
 from shortener.shared_memory import read_totals
-from shortener.store import open_reader
+from shortener.store import inbox, open_reader
 from shortener.store.log_segments import read_positions
 from shortener.store.webhooks import count_failed
 
@@ -60,6 +60,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     positions: dict[str, int] = {}
     failed_webhooks = 0
     nodes: tuple[NodeHealth, ...] = ()
+    sent: tuple[int, int | None] = (0, None)
     store = "ok"
     try:
         reader = open_reader(config.data_directory, url=config.storage.url)
@@ -67,6 +68,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
             positions = read_positions(reader)
             failed_webhooks = count_failed(reader)
             nodes = list_node_health(reader, now=now)
+            sent = inbox.backlog(reader)
         finally:
             reader.close()
     except StoreError as error:
@@ -74,7 +76,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
         notes.append(
             Message("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
         )
-    backlog = measure_backlog(config.data_directory, positions, now=now)
+    backlog = _add_sent(measure_backlog(config.data_directory, positions, now=now), *sent, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
         behind = Number(backlog.seconds)
         notes.append(
@@ -91,13 +93,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
         )
     unrecorded = read_totals(config.data_directory)["unrecorded"]
     if unrecorded:
-        notes.append(
-            Message.plural(
-                "{count} click was redirected but could not be recorded; see the server's log",
-                "{count} clicks were redirected but could not be recorded; see the server's log",
-                unrecorded,
-            )
-        )
+        notes.append(describe_unrecorded(unrecorded))
     status: Literal["pass", "warn", "fail"] = "fail" if store != "ok" else "warn" if notes else "pass"
     # The data directory may not exist yet; its parent is on the same disk.
     directory = next(
@@ -105,6 +101,21 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     )
     free = shutil.disk_usage(directory).free
     return Health(status, __version__, store, backlog, unrecorded, free, tuple(notes), nodes)
+
+
+def describe_unrecorded(clicks: int) -> Message:
+    """Return the note about clicks that could not be written to the click log."""
+    return Message.plural(
+        "{count} click was redirected but could not be recorded; see the server's log",
+        "{count} clicks were redirected but could not be recorded; see the server's log",
+        clicks,
+    )
+
+
+def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
+    """Return a backlog with what redirect nodes have sent: ``size`` bytes of clicks recorded after ``since``."""
+    seconds = 0.0 if since is None else now - since
+    return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
 
 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:

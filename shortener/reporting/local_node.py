@@ -10,6 +10,7 @@ from msgspec import Struct
 from shortener import __version__
 from shortener.config import Config
 from shortener.reporting.counts import to_datetime_or_none
+from shortener.reporting.health import describe_unrecorded
 from shortener.shared_memory import BACKLOG_BYTES, LINKS_SEEN_AT, SENT_UNTIL, read_totals, sender_state
 
 MAX_BEHIND_SECONDS = 60
@@ -51,7 +52,7 @@ def check_local_node(config: Config, *, now: float | None = None) -> LocalNode:
         since = "never" if behind is None else f"{behind:,} s ago"
         notes.append(f"the links were last compared with the centre {since}; clicks are kept in the click log")
     if unrecorded:
-        notes.append(f"{unrecorded:,} clicks were redirected but could not be recorded; see the server's log")
+        notes.append(describe_unrecorded(unrecorded))
     return LocalNode(
         status="warn" if notes and has_links else "pass" if has_links else "fail",
         version=__version__,

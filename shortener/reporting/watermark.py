@@ -3,19 +3,23 @@
 from shortener.classification.classify import SETTLED_AFTER_MS
 from shortener.config import Config
 from shortener.reporting.health import measure_backlog
-from shortener.store import Store, clicks, log_segments
+from shortener.store import Store, clicks, nodes
+from shortener.store.log_segments import read_positions
 
 
 def find_watermark(store: Store, *, config: Config, now: int) -> int:
-    """Return the watermark in seconds of the UTC epoch.
+    """Return the watermark in seconds of the UTC epoch, 0 if a redirect node has not sent any clicks yet.
 
     Every click before it is stored, and no later click can change its verdict. ``now`` is the present time.
     """
-    # In this order: a click that is stored between the two readings is still counted as not collected.
-    positions = {
-        segment_id: position.position for segment_id, position in log_segments.segment_positions(store).items()
-    }
+    # In this order: a click that is stored between two of the readings is still counted as not stored.
+    state = nodes.completeness(store)
+    positions = read_positions(store)
     unclassified = clicks.oldest_unclassified_time(store)
     backlog = measure_backlog(config.data_directory, positions, now=now)
-    collected = int(now - backlog.seconds)
-    return (collected if unclassified is None else min(collected, unclassified)) - SETTLED_AFTER_MS // 1000
+    complete = int(now - backlog.seconds)
+    if unclassified is not None:
+        complete = min(complete, unclassified)
+    if state is not None:
+        complete = min(complete, state.until or 0)
+    return max(0, complete - SETTLED_AFTER_MS // 1000)

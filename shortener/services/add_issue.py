@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import InputError, TargetRefused, UnreadableDocument
-from shortener.messages import Message
+from shortener.messages import Message, name_file
 from shortener.newsletter import Document, Format
 from shortener.services.apply_plan import apply_plan
 from shortener.services.edit_links import find_domain
@@ -227,8 +227,7 @@ def _parse(source: bytes, request: AddRequest) -> Document:
             break_signature=request.break_signature,
         )
     except UnreadableDocument as error:
-        named = Message("{filename}: {error}", filename=request.filename, error=error.message)
-        raise type(error)(named if request.filename else error.message) from None
+        raise type(error)(name_file(request.filename, error.message)) from None
     if request.add_honeypot and (document.format != "html" or document.parts):
         reasons = {
             "markdown": Message("Markdown has no invisible links"),
@@ -236,8 +235,7 @@ def _parse(source: bytes, request: AddRequest) -> Document:
             "mjml": Message("MJML has no invisible links"),
         }
         reason = reasons.get(document.format, Message("HTML that is not UTF-8 gets no invisible links"))
-        message = Message("{filename}: {error}", filename=request.filename, error=reason)
-        raise InputError(message, kind="honeypot_in_markdown")
+        raise InputError(name_file(request.filename, reason), kind="honeypot_in_markdown")
     return document
 
 

@@ -7,7 +7,7 @@ from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import Conflict, InputError
 from shortener.homographs import homograph_warning
-from shortener.messages import Message
+from shortener.messages import Message, name_file
 from shortener.newsletter import ExtractedIssue
 from shortener.services.issue_plan import (
     AddRequest,
@@ -54,8 +54,7 @@ def plan_issue(
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
     if existing.output_of is not None and not request.allow_copy:
         problem = Message("this is the issue {output_of} with short links", output_of=existing.output_of)
-        named = Message("{filename}: {error}", filename=request.filename, error=problem)
-        raise Conflict(named if request.filename else problem, kind="output_of_issue")
+        raise Conflict(name_file(request.filename, problem), kind="output_of_issue")
     tag = _recipient_tag(parsed, existing, config)
     occurrences, skipped, left = match_links(document, existing, request.targets, config=config)
     keys = [occurrence.target_key for occurrence in occurrences]

@@ -135,22 +135,26 @@ class WebhookSender:
                     if lock_fd is not None:
                         store = open_store(self._config.data_directory, url=self._config.storage.url, create=False)
                         stack.callback(store.close)
-                        lease, needs_lease = None, bool(self._config.storage.url)
-                        if needs_lease:
-                            lease = Lease.take(
-                                store, LEASE, holder=holder_name(lock_fd, machine=self._config.machine_name)
-                            )
-                        while bool(lease) == needs_lease and not stop():
-                            if lease:
-                                lease.renew_if_due()
-                            store.check_not_replaced()
-                            self.step(store)
-                            time.sleep(POLL_SECONDS)
+                        self._send_all(store, lock_fd, stop=stop)
             except (StoreError, OSError) as error:
                 log.error("webhooks: %s; trying again", error)
             except Exception:
                 log.exception("webhooks")
             _sleep(RETRY_LOCK_SECONDS, stop=stop)
+
+    def _send_all(self, store: Store, lock_fd: int, *, stop: Callable[[], bool]) -> None:
+        """Send deliveries until ``stop()`` returns true, unless a process on another machine sends them."""
+        lease = None
+        if self._config.storage.url:
+            lease = Lease.take(store, LEASE, holder=holder_name(lock_fd, machine=self._config.machine_name))
+            if lease is None:
+                return
+        while not stop():
+            if lease:
+                lease.renew_if_due()
+            store.check_not_replaced()
+            self.step(store)
+            time.sleep(POLL_SECONDS)
 
     def step(self, store: Store) -> None:
         """Store the results of attempts that have ended, record events that are due, and start attempts

@@ -153,9 +153,15 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
     )
 
 
-def waiting_bytes(reader: Reader) -> int:
-    """Return how many bytes of click logs redirect nodes have sent that the collector has not read yet."""
-    return int(reader.value("select coalesce(sum(length(body)), 0) from inbox"))
+def backlog(reader: Reader) -> tuple[int, int | None]:
+    """Return what redirect nodes have sent and the collector has not read: (bytes, time).
+
+    All clicks in it were recorded after the time (seconds of the UTC epoch), which is None if it is unknown.
+    """
+    # A new node does not know after which time its first clicks were recorded, and says 0.
+    sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
+    size, since = reader.execute(sql).fetchone()
+    return int(size), since
 
 
 def delete_finished(store: Store, *, before: int) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from shortener import newsletter
 from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
 from shortener.limited_process import LimitExceeded, limit_this_process, run_limited
-from shortener.messages import Message
+from shortener.messages import Message, name_file
 from shortener.web import issue_document
 
 CPU_SECONDS = 8
@@ -35,7 +35,7 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
-        raise DocumentTooLarge(_with_name(name, problem))
+        raise DocumentTooLarge(name_file(name, problem))
     if not _process_slots.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
         raise UnreadableDocument(Message("the server is busy reading other issues; try again in 30 seconds"))
     try:
@@ -46,14 +46,14 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
             "comments that are opened again and again, or upload the HTML of a test send",
             seconds=str(CPU_SECONDS),
         )
-        raise UnreadableDocument(_with_name(name, problem)) from None
+        raise UnreadableDocument(name_file(name, problem)) from None
     finally:
         _process_slots.release()
     if not is_parsed:
         problem = Message(
             "the markup could not be read; look for a part that is repeated very often or nested very deeply"
         )
-        raise UnreadableDocument(_with_name(name, problem))
+        raise UnreadableDocument(name_file(name, problem))
 
 
 def _parse_in_process(source: bytes, name: str) -> bool:
@@ -61,10 +61,6 @@ def _parse_in_process(source: bytes, name: str) -> bool:
     content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
     status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
     return status == 0
-
-
-def _with_name(name: str, problem: Message) -> Message:
-    return Message("{name}: {problem}", name=name, problem=problem) if name else problem
 
 
 def main() -> None:

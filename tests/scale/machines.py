@@ -127,9 +127,7 @@ class Cluster:
     def _is_settled(self) -> bool:
         sent = {each: sum(path.stat().st_size for path in each.segments()) for each in self.machines}
         received = self.store.value("select coalesce(sum(position), 0) from sent_segments")
-        return (
-            sum(sent.values()) == received and not inbox.waiting_bytes(self.store) and clicks.all_classified(self.store)
-        )
+        return sum(sent.values()) == received and not inbox.backlog(self.store)[0] and clicks.all_classified(self.store)
 
     def edit(self, target: str) -> None:
         """Change the target of the link, as the pages of another machine do."""

@@ -12,15 +12,18 @@ from shortener.clicklog.pseudonyms import DailyKeys, hash_visitor
 from shortener.collector.collector import Collector
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.completeness import describe_completeness
+from shortener.reporting.health import Backlog, check_health
 from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.reporting.quality import LocalKeyDay
 from shortener.reporting.summary import build_summary
-from shortener.store import nodes, shared_keys
+from shortener.reporting.watermark import find_watermark
+from shortener.store import inbox, nodes, shared_keys
 from tests.conftest import FIREFOX, SENT
 from tests.scale.conftest import Centre
 
 LINKS = "abcd"
 RECIPIENTS = 10
+SETTLED_SECONDS = 15 * 60
 
 
 def report(centre: Centre, slug: str, *, now: int) -> IssueReport:
@@ -64,15 +67,25 @@ def test_late_clicks_complete_a_burst(centre: Centre) -> None:
     assert (early.quality.waiting_for, early.quality.complete_until) == ("paris", datetime.fromtimestamp(until, UTC))
     assert sentences(early) == ["Complete until 08:10: the node paris was last heard from at 08:10."]
     assert build_summary(centre.store, as_of=now).quality.waiting_for == "paris"
+    assert watermark(centre, now=now) == until - SETTLED_SECONDS
 
     centre.send("paris", after=until)
     centre.report("paris", sent_until=now)
     assert report(centre, "wide", now=now).quality.waiting_for == "paris"  # sent, but not collected yet
+    assert watermark(centre, now=now) == until - SETTLED_SECONDS
+    assert check_health(centre.config, now=now).backlog == Backlog(inbox.backlog(centre.store)[0], now - until)
     centre.collect()
     assert verdicts(centre) == {"scanner"}
     complete = report(centre, "wide", now=now)
     assert (complete.totals.clicks.human, complete.totals.clicks.scanner) == (0, 40)
+    assert watermark(centre, now=now) == now - SETTLED_SECONDS
+    assert check_health(centre.config, now=now).backlog == Backlog(0, 0)
     assert (complete.quality.waiting_for, complete.quality.last_heard, sentences(complete)) == (None, None, [])
+
+
+def watermark(centre: Centre, *, now: int) -> int:
+    """Return the watermark of exports and of webhooks."""
+    return find_watermark(centre.store, config=centre.config, now=now)
 
 
 def verdicts(centre: Centre) -> set[str]:
@@ -109,6 +122,7 @@ def test_a_node_that_has_sent_nothing_is_named(centre: Centre) -> None:
     found = report(centre, "may", now=SENT)
     assert (found.quality.complete_until, found.quality.waiting_for) == (None, "paris")
     assert sentences(found) == ["Clicks of the node paris have not arrived yet."]
+    assert watermark(centre, now=SENT) == 0
     for name in ("berlin", "paris"):
         nodes.remove(centre.store, name, now=SENT)
     found = report(centre, "may", now=SENT)

@@ -1,16 +1,14 @@
 """Views of a redirect node, which does not have the editors' pages: health, metrics, and where those pages are."""
 
-import msgspec
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from shortener.messages import message_text
 from shortener.redirect.redirector import MISS_STATUS_KEY
 from shortener.reporting.local_node import check_local_node
-from shortener.reporting.metrics import CONTENT_TYPE, render_node_metrics
+from shortener.reporting.metrics import render_node_metrics
 from shortener.web.context import file_config
 from shortener.web.error_pages import render_error_page
-from shortener.web.views.status import is_metrics_client
+from shortener.web.views.status import health_response, metrics_response
 
 blueprint = Blueprint("node_status", __name__)
 
@@ -18,19 +16,13 @@ blueprint = Blueprint("node_status", __name__)
 @blueprint.get("/-/health")
 def show_health() -> Response:
     """Return the health of this node as application/health+json; 503 if it redirects nothing."""
-    health = check_local_node(file_config())
-    status = 503 if health.status == "fail" else 200
-    return Response(
-        msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"
-    )
+    return health_response(check_local_node(file_config()))
 
 
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
     """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
-    if not is_metrics_client():
-        abort(404)
-    return Response(render_node_metrics(file_config()), content_type=CONTENT_TYPE)
+    return metrics_response(render_node_metrics)
 
 
 @blueprint.route("/-/", defaults={"anything": ""}, methods=["GET", "POST", "PUT", "DELETE"])

@@ -55,13 +55,15 @@ def show_overview() -> str:
     issues = _list_items()
     overview = _overview(issues)
     months = _months()
+    rate_chart = build_rate_chart(overview)
     return render_template(
         "overview.html",
         overview=overview,
         issue_count=len(issues),
         completeness=store_completeness_text(store(), as_of=now()),
         lead=_lead(overview.issues[0]) if overview.issues else "",
-        chart=build_rate_chart(overview),
+        chart=rate_chart.chart if rate_chart else None,
+        cut_off=rate_chart.cut_off if rate_chart else (),
         shows_rates=shows_rates(overview),
         months=months,
         best=_best_articles(issues, months=months),

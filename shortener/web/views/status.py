@@ -1,12 +1,15 @@
 """Views for programs that watch the server: health and metrics."""
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 import msgspec
 from flask import Blueprint, Response, abort, request
 
+from shortener.config import Config
 from shortener.messages import message_text
-from shortener.reporting.health import check_health
+from shortener.reporting.health import Health, check_health
+from shortener.reporting.local_node import LocalNode
 from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
 from shortener.web.context import client_address, file_config
 
@@ -16,22 +19,31 @@ blueprint = Blueprint("status", __name__)
 @blueprint.get("/-/health")
 def show_health() -> Response:
     """Return the health of store, collector and disk as application/health+json; 503 if it is ``fail``."""
-    health = check_health(file_config())
+    return health_response(check_health(file_config()))
+
+
+@blueprint.get("/-/metrics")
+def show_metrics() -> Response:
+    """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
+    return metrics_response(render_metrics)
+
+
+def health_response(health: Health | LocalNode) -> Response:
+    """Return a health report as a response, with the status 503 if it is ``fail``."""
     status = 503 if health.status == "fail" else 200
     return Response(
         msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"
     )
 
 
-@blueprint.get("/-/metrics")
-def show_metrics() -> Response:
-    """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
-    if not is_metrics_client():
+def metrics_response(render: Callable[[Config], str]) -> Response:
+    """Return the metrics that ``render`` writes as a response; 404 for a client that may not read them."""
+    if not _is_metrics_client():
         abort(404)
-    return Response(render_metrics(file_config()), content_type=CONTENT_TYPE)
+    return Response(render(file_config()), content_type=CONTENT_TYPE)
 
 
-def is_metrics_client() -> bool:
+def _is_metrics_client() -> bool:
     """Return whether the client's address is in ``server.metrics``.
 
     With X-Forwarded-For but no trusted_proxies, return False: the client's address cannot be determined.
