@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,22 +33,6 @@ MACHINES: dict[str, dict[str, Any]] = {
     "prefetch": {"h": {"sec-purpose": "prefetch"}},
 }
 """What makes a request one of a machine, by the verdict that it gets."""
-
-
-LONG_TESTS = tuple(str(Path(__file__).parent / name) for name in ("browser", "faults", "scale"))
-"""Directories of the tests that start servers or a browser."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the long tests last."""
-    items.sort(key=lambda item: str(item.path).startswith(LONG_TESTS))
-
-
-def pytest_runtest_setup() -> None:
-    """Skip a test that would begin after the time in TESTS_UNTIL (seconds of the UTC epoch), which CI sets."""
-    until = os.environ.get("TESTS_UNTIL")
-    if until and time.time() > float(until):
-        pytest.skip("NO TIME LEFT: this machine is slow; `make test` without TESTS_UNTIL runs all tests")
 
 
 class Newsletter:

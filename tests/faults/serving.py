@@ -19,14 +19,14 @@ from tests.ports import free_port
 
 CODE = "abcde"
 TARGET = "https://example.com/a"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 KINDS = ("worker", "granian", "pages", "collector")
 """Kinds of child processes: ``worker`` is the one that answers redirects, ``granian`` is its parent."""
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
 
 
-def wait(condition: Callable[[], object], *, seconds: float = 15.0, what: str = "it") -> float:
+def wait(condition: Callable[[], object], *, seconds: float = 60.0, what: str = "it") -> float:
     """Wait until the condition is true; return the seconds that it took."""
     begun = time.monotonic()
     while not condition():

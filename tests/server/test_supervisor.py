@@ -24,7 +24,7 @@ from shortener.shared_memory import CHILD_KINDS, read_restarts
 from shortener.store import links, open_store
 from tests.ports import free_port
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 class Serve:
