@@ -21,7 +21,7 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
     """Return the role of a link target: "article" for an item of its own, "inline" for a link in a text, else "other".
 
     ``mentions`` are all links to the target in the issue. ``title`` is its title, if one was found. ``item_links`` are
-    the indices of the links that begin a list item.
+    the indices of the first links of list items, from ``links_of_list_items``.
     """
     content = [mention for mention in mentions if mention.is_content]
     if not content:
@@ -49,7 +49,7 @@ def _image_is_content(images: list[Mention]) -> bool:
 def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
     """Return whether a link presents its target as an item of its own, not as a part of running text.
 
-    ``mention`` is the link, and ``item_links`` are the indices of the links that begin a list item.
+    ``mention`` is the link, and ``item_links`` are the indices of the first links of list items.
     """
     line = lines[mention.line_index]
     if mention.has_image or mention.kind in ("more", "button") or mention.link_index in item_links:
@@ -60,7 +60,7 @@ def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
 
 
 def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a bare URL (``mention``) fills its line, or ends it with at most a short label before the URL."""
+    """Return whether a line has only a bare URL (``mention``), or a short label and then the URL."""
     if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
         return False
     before = line.text[: mention.start].strip()
@@ -70,11 +70,11 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return the index of the first link to an article in each list item that has no title.
+    """Return the index of the first article link of each list item that has no title.
 
     ``title_lines`` has the heading level of each title line, by line index. Items below the heading of an article are
-    left out, because they comment on that article. If most paragraphs of an issue begin with a link, each of these
-    paragraphs counts as a list item.
+    left out, because they comment on that article. If most paragraphs of an issue begin with a link, these paragraphs
+    count as list items.
     """
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()

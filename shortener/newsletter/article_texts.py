@@ -74,7 +74,10 @@ def _clean_title(text: str) -> str | None:
 
 
 def _is_fragment(line: Line, mention: Mention) -> bool:
-    """Return whether the text of a link is a fragment of the sentence around it: one to three words, such as a verb."""
+    """Return whether the text of a link is only a fragment of a sentence, not a title.
+
+    It is if it has one to three words, begins in lower case, and has other words beside it.
+    """
     if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
         return False
     before, after = line.text[: mention.start], line.text[mention.end :]

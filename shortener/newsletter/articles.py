@@ -81,9 +81,10 @@ def extract_articles(
     """Return the title and the articles of an issue.
 
     ``article_keys[i]`` identifies the target of link ``i``; it is None for a link that gets no short link. Links with
-    equal keys belong to one article. If the URLs are those of a sender's click counter, each link has its own URL; the
-    image, title and button of an article are then grouped by their places in the document. Targets in ``recurring`` are
-    in most issues of the newsletter and get the role "other". Raises ValueError unless there is one key for each link.
+    equal keys belong to one article. If the links already go through a sender's click counter, the image, title and
+    button of an article have different URLs; they are then grouped by their places in the document. ``recurring`` are
+    the keys of targets to which most issues of the newsletter link; these get the role "other". Raises ValueError
+    unless ``article_keys`` has one entry for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -136,9 +137,9 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the index of the line where the last article title of the issue ends; -1 if no article has a title.
+    """Return the index of the last line that belongs to an article title; -1 if no article has a title.
 
-    A title whose line has no link to its article ends at the first later line with such a link.
+    The lines of a title reach down to the first link to its article.
     """
     first_links: dict[str, int] = {}
     for line in lines:
@@ -187,9 +188,10 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
     """Return the title of the issue and the index of its line; the index is None if the title is not in a line.
 
-    The sources are, in this order: 1. front matter, or the ``<title>`` of HTML unless there is exactly one heading of
-    level 1; 2. the first heading of level 1; 3. the first other heading. If the only heading has a lower level, it is
-    probably the name of a section, and a short first line above it is preferred.
+    The title of the document (front matter, ``<title>`` or subject of a mail) is preferred, except that a single
+    heading of level 1 in HTML or in a mail replaces it. Without such a title, the first heading of level 1 is taken,
+    else the first other heading. If the issue has only one heading, of a lower level, it is probably the name of a
+    section: a short first line above it is then preferred.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
@@ -216,7 +218,7 @@ def _first_line(lines: list[Line], heading_index: int) -> Line | None:
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the best title of each article, by the key of its target: the first with the highest confidence."""
+    """Return the title with the highest confidence for each article, by article key; the first if several are equal."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -236,7 +238,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 def _author_below(lines: list[Line], title: Title) -> str | None:
     """Return the author named in the two lines after a title, or None.
 
-    The links of these lines to the author get the role ``byline``.
+    Links to the author in these lines get the role ``byline``.
     """
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
@@ -276,7 +278,7 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line the section of the issue that it is in: the text of the last heading above or in it.
+    """Return for each line the name of its section: the text of the last heading above the line or in it.
 
     Headings that are the title of an article or of the issue, and headings without letters, are ignored.
     """
@@ -301,8 +303,8 @@ def _first_image_source(mentions: list[Mention]) -> str | None:
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
     """Return one placement for each link, in document order.
 
-    ``mentions`` has several entries for a link around image, title and text. Of their kinds, the placement gets the
-    most important one.
+    A link around an image, a title and a text has several entries in ``mentions``. Its placement gets the kind of the
+    most important of these entries.
     """
     best: dict[int, Mention] = {}
     for mention in mentions:

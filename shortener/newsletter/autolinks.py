@@ -21,7 +21,7 @@ _OPENERS = {opener: closer for closer, opener in _CLOSERS.items()}
 def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | None:
     """Return (start, end) of the first bare URL between two byte offsets; None if there is none.
 
-    The end is the furthest possible one; ``trim_bare_url`` finds the real one.
+    The range can include punctuation after the URL, which ``trim_bare_url`` removes.
     """
     match = _BARE_URL.search(source, start, stop)
     return match.span() if match else None
@@ -40,7 +40,10 @@ def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, in
 
 
 def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
-    """Return (URL, start, end) of each bare URL between two byte offsets that mail programs show as a link."""
+    """Return (URL, start, end) of each piece of text that mail programs show as a link, between two byte offsets.
+
+    These are bare URLs and addresses without a scheme, such as "www.example.com".
+    """
     found, offset = [], start
     while span := find_bare_url(source, start=offset, stop=stop):
         url = trim_bare_url(source[span[0] : span[1]])

@@ -109,9 +109,9 @@ class DocumentBuilder:
     ) -> int | None:
         """Add the link whose URL is at the bytes ``start`` to ``end`` of the source, and return its index.
 
-        Return None if the URL must stay unchanged, for example because a merge tag overlaps it, or overlaps the bytes
-        between it and the offset ``merge_tag_reach``. A suffix with which the newsletter software listmonk tracks the
-        link is replaced together with the URL. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        Return None if the URL must stay unchanged, for example because of a merge tag in it or between it and the
+        offset ``merge_tag_reach``. If the newsletter software listmonk marks the link for tracking, the mark is
+        replaced together with the URL. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:

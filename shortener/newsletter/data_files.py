@@ -30,7 +30,7 @@ def language_entries(key: str) -> list[str]:
 def language_pattern(key: str) -> str:
     """Return a regular expression that matches any phrase listed under ``key`` in any language.
 
-    The phrases are case-folded, and the text must be too: "ß" becomes "ss", and a Greek final sigma a plain one.
+    The phrases are case-folded, so the text must be case-folded too. For example, "ß" becomes "ss".
     """
     pattern = "|".join(dict.fromkeys(language_entries(key)))
     return f"(?:{_FOREIGN_LETTERS.sub(lambda match: match[0].casefold(), pattern)})"

@@ -60,7 +60,7 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A piece of text in a block, or an image, whose alternative text is then in ``text``.
+    """A piece of text in a block, or an image. For an image, ``text`` is its alternative text.
 
     ``link_index`` is the index of the link around it, or None. ``image_source`` is the URL of an image (http, https or
     relative), or '' if there is none.
@@ -77,10 +77,10 @@ class Run(Struct, frozen=True):
 class Block(Struct, frozen=True):
     """A block of text: a heading, a paragraph, a part of a paragraph between line breaks, or a horizontal rule.
 
-    ``level`` is 1 to 6 for headings, else 0. ``continues_paragraph`` marks a further part of a paragraph. ``footer``
-    and ``navigation`` mark text inside such an element. ``hidden`` marks text that most readers do not see, such as
-    preheaders and parts for Outlook only; links in it are still links. ``plain_part`` marks the plain-text part of a
-    mail that has an HTML part too.
+    ``level`` is 1 to 6 for headings, else 0. ``continues_paragraph`` marks each part of a paragraph after the first.
+    ``footer`` and ``navigation`` mark text inside a footer or navigation element. ``hidden`` marks text that most
+    readers do not see, such as preheaders and parts for Outlook only; links in it are still links. ``plain_part`` marks
+    the plain-text part of a mail that has an HTML part too.
     """
 
     kind: BlockKind
@@ -98,7 +98,7 @@ class Part(Struct, frozen=True):
     """A part of the source that is encoded: its byte range, its transfer encoding and character set, and its decoded
     text.
 
-    ``text`` is UTF-8. The offsets of links in the part refer to it.
+    ``text`` is UTF-8. The offsets of links in the part are offsets in ``text``.
     """
 
     start: int
@@ -129,10 +129,10 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Return for each link that only Outlook shows the equal link that all other mail programs show.
+    """Return the twins of links that only Outlook shows: the links with the same URL that other mail programs show.
 
-    Keys and values are link indices. A mail often contains each button twice, as VML in a conditional comment and as
-    ``<a>``; both count as one.
+    Keys are the indices of the Outlook links, and values those of their twins. A mail often contains each button twice,
+    as VML in a conditional comment and as ``<a>``; both count as one.
     """
     shown: dict[tuple[int | None, str], list[int]] = {}
     for link in document.links:

@@ -28,10 +28,10 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
 
 
 def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
-    """Return the line numbers (from 1) in the source of places in an encoded part, as ``{offset: line number}``.
+    """Return the line number in the source (from 1) for each of ``offsets``, as ``{offset: line number}``.
 
-    ``offsets`` are these places, as offsets in the decoded text of the part. ``line_starts`` are the offsets in the
-    source at which lines begin.
+    ``offsets`` are offsets in the decoded text of ``part``. ``line_starts`` are the offsets in the source at which the
+    second and all further lines begin.
     """
     decoded = _decode(source, part)
     points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
@@ -56,10 +56,10 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 
 
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
-    """Return the document ``base`` with the links and text of all parts of a mail added, in their order.
+    """Return the document ``base`` with the links and text of all ``parts`` added, in the order of ``parts``.
 
     Each element of ``parts`` is a part, its parsed document, and a flag. The flag is true if the part repeats the issue
-    in another form, as plain text beside HTML does.
+    in another form, such as plain text beside HTML.
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []

@@ -83,9 +83,9 @@ def to_utf8(text: str) -> bytes:
 
 
 def encode_replacements(text: str, replacements: Sequence[Replacement], *, charset: str) -> list[Replacement]:
-    """Convert replacements in the UTF-8 bytes of ``text`` to replacements in its bytes in ``charset``.
+    """Convert replacements for ``text`` in UTF-8 to replacements for the same text in the character set ``charset``.
 
-    Both the offsets and the new bytes are converted.
+    Both the offsets and the new bytes of each replacement are converted.
     """
     utf8 = to_utf8(text)
     encoded: list[Replacement] = []

@@ -1,6 +1,6 @@
-"""Recognition of files that cannot be an issue, such as Word documents, and of the character set of a text.
+"""Recognition of files that cannot be an issue, such as Word documents, with advice on what to export instead.
 
-For each kind of such a file there is advice on what to export instead.
+The character set that a text declares is found here too.
 """
 
 import re
@@ -24,7 +24,7 @@ _SIGNATURES = (
 
 
 def unreadable_kind(source: bytes) -> str:
-    """Return the kind of a file that cannot be an issue, with advice on what to export instead; else ''."""
+    """Return the kind of a file that cannot be an issue, with advice on what to export; '' for any other file."""
     if source.startswith(b"PK\x03\x04"):
         if b"word/" in source:
             return f"a Word document (.docx); {_EXPORT}"

@@ -19,7 +19,8 @@ _HONEYPOT_TEMPLATE = (
 def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
     """Return the HTML of a link to ``url`` that readers do not see.
 
-    ``recipient_tag``, a merge tag for the token of the recipient, is added to the query of the URL unless it is ''.
+    ``recipient_tag`` is a merge tag that the sender replaces by a token of each recipient. It is added to the query of
+    the URL; '' adds nothing.
     """
     return _HONEYPOT_TEMPLATE.format(
         url=escaping.escape_url(url, syntax="double").decode() + recipient_token_query(recipient_tag)

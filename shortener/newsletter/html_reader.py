@@ -1,7 +1,7 @@
 """Reader of HTML: whole issues, and HTML inside Markdown.
 
-Links are the ``href`` of ``a`` and ``area`` elements. In conditional comments for Outlook they are those of ``a``
-elements and of VML shapes. Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found
+Links are the ``href`` of ``a`` and ``area`` elements and, in conditional comments for Outlook, of ``a`` elements and
+VML shapes. Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found
 but never replaced: targets of forms, bare URLs in text, and links with an attribute that excludes them from tracking.
 """
 
@@ -57,10 +57,10 @@ _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", r
 
 
 class HtmlFragment(Struct, frozen=True):
-    """A piece of HTML, and the places of its text in the source.
+    """A piece of HTML, and where each stretch of its text is in the source.
 
-    Each pair in ``offset_map`` is an offset in ``text`` and the source offset of the text that begins there. A source
-    offset of -1 means that the text is not literally in the source, because line prefixes were removed.
+    Each pair in ``offset_map`` is the offset of a stretch in ``text``, and its offset in the source. A source offset of
+    -1 means that the stretch is not literally in the source, because line prefixes were removed.
     """
 
     text: bytes
@@ -94,7 +94,7 @@ class _TextState(NamedTuple):
 
 
 class _OpenElement(NamedTuple):
-    """An open HTML element. ``outer_state`` is the formatting before it, which its end tag restores."""
+    """An open HTML element. ``outer_state`` is the formatting before it, which applies again after its end tag."""
 
     name: bytes
     outer_state: _TextState

@@ -31,8 +31,8 @@ TokenKind = Literal["text", "raw", "start", "end", "comment"]
 
 
 class Attribute(Struct, frozen=True):
-    """An attribute of a tag: its name in lower case, and the byte range and the kind of quotes (``syntax``) of its
-    value.
+    """An attribute of a tag: its name in lower case, and the byte range of its value. ``syntax`` is the kind of quotes
+    around the value.
     """
 
     name: bytes

@@ -29,9 +29,9 @@ def card_title(line: Line, mention: Mention) -> str:
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of each link that leads to no article. Its URL, its text, or a sponsor label above it decides.
+    """Set the role of each link that leads to no article, by its URL, its text or a sponsor label above it.
 
-    Links to authors and links in the footer get their roles later.
+    Links in bylines and in the footer get their roles later.
     """
     for line in lines:
         for mention in line.mentions:
@@ -112,11 +112,11 @@ def _open_sponsor_scope(line: Line) -> "_SponsorScope | None":
 
 
 class _SponsorScope(Struct):
-    """A sponsored part of an issue, which begins at the line ``start_line``.
+    """A sponsored part of an issue, from the line ``start_line`` on.
 
-    Such a part begins with a heading, whose level is then ``level``. Or it begins with a label such as "sponsored by",
-    or with a title marked as paid; ``level`` is then 0. If the label itself has links (``is_linked_label``), only links
-    to their targets are sponsored.
+    ``level`` is the level of the heading with which the part begins. It is 0 if the part begins with a label such as
+    "sponsored by", or with a title marked as paid. If the label itself has links (``is_linked_label``), only links to
+    the targets of these links are sponsored.
     """
 
     level: int

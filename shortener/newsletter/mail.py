@@ -78,7 +78,7 @@ def _read_leaf(source: bytes, leaf: MailPart, *, take_over_tracking: bool) -> tu
 
 
 def _leave_signed(document: Document) -> Document:
-    """Return the document of a signed part in which no link is replaced."""
+    """Return the document of a signed part with all links marked as never to be replaced, and without its text."""
     signed = [
         UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part") for link in document.links
     ]

@@ -244,7 +244,8 @@ class _MarkdownReader:
     def _handle_link(self, event: _Event, data: Any) -> None:
         """Read a link and its content up to the end of the link.
 
-        The URL is searched for last, because it follows the content. A link inside an image is read as plain text.
+        The URL of an inline link is searched for behind the content, so the content is collected first. A link inside
+        an image is read as plain text.
         """
         if self._alt_parts is not None:
             return
@@ -332,7 +333,7 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the text of a piece between two source offsets.
+        """Add the part of a piece of text that is between two source offsets.
 
         A piece with an entity or a backslash escape can only be added whole.
         """

@@ -35,8 +35,9 @@ def find_merge_tags(source: bytes) -> list[ByteRange]:
 
 
 def overlaps_merge_tag(ranges: Sequence[ByteRange], *, start: int, end: int) -> bool:
-    """Return whether a merge tag overlaps the bytes from ``start`` to ``end``. ``ranges`` are those of all
-    merge tags.
+    """Return whether a merge tag overlaps the bytes from ``start`` to ``end``.
+
+    ``ranges`` are the byte ranges of all merge tags.
     """
     index = bisect_left(ranges, (end, 0)) - 1
     return index >= 0 and ranges[index][1] > start

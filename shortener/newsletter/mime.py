@@ -113,7 +113,8 @@ def parse_structure(
 ) -> MailPart:
     """Return the part of a mail whose header begins at ``start``, with all parts inside it.
 
-    ``default_type`` is its content type if the header names none. ``depth`` is the number of parts around it.
+    ``default_type`` is the content type of the part if its header names none. ``depth`` is the number of parts around
+    it.
     """
     end = len(source) if end is None else end
     body = _body_start(source, start, end)

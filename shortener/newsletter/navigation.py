@@ -52,7 +52,7 @@ def _mark(mentions: list[Mention]) -> None:
 
 
 def _words(text: str) -> int:
-    """Return the number of words. Two wide characters (Chinese, Japanese) count as a word."""
+    """Return the number of words in a text. Two wide characters (Chinese, Japanese) count as one word."""
     wide = len(_WIDE_CHARACTER.findall(text))
     return len(_WIDE_CHARACTER.sub(" ", text).split()) + (wide + 1) // 2
 

@@ -42,8 +42,9 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 def detect_format(filename: str, source: bytes) -> Format:
     """Return the format of an issue, such as "markdown", from its file name and its content.
 
-    The start of the content decides if it is the header of a mail, MJML, or an HTML document; otherwise the suffix of
-    the file name does. With neither, content that begins and ends with an HTML tag is HTML, and any other is Markdown.
+    Mails and MJML are recognized by the suffix of the file name or by the start of the content, and HTML documents by
+    the start of the content. For any other content the suffix decides. If the suffix is unknown, content that begins
+    and ends with an HTML tag is HTML, and any other is Markdown.
     """
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
     if head[:2] in _UTF16_MARKS:

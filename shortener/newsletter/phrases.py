@@ -36,7 +36,7 @@ def fold_case(text: str) -> str:
 def _leading_marks(match: re.Match[str]) -> str:
     """Return the combining marks, such as vowel signs of Hindi and Thai, at the start of a match.
 
-    They belong to the letter before the match, so they must not be removed with it.
+    They belong to the letter before the match, so they must stay when the match is removed.
     """
     return "".join(takewhile(lambda character: unicodedata.category(character) in ("Mn", "Mc"), match[0])).rstrip(
         "\ufe0e\ufe0f"

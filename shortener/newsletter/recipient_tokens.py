@@ -1,7 +1,7 @@
-"""Recipient tags: a merge tag in the query of every short URL, for which the sender puts in a token of each recipient.
+"""Recipient tags: merge tags in the queries of short URLs, which the sender replaces by a token of each recipient.
 
-The tag is the value of the parameter ``_c``. It is neither escaped nor encoded, because the sending service searches
-for exactly these bytes.
+Such a tag is the value of the parameter ``_c``. It is neither escaped nor encoded, because the sending service searches
+for exactly its bytes.
 """
 
 import re
@@ -19,9 +19,10 @@ _UNSAFE_CHARACTER = re.compile(r"[\s\x00-\x1f\x7f#&]")
 
 
 def check_recipient_tag(tag: str) -> str:
-    """Return ``tag`` (the merge tag for a token of the recipient) unchanged.
+    """Check a recipient tag, and return it unchanged.
 
-    Raises InputError if it is not a known merge tag or cannot be part of a URL.
+    It is a merge tag that the sender replaces by a token of each recipient. Raises InputError if it is not a known
+    merge tag or cannot be part of a URL.
     """
     shown = tag if tag.isprintable() else repr(tag)
     if len(tag) > MAX_TAG_LENGTH:
@@ -70,9 +71,10 @@ def recipient_token_query(recipient_tag: str) -> str:
 
 
 def strip_recipient_tags(source: bytes, *, hosts: Collection[str]) -> tuple[bytes, str]:
-    """Remove the recipient tags (merge tags for a token of the recipient) from all short URLs on ``hosts``.
+    """Remove the recipient tags from all short URLs on ``hosts``.
 
-    Return the new source, and the first tag that was removed, or '' if there was none.
+    They are merge tags that the sender replaces by a token of each recipient. Return the new source, and the first tag
+    that was removed, or '' if there was none.
     """
     if f"?{RECIPIENT_PARAMETER}=".encode() not in source or not hosts:
         return source, ""

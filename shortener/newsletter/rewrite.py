@@ -12,12 +12,12 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return the source of an issue with new URLs. ``urls`` has them by link index.
+    """Return the source of an issue with the new URLs in ``urls``, which are keyed by link index.
 
     A new URL is escaped for the syntax of its link. Every byte outside the replaced URLs is unchanged.
-    ``recipient_tag``, a merge tag for a token of the recipient, is added to the query of each of these URLs without
-    escaping. Raises InputError for a URL that is not http(s) and for a tag that the syntax of a link would change, and
-    IndexError for an unknown index.
+    ``recipient_tag``, a merge tag that the sender replaces by a token of each recipient, is added without escaping to
+    the query of each new URL. Raises InputError for a URL that is not http(s) and for a tag that cannot be written in
+    the syntax of one of the links, and IndexError for an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
@@ -72,7 +72,7 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
     """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, and the recipient tag.
 
-    ``original`` are the bytes of the URL in the source. They are used again if the URL itself does not change.
+    ``original`` are the bytes of the old URL in the source. They are kept if only the recipient tag is new.
     """
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
@@ -91,10 +91,10 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Parse the rewritten issue again, and yield each link that then has another URL than the one that was written.
+    """Parse the rewritten issue again, and yield each link whose URL is then read differently than it was written.
 
-    This happens if ``recipient_tag``, the merge tag for a token of the recipient, has a character that ends a table
-    cell or an attribute. ``links_by_offset`` are the links by the offset of their URL in ``output``.
+    This happens if ``recipient_tag`` has a character that ends a table cell or an attribute. ``links_by_offset`` are
+    the links by the offset of their URL in ``output``.
     """
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

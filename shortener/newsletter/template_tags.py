@@ -53,7 +53,7 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
     """Return the URL without its mark if the newsletter software listmonk is to track it; None for any other link.
 
-    The mark is ``{{ TrackLink "URL" }}`` or a suffix. ``written`` has the bytes of ``url`` as the source writes them.
+    The mark is ``{{ TrackLink "URL" }}`` or a suffix. ``written`` are the bytes of ``url`` in the source.
     Source: the template functions of listmonk.
     """
     if action := _TRACK_ACTION.fullmatch(written):

@@ -284,7 +284,7 @@ def _is_prose(line: Line) -> bool:
 def _titles_from_unlinked_headings(
     lines: list[Line], titled_keys: set[str], issue_title_line: int | None
 ) -> Iterator[Title]:
-    """Yield a title for each heading without a link that names an article.
+    """Yield a title for each heading that has no link, but names an article.
 
     The article is the one to which the image above the heading or the text below it links. ``titled_keys`` are the
     articles that have a title already. The title of the issue names an article only if an image above it or a button

@@ -37,7 +37,7 @@ class Piece(Struct, frozen=True):
     """A piece of a quoted-printable text, and where it is in the decoded text and in the source.
 
     In the decoded text it begins at ``offset`` and has ``size`` bytes; in the source it is the bytes ``start`` to
-    ``end``. If it has several decoded bytes, they are the same in the source.
+    ``end``. A piece of several decoded bytes has these same bytes in the source.
     """
 
     offset: int
@@ -98,7 +98,10 @@ def _decode_quoted_printable(encoded: bytes) -> DecodedBytes:
 
 
 def source_offset(decoded: DecodedBytes, offset: int, *, transfer_encoding: str) -> int:
-    """Return the offset in the encoded bytes of the decoded byte at ``offset``. For base64 it is an approximation."""
+    """Return the offset of a decoded byte in the encoded bytes; for base64 it is approximate.
+
+    ``offset`` is the offset of this byte in the decoded bytes.
+    """
     if transfer_encoding == "quoted-printable":
         return decoded.encoded_start(offset) if decoded.pieces else 0
     return offset * 4 // 3 if transfer_encoding == "base64" else offset
@@ -108,7 +111,7 @@ def replace(encoded: bytes, replacements: Sequence[Replacement], *, transfer_enc
     """Replace ranges of the decoded bytes, and return the new encoded bytes. The ranges are in order and do not
     overlap.
 
-    Base64 is encoded again as a whole, with its own line width and line ends.
+    Base64 is encoded again as a whole, with the line width and line ends of ``encoded``.
     """
     if not replacements:
         return encoded
@@ -185,9 +188,10 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the first part of a line's ``rest`` to ``output``, so much that at most ``limit`` bytes of it remain.
+    """Append the beginning of ``rest`` to ``output`` until at most ``limit`` bytes of ``rest`` remain.
 
-    The part is written as lines that end in soft line breaks. Return its number of bytes, 0 if nothing was appended.
+    ``rest`` is the end of a line in quoted-printable that has become too long. Its beginning is written as lines that
+    end in soft line breaks. Return how many bytes of ``rest`` were appended; 0 if it is short enough.
     """
     taken, column = 0, 0
     if len(rest) <= limit:

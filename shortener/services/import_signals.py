@@ -38,8 +38,10 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 
 
 class ParsedSignals(Struct, frozen=True):
-    """The content of a file of counts from other platforms: counts of known articles, unknown rows, and
-    errors by line.
+    """The content of a file of counts (views, reads, fans) from another platform.
+
+    ``signals`` has the counts of known articles, ``unmatched_rows`` a text for each row whose article is unknown, and
+    ``row_errors`` the line number and error message of each invalid row.
     """
 
     signals: tuple[Signal, ...]

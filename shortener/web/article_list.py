@@ -1,5 +1,5 @@
-"""The list on the page Articles: which articles a request asks for, and their rows, in groups of clear winners, typical
-and below-typical articles.
+"""The list on the page Articles: the filters of a request, and the rows of articles in groups (clear winners, typical,
+below typical).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,8 +44,8 @@ class ArticleFilterValues(Struct, frozen=True):
 class ArticleRow(Struct, frozen=True):
     """A row of the page Articles: the article's entry in the ranking, its details, and the editors' decision about it.
 
-    ``month`` (YYYY-MM) is the month in which the article can be one of the picks (recommended articles), '' if unknown.
-    ``sent_at`` is seconds of the UTC epoch.
+    ``month`` (YYYY-MM) is the month of the article's last issue. In that month it can be one of the picks (recommended
+    articles). ``month`` is '' if unknown. ``sent_at`` is seconds of the UTC epoch.
     """
 
     article: RankedArticle
@@ -61,7 +61,7 @@ class ArticleRow(Struct, frozen=True):
 class RowGroup(Struct, frozen=True):
     """Rows of the articles that are clear winners, typical, or below typical, as ``name`` says.
 
-    ``name`` is None if the list is not grouped, because it is sorted in another way. ``total`` is the number of the
+    ``name`` is None if all rows are one group, because the list is not sorted by result. ``total`` is the number of the
     group's rows on all pages of the list.
     """
 
@@ -86,8 +86,8 @@ def read_filters() -> ArticleFilterValues:
 def ranking_key(filters: ArticleFilterValues) -> RankingKey:
     """Return the key of the ranking that the filters ask for.
 
-    A period such as "the last 3 months" begins at midnight UTC: so the key is the same all day, and the ranking can be
-    cached under it.
+    A period such as "the last 3 months" begins at midnight UTC, so that its key is the same all day and the ranking can
+    be cached under it.
     """
     if filters.issue:
         return RankingKey(issue=filters.issue)
@@ -102,12 +102,12 @@ def month_of(sent_at: int) -> str:
 
 
 def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
-    """Return the months in which issues were sent, as YYYY-MM, in the order of the issues."""
+    """Return the months (YYYY-MM) in which issues were sent, each once, in the order of the issues."""
     return list(dict.fromkeys(month_of(issue.sent_at) for issue in sent_issues))
 
 
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
-    """Return a row of the page Articles for each article of a ranking, in its order."""
+    """Return a row of the page Articles for each article of a ranking, in the order of the ranking."""
     issues = {issue.slug: issue for issue in sent_issues}
     details = articles.details_by_url(store(), [article.url for article in ranking.articles])
     decided = {(decision.month, decision.url): decision for decision in decisions.list_all(store())}
@@ -131,13 +131,12 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
 
 
 def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
-    """Return the names of the newsletter sections in which the articles of the rows were, in alphabetical order."""
+    """Return the names of the newsletter sections in which the articles of these rows were, in alphabetical order."""
     return sorted({row.details.section for row in rows if row.details.section}, key=str.casefold)
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
-    """Return the rows that match the filters: their section is the chosen one, and they contain every word of the
-    search.
+    """Return the rows of the chosen newsletter section, or of all sections, that contain every word of the search.
 
     The words are searched for in title, author and URL.
     """
@@ -154,7 +153,7 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
     """Sort the rows as the query string asks. Return that order, and the sorted rows in groups.
 
     If the rows are ordered by result, the groups are clear winners, typical, and below typical. In any other order all
-    rows are one group. The order "visitors" sorts by visitors or clicks, as ``counted`` says.
+    rows are one group. ``counted`` is ``visitors`` or ``clicks``, the count by which the order "visitors" sorts.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":
@@ -172,7 +171,7 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
 
 
 def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
-    """Return the groups with only the rows that are on the page ``page`` (from 1) of the list. Groups without such rows
+    """Return the groups with only those rows that are on page ``page`` (from 1) of the list. Groups without such rows
     are left out.
     """
     start, shown = (page - 1) * PAGE_SIZE, []
@@ -195,7 +194,7 @@ def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
 def filter_counted(counted: Iterable[CountedArticle], filters: ArticleFilterValues) -> list[CountedArticle]:
     """Return the articles that match the search: their title or URL contains every word of it.
 
-    ``counted`` is the provisional list, which is ordered by counts until a ranking can be estimated.
+    ``counted`` is the list, ordered by counts, that the page shows until a ranking can be estimated.
     """
     words = filters.search.casefold().split()
     return [each for each in counted if all(word in f"{each.title} {each.url}".casefold() for word in words)]

@@ -1,5 +1,5 @@
-"""The page of one article: the issues that contained it, its results, its counts on other platforms, links and
-decisions.
+"""The page of one article: the issues that contained it, its results, its counts on other platforms, its short links,
+and the editors' decisions about it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,8 @@ from shortener.web.ranking_cache import explanation
 
 
 class Appearance(Struct, frozen=True):
-    """An article in one issue. ``role`` says whether it is an article there, a link in running text or another link.
+    """The appearance of an article in one issue. ``role`` is what its link is in the issue: ``article``, ``inline`` (a
+    link in running text) or ``other``.
 
     ``visitors``, ``clicks`` and ``typical`` (the count of an average article at the same position) are None if unknown.
     """
@@ -40,8 +41,8 @@ class Appearance(Struct, frozen=True):
 
 
 class ArticlePage(Struct, frozen=True):
-    """Content of the page of an article. ``appeal`` is how many times as often it was clicked as an average article at
-    the same position.
+    """Content of the page of an article. ``appeal`` compares it with an average article at the same position: 1.8 means
+    that it was clicked 1.8 times as often.
 
     ``low`` to ``high`` is the 90 % interval of the appeal. The figures are None while they are computed, and if nothing
     can be estimated yet.
@@ -73,7 +74,7 @@ class ArticlePage(Struct, frozen=True):
 def load_article(url: str, *, wait: bool) -> ArticlePage:
     """Return the content of the page of the article with this canonical URL. Raises NotFound.
 
-    Without ``wait``, its figures are missing if they are not in the cache yet.
+    Without ``wait``, the article's figures are None if they are not in the cache yet.
     """
     shown = articles.list_appearances(store(), url)
     if not shown:

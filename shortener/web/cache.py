@@ -35,7 +35,9 @@ class _Entry(Struct):
 
 
 class Cache:
-    """Least-recently-used cache that returns an outdated value at once, while a thread computes the new one."""
+    """Least-recently-used cache. If a value is outdated by new clicks, it is returned at once, while a thread computes
+    the new one.
+    """
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
@@ -46,8 +48,8 @@ class Cache:
         self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """Return the cached value of ``key``. If there is none that can be used, compute it from ``store`` and cache
-        it.
+        """Return the cached value of ``key``. If there is none, or it expired, or a link was edited since, compute a
+        new one from ``store`` and cache it.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -61,8 +63,8 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``. If there is none that can be used, return None and let a thread compute
-        it.
+        """Return the cached value of ``key``. If there is none, or it expired, or a link was edited since, return None
+        and let a thread compute a new one.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -84,8 +86,8 @@ class Cache:
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision, *, clear_count: int) -> Value:
         """Cache a value and return it. If the cache was cleared while the value was computed, the value is not cached.
 
-        ``revision`` is that of the store before the computation, and ``clear_count`` how often the cache had been
-        cleared by then.
+        ``revision`` and ``clear_count`` are from before the computation: the revision of the store, and the number of
+        times the cache had been cleared.
         """
         with self._lock:
             if clear_count == self._clear_count:
@@ -93,7 +95,7 @@ class Cache:
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
-        """Start a thread that computes the value of ``key``. If one is doing so already, do nothing.
+        """Start a thread that computes the value of ``key``. If such a thread is running already, do nothing.
 
         The caller must hold the lock.
         """

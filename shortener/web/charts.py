@@ -1,4 +1,4 @@
-"""Charts as SVG that the server draws: lines, areas, dots and bars.
+"""Charts that the server draws as SVG: lines, areas, dots and bars.
 
 A chart is as wide as the element that contains it. Horizontal positions are in percent; shapes are drawn 1000 units
 wide and then stretched, while text and strokes keep their size. ``static/charts.js`` adds a crosshair with values.
@@ -45,7 +45,7 @@ class Area(Struct, frozen=True):
 class Dot(Struct, frozen=True):
     """A dot with the tooltip ``title``. If ``url`` is set, the dot is a link. ``style`` is a CSS class in charts.css.
 
-    The area of the link is as high as the chart, and ``width`` wide in units of the horizontal axis.
+    The area in which the link can be clicked is as high as the chart, and ``width`` units of the horizontal axis wide.
     """
 
     x: float
@@ -57,7 +57,7 @@ class Dot(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A text below a point of the horizontal axis. With ``is_mark``, a dashed line is drawn above it."""
+    """A text below a point of the horizontal axis. With ``is_mark``, a vertical dashed line is drawn above the text."""
 
     x: float
     text: str
@@ -79,8 +79,8 @@ class Hover(Struct, frozen=True):
 class Chart(Struct, frozen=True):
     """A chart whose horizontal axis goes from ``x_min`` to ``x_max``. ``bars`` are (begin, end, value).
 
-    ``label`` describes the chart to screen readers. ``names`` say what each of the texts means that the crosshair shows
-    (``hover``).
+    ``label`` describes the chart to screen readers. ``hover`` is what the crosshair shows at each point, and ``names``
+    are the names of the values that it shows.
     """
 
     label: str
@@ -266,9 +266,9 @@ def _all_values(chart: Chart) -> Iterable[float]:
 
 
 def _anchor(percent: float) -> str:
-    """Return the SVG text anchor for a label at a horizontal position (percent of the width).
+    """Return the SVG text anchor (start, middle or end) for a label at a horizontal position (percent of the width).
 
-    At the left and right edge it is one with which the label is not cut off.
+    A label at the left or right edge is aligned with the edge, so that it is not cut off.
     """
     return "start" if percent < 4 else "end" if percent > 96 else "middle"
 

@@ -140,9 +140,9 @@ def badges(
 ) -> dict[LinkKey, Badge]:
     """Return the badges of the click map by (host, code, placement number) of their links.
 
-    The placement number counts the links of the issue in document order; 0 means all links with the host and code.
-    ``measure`` says what the badges show: the share of the clicks, or the article's multiple of the typical count.
-    ``results`` has the entries of the ranking by article URL.
+    The placement number is the number of the link in the issue, in document order; 0 means all links with this host and
+    code. ``measure`` says what the badges show: the share of the clicks, or the article's multiple of the typical
+    count. ``results`` has the entries of the ranking by article URL.
     """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)
@@ -186,7 +186,7 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return the function that the rendering of the issue calls to get the badge of a link by its URL.
+    """Return a function that returns the badge of a link in the issue, given its URL.
 
     ``shares`` are the badges of the click map.
     """
@@ -203,7 +203,7 @@ def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) ->
 
 
 def clicks_by_kind(report: IssueReport) -> dict[str, int]:
-    """Return the clicks on the issue's articles by kind of link (image, title and so on), the most clicked
+    """Return the number of clicks on the issue's articles by kind of link (image, title and so on), the most clicked
     kind first.
     """
     sums: dict[str, int] = {}

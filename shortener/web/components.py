@@ -97,7 +97,9 @@ class TablePage(Struct, frozen=True):
 
 
 def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
-    """Return the page of a table that the request asks for. A number out of range gives the first or the last page."""
+    """Return the page of a table that the request asks for. If its number is out of range, return the first or the last
+    page.
+    """
     pages = max(1, -(-len(rows) // page_size))
     page = read_clamped_integer(request.values, "page", minimum=1, maximum=pages, default=1)
     start = (page - 1) * page_size
@@ -157,7 +159,9 @@ def _percentage(value: float, most: float) -> float:
 
 
 class StackPart(Protocol):
-    """A part of a stacked bar. ``verdict`` is its CSS class in site.css, ``share`` is from 0 to 1."""
+    """A part of a stacked bar. ``verdict`` is its CSS class in site.css, ``share`` its share of the bar's length from 0
+    to 1.
+    """
 
     @property
     def verdict(self) -> str: ...

@@ -69,8 +69,10 @@ def init_app(app: Flask) -> None:
 
 
 def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
-    """Return the compressed content of a static file. ``compressed`` has by ETag the files that were compressed before;
-    the content is added to it.
+    """Return the compressed content of a static file.
+
+    ``compressed`` maps the ETag of each file that was compressed before to its compressed content. A new file is added
+    to it.
     """
     key = response.headers["ETag"]  # not the path: a file has endless ones, such as x/../site.css
     file = response.response

@@ -69,7 +69,7 @@ class ConnectionPool:
 
 
 class CurrentConfig:
-    """The configuration with the settings that editors have stored. The stored settings are read again by ``read``.
+    """The configuration, including the settings that editors have stored. ``read`` reads these settings again.
 
     ``file_config`` is the configuration without the stored settings. ``on_change`` is called when ``read`` finds that
     they have changed.
@@ -97,7 +97,7 @@ class CurrentConfig:
 def init_app(app: Flask, *, config: Config, open_connection: Callable[[], Store] | None = None) -> None:
     """Create the connection pool of an app. Each request returns its connection to the pool when it ends.
 
-    ``open_connection`` opens a store connection; by default the store is opened that the configuration names.
+    ``open_connection`` opens a store connection, by default to the store that the configuration names.
     """
     app.extensions["config"] = CurrentConfig(config)
     opener = open_connection or partial(
@@ -162,7 +162,7 @@ def now() -> int:
 
 
 def client_address() -> str:
-    """Return the client's IP address. Behind trusted proxies it is the one that the proxies report."""
+    """Return the client's IP address. Behind trusted proxies it is the address that the proxies report."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     return normalizer.client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 
@@ -231,5 +231,5 @@ def _require_sign_in() -> Any:
 
 
 def wants_data() -> bool:
-    """Return whether the request is for data or an image, whose client cannot show the sign-in form."""
+    """Return whether the request is for data or an image. Their clients cannot show the sign-in form."""
     return request.path.endswith((".json", ".csv", "/live", ".png", ".svg"))

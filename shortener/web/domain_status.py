@@ -1,4 +1,4 @@
-"""Results of the domain checks: do requests to the domains of short links reach this installation?
+"""Results of the domain checks, which find out whether requests to the domains of short links reach this installation.
 
 The checks run in a thread, so that no page waits for them.
 """
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class DomainChecks:
-    """The latest results of the domain checks. A thread replaces them by new ones when a page asks for them and they
-    are old.
+    """The latest results of the domain checks. If they are outdated when a page asks for them, a thread checks the
+    domains again.
     """
 
     def __init__(self, config: Config, *, session_secret: str) -> None:
@@ -34,8 +34,8 @@ class DomainChecks:
         self._is_running = False
 
     def latest(self) -> tuple[DomainStatus, ...] | None:
-        """Return the latest results; None until the first checks have ended. If there are none or they are old, start a
-        thread that checks the domains.
+        """Return the latest results; None until the first checks have ended. If there are none or they are outdated,
+        start a thread that checks the domains.
         """
         with self._lock:
             if not self._is_running and self._is_due():

@@ -65,10 +65,9 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 
 
 def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
-    """Let an app answer errors by ``handle_error``, or at some paths by another handler.
+    """Let an app answer errors by ``handle_error``, or below some paths by another handler.
 
-    ``other_handlers`` maps the beginning of such a path, for example that of the API, to the handler for errors below
-    it.
+    ``other_handlers`` maps the beginning of such a path, for example that of the API, to the handler of its errors.
     """
 
     def handle(error: Exception) -> ResponseReturnValue:
@@ -81,10 +80,10 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Read and discard the rest of a request's body, then return ``response``, which refuses the request.
+    """Return ``response``. If it is an error, first read and discard the rest of the request's body.
 
-    A browser reads the response only after it has sent the whole body. If the connection were closed earlier, it would
-    show a connection error.
+    A browser reads the response only after it has sent the whole body. If the connection were closed earlier, the
+    browser would show a connection error.
     """
     if response.status_code >= 400 and (request.content_length or 0) <= MAX_DRAIN_BYTES:
         deadline = time.monotonic() + DRAIN_TIMEOUT_SECONDS
@@ -133,7 +132,7 @@ def http_status(error: Exception) -> int:
 
 
 def render_error_page(status: int, message: str | None = None) -> ResponseReturnValue:
-    """Return an error response: JSON for data, a page for editors at a path below /-/, otherwise a page for readers."""
+    """Return an error response: JSON if the request is for JSON, else a page for editors (below /-/) or for readers."""
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or HTTPStatus(status).phrase), status
     if request.path.startswith(EDITOR_PATH) and "accounts" in current_app.blueprints:  # not on a node
@@ -172,10 +171,9 @@ def _describe_status(status: int) -> tuple[str, str]:
 
 
 def previous_page() -> str | None:
-    """Return the path and query string of the editors' page on which the user followed a link or sent a form (header
-    Referer).
+    """Return the path and query string of the editors' page from which the user came (header Referer).
 
-    Return None if the user came from another website, or if that page has the path of the request itself.
+    Return None if the user came from another website, or if that page has the same path as the request.
     """
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
@@ -188,7 +186,7 @@ def previous_page() -> str | None:
 def sentence(message: str) -> str:
     """Return a message as a sentence in the language of the page, with a capital letter and a full stop.
 
-    A name or a URL at its beginning is not capitalized.
+    If the message begins with a name or a URL, it is not capitalized.
     """
     text = _FIRST_WORD.sub(lambda word: word[0].capitalize() if word[0].islower() else word[0], translate(message))
     return text if text.endswith(_FULL_STOPS) else f"{text}{current_language().full_stop}"

@@ -94,7 +94,11 @@ def unshown_error() -> str:
 
 @contextmanager
 def errors_at(field: str) -> Iterator[None]:
-    """Convert errors for users that the ``with`` block raises to errors at a form field (FieldError)."""
+    """Catch an error for users in the ``with`` block, and raise FieldError with its message at the form field
+    ``field``.
+
+    A FieldError or StoreError is not changed.
+    """
     try:
         yield
     except (FieldError, StoreError):

@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
 
 
 def _template_user() -> Any:
-    """Return the signed-in user for a template. It is None without one, or if the store cannot be read."""
+    """Return the signed-in user for a template; None if nobody is signed in or the store cannot be read."""
     try:
         return context.current_user_or_none()
     except StoreError:
@@ -102,7 +102,11 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 
 
 def result_tone(result: RankedArticle | None) -> Judgement:
-    """Return "above" or "below" if the 90 % interval of an article's result excludes the typical one, else "usual"."""
+    """Return how an article did, compared with a typical one.
+
+    It is "above" or "below" if the 90 % interval of the article's result excludes the typical result. Otherwise, or
+    without a result, it is "usual".
+    """
     if result is None:
         return "usual"
     return _TONES[certainty_group(result.low, result.high)]

@@ -124,12 +124,12 @@ def _read_role(fields: FormFields, name: str) -> Role | None:
 
 
 def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> list[ArticleEdit]:
-    """Return an editor's changes to the rows of the form in ``article_rows.html``, and those that the pressed button
-    makes. Raises FieldError.
+    """Return an editor's changes to articles and links of an issue, from the form in ``article_rows.html``. Raises
+    FieldError.
 
-    The buttons ``article``, ``inline`` and ``other`` set the role of the selected rows. The button ``greeting`` makes
-    all articles above the first selected row inline links (links in running text). ``rows`` are all rows of the issue
-    in their order.
+    They are the edited fields of the rows and the changes that the pressed button makes. The buttons ``article``,
+    ``inline`` and ``other`` set the role of the selected rows. The button ``greeting`` makes all articles above the
+    first selected row inline links (links in running text). ``rows`` are all rows of the issue in their order.
     """
     edits = [read_article_edit(fields, suffix=f"-{n}") for n in range(ROWS_PER_PAGE) if f"url-{n}" in fields]
     action, selected = fields.get("action", ""), set(fields.getlist("selected"))

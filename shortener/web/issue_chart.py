@@ -1,4 +1,6 @@
-"""The chart of an issue's visitors or clicks over time, with the usual range, the forecast and another issue."""
+"""The chart of an issue's visitors or clicks over time, with the usual range, the forecast and another issue to
+compare.
+"""
 
 from collections.abc import Iterable
 
@@ -67,7 +69,7 @@ def _tick_hours(span: float) -> Iterable[int]:
 class _Formats(Struct, frozen=True):
     """The texts of the chart in the language of the request. They are translated once, because a chart has many points.
 
-    Their placeholders are positional.
+    Each has positional placeholders, which ``str.format`` fills.
     """
 
     minutes: str

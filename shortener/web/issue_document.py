@@ -1,7 +1,8 @@
 """The document of an issue in its sender's own design, sanitized, with badges at its links.
 
-The result has no script, form, frame, image or link: an image becomes a box of its size with its alternative text, and
-a link becomes an element of our own. In addition it is shown in a sandboxed frame with its own content security policy.
+The sanitized document has no script, form, frame, image or link: an image becomes a box of its size with its
+alternative text, and a link becomes the element ``<shortener-link>``. It is shown in a sandboxed frame with its own
+content security policy.
 """
 
 import re
@@ -89,15 +90,17 @@ FindBadge = Callable[[str], Badge | None]
 
 
 class _LinkStart(Struct, frozen=True):
-    """The start of a link to ``url`` in a sanitized document; ``attributes`` is markup."""
+    """The start tag of a link to ``url`` in a sanitized document. ``attributes`` is the markup of the tag's other
+    attributes.
+    """
 
     url: str
     attributes: str
 
 
 class _BadgeSlot(Struct, frozen=True):
-    """The place in a sanitized document where a link's badge is inserted. The link is the last one that starts before
-    it.
+    """The place in a sanitized document where the badge of a link is inserted. The link is the last one that starts
+    before this place.
 
     ``place`` says where a reader sees the badge: after the link's text, at its corner, or on its image.
     """
@@ -140,7 +143,7 @@ def _format_badge(badge: Badge, place: str) -> str:
 
 
 def read_document(source: bytes, *, format: Format) -> IssueDocument:
-    """Return the document ``source`` of an issue, sanitized. The time that this takes is linear in the size."""
+    """Return the document ``source`` of an issue, sanitized. The time needed is linear in the size of the document."""
     return IssueDocument(format, _Sanitizer(_to_html(source, format).encode()).sanitize())
 
 
@@ -166,8 +169,8 @@ def _to_html(source: bytes, format: Format) -> str:
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Return Markdown as HTML, without front matter. A bare URL becomes a link if the newsletter parser takes it for
-    one.
+    """Return Markdown as HTML, without front matter. A bare URL becomes a link if the newsletter parser treats it as a
+    link.
     """
     document = newsletter.parse(source, format="markdown")
     parts, position = [], 0
@@ -269,7 +272,9 @@ class _Sanitizer:
                 self._open(tag)
 
     def _read_body(self, attributes: Mapping[str, str]) -> None:
-        """Use the style of the first body element for the document. Its old color attributes become CSS."""
+        """Use the style of the first body element for the document. Its outdated color attributes (bgcolor, text)
+        become CSS.
+        """
         if self._body_attributes is None:
             colors = {"background-color": attributes.get("bgcolor"), "color": attributes.get("text")}
             css = ";".join(f"{name}:{value}" for name, value in colors.items() if value)
@@ -382,10 +387,10 @@ def _scale_to_frame(width: int) -> str:
 
 
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Find the elements that are removed with their content, such as scripts.
+    """Find the tags of elements that are removed with their content, such as scripts.
 
-    Return 1 for the start tag and -1 for the end tag of each, by index of the token. A start tag without an end tag is
-    left out, so that the rest of the document is not removed.
+    Return a dict from the index of each such token to 1 for a start tag and -1 for an end tag. A start tag without an
+    end tag is left out, so that the rest of the document is not removed.
     """
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)
