@@ -176,16 +176,18 @@ class PostgresConnection(Connection):
                 copy.write_row(row)
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
+        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
+        the column ``key`` by which the row is found.
+        """
         changes = ", ".join(f"{column} = new.{column}" for column in columns)
         source = self._unnest(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts.
+        """Add numbers to the rows of a table of click counts.
 
-        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
-        afterwards are deleted.
+        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
+        have no clicks afterwards are deleted.
         """
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
