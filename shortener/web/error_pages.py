@@ -80,7 +80,7 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Return ``response``. If it is an error, read and discard the rest of the request's body before.
+    """Return ``response``. If it is an error, first read and discard the rest of the request's body.
 
     A browser reads the response only after it has sent the whole body. If the connection were closed earlier, the
     browser would show a connection error.

@@ -174,7 +174,7 @@ def init_app(app: Flask, *, account_language: Callable[[], str]) -> None:
     """Set the languages of an app, and let its templates show messages in the language of the page.
 
     ``account_language`` returns the tag of the language that the user of the request has chosen, or ''. Functions such
-    as ``_`` become globals of templates, which imported templates can use too.
+    as ``_`` become globals of templates, because templates that are imported can use only globals.
     """
     app.extensions["languages"] = dict(load_languages())
     app.extensions["account_language"] = account_language

@@ -79,7 +79,7 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return what each value of a link's field ``forward`` does with the query string of a click, in words.
+    """Return what can be done with the query string of a click, in words, by value of a link's field ``forward``.
 
     The value '' means what is configured for all links.
     """

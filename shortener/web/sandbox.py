@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document in every way in which the pages parse it later, because each of them could exceed the limits.
+    """Parse a document in each of the ways in which the pages will parse it, because each could exceed the limits.
 
     A document that is not a valid issue causes no error here; the pages report it.
     """

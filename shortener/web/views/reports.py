@@ -87,7 +87,7 @@ def report_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/timeline.csv")
 @role_required("viewer")
 def timeline_csv(slug: str) -> Response:
-    """Return the clicks of an issue by hour as CSV."""
+    """Return the number of human and other clicks of an issue in each hour as CSV."""
     columns = ("hour", "human", "other")
     return csv_response(f"{slug}-timeline", columns, struct_rows(load_report(slug).timeline, columns))
 

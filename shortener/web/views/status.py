@@ -37,7 +37,7 @@ def health_response(health: Health | LocalNode) -> Response:
 
 
 def metrics_response(render: Callable[[Config], str]) -> Response:
-    """Return the metrics that ``render`` writes as a response; 404 for a client that may not read them."""
+    """Return the text from ``render``, the metrics, as a response; 404 for a client that may not read them."""
     if not _is_metrics_client():
         abort(404)
     return Response(render(file_config()), content_type=CONTENT_TYPE)
