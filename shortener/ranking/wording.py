@@ -19,7 +19,7 @@ BACKGROUND_RANGE = (0.9, 1.1)
 
 
 def format_multiple(appeal: float) -> str:
-    """Format a ratio as a number (such as 12, 1.8, 0.05 or "under 0.01") that is followed by a multiplication sign."""
+    """Format a ratio as a number, such as 12, 1.8, 0.05 or "under 0.01", with a multiplication sign after it."""
     return Message("{number}\u00d7", number=_round_multiple(appeal))
 
 
@@ -143,7 +143,10 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the words with which the phrase "clicks expected …" goes on for an article, such as "at its position"."""
+    """Return on what the expected clicks of an article are based, as words after "clicks expected".
+
+    An example is "at its position".
+    """
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
