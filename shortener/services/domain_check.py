@@ -34,8 +34,8 @@ DomainResult = Literal["answers", "elsewhere", "silent", "unknown", "private", "
 
 
 class DomainStatus(Struct, frozen=True):
-    """Result of the check whether a domain reaches this installation. ``is_https`` says that its short links are https
-    URLs.
+    """Result of the check whether a domain reaches this installation. ``is_https`` is true if the domain's short links
+    are https URLs.
     """
 
     host: str

@@ -110,7 +110,7 @@ def build_draft(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """Return the draft of a month's recommended articles, with the short links that they have so far. Nothing is
+    """Return the draft of a month's recommended articles. Articles that have no short link yet get none; nothing is
     stored.
 
     ``top`` limits the number of articles from the top of the ranking, and ``gems`` that of hidden gems (good articles

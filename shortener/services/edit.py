@@ -230,7 +230,8 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
-    """Make link targets of an issue articles, inline links (in running text) or other links, and return them.
+    """Change the role of link targets of an issue: article, inline (a link in running text) or other. Return the
+    targets.
 
     ``urls`` are short URLs or targets. The roles count as corrected, so a new version of the issue does not change them
     back. Raises NotFound, and InputError for an unknown role or without a URL.

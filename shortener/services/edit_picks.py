@@ -1,7 +1,6 @@
 """Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-For each kind of edit there is a struct of the values before or after it, which is stored so that the edit can be
-undone.
+Each kind of edit has a struct for the values before or after the edit, which is stored so that the edit can be undone.
 """
 
 from collections.abc import Sequence

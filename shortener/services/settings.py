@@ -44,7 +44,7 @@ def put_settings(store: Store, values: Mapping[str, str | None]) -> None:
 
 
 def stored_values(store: Store, keys: Iterable[str]) -> dict[str, str | None]:
-    """Return by key the stored texts of these settings; None for a setting that is not stored."""
+    """Return the stored texts of the settings with these keys, by key; None for a setting that is not stored."""
     stored = settings.read(store)
     return {key: stored.get(key) for key in keys}
 
