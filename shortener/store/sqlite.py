@@ -68,8 +68,8 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return the new text, and the names of the parameters in
-    these places, whose values are lists.
+    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return the new text, and the names of the parameters
+    that are lists.
     """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
@@ -162,7 +162,9 @@ class SqliteConnection(Connection):
         self._changes_before = self.sqlite.total_changes
 
     def commit(self) -> None:
-        """Commit the transaction. If it has changed anything, the store number grows (see ``write_ahead_log``)."""
+        """Commit the transaction. If it has changed anything, the number in the header of the store file is incremented
+        (see ``write_ahead_log``).
+        """
         try:
             if self.sqlite.total_changes != self._changes_before:
                 increment_number(self.sqlite)
