@@ -154,11 +154,10 @@ def solve(
 def _solution_variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the posterior variances of the article effects, and those of the log means of the cells (each one article
-    in one issue).
+    """Return the posterior variances of the article effects, and those of the log means of the cells.
 
-    `root` is a matrix L for which `L' L` is the covariance of the coefficients, and `d` is the precision D of each
-    article effect. The results are var(u_a) and h_c of docs/ranking.md section 8.
+    A cell is one article in one issue. `root` is a matrix L for which `L' L` is the covariance of the coefficients, and
+    `d` is the precision D of each article effect. The results are var(u_a) and h_c of docs/ranking.md section 8.
     """
     # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
     x_root = design.x @ root.T
@@ -189,8 +188,8 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
     """Return the prior variance of each coefficient, in the order of `design.effects`.
 
-    That of an issue effect is larger for a recent issue, because the share of its clicks that has arrived is uncertain.
-    It has a large constant variance instead of `variances.open_rate` if the recipients of the issue are unknown
+    The variance of an issue effect is larger for a recent issue, because the share of its clicks that has arrived is
+    uncertain. If the recipients of the issue are unknown, it is a large constant instead of `variances.open_rate`
     (docs/ranking.md section 6).
     """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])

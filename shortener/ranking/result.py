@@ -10,7 +10,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return (visitors, clicks), with `count` as the one that `counted` names and None as the other."""
+    """Return (visitors, clicks): `count` in the place that `counted` names, and None in the other place."""
     return (count, None) if counted == "visitors" else (None, count)
 
 

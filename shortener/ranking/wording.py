@@ -143,9 +143,9 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return on what the expected clicks of an article are based, as words after "clicks expected".
+    """Return the basis of the expected clicks of an article, such as "at its position".
 
-    An example is "at its position".
+    It completes the phrase "clicks expected …" in the note of the article.
     """
     if analysis.fit is None:
         return Message("from its recipients and age")

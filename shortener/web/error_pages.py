@@ -115,7 +115,7 @@ def handle_error(error: Exception) -> ResponseReturnValue:
 
 
 def error_message(error: Exception) -> str:
-    """Return the message of an error for users, with the advice for its kind if there is any."""
+    """Return the message of an error for users, followed by the advice for this kind of error, if any."""
     remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
     message = error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
     return join_messages((message, remedy)) if remedy else message

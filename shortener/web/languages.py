@@ -104,7 +104,9 @@ class Language(Struct, frozen=True):
 def build_language(
     locale: Locale, translations: gettext_files.NullTranslations, *, has_editor_pages: bool, tag: str | None = None
 ) -> Language:
-    """Return a language with the number and date formats of ``locale``. ``tag`` is by default that of the locale."""
+    """Return a language with the number and date formats of ``locale``. ``tag`` is by default the language tag of the
+    locale.
+    """
     symbols = locale.number_symbols["latn"]
     tag = tag or str(locale).replace("_", "-")
     pattern = locale.percent_formats[None].pattern.partition(";")[0]
@@ -197,7 +199,7 @@ def all_languages() -> dict[str, Language]:
 
 
 def editor_languages() -> dict[str, Language]:
-    """Return by tag the languages of the current app in which the pages for editors are translated."""
+    """Return the languages of the current app into which the pages for editors are translated, by tag."""
     return {tag: language for tag, language in all_languages().items() if language.has_editor_pages}
 
 

@@ -81,10 +81,9 @@ def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
 
 
 def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
-    """Return the entries of an issue's articles in the ranking, by URL; None while they are computed for the first
-    time.
+    """Return the ranking results of an issue's articles, by URL; None while they are computed for the first time.
 
-    It is empty if the sending time of the issue is in the future.
+    The results are empty if the sending time of the issue is in the future.
     """
     app_config = config()
 

@@ -27,9 +27,9 @@ class VerdictShare(Struct, frozen=True):
 
 
 class ReasonRow(Struct, frozen=True):
-    """A reason, which is the rule that decided the verdict of clicks.
+    """A row of the table of reasons. A reason is the rule that decided a click's verdict.
 
-    ``counted`` says which of the three estimates of human clicks (low, best, high) include these clicks.
+    ``counted`` says which of the three estimates of human clicks (low, best, high) include the clicks with this reason.
     """
 
     reason: ReasonShare

@@ -128,8 +128,8 @@ def _is_same_origin(http_request: Request) -> bool:
 
 
 def is_https() -> bool:
-    """Return whether the requested host has an https URL in the configuration. The connection itself does not tell,
-    because a proxy may handle TLS.
+    """Return whether the requested host has an https URL in the configuration. The connection is no evidence, because a
+    proxy may handle TLS.
     """
     schemes: dict[str, str] = current_app.extensions["schemes"]
     return schemes.get(requested_host(), request.scheme) == "https"

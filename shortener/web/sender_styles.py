@@ -249,7 +249,7 @@ def _split_at_commas(tokens: Iterable[Node]) -> list[list[Node]]:
 
 
 def _matches_wide_screen(prelude: Iterable[Node]) -> bool:
-    """Return whether one of the media queries matches a wide screen. Those with unknown features do not match."""
+    """Return whether one of the media queries matches a wide screen. A query with an unknown feature does not match."""
     queries = _split_at_commas(token for token in prelude if token.type not in {"whitespace", "comment"})
     return any(query and all(map(_matches_condition, query)) for query in queries)
 

@@ -1,4 +1,4 @@
-"""View of an issue's audience: clicks by device, country, language and so on of the readers who clicked."""
+"""View of an issue's audience: the number of clicks by the readers' device, country, language and so on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
@@ -73,7 +73,9 @@ class ArticleShare(Struct, frozen=True):
 @blueprint.get("/<slug>/audience")
 @role_required("viewer")
 def show_audience(slug: str) -> str:
-    """Show the clicks of an issue by property; with a filter such as ?device=phone, show them for each article too."""
+    """Show the clicks of an issue by device, country and other properties; with a filter such as ?device=phone, show
+    the matching clicks on each article too.
+    """
     report = load_report(slug)
     issue_id = issues.get(store(), slug).id
     audience = build_audience(store(), issue_id, human=report.totals.clicks.human)

@@ -174,8 +174,8 @@ def _search_text() -> str:
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return a page of the matching links, as the template shows it, and these links as they are stored. ``limit`` is
-    the number of rows of a page.
+    """Return the requested page of matching links twice: as the template shows it, and as a list of the stored links.
+    ``limit`` is the number of rows of a page.
     """
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))

@@ -24,7 +24,9 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the domain of short links that the request's Host header names; the first domain if it names none."""
+    """Return the domain of short links that the request's Host header names; the first configured domain if it names
+    none.
+    """
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.

@@ -110,7 +110,7 @@ def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
 
 
 def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
-    """Return the pages and terms whose names contain all words. Names that begin with the words are first."""
+    """Return the pages and terms whose names contain all words. Names that begin with the first word come first."""
     terms = [
         FoundPage(str(term.name), f"{url_for('settings.show_help')}#{key}", str(term.text))
         for _title, section in term_sections()
