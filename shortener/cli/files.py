@@ -56,7 +56,7 @@ def read_csv(
     ``required`` are the columns that the header must have. ``aliases`` maps other headings of a column to the column's
     name; only the letters of a heading are compared, in lower case. The delimiter is the character of ``delimiters``
     that is most frequent in the header. Raises InputError for an unreadable file, and for a row that has too many cells
-    or lacks a required one. With ``all_cells_required``, all cells are required.
+    or lacks a required cell. With ``all_cells_required``, all cells are required.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)

@@ -33,7 +33,7 @@ from shortener.store.backups import back_up
 def collect(context: CliContext, once: bool, follow: bool) -> None:
     """Store the clicks of the click log, each exactly once.
 
-    The click log is a directory of files, to which each redirect is written first. `shortener serve` collects by
+    The click log is a directory of files in which each redirect is recorded first. `shortener serve` collects by
     itself.
     """
     if once == follow:

@@ -98,7 +98,8 @@ def join(context: CliContext, token_file: Path | None) -> None:
 def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
     """List the nodes, each with what it last reported.
 
-    That is its version, how far its copy of the links is behind, and how many bytes of clicks it still has to send.
+    A node reports its version, how far its copy of the links is behind, and how many bytes of clicks it still has to
+    send.
     """
     zone = context.config.zone
     rows = list_node_health(store, now=time.time())

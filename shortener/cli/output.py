@@ -143,7 +143,7 @@ class _TableConsole(Console):
     """
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError."""
+        """Raise BrokenPipeError instead of ending the process."""
         raise BrokenPipeError
 
 

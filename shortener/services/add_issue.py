@@ -101,8 +101,8 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
     """Read the stored document of an issue again with the rules of the installed version of the program. Store the
     result, and return it.
 
-    Corrections of editors, codes of links, and the numbers at the end of short URLs stay as they are. With ``dry_run``
-    nothing is stored. Raises NotFound.
+    Corrections by editors, codes of links, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing
+    is stored. Raises NotFound.
     """
     with nullcontext() if dry_run else store.transaction():
         issue = issues.get(store, slug)
