@@ -1,4 +1,4 @@
-"""The Flask application with all pages and the JSON API, and the WSGI application that also answers short links."""
+"""The Flask application with all pages and the JSON API, and a WSGI application that combines it with the redirects."""
 
 from flask import Flask
 
@@ -51,7 +51,7 @@ from shortener.web.views import (
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Return one WSGI application that answers both the short links and the pages.
+    """Return one WSGI application that answers both short links and pages.
 
     Without ``config``, the configuration is read from the file that ``SHORTENER_CONFIG`` names, or ``config.toml``.
     Raises ConfigError and StoreError.

@@ -1,5 +1,5 @@
-"""Codes of short links, such as ``7pk3e``: their generation and validation, and what may follow a code in a
-short URL.
+"""Codes of short links, such as ``7pk3e``: generating and validating them, and removing what may follow a code in a
+URL.
 """
 
 import re
@@ -44,9 +44,9 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
     """Return a random code of ``length`` characters of ``alphabet`` that is not taken.
 
-    ``is_taken`` says whether a code is. If no free code of this length is found, longer ones are tried. The caller must
-    insert the code under a unique constraint, because two processes may generate equal codes. Raises CodeRefused if no
-    code of up to MAX_CODE_LENGTH characters was found.
+    ``is_taken`` returns whether a code is already used. If no free code of this length is found, longer ones are tried.
+    The caller must insert the code under a unique constraint, because two processes may generate equal codes. Raises
+    CodeRefused if no code of up to MAX_CODE_LENGTH characters was found.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):
@@ -63,8 +63,7 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
-    """Return a code that a user chose in the form in which it is stored: in lower case, unless the domain is
-    ``case_sensitive``.
+    """Convert a code that a user chose to the stored form, which is lower case unless the domain is ``case_sensitive``.
 
     Raises CodeRefused, with the reason in one line, if the code breaks the rules for codes.
     """

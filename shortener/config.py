@@ -150,7 +150,8 @@ class Networks(Section, frozen=True):
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: lengths of the lists, months of history, and weights of the data from other platforms.
+    """``[ranking]``: numbers of top articles and of hidden gems, months of history, and weights of data from other
+    platforms.
 
     ``background`` says whether author, site and title words are used in the estimates.
     """
@@ -218,7 +219,8 @@ class Config(ConfigFile, frozen=True):
     """The whole configuration.
 
     ``given`` maps each key that the file or the environment sets, such as ``site.name`` or ``domain.<host>.home``, to
-    the name of the file or variable. Settings that editors have stored replace default values only, never these keys.
+    the name of the file or variable. Settings that editors have stored replace only default values, never keys in
+    ``given``.
     """
 
     given: Mapping[str, str] = {}
@@ -235,7 +237,7 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def machine_name(self) -> str:
-        """Name of this machine in the click log: that of the node, or else the host name."""
+        """Name of this machine in the click log: the configured name of the node, or else the host name."""
         return self.node.name or socket.gethostname()
 
     @property
@@ -254,7 +256,9 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default first. Without ``[[domain]]`` it is the host of ``base_url``."""
+        """Domains of short links, the default first. Without ``[[domain]]``, the host of ``base_url`` is the only
+        domain.
+        """
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
@@ -282,7 +286,8 @@ def is_zone(name: str) -> bool:
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     """Return the configuration in the file ``path``; None means no file. Environment variables override the file.
 
-    Relative paths are resolved against the file's directory. Raises ConfigError, which says key, value and expectation.
+    Relative paths are resolved against the file's directory. Raises ConfigError with the key, its value, and what is
+    allowed.
     """
     tree = read_file(path) if path else {}
     variables = apply_environment(tree, environment=environment, root=ConfigFile)
@@ -307,7 +312,9 @@ def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | N
 
 
 def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str | None:
-    """Return the name of the environment variable that sets ``key`` in ``[table]``, or None if none is set."""
+    """Return the name of the environment variable that sets ``key`` in ``[table]``; None if there is no
+    such variable.
+    """
     name = f"{ENVIRONMENT_PREFIX}{table}__{key}".upper()
     return next((variable for variable in (name, f"{name}_FILE") if variable in environment), None)
 

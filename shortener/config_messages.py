@@ -9,10 +9,10 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """Where configuration values come from.
+    """Sources of configuration values, for error messages.
 
-    ``file_name`` is the configuration file. ``variables`` maps each key that an environment variable overrides to that
-    variable.
+    ``file_name`` is the configuration file. ``variables`` maps each key that an environment variable overrides to the
+    name of the variable.
     """
 
     file_name: str
@@ -27,7 +27,7 @@ class Origin(Struct, frozen=True):
 
 
 def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], origin: Origin) -> str:
-    """Return an error of msgspec in the form ``source: key = value: what was expected``.
+    """Convert an error message of msgspec to the form ``source: key = value: what was expected``.
 
     The source is the file or the environment variable. ``tree`` has the invalid values, ``root`` is the type of the
     configuration.
@@ -46,7 +46,7 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key without its bounds, such as int; None for an unknown key.
+    """Return the type of a configuration key without its limits, such as int; None for an unknown key.
 
     ``steps`` is the path of the key, such as ``["server", "port"]``.
     """
@@ -62,7 +62,7 @@ def is_text(kind: Any) -> bool:
 
 
 def type_at(kind: Any, steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key with its bounds; None for an unknown key.
+    """Return the type of a configuration key with its limits; None for an unknown key.
 
     ``kind`` is the type of the whole configuration, and ``steps`` the path of the key, such as ``["server", "port"]``.
     """

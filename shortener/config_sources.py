@@ -1,6 +1,4 @@
-"""Reading of the configuration file and of environment variables into one nested dict, before the values
-are checked.
-"""
+"""Read the configuration file and environment variables into one nested dict, before the values are checked."""
 
 import tomllib
 from collections.abc import Mapping
@@ -32,11 +30,11 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
-    """Replace values in ``tree``, the content of the configuration file, by those of environment variables.
+    """Replace values in ``tree``, the content of the configuration file, by values of environment variables.
 
-    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the
-    path of a file that contains the value. ``root`` is the type of the configuration. Return the name of the variable
-    by key, such as ``server.port``. Raises ConfigError.
+    Return the name of the variable that sets a key, by key such as ``server.port``. ``SHORTENER_SERVER__PORT=9000``
+    means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the path of a file that contains
+    the value. ``root`` is the type of the configuration. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):
@@ -74,8 +72,8 @@ def _parse_toml_value(text: str) -> Any:
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the keys that the configuration file or the environment sets, each with the name of the file or variable.
 
-    ``tree`` are the values of both, and ``variables`` the result of ``apply_environment``. The keys of a domain begin
-    with ``domain.<host>``.
+    ``tree`` has the values from both, and ``variables`` is the result of ``apply_environment``. The keys of a domain
+    begin with ``domain.<host>``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

@@ -1,5 +1,5 @@
-"""Constants: lengths of time, such as an hour or a day, in seconds or milliseconds; first and last year of accepted
-times.
+"""Lengths of time, such as an hour or a day, in seconds or milliseconds, and the range of years in which times are
+accepted.
 """
 
 QUARTER_HOUR_SECONDS = 900

@@ -1,4 +1,4 @@
-"""Functions on files that several packages use: locking, and finding out whether a file has changed."""
+"""Functions on files that several packages use: lock a file, and find out whether a file has changed."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ FileState = tuple[int, int, int]
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return inode, size and modification time of a file. If they change, the file was replaced or written."""
+    """Return inode, size and modification time of a file. If they differ later, the file was replaced or written."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -35,7 +35,7 @@ def try_lock(fd: int) -> bool:
 def open_locked(path: Path) -> int | None:
     """Open a file and lock it exclusively, without waiting. The file is created if necessary.
 
-    Return the file descriptor that holds the lock, or None if another process holds it. Raises OSError.
+    Return the file descriptor that holds the lock, or None if another process has locked the file. Raises OSError.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     if try_lock(fd):
@@ -47,8 +47,9 @@ def open_locked(path: Path) -> int | None:
 def holder_name(lock_fd: int, *, machine: str) -> str:
     """Return a name for the process that holds the lock on an open file: the machine's name and a random number.
 
-    The name is stored in the file, and the next process that locks the file gets the same name. No two living processes
-    have one name, because only one can hold the lock. The process id is stored for people who read the file.
+    The name is stored in the file, and the next process that locks the file gets it too. No two running processes have
+    the same name, because only one of them can hold the lock. The process id is also written, for people who read the
+    file.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None

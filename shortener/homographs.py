@@ -1,4 +1,4 @@
-"""Warnings about host names that look like other ones, such as example.com with a Cyrillic letter."""
+"""Warnings about host names that look like other host names, such as example.com with a Cyrillic letter."""
 
 import unicodedata
 from urllib.parse import urlsplit
@@ -36,8 +36,8 @@ def homograph_warning(target: str) -> str | None:
 def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
     """Return why readers may mistake a part of a host name for another one, else None.
 
-    ``text`` is the part in Unicode. The reason is that it mixes scripts, or has only letters that look like Latin ones.
-    The second reason does not apply if the top-level domain is internationalized (``has_idn_tld``).
+    ``text`` is the part in Unicode. There are two possible reasons: it mixes scripts, or has only letters that look
+    like Latin letters. The latter is no reason if the top-level domain is internationalized (``has_idn_tld``).
     """
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}

@@ -1,7 +1,8 @@
-"""Work in a child process with limits on processor time and memory, for input that could keep a parser busy for ever.
+"""Run a parser in a child process with limits on processor time and memory, because some input could keep it busy for
+ever.
 
-Processor time is limited to some seconds. The time until the process ends is limited to WAIT_SECONDS, which is much
-longer, because a busy machine is slow with harmless input too.
+Processor time is limited to some seconds. The time until the process ends is limited to WAIT_SECONDS. That is much
+longer, because on a busy machine harmless input takes long too.
 """
 
 import resource
@@ -19,7 +20,7 @@ class LimitExceeded(Exception):
 
 
 def run_limited(module: str, content: bytes, *, cpu_seconds: int) -> tuple[int, bytes]:
-    """Run a module, which calls ``limit_this_process``, with ``content`` as standard input.
+    """Run a module in a child process with ``content`` as standard input. The module must call ``limit_this_process``.
 
     Return its exit status and standard output. Raises LimitExceeded.
     """

@@ -1,4 +1,5 @@
-"""Translatable messages: English texts that keep their template and values, so that a page can show them translated.
+"""Translatable messages: English texts that keep their template and values, so that a page can show them in other
+languages.
 
 A message is a ``str`` with the English text, which commands, files and JSON write. The pages look up its ``text`` in
 the translations (``web/languages.py``) and fill in the values.
@@ -58,17 +59,22 @@ class Message(str):
 
 
 def name_file(file_name: str, problem: str) -> str:
-    """Return what is wrong with a file, after its name. Pasted text has no name: the problem is returned as it is."""
+    """Return ``FILE: PROBLEM``, a message about a problem with a file; only the problem if ``file_name`` is empty
+    (pasted text).
+    """
     return Message("{name}: {problem}", name=file_name, problem=problem) if file_name else problem
 
 
 def mark_text(text: str) -> str:
-    """Return ``text`` unchanged. The call marks a text for translation if its message is built in another place."""
+    """Return ``text`` unchanged. The call marks the text for translation, where its message is built elsewhere."""
     return text
 
 
 def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
-    """Return the parts as one message, separated by semicolons; '' if there are none. ``template`` joins two parts."""
+    """Join the parts to one message, by default with semicolons; '' if there are none.
+
+    ``template`` has the placeholders ``first`` (a part) and ``rest`` (the parts after it, joined).
+    """
     if not parts:
         return ""
     joined = parts[-1]
@@ -78,13 +84,12 @@ def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {res
 
 
 def list_messages(parts: Sequence[str]) -> str:
-    """Return the parts as one message, separated by commas; '' if there are none."""
+    """Join the parts to one message, separated by commas; '' if there are none."""
     return join_messages(parts, mark_text("{first}, {rest}"))
 
 
 def message_text(value: Any) -> str:
-    """Return a message as a plain ``str``. JSON encoders call this function with each value whose type they do not
-    know.
+    """Return a message as a plain ``str``. JSON encoders call this function for each value whose type they do not know.
 
     Raises NotImplementedError if ``value`` is not a text.
     """

@@ -1,4 +1,4 @@
-"""The secret that signs session cookies. It is configured, or generated at the first start."""
+"""The secret that signs session cookies. It is taken from the configuration, or generated at the first start."""
 
 import os
 import secrets

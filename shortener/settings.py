@@ -1,4 +1,4 @@
-"""Settings that editors change on the pages: their keys, their values, and the configuration in which they are applied.
+"""Settings that editors change on the pages: keys, checking of values, and a configuration that includes them.
 
 A value in the environment or the configuration file takes precedence over the stored one, which takes precedence over
 the default.
@@ -27,7 +27,7 @@ NAME, ZONE, TOP, GEMS, PRIVACY_TEXT = (
 
 
 def home_key(host: str) -> str:
-    """Return the settings key of a domain's home page: ``domain.<host>.home``."""
+    """Return the key of the setting for a domain's home page: ``domain.<host>.home``."""
     return f"domain.{host}.home"
 
 
@@ -75,9 +75,9 @@ def _expectation(kind: Any) -> Message:
 
 
 def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
-    """Return ``config`` with the stored settings. A key that the file or the environment sets keeps its value.
+    """Return ``config`` with the stored settings applied. A key that the file or the environment sets keeps its value.
 
-    A stored value that is not valid, such as a time zone that this machine does not know, is left out.
+    A stored value that is not valid, such as a time zone that this machine does not know, is ignored.
     """
     values: dict[str, str | int] = {}
     for key in _applied_keys(config, stored):
@@ -96,7 +96,7 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
 
 
 def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str]:
-    """Return the stored settings that are not valid, by key, with the reason. ``with_settings`` leaves them out."""
+    """Return the reasons why stored settings are not valid, by key. ``with_settings`` ignores these settings."""
     problems = {}
     for key in sorted(_applied_keys(config, stored)):
         try:
@@ -107,7 +107,7 @@ def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str
 
 
 def _applied_keys(config: Config, stored: Mapping[str, str]) -> set[str]:
-    """Return the keys of the stored settings that are used, because neither file nor environment sets them."""
+    """Return the keys of the stored settings that neither the file nor the environment overrides."""
     return stored.keys() & set(setting_keys(config)) - config.given.keys()
 
 
@@ -117,7 +117,7 @@ def _keys_of(table: str, values: Mapping[str, str | int]) -> dict[str, str | int
 
 
 def setting_texts(config: Config, keys: Iterable[str]) -> dict[str, str]:
-    """Return the values that the settings ``keys`` have in a configuration, as texts by key."""
+    """Return the current values of the settings ``keys`` as texts, by key."""
     homes = {home_key(domain.host): domain.home for domain in config.domains}
     texts = {}
     for key in keys:

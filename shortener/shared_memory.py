@@ -1,8 +1,8 @@
 """Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
 
 The file ``links`` contains a number that grows with each edit of a link, so that a redirect worker notices edits with
-one memory access. In the files ``worker-NN``, each worker counts its responses. A write never waits for the disk, and
-also succeeds when the disk is full.
+one memory access. In a file ``worker-NN``, one worker counts its responses. A write never waits for the disk, and also
+succeeds when the disk is full.
 """
 
 import contextlib
@@ -67,7 +67,8 @@ def links_revision(data_directory: Path) -> SharedCounters:
 def sender_state(data_directory: Path) -> SharedCounters:
     """Return the shared integers with the state of a redirect node, such as until when its clicks were sent.
 
-    The process that sends clicks and the thread that copies links write them; the node's health page reads them.
+    They are written by the process that sends clicks and the thread that copies links, and read by the node's health
+    page.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "sender")
 
@@ -81,7 +82,9 @@ def reader_pages_revision(data_directory: Path) -> SharedCounters:
 
 
 def restart_counters(data_directory: Path) -> SharedCounters:
-    """Return the shared counters of restarts of child processes, one for each kind in CHILD_KINDS and in its order."""
+    """Return the shared counters of restarts of child processes: one for each kind of process, in the order of
+    CHILD_KINDS.
+    """
     return SharedCounters(data_directory / RUN_DIRECTORY / "restarts")
 
 
@@ -100,7 +103,7 @@ def claim_worker_counters(data_directory: Path) -> SharedCounters:
 
 
 def read_totals(data_directory: Path) -> dict[str, int]:
-    """Return each counter by name, summed over all workers, including those that have ended."""
+    """Return the sum of each worker counter, by name, over all workers, including those that have ended."""
     sums = dict.fromkeys(COUNTER_NAMES, 0)
     for values in _read_workers(data_directory):
         for name, value in zip(COUNTER_NAMES, values, strict=False):

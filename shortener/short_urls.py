@@ -1,4 +1,4 @@
-"""Short URLs: formatting, and parsing to host and code. Also the check whether a URL may be the target of a link."""
+"""Short URLs: format them, and parse them to host and code. Also checks whether a URL may be the target of a link."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit

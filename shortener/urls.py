@@ -1,4 +1,4 @@
-"""Target URLs of short links: validation, canonical form, and adding the query string of a click.
+"""Target URLs of short links: validate them, convert them to canonical form, and add the query string of a click.
 
 A canonical target is ASCII and stays unchanged in browsers: it is sent byte for byte in the header ``Location``.
 """
@@ -64,8 +64,8 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 
     Surrounding spaces, leading zeros of a port, and an empty port, query or fragment are removed. Scheme and host
     become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are percent-encoded
-    as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, even ``/../``. A canonical target
-    stays as it is.
+    as UTF-8. Otherwise path, query, fragment and existing escapes are unchanged, even ``/../``. A canonical target is
+    returned unchanged.
 
     ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused; an entry with a
     port applies to that port only.
@@ -101,11 +101,11 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 
 
 def add_query(target: str, query: str, *, forward: str) -> str:
-    """Return a canonical target to which a click's query string is added. The result is canonical too.
+    """Return a canonical target with the query string of a click added. The result is canonical too.
 
-    ``query`` has no "?" at its beginning. If a key is in both, ``forward`` decides: ``merge`` keeps the target's value,
-    ``override`` the click's value; ``drop`` ignores the query. Keys are compared decoded. The whole query is ignored if
-    the result would exceed MAX_LOCATION_LENGTH characters.
+    ``query`` has no "?" at its beginning. ``forward`` decides about keys that target and click both have: ``merge``
+    keeps the target's value, ``override`` the click's value. With ``drop``, the query is ignored. Keys are compared
+    decoded. The query is also ignored if the result would exceed MAX_LOCATION_LENGTH characters.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
@@ -142,10 +142,10 @@ def strip_port(host: str) -> str:
 
 
 def normalize_host_header(value: str) -> str:
-    """Return the value of a Host header in one spelling: ``Example.COM.:443`` gives ``example.com``.
+    """Return the value of a Host header in one spelling, in lower case: ``Example.COM.:443`` gives ``example.com``.
 
-    It is in lower case. Spaces around it, a final dot, and an empty port or the ports 80 and 443 are removed. An IPv6
-    address gets its shortest form; ``::ffff:192.0.2.1`` becomes ``192.0.2.1``.
+    Surrounding spaces, a final dot, and an empty port or the ports 80 and 443 are removed. An IPv6 address gets its
+    shortest form; ``::ffff:192.0.2.1`` becomes ``192.0.2.1``.
     """
     host = value.strip().lower()
     name, colon, port = host.rpartition(":")
@@ -197,7 +197,7 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return the host as written and the port of a URL; the port is None if the URL has none.
+    """Return host and port of a URL. The host is not changed; the port is None if the URL has none.
 
     ``authority`` is the part of the URL that contains both. ``text`` is the whole URL, for the error. Raises
     TargetRefused.
@@ -234,7 +234,7 @@ def _canonicalize_host(text: str, host: str) -> str:
 
 
 def _check_ipv6(text: str, host: str) -> str:
-    """Return ``host``, a bracketed IPv6 address, if it is valid. Raises TargetRefused, which names the whole URL
+    """Return ``host``, a bracketed IPv6 address, if it is valid. Otherwise raise TargetRefused, which names the URL
     ``text``.
     """
     try:
@@ -288,7 +288,9 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether a label of a host name that begins with ``xn--`` is valid. Browsers refuse invalid ones."""
+    """Return whether ``label``, a part of a host name that begins with ``xn--``, is valid. Browsers refuse invalid
+    ones.
+    """
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -299,7 +301,7 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether a label of a host name with non-ASCII letters is valid.
+    """Return whether ``label``, a part of a host name with non-ASCII letters, is valid.
 
     UTS 46 must map it to itself, and each of its characters must be allowed in host names.
     """
@@ -309,7 +311,9 @@ def _is_international(label: str) -> bool:
 
 
 def _mixes_directions(label: str) -> bool:
-    """Return whether a label of a host name mixes left-to-right and right-to-left characters as RFC 5893 forbids."""
+    """Return whether ``label``, a part of a host name, mixes left-to-right and right-to-left characters as RFC 5893
+    forbids.
+    """
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -343,7 +347,9 @@ def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Return whether an IPv6 address is public. An IPv4 address in it (mapped, 6to4, NAT64) decides."""
+    """Return whether an IPv6 address is public. If it contains an IPv4 address (mapped, 6to4, NAT64), return whether
+    that is public.
+    """
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -370,8 +376,8 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """Return a host in the form in which hosts are compared: no final dot, and IPv6 addresses in their
-    shortest form.
+    """Return a host in the form in which hosts are compared: without a final dot, and an IPv6 address in its shortest
+    form.
     """
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 

@@ -1,1 +1,3 @@
-"""The JSON API at ``/-/api/v1``: operations that call services and reporting, and the OpenAPI document of them."""
+"""The JSON API at ``/-/api/v1``: its operations, which call services and reporting, and the OpenAPI document about
+them.
+"""

@@ -1,4 +1,4 @@
-"""Registration of the API in the Flask application: operations, OPTIONS, CORS and headers of every response."""
+"""Add the API to the Flask application: operations, OPTIONS, CORS and the headers of every response."""
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -29,9 +29,7 @@ PREFLIGHT_SECONDS = 3600
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Add the API to a Flask application. Call it after the request context and the cache of that application are set
-    up.
-    """
+    """Add the API to a Flask application. Call it after the application's request context and cache are set up."""
     authentication.init_app(app, config=config)
     app.before_request(_answer_unrouted)
     app.after_request(_add_headers)
@@ -45,7 +43,10 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Respond to a request for which there is no operation: OPTIONS is answered, others get 404 or 405."""
+    """Respond to a request below the API's path that matches no operation; return None for other requests.
+
+    OPTIONS is answered. Raises NotFound for an unknown path, and MethodNotAllowed for another method.
+    """
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None
     methods = operations.methods_at(request.path.removeprefix(PREFIX))

@@ -13,7 +13,7 @@ from shortener.web.context import now, store
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Create the rate limit of the API in a Flask application."""
+    """Create the rate limit of the API and attach it to a Flask application."""
     app.extensions["api_rate_limit"] = RateLimit(config.api.rate_limit, clock=time.monotonic)
 
 
@@ -29,7 +29,7 @@ def current_token() -> Token:
 
 
 def _read_token() -> str:
-    """Return the text of the token in the header Authorization or X-Api-Key; '' if there is none."""
+    """Return the token that the request sends in the header Authorization or X-Api-Key; '' without one."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return text.strip()
@@ -64,15 +64,16 @@ def authorize(scope: Scope | None) -> None:
 
 
 def rate_headers() -> dict[str, str]:
-    """Return the headers that tell the client how many requests its rate limit still allows."""
+    """Return the response headers that tell the client how many requests its token may still make."""
     rate: RateState | None = g.get("api_rate")
     return rate.headers if rate is not None else {}
 
 
 def authorize_text(text: str, scope: Scope) -> None:
-    """Do what ``authorize`` does for a request whose token, ``text``, was sent in another way. Raises ApiError.
+    """Authorize a request as ``authorize`` does, but with ``text`` as its token. Raises ApiError.
 
-    APIs of other shorteners send tokens in their own headers or parameters.
+    Clients of other shorteners' APIs send tokens in headers or parameters of their own, from which the caller takes
+    ``text``.
     """
     g.api_token = _find_token(text.strip())
     authorize(scope)

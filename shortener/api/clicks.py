@@ -27,7 +27,9 @@ _MAX_SECONDS = 10**12
 
 
 class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of the export of clicks: a time range, and the place from which to continue."""
+    """Query parameters of the export of clicks: a time range, and the cursor from which to continue an
+    earlier export.
+    """
 
     since: Since | UnsetType = UNSET
     until: Until | UnsetType = UNSET
@@ -36,10 +38,10 @@ class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 @operation("GET", "/clicks", answers={200: NDJSON}, scope="clicks", query=ClickQuery, problems=("cursor",))
 def export_clicks(query: ClickQuery) -> Response:
-    """Export single clicks as JSON lines, the oldest first, as far as all verdicts are final.
+    """Export single clicks whose verdicts are final as JSON lines, the oldest first.
 
-    The export ends at the time in the response header `Watermark`: all earlier clicks are stored, and no later click
-    can change their verdicts. The header `Link` is the address from which to fetch later clicks. If clicks are
+    The response header `Watermark` is the time at which the export ends: all earlier clicks are stored, and no later
+    click can change their verdicts. The header `Link` has the URL from which to fetch later clicks. If clicks are
     classified again, for example because the rules have changed, exported clicks are not sent again; `rules` is the
     version of the rules that gave a verdict.
     """
@@ -57,7 +59,9 @@ def export_clicks(query: ClickQuery) -> Response:
 
 
 def _next_link(end: int) -> str:
-    """Return the header Link with the URL of the clicks from ``end`` on (seconds of the UTC epoch)."""
+    """Return the value of the header Link: the URL that exports the clicks from ``end`` on (seconds of the
+    UTC epoch).
+    """
     values = {name: value for name, value in request.args.items() if name == "until"}
     query = urlencode(values | {"after": encode_cursor(_ORDER, [end])})
     return f'<{config().base_url}{request.path}?{query}>; rel="next"'
@@ -66,8 +70,8 @@ def _next_link(end: int) -> str:
 def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
     """Yield the exported clicks as JSON lines, several lines at once.
 
-    They are read while the response is sent, when the store connection of the request is closed; so another one is
-    taken from ``pool``.
+    The clicks are read while the response is sent. By then the request's own connection to the store is closed, so
+    another one is taken from ``pool``.
     """
     connection = pool.acquire()
     try:

@@ -1,4 +1,6 @@
-"""Types of fields and parameters that several operations use, and cursors, by which a client fetches the next page."""
+"""Types of fields and parameters that several operations use. Cursors, with which a client fetches the next page of a
+list.
+"""
 
 import base64
 import binascii
@@ -51,14 +53,17 @@ def to_query_seconds(value: datetime | UnsetType, name: str) -> int | None:
 
 
 def encode_cursor(order: str, key: Sequence[str | int]) -> str:
-    """Return the cursor of the place behind the item with this sort key, in a list with this order."""
+    """Return the cursor from which a list continues after the item with the sort key ``key``.
+
+    ``order`` names the order of the list.
+    """
     return base64.urlsafe_b64encode(msgspec.json.encode([order, *key])).decode().rstrip("=")
 
 
 def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
-    """Return the sort key in a cursor, which has ``length`` parts.
+    """Return the sort key in a cursor, which must have ``length`` parts.
 
-    Raises ApiError for an invalid cursor, or one of a list with another order.
+    Raises ApiError for an invalid cursor, or one from a list in another order than ``order``.
     """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

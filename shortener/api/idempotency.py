@@ -1,7 +1,7 @@
 """Idempotency keys: a repeated POST with the same Idempotency-Key gets the stored response of the first one.
 
-The changes of a request and its response are stored in one transaction. So if the process is killed, a repetition does
-not make the changes twice (draft-ietf-httpapi-idempotency-key-header-07).
+The changes of a request and its response are stored in one transaction. So even if the process is killed, repeating the
+request does not make the changes twice (draft-ietf-httpapi-idempotency-key-header-07).
 """
 
 import hashlib
@@ -32,10 +32,10 @@ _running: set[tuple[int, str]] = set()
 
 
 def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Response:
-    """Return the response of ``view``, or the stored one if this request was made before with the same key.
+    """Return the response of ``view``, or the stored response if this request was made before with the same key.
 
-    ``hidden_field`` names a field of the response that is secret: it is not stored, and null in a repetition. Responses
-    with a status of 500 or above are not stored. Raises ApiError.
+    ``hidden_field`` names a secret field of the response. It is not stored, so it is null in the response to a repeated
+    request. Responses with a status of 500 or above are not stored. Raises ApiError.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -64,8 +64,8 @@ def _claim(token_id: int, key: str) -> Iterator[None]:
 
 
 def _replay(key: str) -> Response | None:
-    """Return the response that was stored for this key, or None. Raises ApiError if it belongs to a
-    different request.
+    """Return the response that was stored for this key, or None. Raises ApiError if the key was used for a different
+    request.
     """
     answer = tokens.find_answer(store(), current_token().id, key, since=now() - KEEP_SECONDS)
     if answer is None:

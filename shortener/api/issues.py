@@ -69,8 +69,8 @@ class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddedIssue(Struct, frozen=True):
-    """The issue that was added, its document with short links, the links that were not replaced, and
-    warnings to check.
+    """The issue that was added, its document with short links, the links that were not replaced, and warnings for an
+    editor.
     """
 
     issue: IssueContents
@@ -105,9 +105,9 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_document(body: NewIssue) -> None:
-    """Raise InputError if the document cannot be parsed within limits on time and memory.
+    """Raise InputError if the document takes too much time or memory to parse.
 
-    It is parsed in a process of its own, before this process reads it.
+    It is tried in a child process, before this process parses the document.
     """
     check_in_sandbox(_source(body), name=_file_name(body))
 
@@ -158,9 +158,8 @@ def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
 
 
 def _add_request(body: NewIssue) -> AddRequest:
-    """Return the request for the service that adds an issue, from the body of the API request.
-
-    Raises ApiError, InputError.
+    """Convert the body of the API request to a request for the service that adds an issue. Raises ApiError,
+    InputError.
     """
     if body.slug is None and not body.title:
         raise ApiError("invalid", "slug: the issue needs a slug, or a title from which one is made", pointer="/slug")
@@ -193,7 +192,7 @@ def _encode(output: bytes, body: NewIssue) -> str:
 
 
 def _planned_issue(plan: IssuePlan) -> IssueContents:
-    """Return the contents that an issue would have if ``plan``, the result of a dry run, were stored.
+    """Return the contents that an issue would have after ``plan``, the result of a dry run, was stored.
 
     Fields that the plan does not change have their stored values.
     """

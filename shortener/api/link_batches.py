@@ -52,9 +52,10 @@ class BatchAnswer(Struct, frozen=True):
     problems=("code-taken",),
 )
 def create_links(body: Batch, query: BatchQuery) -> Response:
-    """Create up to 500 links. Each has a result of its own.
+    """Create up to 500 links. The response has one result for each link.
 
-    With `atomic` all links are created (status 201), or none if one of them fails (an error).
+    With `atomic` either all links are created (status 201), or none, and the response is the error of the first that
+    failed.
     """
     with store().transaction():
         results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
@@ -62,9 +63,9 @@ def create_links(body: Batch, query: BatchQuery) -> Response:
 
 
 def _create(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
-    """Create one link of a batch and return its result. ``index`` is the link's place in the batch, from 0.
+    """Create one link of a batch and return its result. ``index`` is the position of the link in the batch, from 0.
 
-    With ``atomic``, a link that cannot be created raises ApiError.
+    With ``atomic``, raise ApiError if the link cannot be created.
     """
     try:
         link, created = make_link(body)

@@ -32,7 +32,7 @@ from shortener.web.context import config, now, store
 
 
 class LinkQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of the list of links: filters, order and page."""
+    """Query parameters of the list of links: filters, order, and which page of the list."""
 
     query: Annotated[str, Meta(description="Words that the code, title or target contains.")] = ""
     status: StatusFilter | UnsetType = UNSET
@@ -58,9 +58,10 @@ class LinkPage(Struct, frozen=True):
 
 
 class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
-    """A link to create. Without ``code`` it gets a generated one, without ``domain`` it is on the first domain.
+    """A link to create. Without ``code`` one is generated; without ``domain`` the link is on the first domain.
 
-    With ``reuse``, an active link that has this target and belongs to no issue is returned instead, if there is one.
+    With ``reuse``, an existing active link is returned instead, if there is one that has this target and belongs to no
+    issue.
     """
 
     target: Target
@@ -102,7 +103,7 @@ class EditList(Struct, frozen=True):
 
 @operation("GET", "/links", answers={200: LinkPage}, scope="read", query=LinkQuery, problems=("cursor",))
 def list_links(query: LinkQuery) -> Response:
-    """List links with their counts. If links are created between two pages, no other link is repeated or left out."""
+    """List links with their counts, in pages. Links that are created meanwhile do not shift the pages."""
     link_filter = LinkFilter(
         words=search_words(search_text(query.query, config=config())),
         status=None if query.status is UNSET else query.status,
@@ -118,7 +119,7 @@ def list_links(query: LinkQuery) -> Response:
 
 
 def next_page_header(cursor: str | None) -> dict[str, str]:
-    """Return the header Link with the URL of the next page; no header if ``cursor`` is None."""
+    """Return the header Link with the URL of the next page; an empty dict if ``cursor`` is None."""
     if cursor is None:
         return {}
     query = urlencode(request.args.to_dict() | {"after": cursor})
@@ -142,7 +143,7 @@ def create_link(body: NewLink) -> Response:
 
 
 def make_link(body: NewLink) -> tuple[Link, bool]:
-    """Create a link, or find one to reuse. Return it, and whether it was created. Raises InputError, Conflict."""
+    """Create a link, or find one to reuse. Return the link, and whether it was created. Raises InputError, Conflict."""
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         if body.reuse:
@@ -164,7 +165,7 @@ def make_link(body: NewLink) -> tuple[Link, bool]:
 
 
 def load_record(domain: str, code: str, *, with_counts: bool = False) -> LinkRecord:
-    """Return a stored link as the API shows it. Raises NotFound."""
+    """Return a stored link in the form that the API returns. Raises NotFound."""
     return build_link_record(_find(domain, code), config=config(), now=now(), with_counts=with_counts)
 
 
@@ -186,7 +187,7 @@ def get_link(domain: str, code: str, query: CountsQuery) -> Response:
 
 @operation("PATCH", "/links/{domain}/{code}", answers={200: LinkRecord}, scope="links", body=LinkChanges, etag=True)
 def change_link(domain: str, code: str, body: LinkChanges) -> Response:
-    """Change fields of a link. The next redirect uses them."""
+    """Change fields of a link. From the next redirect on, the new values apply."""
     fields: dict[LinkField, Any] = {
         "target": body.target,
         "title": body.title,
@@ -203,7 +204,9 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
 
 
 def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change a link. Call it inside a transaction. Raises ApiError if the header If-Match forbids the change."""
+    """Change fields of a link. Call it inside a transaction. Raises ApiError if the header If-Match forbids
+    the change.
+    """
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)
@@ -219,8 +222,8 @@ def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
     etag=True,
 )
 def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
-    """Create the link with this code, or replace the fields of the existing one. A retired link is active again
-    afterwards.
+    """Create the link with this code, or replace all fields of the existing one. A retired link becomes
+    active again.
     """
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
@@ -253,7 +256,9 @@ def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
 
 @operation("DELETE", "/links/{domain}/{code}", answers={204: None}, scope="links", etag=True)
 def retire_link(domain: str, code: str) -> Response:
-    """Retire a link: readers get an error page from now on. Its counts stay, and its code is not given out again."""
+    """Retire a link: readers get an error page from now on. Its counts stay, and its code is never used for another
+    link.
+    """
     with store().transaction():
         _change(domain, code, {"status": "retired"})
     return no_content()

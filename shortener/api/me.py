@@ -1,4 +1,4 @@
-"""Operations on the token that was sent with the request, and on the other tokens of its owner."""
+"""Operations on the token that was sent with the request, and on the other tokens of the token's owner."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,9 @@ from shortener.web.context import now, store
 
 
 class Me(Struct, frozen=True):
-    """The token that was sent with the request, its scopes, and its owner with the owner's current role."""
+    """The token that was sent with the request: its name, scopes and expiry, its owner, and the owner's
+    current role.
+    """
 
     token: str
     scopes: tuple[Scope, ...]

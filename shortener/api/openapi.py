@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the API, made from the registered operations and their msgspec structs."""
+"""The OpenAPI 3.1 document of the API, generated from the registered operations and their msgspec structs."""
 
 import functools
 from collections.abc import Iterable

@@ -1,4 +1,6 @@
-"""Operations of the API: the decorator that registers one, and the checks of each request before its view."""
+"""Operations of the API: the decorator that registers an operation, and the checks of each request before its view
+runs.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,9 @@ View = TypeVar("View", bound=Callable[..., Response])
 
 
 class Operation(Struct, frozen=True):
-    """An operation of the API, which is a method of a path, with everything that the OpenAPI document says about it."""
+    """An operation of the API, which is a method and a path, with its view and everything that the OpenAPI document
+    says about it.
+    """
 
     name: str
     method: str
@@ -51,9 +55,9 @@ class Operation(Struct, frozen=True):
 
     @property
     def all_problems(self) -> list[str]:
-        """Names of all problems (kinds of errors) that the operation can answer with.
+        """Names of all problems (kinds of errors) with which the operation can respond.
 
-        The general ones are first, and those that were given when the operation was registered are last.
+        General problems are first, and those that were given when the operation was registered are last.
         """
         names = [] if self.public else ["token-missing", "token-invalid", "rate-limit"]
         names += ["scope", "role"] if self.scope else []
@@ -136,7 +140,7 @@ def _add_rule(registered: Operation) -> None:
 
 
 def methods_at(path: str) -> list[str]:
-    """Return the methods that a path of the API allows; empty if there is no such path.
+    """Return the HTTP methods that a path of the API allows; an empty list if there is no such path.
 
     ``path`` is given without the prefix of the API.
     """
@@ -228,7 +232,7 @@ def _too_large(max_bytes: int) -> ApiError:
 
 
 def explain_validation_error(error: Exception) -> tuple[str, str]:
-    """Return (JSON pointer of the field, what is wrong with it) for an error of the decoding."""
+    """Convert an error of decoding: return (JSON pointer of the invalid field, what is wrong with it)."""
     message, _, place = str(error).partition(" - at `$")
     # "[...]" is the place of a value in an object with free keys; msgspec does not say which one.
     pointer = re.sub(r"\[(\d+)\]", r".\1", place.rstrip("`").replace("[...]", "")).replace(".", "/")

@@ -106,9 +106,9 @@ class FieldProblem(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """An error response by RFC 9457. ``type`` is a URL that explains the kind of error.
+    """An error response in the form of RFC 9457. ``type`` is a URL that explains the kind of error.
 
-    With status 412, ``current`` is the object that the request would have changed, as it is stored now.
+    With status 412, ``current`` is the stored object that the request would have changed.
     """
 
     type: str
@@ -121,7 +121,7 @@ class Problem(Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """Raised to respond with an error. ``name`` is a key of PROBLEM_TYPES."""
+    """Raised to respond with an error. ``name`` is a key of PROBLEM_TYPES, the kinds of errors."""
 
     def __init__(
         self,
@@ -143,7 +143,9 @@ class ApiError(Exception):
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the error response for any exception at a path of the API. Unexpected ones are logged."""
+    """Return the error response for an exception that a request to the API has raised. Unexpected exceptions are
+    logged.
+    """
     api_error = to_api_error(error)
     path = request.path.encode("unicode_escape").decode()
     if api_error.name == "internal":
@@ -204,9 +206,9 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status with which the imitated APIs of other shorteners report an error.
+    """Return the HTTP status for an error in the imitated APIs of other shorteners.
 
-    It is the status of the error, or 400 if these APIs never use that status.
+    It is the status of the error, or 400 if the imitated APIs never use that status.
     """
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400

@@ -1,4 +1,4 @@
-"""Rate limit: how many requests a minute may be made with one token. It is counted in memory."""
+"""Rate limit: the number of requests that may be made with one token in a minute. Requests are counted in memory."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ MAX_TOKENS = 10_000
 
 
 class RateState(Struct, frozen=True):
-    """What the rate limit still allows a token: the number of requests left, and the seconds until the minute ends.
+    """State of a token's rate limit: the number of requests left, and the seconds until the minute ends.
 
     ``exceeded`` is True if the request that was just counted is one too many.
     """
@@ -24,7 +24,7 @@ class RateState(Struct, frozen=True):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11)."""
+        """The response headers RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11)."""
         return {
             "RateLimit-Policy": f'"token";q={self.limit};w={WINDOW_SECONDS}',
             "RateLimit": f'"token";r={self.remaining};t={self.reset_seconds}',
@@ -41,7 +41,9 @@ class RateLimit:
         self._windows: LRUCache[int, tuple[float, int]] = LRUCache(MAX_TOKENS)
 
     def count(self, token_id: int) -> RateState | None:
-        """Count a request with a token, and return what the limit still allows it; None if there is no limit."""
+        """Count a request with a token, and return the state of the token's rate limit; None if requests are not
+        limited.
+        """
         if not self._limit:
             return None
         with self._lock:

@@ -29,9 +29,9 @@ def no_content() -> Response:
 
 
 def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location: str | None = None) -> Response:
-    """Return a value as JSON with its ETag; 304 without a body if the client has this version already.
+    """Return a value as JSON with its ETag; 304 without a body if the client already has this version.
 
-    The ETag is computed from ``tagged`` if that is given, else from the whole value.
+    The ETag is computed from ``tagged`` if that is given, otherwise from the whole value.
     """
     tag = entity_tag(value if tagged is None else tagged)
     headers = {"ETag": f'"{tag}"'} | ({"Location": location} if location else {})
@@ -50,8 +50,8 @@ def entity_tag(value: Any) -> str:
 def check_if_match(current: Any) -> None:
     """Raise ApiError if the header If-Match or If-None-Match of the request forbids the change.
 
-    ``current`` is the object before the change, None if it does not exist. An error is also raised if the configuration
-    requires If-Match and it is missing. Call it in the transaction that changes the object.
+    ``current`` is the object before the change, None if it does not exist. An error is also raised if If-Match is
+    missing although the configuration requires it. Call it in the transaction that changes the object.
     """
     excluded = parse_etags(request.headers.get("If-None-Match"))
     if current is not None and excluded.contains_weak(entity_tag(current)):

@@ -33,7 +33,9 @@ class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """New values of a webhook. Fields that are missing stay unchanged. An empty ``events`` means all types."""
+    """New values for fields of a webhook. Fields that are missing stay unchanged. An empty ``events`` means all types
+    of events.
+    """
 
     url: URL | UnsetType = UNSET
     events: EventTypes | UnsetType = UNSET
@@ -56,14 +58,14 @@ class DeliveryPage(Struct, frozen=True):
 
 
 class DeliveryQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of the list of deliveries: which part of it is returned."""
+    """Query parameters of the list of deliveries: number of deliveries, and where the list continues."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Largest number of deliveries.")] = 100
     after: Annotated[str, Meta(pattern="^[0-9]{1,15}$", description="`next` of the previous page.")] | None = None
 
 
 class QueuedDelivery(Struct, frozen=True):
-    """The delivery that was queued."""
+    """The delivery that was queued; ``delivery`` is its id."""
 
     delivery: int
 
@@ -103,7 +105,9 @@ def get_webhook(webhook_id: str) -> Response:
     "PATCH", "/webhooks/{webhook_id}", answers={200: WebhookSummary}, scope="admin", body=WebhookChange, etag=True
 )
 def change_webhook(webhook_id: str, body: WebhookChange) -> Response:
-    """Change, enable or disable a webhook. When it is disabled, its deliveries that have not been sent yet fail."""
+    """Change, enable or disable a webhook. Disabling it cancels the deliveries that have not been sent yet; they count
+    as failed.
+    """
     number = _parse_id(webhook_id)
     with store().transaction():
         check_if_match(_summarize(stored_webhooks.get(store(), number)))
@@ -136,7 +140,7 @@ def delete_webhook(webhook_id: str) -> Response:
     "POST", "/webhooks/{webhook_id}/secret", answers={200: WebhookWithSecret}, scope="admin", hidden_field="secret"
 )
 def rotate_webhook_secret(webhook_id: str) -> Response:
-    """Give a webhook a new secret. For 24 hours messages are signed with both the new secret and the previous one."""
+    """Give a webhook a new secret. For 24 hours messages are signed with both the new and the previous secret."""
     webhook = webhooks.rotate_secret(store(), _parse_id(webhook_id), now=now())
     return json_answer(WebhookWithSecret(**structs.asdict(_summarize(webhook)), secret=webhook.secret))
 
@@ -177,7 +181,7 @@ def _summarize(webhook: stored_webhooks.Webhook) -> WebhookSummary:
 
 
 def _parse_id(text: str) -> int:
-    """Return the id of a webhook or delivery in a path as an integer. Raises ApiError."""
+    """Return the id of a webhook or delivery, taken from a URL path, as an integer. Raises ApiError."""
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS):
         raise ApiError("not-found", f"{text}: expected a number.")
     return int(text)

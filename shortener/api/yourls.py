@@ -1,4 +1,4 @@
-"""An imitation of the API of YOURLS 1.10 at ``/yourls-api.php``, for programs that were made for it.
+"""An imitation of the API of YOURLS 1.10 at ``/yourls-api.php``, for programs that were made for YOURLS.
 
 docs/compatibility.md lists what these programs can do.
 """
@@ -60,7 +60,9 @@ def handle() -> Response:
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the response for any exception at the path of this API. The caller logs unexpected ones."""
+    """Return the response for an exception that a request to this API has raised. The caller logs unexpected
+    exceptions.
+    """
     problem = to_api_error(error)
     if problem.name == "internal":
         raise error
@@ -238,14 +240,16 @@ _ACTIONS: dict[str, tuple[Scope, Callable[[], Answer] | None]] = {
 
 
 def _host() -> str:
-    """Return the host of the request if it is a domain of short links, else the default domain."""
+    """Return the host of the request if it is a domain of short links, otherwise the default domain."""
     host = request.host.lower()
     names = {host, strip_port(host)}
     return next((domain.host for domain in config().domains if domain.host in names), config().domains[0].host)
 
 
 def _find_link() -> links.Link | None:
-    """Return the active link that the parameter ``shorturl`` names, as a code or a short URL; None if there is none."""
+    """Return the active link that the parameter ``shorturl`` names, as a code or a short URL; None if it does not
+    exist.
+    """
     text = request.values.get("shorturl", "").strip()
     key = parse_short_url(text if "/" in text else f"{_host()}/{text}", domains=config().domains)
     link = links.find(store(), *key) if key else None

@@ -1,6 +1,7 @@
 """The final decision whether a click is human or automated (its verdict), and for which reason.
 
-It is made from the evidence bits, one for each sign that was found, and from the time since the issue was sent.
+It is made from the evidence bits, each of which stands for a fact about the click, and from the time since the issue
+was sent.
 """
 
 from collections.abc import Iterator
@@ -27,9 +28,8 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
     """Return verdict, reason and evidence of a click.
 
-    ``group_evidence`` has the evidence bits from nearby clicks; those of the request are in ``click``. If a rule on the
-    request alone gave ``click`` its reason, that reason is kept. Otherwise the most certain group rule that matches
-    decides.
+    ``group_evidence`` has the evidence bits from nearby clicks; ``click`` has those of its own request. If a rule on
+    the request has already decided, its reason is kept. Otherwise the most certain group rule that matches decides.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)

@@ -1,8 +1,8 @@
-"""Comparison of clicks with nearby clicks, and the classifications that change because of it.
+"""Compare clicks with nearby clicks, and find the classifications that change because of it.
 
 The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
-from it. To find their evidence, the clicks up to two windows away from the target are needed (docs/classification.md,
-section 11).
+from it. To find the evidence of those, clicks up to two windows away from the target are needed
+(docs/classification.md, section 11).
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,7 +19,7 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """The clicks with which the clicks being classified (the targets) are compared."""
+    """The clicks near the clicks being classified (the targets), with which these are compared."""
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""
@@ -54,8 +54,8 @@ def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbou
 
 
 def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return ``click`` with the new classification of its own request, ``request``. Its evidence bits from nearby
-    clicks are kept.
+    """Return ``click`` with a new classification of its request, ``request``. Its evidence bits from nearby clicks
+    stay.
     """
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
@@ -120,12 +120,12 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without those that already have the evidence of this kind of group, because nothing can change
-    for them.
+    """Return ``clicks`` without those whose evidence cannot change, because they already have the bits that detectors
+    can set.
 
-    The kind is one whose detectors look for clicks on a honeypot link, a link that readers do not see. Clicks on that
-    link and the clicks to classify (``targets``) are kept in any case. In a flood on a honeypot link, nearly all clicks
-    are left out, which saves time.
+    It is for groups (``grouping``) whose detectors look for clicks on a honeypot link, which readers do not see. Clicks
+    on that link and the clicks to classify (``targets``) are always kept. When a honeypot link gets a flood of clicks,
+    this drops nearly all of them, which saves time.
     """
     return [
         click
@@ -137,9 +137,8 @@ def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Gro
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
     """Yield the correlation groups of one kind: lists of clicks that share a key, such as a network.
 
-    A click that shares its key with no other click is left out. It is yielded as a group of its own only if the
-    detectors look for clicks on a honeypot link (a link that readers do not see), because it can be such a click
-    itself.
+    A click whose key no other click has is normally left out. If the detectors look for clicks on a honeypot link (a
+    link that readers do not see), it is yielded as a group of one, because it can be such a click itself.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}

@@ -1,8 +1,9 @@
 """Access to the bundled lists of user agents, browsers and networks; each file is read once.
 
-Networks are of three kinds. From a ``gateway``, only mail-security software opens links. A ``vendor`` is a
-mail-security company whose networks contain scanners and also remote browsers of people. From ``people`` networks,
-persons browse although they may be in a data-center list, for example through a private relay.
+There are three kinds of networks. A ``gateway`` is a network from which only mail-security software opens links. A
+``vendor`` network belongs to a mail-security company and contains scanners, but also remote browsers that people use.
+From a ``people`` network persons browse, for example through a private relay, even if a list of data centers contains
+it.
 """
 
 import tomllib
@@ -24,19 +25,17 @@ def load_data(name: str) -> dict[str, Any]:
 
 
 def bundled_networks(kind: str) -> list[Network]:
-    """Return the bundled networks of one kind.
+    """Return the bundled networks of one kind: ``gateway``, ``vendor`` or ``people``.
 
-    ``kind`` is ``gateway`` (mail gateways), ``vendor`` (mail-security companies) or ``people`` (people browse from
-    there).
+    These are mail gateways, mail-security companies, and networks in data centers from which people browse.
     """
     return [network for entry in _entries(kind) for network in _networks(entry)]
 
 
 def bundled_asns(kind: str) -> frozenset[int]:
-    """Return the bundled autonomous system numbers of one kind.
+    """Return the bundled autonomous system numbers of one kind: ``gateway``, ``vendor`` or ``people``.
 
-    ``kind`` is ``gateway`` (mail gateways), ``vendor`` (mail-security companies) or ``people`` (people browse from
-    there).
+    These are mail gateways, mail-security companies, and networks in data centers from which people browse.
     """
     return frozenset(number for entry in _entries(kind) for number in entry.get("asns", ()))
 

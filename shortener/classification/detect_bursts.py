@@ -108,10 +108,10 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Return EVEN_PACE for 6 successive clicks that follow the order of the document at nearly equal intervals
-    (docs/classification.md, rule 20).
+    """Return EVEN_PACE for 6 or more successive clicks that follow the order of the document at nearly equal intervals,
+    else 0 (docs/classification.md, rule 20).
 
-    The 6 clicks must lie within 2 minutes. Other clicks get 0.
+    The 6 clicks must be within 2 minutes.
     """
     evidence = [0] * len(clicks)
     ascending = 0
@@ -150,10 +150,10 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 
 
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Return NETWORK_BURST for clicks whose network opened 3 different links within 1 second, else 0
+    """Return NETWORK_BURST for clicks from a network that opened 3 different links within 1 second, else 0
     (docs/classification.md, rule 17).
 
-    The more clicks a network has, the more links are needed, up to MAX_NETWORK_LINKS.
+    The more clicks come from the network, the more links are required, up to MAX_NETWORK_LINKS.
     """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
@@ -161,11 +161,11 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Return BROWSER_BURST for clicks whose user agent opened 4 different links within 1 second, else 0
+    """Return BROWSER_BURST for clicks with a user agent that opened 4 different links within 1 second, else 0
     (docs/classification.md, rule 17).
 
-    The links must be opened from at least two networks. A common user agent needs more links, because many readers have
-    it, and a very common one never has a burst.
+    The links must be opened from at least two networks. For a common user agent more links are required, because many
+    readers have it; a very common one never has a burst.
     """
     exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(exceeded):

@@ -1,8 +1,8 @@
 """Detectors of programs that open links from several networks or addresses (rules 17b, 21 and 22).
 
 In a *fan-out*, several networks open different links of one recipient. In an *agent burst*, several data-center
-addresses with one user agent do so. A *click-time check* is a mail gateway's request for a link at the moment when a
-reader clicks it. If the recipient is not known from a token in the link, it is called a *click echo*.
+addresses with one user agent open different links. A *click-time check* is a mail gateway's request for a link at the
+moment when a reader clicks it. It is called a *click echo* if the link has no token from which the recipient is known.
 
 Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The conditions
 are in docs/classification.md, sections 6.2 and 6.3.
@@ -53,12 +53,12 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return FAN_OUT for the clicks of a recipient if at least 3 networks opened the recipient's links within a minute,
+    """Return FAN_OUT for a recipient's clicks if at least 3 networks opened at least 3 different links within a minute,
     else 0 (docs/classification.md, rule 21).
 
-    At least 3 different links must be opened. Networks of data centers do not count. Neither do clicks on a link that
-    another network opened in the minute before, because mail gateways check a link when its reader clicks it. A network
-    that opened more than half of the links is taken for the reader's own, and its clicks get 0.
+    Two kinds of clicks are ignored: clicks from data centers, and clicks on a link that another network opened in the
+    minute before, because mail gateways check a link when its reader clicks it. A network that opened more than half of
+    the links is assumed to be the reader's own, and its clicks get 0.
     """
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
     first_opens = [clicks[index] for index in indexes]
@@ -80,10 +80,10 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Return AGENT_BURST for clicks if one user agent at several data-center addresses opened 4 links, else 0
+    """Return AGENT_BURST for clicks if one user agent opened 4 links from several data-center addresses, else 0
     (docs/classification.md, rule 17b).
 
-    The clicks must lie within 10 seconds. An address that opened more than half of the links may be a reader who opens
+    The clicks must be within 10 seconds. An address that opened more than half of the links may be a reader who opens
     tabs on a virtual desktop, so its clicks get 0.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
@@ -122,11 +122,12 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether different links were opened from several sources at about the time of the click.
+    """Return for each click whether different links were opened from several sources (networks or addresses) around its
+    time.
 
-    ``sources`` has the network or the address of each click. Three windows of ``window_ms`` are tried: before the
-    click, after it, and around it. One of them must contain at least ``min_sources`` sources and ``min_links``
-    different links, of which the click's own source opened at most half.
+    ``sources`` has the source of each click. Three windows of ``window_ms`` are tried: before the click, after it, and
+    around it. One of them must contain at least ``min_sources`` sources and ``min_links`` different links, of which the
+    click's own source opened at most half.
     """
     flags = [False] * len(clicks)
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -170,7 +171,7 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether the window has ``min_sources`` sources and ``min_links`` different links or more.
+        """Return whether the window has at least ``min_sources`` sources and ``min_links`` different links.
 
         In addition, ``source`` must have opened at most half of the links.
         """
@@ -192,12 +193,12 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return CLICK_TIME_CHECK for a mail gateway's check of a link that its recipient opens too, else 0
+    """Return CLICK_TIME_CHECK for a click by which a mail gateway checked a link that the recipient clicked too, else 0
     (docs/classification.md, rule 22).
 
-    The two clicks are at most 20 seconds apart and differ in network and user agent. The check comes from a listed
-    network (data center, mail gateway or security vendor); or it follows the reader's click and lacks headers that
-    browsers send. Clicks without network or user agent are left out.
+    The check and the recipient's click are at most 20 seconds apart, and differ in network and user agent. The check
+    must come from a listed network (data center, mail gateway or security vendor). From another network it must follow
+    the recipient's click and lack headers that browsers send. Clicks without network or user agent are left out.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}

@@ -19,8 +19,8 @@ _HEADER_REASONS = {"prefetch-header", "range-request", "no-navigation"}
 
 
 class RuleMatch(Struct, frozen=True):
-    """A rule that matches a click: its reason, verdict and description, and the evidence (facts about the click) that
-    it read.
+    """A rule that matches a click: its reason, verdict and description, and descriptions of the evidence that made it
+    match.
     """
 
     reason: str

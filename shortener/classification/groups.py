@@ -1,7 +1,8 @@
-"""The kinds of correlation groups: which fields their clicks share, and the time window of each.
+"""The kinds of correlation groups: which fields the clicks of a group share, and the time window in which they are
+compared.
 
-Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks are around
-it, and not on the order in which they arrived. All kinds are listed in docs/classification.md, section 5.
+Detectors read requests, never the results of other detectors. So a click's evidence depends only on which clicks are
+around it, not on the order in which they arrived. All kinds are listed in docs/classification.md, section 5.
 """
 
 from collections.abc import Callable, Hashable

@@ -37,10 +37,11 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A set of IP networks, which says whether the network of a click, a /24 (IPv4) or /48 (IPv6), belongs to it.
+    """A set of IP networks, with a check whether a click's network, which is a /24 (IPv4) or /48 (IPv6), belongs to the
+    set.
 
-    A click's network belongs to the set if at least half of its addresses do, in one network of the set or in several.
-    So a single server (a /32) does not make the other 255 addresses of its /24 a data center.
+    It does if at least half of its addresses are in networks of the set. So a single server (a /32) does not make the
+    other 255 addresses of its /24 a data center.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
@@ -56,7 +57,7 @@ class NetworkTable:
         return sum(map(len, self._intervals.values()))
 
     def fingerprint(self) -> int:
-        """Return a 32-bit checksum of the table's content, by which a change is noticed."""
+        """Return a 32-bit checksum of the addresses in the table, from which a change of the table is noticed."""
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:

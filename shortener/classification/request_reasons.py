@@ -1,7 +1,7 @@
-"""The reasons for verdicts that the request alone decides.
+"""The reasons of the rules that decide a verdict from the request alone.
 
-A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are defined in
-docs/classification.md, section 8.
+Each reason belongs to one verdict, so that reason and verdict cannot contradict each other. The precision classes are
+defined in docs/classification.md, section 8.
 """
 
 from collections.abc import Mapping

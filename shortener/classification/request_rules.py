@@ -129,8 +129,8 @@ def _is_false_browser(evidence: int) -> bool:
     """Return whether a request probably does not come from the browser that it names (docs/classification.md, rules 11
     and 12).
 
-    It names a browser that is outdated, that never existed, or that mail scanners claim to be, and has no
-    ``Accept-Language``. Unless the browser is only outdated, missing ``Sec-Fetch`` headers are enough instead.
+    That is the case if it has no ``Accept-Language``, and the browser is outdated, never existed, or is one that mail
+    scanners claim to be. For the latter two, missing ``Sec-Fetch`` headers are enough instead.
     """
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:

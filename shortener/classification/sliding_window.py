@@ -48,9 +48,10 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return two lists with an entry for each of the time windows that end at ``times`` and are ``window_ms`` long.
+    """Return two lists with an entry for each time window that ends at one of ``times`` and is ``window_ms`` long.
 
-    They are the index of the first time in the window, and the number of different items in it.
+    The first list has the index of the first time in the window, the second the number of different items in the
+    window.
     """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
@@ -78,8 +79,8 @@ def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
     ``seconds`` are the different seconds in which the group has a click, in order. The rate is derived from the share
-    of seconds with a click, so a scanner with many clicks in few seconds hardly raises it. It is infinite if all
-    seconds have one (docs/classification.md, section 6.1).
+    of seconds with a click, so a scanner with many clicks in few seconds hardly raises it. It is infinite if every
+    second has a click (docs/classification.md, section 6.1).
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
@@ -94,10 +95,10 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """Return how many different links within one second are a burst, if readers make ``rate`` clicks a second.
+    """Return how many different links within one second count as a burst, if readers make ``rate`` clicks a second.
 
     It is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a probability of at
-    most FALSE_ALARM_RATE. If there is none, it is ``maximum`` (docs/classification.md, section 6.1).
+    most FALSE_ALARM_RATE; ``maximum`` if no number fulfils this (docs/classification.md, section 6.1).
     """
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.

@@ -40,7 +40,7 @@ class CliContext(Struct):
 
     @property
     def file_config(self) -> Config:
-        """The configuration of file and environment, without the settings that editors have stored. Raises
+        """The configuration from the file and the environment, without the settings that editors have stored. Raises
         ConfigError.
         """
         if self.cached_file_config is None:

@@ -53,10 +53,10 @@ def read_csv(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file with a header line, as (line number, cells by column name).
 
-    ``required`` are the columns that the header must have. ``aliases`` maps other names that a column can have to its
-    name; they consist of letters in lower case. The delimiter is the character of ``delimiters`` that is most frequent
-    in the header. Raises InputError for an unreadable file and for a row with too many cells, without a required cell
-    or, with ``all_cells_required``, with fewer cells than the header.
+    ``required`` are the columns that the header must have. ``aliases`` maps other headings of a column to the column's
+    name; only the letters of a heading are compared, in lower case. The delimiter is the character of ``delimiters``
+    that is most frequent in the header. Raises InputError for an unreadable file, and for a row that has too many cells
+    or lacks a required cell. With ``all_cells_required``, all cells are required.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)

@@ -80,7 +80,7 @@ HOST, ZONE = HostType(), ZoneType()
 def init(context: CliContext, host: str | None, zone: str | None) -> None:
     """Write config.toml and create the store.
 
-    It asks for the domain and the time zone, and prints the invite link at which the first admin signs in.
+    It asks for the domain and the time zone, and prints the invite link with which the first admin creates an account.
     """
     path = find_file(context.config_file, environment=environment()) or Path("config.toml")
     if path.exists():

@@ -185,7 +185,7 @@ def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
-    """Print the honeypot link (one that readers do not see) and its HTML, and what it means for readers."""
+    """Print the honeypot link (one that readers do not see), its HTML, and how scanners and screen readers treat it."""
     if result.honeypot_html:
         click.echo(
             f"Honeypot link {result.honeypot_url} at the end of the body, which no reader sees:",

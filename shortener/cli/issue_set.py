@@ -166,10 +166,10 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return how the ``value`` of an option changes a field: a new value, None to clear the field, or UNSET (no
-    change).
+    """Return how an option changes a field: a new value, None to clear the field, or UNSET for no change.
 
-    It is UNSET if the option is not given (``value`` is None). ``clear_value`` is the value that clears the field.
+    ``value`` is the value of the option, None if the option is not given. ``clear_value`` is the value that clears the
+    field.
     """
     return UNSET if value is None else None if value == clear_value else value
 

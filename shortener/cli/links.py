@@ -283,7 +283,7 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Store imported links. Return the number of new links, and that of links that existed already.
+    """Store imported links. Return (number of new links, number of links that existed already).
 
     For each link that already has another target, append (line number, message) to ``errors``.
     """

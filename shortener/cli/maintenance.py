@@ -33,7 +33,8 @@ from shortener.store.backups import back_up
 def collect(context: CliContext, once: bool, follow: bool) -> None:
     """Store the clicks of the click log, each exactly once.
 
-    The click log is the files to which redirects are first written. `shortener serve` does this by itself.
+    The click log is a directory of files in which each redirect is recorded first. `shortener serve` collects by
+    itself.
     """
     if once == follow:
         raise click.UsageError("give either --once or --follow")
@@ -110,7 +111,7 @@ def doctor(context: CliContext, output_format: str) -> None:
 
 @click.group(cls=Group)
 def config() -> None:
-    """The configuration."""
+    """Show the configuration."""
 
 
 @config.command("show", examples=("shortener config show", "shortener --config config.example.toml config show"))

@@ -30,7 +30,7 @@ def edge() -> None:
 @click.option("--listen", default="80", show_default=True, help="Where nginx listens: PORT or ADDRESS:PORT.")
 @with_store
 def export_nginx(context: CliContext, store: Store, map_path: Path | None, listen: str) -> None:
-    """Write the links as a map, and print an nginx.conf with it.
+    """Write a map of the links, and print an nginx.conf for it.
 
     nginx then answers active links itself, writes their clicks to the click log, and passes all other requests to
     `shortener serve`.

@@ -75,8 +75,8 @@ def token(context: CliContext, store: Store, name: str, host: str) -> None:
 def join(context: CliContext, token_file: Path | None) -> None:
     """Make this machine a redirect node.
 
-    It writes config.toml, and copies links, settings and keys from the store. Print the token for it with `shortener
-    node token` on the central machine.
+    It writes config.toml, and copies links, settings and keys from the store. First print a token for the node with
+    `shortener node token` on the central machine.
     """
     path = find_file(context.config_file, environment=environment()) or Path("config.toml")
     joined = decode_token(token_file.read_text(encoding="utf-8") if token_file else sys.stdin.read())
@@ -98,7 +98,8 @@ def join(context: CliContext, token_file: Path | None) -> None:
 def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
     """List the nodes, each with what it last reported.
 
-    That is its version, how far its copy of the links is behind, and how many bytes of clicks it still has to send.
+    A node reports its version, how far its copy of the links is behind, and how many bytes of clicks it still has to
+    send.
     """
     zone = context.config.zone
     rows = list_node_health(store, now=time.time())
@@ -134,8 +135,8 @@ def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
 def remove(context: CliContext, store: Store, name: str) -> None:
     """Remove a node and the database role that it uses.
 
-    First let no readers arrive, wait until `shortener node list` shows that it has sent everything, and stop it. A lost
-    node can be removed at once. The clicks that it has sent stay in the store.
+    First send readers to other machines. Then wait until `shortener node list` shows that the node has sent everything,
+    and stop it. A lost node can be removed at once. The clicks that a node has sent stay in the store.
     """
     with store.transaction():
         removed = nodes.get(store, name)

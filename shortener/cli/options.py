@@ -101,10 +101,11 @@ _Saved = TypeVar("_Saved")
 
 
 def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
-    """Call ``save(False)``, and ``save(True)`` if the first call finds an unlikely value and the user confirms it.
+    """Call ``save(False)``. If it raises Doubtful because of an unlikely value, and the user confirms the value, call
+    ``save(True)``.
 
-    ``save`` reports an unlikely value by raising Doubtful. Without a terminal it cannot be confirmed, and Doubtful is
-    raised. With ``force``, only ``save(True)`` is called. Return the result of the last call.
+    Without a terminal the user cannot be asked, and Doubtful is raised. With ``force``, only ``save(True)`` is called.
+    Return the result of the last call.
     """
     try:
         return save(force)

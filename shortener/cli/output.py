@@ -143,7 +143,7 @@ class _TableConsole(Console):
     """
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError."""
+        """Raise BrokenPipeError instead of ending the process."""
         raise BrokenPipeError
 
 
@@ -233,5 +233,5 @@ Printer = Callable[[], None]
 
 
 def print_as(output_format: str, *, table: Printer, json: Printer, csv: Printer) -> None:
-    """Call one of the three functions, the one for ``output_format``: ``table``, ``json`` or ``csv``."""
+    """Call the function for ``output_format``, which is "table", "json" or "csv"."""
     {"table": table, "json": json, "csv": csv}[output_format]()

@@ -256,7 +256,7 @@ _DECISION_HELP: dict[Action, str] = {
 
 
 def _add_decision_command(action: Action) -> None:
-    """Define the command ``picks pin``, ``picks choose`` or ``picks exclude``, whichever ``action`` names."""
+    """Define the command for a kind of decision: ``picks pin``, ``picks choose`` or ``picks exclude``."""
 
     @picks.command(action, help=_DECISION_HELP[action], examples=[text.format(action) for text in _DECISION_EXAMPLES])
     @click.argument("url")

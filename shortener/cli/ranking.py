@@ -130,10 +130,10 @@ def format_appeal(appeal: float) -> str:
 
 
 class AppealScale:
-    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the appeal that is average.
+    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the average appeal.
 
-    Its ends are chosen so that the intervals of ``articles`` fit on it, except the most extreme 5 % of their ends on
-    each side. So one wide interval does not compress all others.
+    The scale leaves out the lowest 5 % of the intervals' lower ends and the highest 5 % of their upper ends, so that
+    one wide interval does not compress all others.
     """
 
     def __init__(self, articles: Sequence[RankedArticle]) -> None:

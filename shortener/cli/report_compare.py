@@ -1,4 +1,4 @@
-"""``shortener report compare``: two issues at the same age."""
+"""``shortener report compare``: compare the clicks of two issues at the same age (time since sending)."""
 
 import time
 from typing import TYPE_CHECKING, Any

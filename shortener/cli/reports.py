@@ -182,7 +182,9 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
 
 
 def _print_reasons(result: IssueReport | LinkReport, zone: ZoneInfo) -> None:
-    """Print the requests by verdict and reason, and then the low, best and high estimates of human clicks."""
+    """Print the totals, the number of requests by verdict and reason, and the low, best and high estimates of human
+    clicks.
+    """
     _print_totals(result.totals, result.quality, zone, settling=result.settling)
     print_table(
         "Verdicts by reason",

@@ -41,7 +41,8 @@ OPT_OUT_HEADERS = ("sec-gpc", "dnt")
 
 
 def opts_out(headers: Mapping[str, str]) -> bool:
-    """Return whether request headers say that the reader opts out: Global Privacy Control or Do Not Track is ``1``.
+    """Return whether request headers say that the reader opts out of tracking: Global Privacy Control or Do Not Track
+    is ``1``.
 
     A proxy may have joined several values with commas; one ``1`` is enough. Text after the ``1`` is ignored.
     """

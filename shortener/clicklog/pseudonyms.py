@@ -1,5 +1,4 @@
-"""Pseudonyms that are stored instead of a client's address: its network, and hashes with a secret key that changes
-daily.
+"""Pseudonyms that are stored instead of a client's address: its network, and hashes made with a secret key of the day.
 
 A key is destroyed 42 hours after its day began. Without the key a hash cannot be linked to an address any more. The
 machines of one store share their keys (docs/click-log.md, section 7).
@@ -37,10 +36,10 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class DailyKeys:
-    """The secret keys for hashing addresses, one file for each UTC day, with a small cache in memory.
+    """The secret keys for hashing addresses: one file for each UTC day, and a small cache in memory.
 
-    With ``shared``, all machines of a store use the same keys, which another process stores here with ``add``. For a
-    day whose shared key has not arrived, this machine makes a local one.
+    With ``shared``, all machines of a store use the same keys. Another process copies these to this machine with
+    ``add``. For a day whose shared key has not arrived yet, this machine creates a local key of its own.
     """
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
@@ -63,13 +62,15 @@ class DailyKeys:
         return key
 
     def is_local(self, ts: float) -> bool:
-        """Return whether the key for the time ``ts`` is one that this machine made for itself. Call it after
+        """Return whether the key for the time ``ts`` is a local one, which only this machine has. Call it after
         ``key(ts)``.
         """
         return int(ts // DAY_SECONDS) in self._local_days
 
     def add(self, day: int, key: bytes) -> None:
-        """Store the shared key of a UTC day (days since 1970), unless the day has one. Raises OSError."""
+        """Store the shared key of a UTC day (days since 1970), unless a shared key is already stored for it. Raises
+        OSError.
+        """
         path = self._directory / str(day)
         if _read_key(path) is None:
             self._create(path, key)
@@ -120,8 +121,7 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove from memory all expired keys, and all local ones, because a shared key may have arrived for their
-        days.
+        """Remove expired and local keys from memory. A shared key may have arrived for the days of local ones.
 
         ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, also while there are no clicks.
         """
@@ -158,17 +158,20 @@ def due_days(now: float) -> set[int]:
 
 
 def is_expired(day: int, *, now: float) -> bool:
-    """Return whether the key of a UTC day (days since 1970) must be destroyed at ``now``.
+    """Return whether the key of a UTC day (days since 1970) must be destroyed at ``now``: the day ended long enough
+    ago.
 
-    It must if the day ended long enough ago. It also must if the day begins more than 24 hours after ``now``, because
-    such a key was made while the clock was wrong.
+    A key whose day begins more than 24 hours after ``now`` must be destroyed too: it was made while the clock was
+    wrong.
     """
     age = now - day * DAY_SECONDS
     return age >= KEY_END_SECONDS - KEY_CHECK_SECONDS or age < -DAY_SECONDS
 
 
 def _read_key(path: Path) -> bytes | None:
-    """Return the key in a file, or None if there is none. A truncated key, which can be guessed, is deleted."""
+    """Return the key in a file, or None if the file has none. A truncated key is deleted, because it could
+    be guessed.
+    """
     with contextlib.suppress(FileNotFoundError):
         key = path.read_bytes()
         if len(key) == KEY_BYTES:

@@ -1,5 +1,5 @@
-"""Reader of the click log. It finds the files of the log, called segments, and reads their lines from a byte position
-on.
+"""Reader of the click log. It finds the files of the log, which are called segments, and reads lines from a byte
+position on.
 """
 
 import fcntl
@@ -43,7 +43,7 @@ class Segment(Struct, frozen=True):
 
 
 class SkippedLine(Struct, frozen=True):
-    """A damaged line of the click log: the byte position where it begins, and the reason (docs/click-log.md, section
+    """A damaged line of the click log: the byte position where it begins, and what is wrong (docs/click-log.md, section
     6.4).
     """
 
@@ -99,7 +99,7 @@ class ClickLog:
         return segments
 
     def complete_sizes(self) -> dict[str, int]:
-        """Return by segment id the size of each file in bytes, up to the end of its last complete line."""
+        """Return the size of each file in bytes up to the end of its last complete line, by segment id."""
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
@@ -162,7 +162,9 @@ def decode_part(
 
 
 def _is_log_file(name: str) -> bool:
-    """Return whether a file name is that of a segment, or that of another program's log, such as ``edge.log.1``."""
+    """Return whether a file name is that of a segment of our workers or of another program's log, such as
+    ``edge.log.1``.
+    """
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 
@@ -189,7 +191,7 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
 
 
 def is_foreign(segment_id: str) -> bool:
-    """Return whether a segment id is that of a file from another program; ids of our workers have no colon."""
+    """Return whether a segment id is that of a file from another program. Only such ids contain a colon."""
     return ":" in segment_id
 
 

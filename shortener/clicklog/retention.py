@@ -10,26 +10,24 @@ from shortener.durations import DAY_SECONDS
 
 
 class Position(Protocol):
-    """How many bytes of a segment (file of the click log) were read or sent.
-
-    ``finished`` means that the segment was read or sent to its end, and that no process writes to it any more.
-    """
+    """How far a segment (file of the click log) was read or sent."""
 
     @property
     def position(self) -> int:
-        """Number of bytes."""
+        """Number of bytes of the segment that were read or sent."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether the whole segment was read or sent, and no process writes to it any more."""
 
 
 def delete_old_segments(
     click_log: ClickLog, positions: Mapping[str, Position], *, keep_log_days: int, now: float
 ) -> None:
-    """Delete the segments that were read to their end and did not change for ``keep_log_days`` days.
+    """Delete the segments that were read to their end and have not changed for ``keep_log_days`` days.
 
-    ``positions`` are by segment id. A segment with unread lines is never deleted. ``now`` is in seconds of UTC epoch.
+    ``positions`` are by segment id. A segment with unread lines is never deleted. ``now`` is in seconds of the UTC
+    epoch.
     """
     for segment in click_log.segments():
         if (

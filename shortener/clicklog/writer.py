@@ -96,7 +96,7 @@ class OpenSegment:
         return self.synced_lines >= written_lines
 
     def _sync_directory(self) -> None:
-        """Sync the directory once, so that the new file is still in it after a power failure."""
+        """Sync the directory once for this file, so that the file is still in it after a power failure."""
         if not self._directory_synced:
             fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -114,9 +114,10 @@ class OpenSegment:
 class SegmentWriter:
     """Writes the click log of one worker process; ``write`` may be called from several threads.
 
-    A background thread syncs every ``sync_seconds``. If ``sync_seconds`` is 0, ``write`` returns only when the click is
-    on the disk, and concurrent calls share one sync. After a failure the line is written once more, to a new file. If
-    both files then contain the line, the collector recognizes it by its id and counts the click once.
+    A background thread syncs the file to the disk every ``sync_seconds``. If ``sync_seconds`` is 0, ``write`` returns
+    only when the click is on the disk, and concurrent calls share one sync. After a failure the line is written once
+    more, to a new file. If both files then contain the line, the collector recognizes it by its id and counts the click
+    once.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Summing of clicks. The sums are then added to the rollups, the tables of click counts."""
+"""Sum clicks, so that the sums can be added to the rollups, which are the tables of click counts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class RollupAggregator:
         self._breakdown_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
-        """Count a click. With ``sign=-1`` it is subtracted from the counts."""
+        """Count a click. With ``sign=-1``, subtract it from the counts instead."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
         key = click.link_id, seconds - seconds % QUARTER_HOUR_SECONDS, click.n, issue

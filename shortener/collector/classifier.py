@@ -41,7 +41,7 @@ class Classifier:
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
         """Store new clicks with preliminary verdicts, which are based on their requests alone.
 
-        ``classify_new`` must be called later; it compares them with nearby clicks.
+        Call ``classify_new`` later, which compares the clicks with nearby clicks.
         """
         self._apply(dict(enumerate(clicks, last_seq(self._store) + 1)), {})
 
@@ -67,7 +67,7 @@ class Classifier:
     def classify_new(self) -> int:
         """Classify the oldest stored clicks that are not classified yet, at most BATCH_SIZE; return their number.
 
-        The verdicts on the clicks near them are updated too.
+        The verdicts on stored clicks near them are updated too.
         """
         with self._store.transaction():
             rows = nearby_clicks.clicks_after(self._store, self._store.meta("classified_seq"), limit=BATCH_SIZE)
@@ -100,9 +100,9 @@ class Classifier:
         )
 
     def _finish(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
-        """Record that the new clicks, ``first_seq`` to ``last_seq``, are classified.
+        """Record that the new clicks, with the sequence numbers ``first_seq`` to ``last_seq``, are classified.
 
-        Those on links that readers do not see (honeypot hits) are also stored in a table of their own.
+        Honeypot hits among them (clicks on links that readers do not see) are also stored in a table of their own.
         """
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)

@@ -55,7 +55,8 @@ class Collector:
 
     Until ``close`` is called, no other process can be the collector of this data directory or, on PostgreSQL, of the
     store. On PostgreSQL, the clicks that redirect nodes have sent to the inbox are moved as well. With
-    ``own_log=False`` the click log of this machine is not read, because its sender sends that to the inbox.
+    ``own_log=False`` the click log of this machine is not read here, because this machine has a sender that sends the
+    log to the inbox.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Collector:
         self._next_retention_at = 0.0
 
     def drain(self) -> int:
-        """Store and classify all clicks that are in the click log now; return the number of lines that were read."""
+        """Store and classify all clicks that are in the click log now; return how many lines of the log were read."""
         lines = 0
         while drained := self._drain_batch(classify=True):
             lines += drained
@@ -101,7 +102,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Rename stored segments (files of the click log) that were written by other programs, to their current ids.
+        """Rename stored segments (files of the click log) that were written by other programs to their current ids.
 
         An earlier version made these ids from the names of the files.
         """
@@ -166,7 +167,10 @@ class Collector:
     def _read_segment(
         self, source: ClickLog | Inbox, segment: Segment
     ) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of one segment of a source in parts, each with the position that was reached."""
+        """Yield the unread lines of one segment in parts, each with the progress that reading it has made.
+
+        ``source`` is the log or the inbox that contains the segment.
+        """
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -196,7 +200,8 @@ class Collector:
         return not position.finished and segment.ends
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks, update sums and advance the read positions in the click log, all in one transaction.
+        """Store clicks, update the sums of clicks and advance the read positions in the click log, all in one
+        transaction.
 
         Raises PositionConflict if another collector has stored these lines. ``classify`` says whether the clicks are
         classified now.
@@ -234,7 +239,7 @@ class Collector:
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
         """Store the clicks and misses (requests that were not redirected) in ``lines`` that are not stored yet.
 
-        Return how many lines match no short link. ``lines`` is emptied, because the classification needs the memory.
+        Return how many lines match no short link. ``lines`` is emptied to free its memory for the classification.
         """
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
@@ -264,8 +269,9 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store what is left in the log, for at most SHUTDOWN_SECONDS. While the store is locked or its disk is full,
-        it is tried again. Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
+        After that, store what is left in the log, for at most SHUTDOWN_SECONDS. If the store is locked or its disk is
+        full, wait and try again. Raises StoreError if the store is damaged, and LeaseLost if another machine collects
+        now.
         """
         failures = 0
         while not stop():
@@ -297,8 +303,8 @@ class Collector:
             log.error("%s; remaining clicks stay in the click log until the next start", error)
 
     def _run_due_tasks(self) -> None:
-        """Run the periodic tasks that are due: classifying new clicks, looking for deleted log files, deleting old
-        data.
+        """Run the periodic tasks whose time has come: classify new clicks, look for deleted log files,
+        delete old data.
         """
         now = time.monotonic()
         if self._is_classification_due():
@@ -362,7 +368,7 @@ class Collector:
         return time.monotonic() - self._classified_at >= CLASSIFY_INTERVAL_SECONDS
 
     def maintain_keys(self) -> None:
-        """Destroy expired daily keys, and share the others with the machines of a store on PostgreSQL."""
+        """Destroy expired daily keys. On PostgreSQL, share the other keys with all machines of the store."""
         now = self._clock()
         self._keys.destroy_expired(now=now)
         if self._lease:
@@ -380,7 +386,7 @@ class Collector:
             self._enricher.clear_caches()
 
     def close(self) -> None:
-        """Let another process become the collector."""
+        """Release the locks, so that another process can become the collector."""
         self._resources.close()
 
 

@@ -1,4 +1,4 @@
-"""The operator's lists of data-center networks, read from the files that the configuration names."""
+"""The operator's lists of data-center networks, which are read from files named in the configuration."""
 
 from pathlib import Path
 

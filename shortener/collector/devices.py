@@ -1,4 +1,4 @@
-"""Parsing of user agents to browser, operating system and kind of device. Each user agent is parsed once and stored."""
+"""Parse user agents into browser, operating system and kind of device. Each user agent is parsed once and stored."""
 
 from functools import lru_cache, partial
 
@@ -27,7 +27,7 @@ class UserAgent(Struct, frozen=True):
 
 
 class UserAgentCache:
-    """The user agents in the store; those used last are kept in memory."""
+    """The user agents in the store, with the recently used ones in memory."""
 
     def __init__(self, store: Store) -> None:
         self.get_or_create = lru_cache(CACHE_SIZE)(partial(_get_or_create, store))
@@ -36,7 +36,9 @@ class UserAgentCache:
         """Function that returns the stored user agent with an id."""
 
     def clear(self) -> None:
-        """Clear the cache. Call it after a rollback or a deletion, which may have removed rows that are cached."""
+        """Clear the cache. Call it after a rollback or a deletion, which may have removed cached rows from
+        the store.
+        """
         self.get_or_create.cache_clear()
         self.by_id.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Conversion of click-log lines to clicks for the store: link, verdict, user agent and country are added."""
+"""Convert lines of the click log to clicks for the store. Link, verdict, user agent and country are added."""
 
 from functools import lru_cache, partial
 
@@ -58,18 +58,18 @@ class ClickEnricher:
             self._request_classifier.clear()
 
     def clear_caches(self) -> None:
-        """Clear the cached ids of user agents, headers and the like.
+        """Clear the cached ids of user agents, headers and other rows.
 
-        Call it after a rollback or a deletion, which may have removed their rows.
+        Call it after a rollback or a deletion, which may have removed these rows from the store.
         """
         self._user_agents.clear()
         self._store_headers.cache_clear()
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
-        """Return the click of a line, classified by its request only; None if its short link does not exist.
+        """Return the click in a line, classified by its request only; None if its short link does not exist.
 
-        What must not be stored, such as the address, is removed from ``line``.
+        Data that must not be stored, such as the address, is removed from ``line``.
         """
         link = self._resolve(line)
         if link is None:
@@ -125,7 +125,7 @@ class ClickEnricher:
         return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
-        """Remove from ``line`` what must not be stored (docs/click-log.md, section 4).
+        """Remove data that must not be stored from ``line`` (docs/click-log.md, section 4).
 
         Return False if the reader opted out of tracking, else True.
         """
@@ -148,7 +148,7 @@ class ClickEnricher:
         return True
 
     def _hash_addresses(self, line: ClickLine) -> None:
-        """Replace whole addresses in a line by their hashes. Only other programs write whole addresses into the log."""
+        """Replace whole addresses in a line by their hashes. Our workers log none; only other programs do."""
         for name in ("addr", "visitor", "copy"):
             value = getattr(line, name)
             if value and (":" in value or "." in value):
@@ -156,7 +156,9 @@ class ClickEnricher:
 
 
 def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
-    """Store a set of request headers if it is new. Return the id of its row, and the headers as stored (truncated)."""
+    """Store a set of request headers unless it is stored already. Return the id of its row, and the headers as stored
+    (truncated).
+    """
     values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
     return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
 

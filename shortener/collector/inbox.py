@@ -1,4 +1,4 @@
-"""The click logs that nodes have sent to the inbox, read as the local click log is."""
+"""Reader of the inbox, the table of the store to which nodes send their click logs."""
 
 from pathlib import Path
 
@@ -11,20 +11,23 @@ READ_PARTS = 16
 
 
 class Inbox:
-    """The inbox, with the interface of ``ClickLog``. The path of a segment is its node's name and its file name."""
+    """The click logs in the inbox, with the interface of ``ClickLog``. A segment's path has the form ``NODE/FILE``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def segments(self) -> list[Segment]:
-        """Return the segments with unread parts, ordered by file name. The size is what has arrived."""
+        """Return the segments with unread parts, ordered by file name. Their size is the number of bytes that have
+        arrived.
+        """
         return [
             Segment(received.id, Path(received.node, received.name), received.node, received.size, 0, received.finished)
             for received in inbox.received_segments(self._store)
         ]
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Read at most READ_PARTS parts of a segment; return the clicks and misses in them, and the progress.
+        """Read at most READ_PARTS parts of a segment; return the clicks and misses in them, and how far the segment was
+        read.
 
         The parameters are those of ``ClickLog.read``.
         """

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class IPDatabase:
-    """One IP database, held in memory, so that look-ups still work while its file is overwritten.
+    """An IP database in memory, so that look-ups still work while its file is overwritten.
 
     ``parse`` extracts the value from a record, and ``default`` is returned if a record has none. ``config_key`` and
     ``content`` (a word for the values, such as "countries") are used in error messages. Raises ConfigError if the file
@@ -66,7 +66,7 @@ class IPDatabase:
 
     @property
     def built_at(self) -> int:
-        """When the database was built, in seconds of the UTC epoch."""
+        """Time when the database was built, in seconds of the UTC epoch."""
         return int(self._reader.metadata().build_epoch)
 
     def _lookup(self, net: str) -> Any:
@@ -100,7 +100,8 @@ class IPDatabases:
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return a value that changes with the database of autonomous systems: a tuple with the time when it was built.
+        """Return a tuple with the time when the database of autonomous systems was built, by which its replacement is
+        noticed.
 
         The tuple is empty if no database is configured.
         """

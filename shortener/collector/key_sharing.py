@@ -1,4 +1,4 @@
-"""Sharing of the daily keys among the machines of a store on PostgreSQL (docs/click-log.md, section 7)."""
+"""Share the daily keys among the machines of a store on PostgreSQL (docs/click-log.md, section 7)."""
 
 import logging
 
@@ -9,11 +9,11 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Store the same daily keys in a table of the store and in files on this machine, so that all machines have them.
+    """Make the daily keys in the store's table and in the files on this machine equal, so that all machines share them.
 
-    Keys that are due are created, expired ones are left out. If table and file have different keys for a day, the one
-    in the table is used. Any machine may call this. A crash of PostgreSQL empties the table, which is then filled from
-    the files.
+    Missing keys of today (and, in the evening, of tomorrow) are created; expired keys are left out. If table and file
+    have different keys for a day, the key in the table is used. Any machine may call this. A crash of PostgreSQL
+    empties the table, which is then filled from the files.
     """
     with store.transaction():
         shared = keys.read_all() | shared_keys.read(store)

@@ -1,6 +1,4 @@
-"""The locks by which there is only one collector: a lock on its data directory and, on PostgreSQL, a lease of the
-store.
-"""
+"""Locks that prevent a second collector: one on its data directory and, on PostgreSQL, a lease of the store."""
 
 from pathlib import Path
 
@@ -17,7 +15,7 @@ LEASE = "collector"
 def acquire_lock(data_directory: Path) -> int:
     """Lock the data directory for a collector; return the file descriptor that holds the lock.
 
-    Raises AlreadyRunning if another collector holds it.
+    Raises AlreadyRunning if another collector has locked it.
     """
     path = data_directory / LOCK_FILE
     fd = open_locked(path)

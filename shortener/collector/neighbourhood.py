@@ -1,9 +1,9 @@
-"""Loading of the stored clicks near the clicks that are being classified, which are called targets.
+"""Load the stored clicks near the clicks that are being classified, which are called targets.
 
-For a target with a recipient token, these are the clicks with the same token; for another target, the clicks near it in
-time and those from its address. A rule compares clicks within a time window. Clicks up to two windows away are loaded
-(docs/classification.md, section 11). Clicks near a honeypot hit (a click on a link that readers do not see) are loaded
-over a longer time.
+For a target with a recipient token, these are the clicks with the same token. For any other target, they are the clicks
+near it in time and those from its address. A rule compares clicks within a time window; clicks up to two windows away
+are loaded (docs/classification.md, section 11). Near a honeypot hit (a click on a link that readers do not see), clicks
+are loaded over a longer time.
 """
 
 from bisect import bisect_left
@@ -124,7 +124,7 @@ def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[Ne
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near one of ``times`` (milliseconds) that have no recipient token."""
+    """Yield the stored clicks without a recipient token that are near one of ``times`` (milliseconds)."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -132,8 +132,8 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that have the same address or recipient token as a click to classify (target), near it in
-    time.
+    """Yield the stored clicks that share the address or recipient token of a click to classify (target) and are near it
+    in time.
 
     ``timed_values`` has for each target the value of ``column`` and the time (milliseconds); values of None are
     ignored. Clicks are loaded by whole hours, so some are further away than necessary.
@@ -150,9 +150,9 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield the earlier clicks on links that readers do not see (honeypot hits), near the clicks to classify.
+    """Yield earlier honeypot hits (clicks on links that readers do not see) near the clicks to classify.
 
-    They are read from their own table, and their sequence number is -1.
+    They are read from the table of honeypot hits, and their sequence number is -1.
     """
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
@@ -164,9 +164,10 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield a query for the honeypot hits near ``targets``: (addresses and networks, begin, end in milliseconds).
+    """Yield queries for the honeypot hits near ``targets``, one for each interval of time.
 
-    Honeypot hits are clicks on links that readers do not see. There is one query for each interval of time.
+    Each is (addresses and networks, begin, end), with times in milliseconds. Honeypot hits are clicks on links that
+    readers do not see.
     """
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
@@ -177,10 +178,11 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks whose evidence changes because a click to classify is a honeypot hit.
+    """Yield the stored clicks whose evidence changes because a click to classify is a honeypot hit, one list for each
+    query.
 
-    A honeypot hit is a click on a link that readers do not see. There is one list for each query. Clicks that one of
-    ``earlier_hits`` affects too are left out, because they already have the evidence.
+    A honeypot hit is a click on a link that readers do not see. Clicks near one of ``earlier_hits`` are left out,
+    because they already have the evidence.
     """
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
@@ -199,10 +201,10 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return which clicks get evidence from the honeypot hits in ``clicks``: by scope, the intervals of their times.
+    """Return the intervals of time (milliseconds) in which clicks get evidence from the honeypot hits in ``clicks``, by
+    scope.
 
-    Honeypot hits are clicks on links that readers do not see. Scopes are as in ``_hit_scopes``; intervals are in
-    milliseconds.
+    A scope says which clicks get it (see ``_hit_scopes``). Honeypot hits are clicks on links that readers do not see.
     """
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:
@@ -214,10 +216,10 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield which clicks get evidence from a honeypot hit, a click on a link that readers do not see.
+    """Yield which clicks get evidence from ``hit``, a click on a link that readers do not see (honeypot hit).
 
-    They are given as (column, value, user agent or None): the clicks with this value in the column ``addr`` or ``net``
-    and, if it is not None, with this user agent (docs/classification.md, section 9.1).
+    Each scope is (column, value, user agent or None): all clicks that have this value in the column ``addr`` or ``net``
+    and, unless it is None, this user agent (docs/classification.md, section 9.1).
     """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None
@@ -236,8 +238,9 @@ def _without_token(clicks: Iterable[NearbyClick]) -> list[NearbyClick]:
 
 
 def _intervals_around(times: Iterable[int], margin_ms: int) -> list[Interval]:
-    """Return disjoint intervals that reach from ``margin_ms`` before to ``margin_ms`` after each of ``times``.
+    """Return disjoint intervals that contain the time from ``margin_ms`` before to ``margin_ms`` after each of
+    ``times``.
 
-    All are in milliseconds.
+    All times are in milliseconds.
     """
     return merge((time - margin_ms, time + margin_ms + 1) for time in times)

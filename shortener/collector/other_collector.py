@@ -1,4 +1,4 @@
-"""Collecting as soon as no other process is the collector of this data directory or, on another machine, the store."""
+"""Become the collector as soon as no other process is, on this machine or on another machine with this store."""
 
 import logging
 import time
@@ -27,10 +27,11 @@ def acquire_collector(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None] = lambda error: None,
 ) -> Collector | None:
-    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
+    """Wait until no other collector runs, and return a new one. Return None if ``stop()`` returns true while waiting.
 
-    ``on_wait`` is called once, with the reason for waiting. If no other collector runs, ``stop()`` is not called, so
-    that clicks recorded before a stop are still stored. Expired daily keys of this machine are destroyed meanwhile.
+    ``on_wait`` is called once, with the reason for waiting. Without waiting, a collector is returned even after a stop,
+    so that clicks recorded before the stop are still stored. While waiting, expired daily keys of this machine are
+    destroyed.
     """
     keys, keys_checked_at, reported = DailyKeys(config.data_directory), 0.0, False
     while True:
@@ -56,7 +57,9 @@ def collect(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None],
 ) -> None:
-    """Collect until ``stop()`` returns true. Wait whenever another collector runs, as ``acquire_collector`` does."""
+    """Move clicks into the store until ``stop()`` returns true. Whenever another collector runs, wait until it has
+    ended.
+    """
     while True:
         collector = acquire_collector(store, config=config, stop=stop, own_log=own_log, on_wait=on_wait)
         if collector is None:
@@ -71,10 +74,11 @@ def collect(
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks that are in the click log at the time of the call.
+    """Store and classify all clicks that are in the click log at the time of the call. Return how many lines this call
+    has read.
 
-    If another collector is running, wait until it has stored and classified them. Return the number of lines that this
-    call read itself. Raises StoreError if the other collector has stored nothing for STALL_SECONDS.
+    If another collector is running, wait until it has stored and classified these clicks. Raises StoreError if that
+    collector has stored nothing for STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()
@@ -101,7 +105,7 @@ def drain_once(store: Store, *, config: Config) -> int:
 
 
 class _Wait:
-    """Watches whether another collector makes progress while this process waits for it."""
+    """Checks whether another collector makes progress while this process waits for it."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Recomputation of all rollups (tables of click counts) from the stored clicks."""
+"""Compute all rollups (tables of click counts) again from the stored clicks."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ BATCH_SIZE = 50_000
 
 
 def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
-    """Compute the rollups (tables of click counts) again from the stored clicks, in one transaction.
+    """Compute the rollups (tables of click counts) again from the stored clicks, in one transaction; return the number
+    of clicks.
 
     Days whose clicks were deleted keep their sums. ``on_progress`` is called with the number of clicks read so far.
-    Return the number of all clicks read.
     """
     agents = UserAgentCache(store)
     counted = 0

@@ -48,7 +48,7 @@ def reclassify(
 ) -> ReclassifyResult:
     """Classify every stored click since ``since`` (seconds of the UTC epoch) again. The collector may run meanwhile.
 
-    ``on_progress`` is called with the number of clicks done and the total.
+    ``on_progress`` is called with the number of clicks done and the number of all clicks.
     """
     datacenters = read_datacenters(config)
     ip_databases = IPDatabases(config)
@@ -100,7 +100,8 @@ class StoredRequestReader:
     def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
         """Return the request of a stored click with the fields that the rules read.
 
-        ``https`` says whether it came over https. ``asn`` is the autonomous system number of its network.
+        ``https`` says whether the request was made over https. ``asn`` is the autonomous system number of the click's
+        network.
         """
         return ClickRequest(
             ts=row.ts / 1000,

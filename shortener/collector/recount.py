@@ -1,4 +1,4 @@
-"""Storage of new clicks and changed verdicts, together with the first visits and rollups that change with them.
+"""Store new clicks and changed verdicts, and update the first visits and rollups that depend on them.
 
 A first visit is a visitor's earliest human click on a day. Rollups are the tables of click counts.
 """
@@ -28,10 +28,11 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications, and update what depends on them.
+    """Store new clicks and changed classifications, and update what depends on them. Return how often each verdict
+    changed.
 
-    These are first visits (a visitor's first clicks of a day) and rollups (tables of click counts). ``new_clicks`` and
-    ``classifications`` are by sequence number. Call it inside a transaction. Return how often each verdict changed.
+    First visits (a visitor's first clicks of a day) and rollups (tables of click counts) depend on them. ``new_clicks``
+    and ``classifications`` are by sequence number. Call it inside a transaction.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -83,9 +84,9 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return the stored clicks that have not changed themselves, but may become or stop being first visits.
+    """Return the stored clicks that may become or stop being first visits because of other clicks, by sequence number.
 
-    For example, a visitor's second click becomes the first visit if the first one turns out to be automated. All
+    For example, a visitor's second click becomes the first visit if the first click turns out to be automated. All
     mappings are by sequence number.
     """
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.

@@ -1,4 +1,4 @@
-"""Cache of the classifications of requests as human or automated: requests with equal fields are classified once."""
+"""Cache of classifications as human or automated: of requests with equal fields, only the first is classified."""
 
 from collections.abc import Hashable
 from functools import lru_cache, partial
@@ -27,8 +27,7 @@ class RequestClassifier:
     def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
         """Return the classification of a request.
 
-        ``headers_key`` is used in the cache instead of ``request.headers``: requests with equal keys must have equal
-        headers.
+        ``headers_key`` stands for ``request.headers`` in the cache: requests with equal keys must have equal headers.
         """
         key = (
             request.ua,
@@ -49,7 +48,7 @@ class RequestClassifier:
     def clear(self) -> None:
         """Clear the cache.
 
-        Call it if a ``headers_key`` may now mean other headers, or if IP databases have changed.
+        Call it if a ``headers_key`` may now stand for other headers, or if IP databases have changed.
         """
         self._classifications.clear()
         self._network_evidence.cache_clear()

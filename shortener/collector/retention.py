@@ -1,6 +1,6 @@
-"""Deletion of old data: completely read files of the click log, and single clicks.
+"""Delete old data: files of the click log that were read to their end, and single clicks.
 
-How long each is kept is in docs/click-log.md, section 8. Sums of clicks are never deleted.
+docs/click-log.md, section 8, says how long each is kept. Sums of clicks are never deleted.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,11 @@ def delete_expired(
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
-    """Delete all data that is older than ``privacy`` allows at ``now`` (seconds since the UTC epoch).
+    """Delete all data that is older than ``privacy`` allows at ``now`` (seconds since the UTC epoch). Return whether
+    clicks were deleted.
 
     ``positions`` says how far each file of the click log was read, by segment id; files with unread lines are kept.
-    Return whether clicks were deleted. If so, user agents and headers that no click refers to were deleted as well.
+    With the clicks, user agents and headers that no other click refers to are deleted.
     """
     if click_log:
         delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)

@@ -1,6 +1,7 @@
-"""First visits, by which visitors are counted: the earliest human click of each visitor on a UTC day.
+"""First visits, by which visitors are counted: a visitor's earliest human click on a UTC day.
 
-A click can be the first visit to its placement (occurrence of a link), its link, its issue, or the whole site.
+A click can be the day's first visit to a placement (occurrence of a link), to a link, to an issue, and to the whole
+site.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +25,11 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return for each click, by its key in ``clicks``, a bitmask of what it is the first visit to.
+    """Return for each click (by its key in ``clicks``) a bitmask that says where it is the visitor's first click of the
+    day.
 
-    A click can be its visitor's first visit on a day to a placement (occurrence of a link), a link, an issue or the
-    site. The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. Of clicks with equal times,
-    the one with the smallest id is the first.
+    The bits are FIRST_ON_PLACEMENT (an occurrence of a link), FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. Of
+    clicks with equal times, the one with the smallest id is the first.
 
     ``clicks`` must contain all human clicks of each visitor and day. If clicks were only added, the new clicks and the
     previous first visits are enough.
@@ -52,8 +53,8 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add to ``bitmasks``, by key, what each click of a visitor is the first visit to: its placement, link, issue, the
-    site.
+    """Add to ``bitmasks`` for each click whether it is the visitor's first on its placement, on its link, in its issue,
+    on the site.
 
     ``keys`` are the keys of all human clicks of one visitor on one day, in order of time.
     """

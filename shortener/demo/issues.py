@@ -79,7 +79,7 @@ class _EarlierIssues(Struct, frozen=True):
 
 
 def sample_issues() -> list[SampleIssue]:
-    """Return the six issues, the oldest first."""
+    """Return the six sample issues, the oldest first."""
     text = files("shortener.demo").joinpath("earlier_issues.toml").read_text("utf-8")
     earlier = msgspec.convert(tomllib.loads(text), _EarlierIssues).issue
     return [*(_from_table(issue) for issue in earlier), _latest_issue()]

@@ -1,8 +1,8 @@
 """Reader of HTML: whole issues, and HTML inside Markdown.
 
 Links are the ``href`` of ``a`` and ``area`` elements and, in conditional comments for Outlook, of ``a`` elements and
-VML shapes. Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found
-but never replaced: targets of forms, bare URLs in text, and links with an attribute that excludes them from tracking.
+VML shapes. Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found but never
+replaced: targets of forms, bare URLs in text, and links with an attribute that excludes them from tracking.
 """
 
 import re

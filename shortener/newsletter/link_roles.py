@@ -116,7 +116,7 @@ class _SponsorScope(Struct):
 
     ``level`` is the level of the heading with which the part begins. It is 0 if the part begins with a label such as
     "sponsored by", or with a title marked as paid. If the label itself has links (``is_linked_label``), only links to
-    the targets of these links are sponsored.
+    their targets are sponsored.
     """
 
     level: int

@@ -1,3 +1,3 @@
-"""What a redirect node does besides redirects: it joins a store, sends its click log there, and copies daily keys from
+"""Tasks of a redirect node besides redirecting: it joins a store, sends its click log there, and copies daily keys from
 it.
 """

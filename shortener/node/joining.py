@@ -18,10 +18,10 @@ from shortener.store.links_copy import update_copy
 
 
 def node_configuration(token: NodeToken, existing: str = "") -> str:
-    """Return the text of a node's configuration file, made from its token.
+    """Return the text of a node's configuration file, made from the token with which it joins.
 
-    Keys of the ``existing`` file stay, unless the token has other values for them. Raises InputError if the existing
-    file belongs to another node.
+    Values in ``existing``, the text of an existing file, stay unless the token has other values for them. Raises
+    InputError if the existing file belongs to another node.
     """
     tree = tomllib.loads(existing)
     if existing and tree.get("node", {}).get("name") != token.name:
@@ -34,7 +34,7 @@ def node_configuration(token: NodeToken, existing: str = "") -> str:
 
 
 def _tables(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each table as TOML. A text is written as in JSON, whose escapes TOML has too."""
+    """Yield each table of a configuration as TOML. Strings are encoded as JSON, whose escapes are valid TOML."""
     for name, content in tree.items():
         heading = f"[{name}]" if isinstance(content, dict) else f"[[{name}]]"
         for table in [content] if isinstance(content, dict) else content:

@@ -1,4 +1,4 @@
-"""Parts of segments (files of the click log): the bytes that a node sends at once."""
+"""Divide a segment (a file of the click log) into parts. A part is what a node sends in one transaction."""
 
 import os
 
@@ -10,7 +10,7 @@ from shortener.store.inbox import MAX_PART_BYTES
 
 
 class Part(Struct, frozen=True):
-    """The next bytes of a segment. ``finished`` means that nothing can follow them."""
+    """The next bytes of a segment to be sent. ``finished`` means that the segment ends with them and will not grow."""
 
     body: bytes
     finished: bool
@@ -19,8 +19,8 @@ class Part(Struct, frozen=True):
 def read_part(segment: Segment, *, position: int) -> Part:
     """Return at most MAX_PART_BYTES bytes of a segment from ``position`` on. Raises OSError.
 
-    They are whole lines. An incomplete line is sent only if it is too long to be valid, or if no process writes to the
-    segment any more; the collector skips it.
+    The part has whole lines. An incomplete line is included only if it is too long to be valid, or if no process writes
+    to the segment any more; the collector skips such a line.
     """
     with segment.path.open("rb") as file:
         # Asked first: what is written between the two would not be read, but count as sent.

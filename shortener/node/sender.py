@@ -1,8 +1,9 @@
 """The sender: copies the click log of this machine into the inbox of the store, and reports the machine's state.
 
-Bytes are sent as they are. How much of a segment was sent is stored with the bytes in one transaction, so that each
-byte arrives once. The positions are read from the store again after every error and at each report: a store that was
-restored from a backup gets what it lost, as far as the segments are still here.
+The bytes of the log are sent unchanged. Each byte arrives once, because the store saves the position up to which a
+segment was sent in the transaction that saves the bytes. The sender reads these positions again after every error and
+at each report. So it sends again what a store restored from a backup has lost, if the segments are still on this
+machine.
 """
 
 import logging
@@ -37,14 +38,14 @@ log = logging.getLogger(__name__)
 
 
 class _Refused(Exception):
-    """Raised when the store has received more or less of a segment than this sender assumes.
+    """Raised when the store has received more or fewer bytes of a segment than this sender assumes.
 
     The argument is the segment's id.
     """
 
 
 class Sender:
-    """Sends the click log of one node. ``clock`` returns seconds of UTC epoch."""
+    """Sends the click log of one node to the store. ``clock`` returns seconds of the UTC epoch."""
 
     def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
         self._config = config
@@ -71,9 +72,9 @@ class Sender:
             self._keys.destroy_expired(now=self._clock())
 
     def send(self, reader: Reader) -> int:
-        """Send all complete lines of the click log, and report when it is due; return the number of bytes sent.
+        """Send all complete lines of the click log; return the number of bytes sent.
 
-        Raises StoreError.
+        Also reports the node's state, if the time for the next report has come. Raises StoreError.
         """
         try:
             return self._send_log(reader)
@@ -98,9 +99,9 @@ class Sender:
         return sent
 
     def _note_refusal(self, segment_id: str) -> None:
-        """Count that the store has refused a part of a segment. After MAX_REFUSALS the segment is not sent any more.
+        """Count a part of a segment that the store has refused. After MAX_REFUSALS the segment is not sent any more.
 
-        That happens on a machine that is a copy of another node, for example.
+        Refusals happen, for example, on a machine that is a copy of another node.
         """
         self._refusals[segment_id] += 1
         if self._refusals[segment_id] == MAX_REFUSALS:
@@ -168,9 +169,9 @@ class Sender:
         return (self._positions or {}).get(segment_id, SentPosition(0, False))
 
     def _run_due_tasks(self, reader: Reader) -> None:
-        """Run the periodic tasks that are due: reporting, copying daily keys, and deleting old segments.
+        """Run the periodic tasks whose time has come: report, copy daily keys, and delete old segments.
 
-        Call it when ``_positions`` were read and all listed segments were sent.
+        Call it after ``_positions`` have been read and all listed segments have been sent.
         """
         now = time.monotonic()
         if now >= self._report_at:
@@ -185,7 +186,7 @@ class Sender:
             delete_old_segments(self._log, self._positions or {}, keep_log_days=days, now=self._clock())
 
     def _copy_keys(self, reader: Reader) -> bool:
-        """Copy the daily keys from the store; return whether today's key is there."""
+        """Copy the daily keys from the store; return whether today's key was among them."""
         now = self._clock()
         try:
             return int(now // DAY_SECONDS) in copy_keys(reader, self._keys, now=now)
@@ -194,7 +195,9 @@ class Sender:
             return True
 
     def _report(self, reader: Reader) -> None:
-        """Report the state of this node, and write it to shared memory. Raises StoreError if the node was removed."""
+        """Report the state of this node to the store, and write it to shared memory. Raises StoreError if the node was
+        removed.
+        """
         self._report_at = time.monotonic() + REPORT_SECONDS
         data = self._config.data_directory
         backlog = sum(max(0, each.size - self._position(each.id).position) for each in self._log.segments())
@@ -216,9 +219,10 @@ class Sender:
         values[HEARD_AT], values[SENT_UNTIL], values[BACKLOG_BYTES] = int(self._clock()), self._sent_until, backlog
 
     def _finish_deleted_segments(self, reader: Reader) -> None:
-        """Report the segments of our workers whose files were deleted before they were fully sent.
+        """Tell the store that a segment will not continue if its file was deleted before it was fully sent.
 
-        They are those that are missing at two reports in a row, because one listing can miss a file that is renamed.
+        Only segments of this machine's workers are checked. A file counts as deleted if it is missing at two reports in
+        a row, because a listing can miss a file that is just being renamed.
         """
         if not (self._config.data_directory / LOG_DIRECTORY).is_dir():
             return  # not mounted, perhaps

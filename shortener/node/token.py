@@ -1,6 +1,6 @@
-"""Tokens with which a machine becomes a redirect node: one line of text with all that the machine needs for it.
+"""Tokens with which a machine becomes a redirect node. A token is one line of text with all that the machine needs.
 
-A token has the node's name, the URL of the database with a password, and the configuration that all nodes share.
+It has the node's name, the URL of the database with a password, and the configuration that all nodes share.
 """
 
 import base64
@@ -20,10 +20,10 @@ LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 class NodeToken(Struct, frozen=True):
-    """What a machine needs to become the redirect node ``name``.
+    """Content of a token, with which a machine becomes the redirect node ``name``.
 
-    ``url`` is the URL of the store's database. ``tables`` are tables for the node's configuration file, without values
-    that are the default.
+    ``url`` is the URL of the store's database. ``tables`` are the tables for the node's configuration file, without
+    values that equal the default.
     """
 
     name: str
@@ -46,7 +46,7 @@ def decode_token(text: str) -> NodeToken:
 
 
 def shared_tables(config: Config) -> dict[str, Any]:
-    """Return the tables of this machine's configuration that its redirect nodes need, without values that are the
+    """Return the tables of this machine's configuration that its redirect nodes need, without values that equal the
     default.
     """
     site = {"base_url": config.base_url}
@@ -64,15 +64,15 @@ def _changed(section: Section, *, default: Section | None = None) -> dict[str, A
 
 
 def is_local(host: str) -> bool:
-    """Return whether a database at this host cannot be reached from another machine."""
+    """Return whether ``host`` is a database host that other machines cannot reach, such as ``localhost``."""
     return host in LOCAL_HOSTS or host.startswith("/")
 
 
 def database_url(options: dict[str, str], *, host: str, database: str, user: str, password: str) -> str:
-    """Return the URL at which a node reaches the database.
+    """Return the URL under which a node reaches the database.
 
-    ``options`` are the options with which the centre, the machine that makes the token, is connected to the database.
-    Unless ``host`` is '', it replaces their host and port.
+    ``options`` are the options with which the central machine is connected to the database. A ``host`` other than ''
+    replaces host and port in them.
     """
     rest = {key: value for key, value in options.items() if key not in {"host", "port", "dbname", "user", "password"}}
     own_host, own_port = options.get("host", ""), options.get("port", "")

@@ -98,8 +98,8 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
 def clicks_within(arrivals: Sequence[Arrival], *, hours: float) -> float:
     """Return the number of clicks of one issue in the first `hours` after sending.
 
-    An `Arrival` has the clicks from `start_hours` to `end_hours` after sending. If `hours` is between the two, its
-    clicks are assumed to be evenly spread over that time.
+    An `Arrival` has the clicks from `start_hours` to `end_hours` after sending. If `hours` is between the two, the
+    clicks of the `Arrival` are assumed to be evenly spread over that time.
     """
     return math.fsum(_share_within(arrival, hours) * arrival.clicks for arrival in arrivals)
 

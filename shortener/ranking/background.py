@@ -87,8 +87,8 @@ def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
     """Return the frequent words, and a matrix (articles x words) that says which titles contain them.
 
-    An entry is 1 if the title contains the word, else 0, minus the mean of the column. An article without a title has
-    0.
+    An entry is 1 if the title contains the word, else 0; the mean of these values over all titles is subtracted from
+    each column. The row of an article without a title is 0.
     """
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])

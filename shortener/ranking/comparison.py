@@ -21,9 +21,9 @@ from shortener.ranking.wording import format_count, format_interval, format_mult
 class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
-    The count of its clicks or visitors up to the compared age is in `visitors` or in `clicks`, as `counted` says; the
-    other field is None. `rate` is this count divided by the recipients, None if they are unknown. `to_come` is the
-    share (0 to 1) of the issue's clicks that is still expected now, None if it cannot be estimated.
+    Its count up to the compared age is in `visitors` or in `clicks`, whichever of them `counted` names; the other is
+    None. `rate` is this count divided by `recipients`, None if the recipients are unknown. `to_come` is the share (0 to
+    1) of the issue's clicks that is still expected now, None if it cannot be estimated.
     """
 
     slug: str
@@ -40,8 +40,8 @@ class Comparison(Struct, frozen=True):
     """Two issues compared at the same age, `hours` after sending.
 
     `ratio` is the rate (count per recipient) of the first issue divided by that of the second, and `low` to `high` its
-    90 % interval. If the recipients of an issue are unknown, it is the ratio of the counts. It is None if an issue has
-    no clicks yet.
+    90 % interval. If the recipients of an issue are unknown, `ratio` is the ratio of the counts. It is None if one of
+    the counts is below 1.
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the share of clicks (0 to 1)
     expected after that age; None if `hours` is below 1.

@@ -65,12 +65,14 @@ class Design(Struct, frozen=True, eq=False):
 
     `x` (cells x coefficients) is the design matrix. `t` (articles x coefficients) is the part of it that depends on the
     article alone: how high editors place it, its views, reads and fans on other platforms, and its background (site,
-    author, title words). All other columns of `t` are 0. `offset` has for each cell log recipients + log share of
-    clicks arrived. The columns of `x` from `first_issue_column` on are the issue effects.
+    author, title words). All other columns of `t` are 0. `offset` has for each cell the log of the issue's recipients
+    plus the log of the share of its clicks that has arrived. The columns of `x` from `first_issue_column` on are the
+    issue effects.
 
-    `background` has for each group of background effects its columns and the prior standard deviation of its
-    coefficients. `incomplete_variance` has for each issue the variance that is added to the prior of its effect because
-    not all clicks have arrived. `recipients_known` has 1 for each issue with known recipients, else 0.
+    `background` has one entry for each group of background effects (sites, authors, title words): the columns of the
+    group, and the prior standard deviation of its coefficients. `incomplete_variance` has for each issue the variance
+    that is added to the prior of its effect because not all clicks have arrived. `recipients_known` has 1 for each
+    issue with known recipients, else 0.
     """
 
     effects: tuple[Effect, ...]
@@ -98,7 +100,8 @@ def build_design(
 
     `completed_shares` has for each issue the share of its clicks (0 to 1) that has arrived. `total_weights` has for
     each cell (one article in one issue) the sum of the placement weights of its links. `signal_scores` (articles x 3)
-    has the result of `z_scores`. If no position is known, the position effect and the sorting by editors are left out.
+    has the result of `z_scores`. If no position is known, the effects of position and of the editors' order are left
+    out.
     """
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)

@@ -48,8 +48,8 @@ class ExplainedAppearance(Struct, frozen=True):
     """One article in one issue, with the factors whose product is its expected clicks.
 
     `expected` are the clicks that an average article would have had in its place, and `fitted` is `expected` times the
-    appeal of the article. The observed count is in `visitors` or in `clicks`, as the issue counts; the other field is
-    None.
+    appeal of the article. The observed count is in `visitors` or in `clicks`, whichever the issue counts; the other
+    field is None.
     """
 
     issue: str
@@ -66,8 +66,8 @@ class Explanation(Struct, frozen=True):
     """The figures of one article, with the factors whose product is its appeal, a multiple of the average article.
 
     `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. The count of the article
-    is in `visitors` if every issue that contains it counts visitors, otherwise in `clicks`, as `counted` says; the
-    other field is None.
+    is in `visitors` if every issue that contains it counts visitors, otherwise in `clicks`; the other field is None.
+    `counted` names the field that is used.
     """
 
     url: str
@@ -218,11 +218,11 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return one factor for each entry of `effects_by_factor`, which has the names of factors and the effects that each
-    combines.
+    """Combine effects into named factors, and return one factor for each entry of `effects_by_factor`.
 
-    `contributions` has what each of `effects` adds to the logarithm of the product. A factor is left out if one of its
-    effects is not in `effects`.
+    The key of an entry is the name of the factor, and its value the effects that the factor combines. `contributions`
+    has what each of `effects` adds to the logarithm of the product. A factor is left out if one of its effects is not
+    in `effects`.
     """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))

@@ -23,7 +23,7 @@ MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 def top_decile_probability(posterior: Posterior) -> FloatArray:
     """Return for each article the probability that it is in the best tenth of all articles.
 
-    It is the share of the simulations in `posterior.draws` in which the article is there.
+    It is the share of the simulations (`posterior.draws`) in which the article is in the best tenth.
     """
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
@@ -38,14 +38,13 @@ def find_hidden_gems(
     top_decile_probabilities: FloatArray,
     min_probability: float = MIN_GEM_PROBABILITY,
 ) -> list[int]:
-    """Return the indices of the hidden gems: good articles that few readers saw at their position. The most probable is
-    first.
+    """Return the indices of the hidden gems: good articles that few readers saw at their position.
 
     `order` has the indices of all listed articles; the first `top_length` of them are the top list. A hidden gem meets
     five conditions (docs/ranking.md section 11): it is not in the top list; its clicks are below the 75th percentile of
     the list; its expected clicks are at most at the 60th percentile; its score is above 0; and its probability of being
-    in the best tenth of all articles is at least `min_probability`. Equally probable gems are sorted by the upper bound
-    of their appeal.
+    in the best tenth of all articles is at least `min_probability`. Gems are sorted by this probability, highest first,
+    and then by the upper bound of their appeal.
     """
     if not order:
         return []

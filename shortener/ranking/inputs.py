@@ -23,7 +23,7 @@ class Issue(Struct, frozen=True):
 
     `counted` is the unit of all its counts, "visitors" or "clicks"; a field named `clicks` has the same unit. `total`
     is the count of the whole issue; if it is None, the counts of its articles are added up. The two can differ, because
-    a visitor of two links is one visitor of the issue.
+    a visitor who clicks two articles counts as one visitor of the issue.
     """
 
     slug: str
@@ -50,8 +50,8 @@ class Appearance(Struct, frozen=True):
 
     `url` is the canonical target, by which an article is recognized in other issues. `position` is 1 for the top of the
     issue, None if unknown. If the issue counts visitors, `clicks` has the visitors and `all_clicks` the clicks. The
-    clicks of `placements` may add up to more than `clicks`, because a visitor can use two of them. Several appearances
-    of an article in one issue are merged later.
+    clicks of `placements` may add up to more than `clicks`, because a visitor can click links of two kinds. Several
+    appearances of an article in one issue are merged later.
     """
 
     issue: str

@@ -34,7 +34,7 @@ class ListedPart(Struct, frozen=True, eq=False):
 
     @property
     def positions(self) -> FloatArray:
-        """The positions of the listed articles, one entry for each issue that contains one; nan if unknown."""
+        """The positions of the listed articles in all issues that contain them; nan if unknown."""
         return self.observations.positions[self.cells]
 
 

@@ -22,10 +22,10 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 class Solution(Struct, frozen=True, eq=False):
     """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty.
 
-    `covariance_root` is a matrix L with which `L' L` is the covariance of `beta`. `article_precision` has for each
-    article the inverse variance that its effect would have if `beta` were known. `elimination` (articles x
-    coefficients) says by how much an article effect falls if a coefficient rises by 1. The last two are D and R of
-    docs/ranking.md section 8.
+    `covariance_root` is a matrix L for which `L' L` is the covariance of `beta`. `article_precision` has for each
+    article the inverse variance that its effect would have if `beta` were known: D of docs/ranking.md section 8.
+    `elimination` (articles x coefficients) says by how much an article effect falls if a coefficient rises by 1: R of
+    the same section.
 
     `article_variances` are the posterior variances of `u`. `predictor_variances` are those of the fitted log mean of
     each cell (one article in one issue).
@@ -42,7 +42,7 @@ class Solution(Struct, frozen=True, eq=False):
 
 class Variances(Struct, frozen=True):
     """The estimated variances of the model: `appeal` is that of the article effects, `open_rate` that of the issue
-    effects, and `phi` that of the noise beyond chance.
+    effects, and `phi` that of the noise beyond chance (overdispersion).
 
     They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one variance for each group of
     background effects (sites, authors, title words).
@@ -154,11 +154,10 @@ def solve(
 def _solution_variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the posterior variances of the article effects, and those of the log means of the cells (each one article
-    in one issue).
+    """Return the posterior variances of the article effects, and those of the log means of the cells.
 
-    `root` is a matrix L with which `L' L` is the covariance of the coefficients, and `d` is the precision D of each
-    article effect. The results are var(u_a) and h_c of docs/ranking.md section 8.
+    A cell is one article in one issue. `root` is a matrix L for which `L' L` is the covariance of the coefficients, and
+    `d` is the precision D of each article effect. The results are var(u_a) and h_c of docs/ranking.md section 8.
     """
     # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
     x_root = design.x @ root.T
@@ -189,8 +188,8 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
     """Return the prior variance of each coefficient, in the order of `design.effects`.
 
-    That of an issue effect is larger for a recent issue, because the share of its clicks that has arrived is uncertain.
-    It has a large constant variance instead of `variances.open_rate` if the recipients of the issue are unknown
+    The variance of an issue effect is larger for a recent issue, because the share of its clicks that has arrived is
+    uncertain. If the recipients of the issue are unknown, it is a large constant instead of `variances.open_rate`
     (docs/ranking.md section 6).
     """
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])

@@ -21,8 +21,8 @@ class Observations(Struct, frozen=True, eq=False):
     """Clicks, positions and other data of all cells as arrays. A cell is one article in one issue.
 
     The cells are sorted by article and then by issue; those of article a begin at `article_starts[a]`. `age_hours` has
-    one entry per issue, and all other arrays one per cell. `issues` are sorted by sending time and `urls`
-    alphabetically, so that the order of the input rows has no effect.
+    one entry per issue, `article_starts` one per article, and every other array one per cell. `issues` are sorted by
+    sending time and `urls` alphabetically, so that the order of the input rows has no effect.
     """
 
     issues: tuple[Issue, ...]

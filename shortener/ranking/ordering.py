@@ -23,7 +23,8 @@ class Ordering(Struct, frozen=True, eq=False):
 
     `gems` (good articles that few readers saw) and `loved_by_few` contain indices too. The arrays have one entry per
     article of the analysis, also for articles that are not listed. `appeal` is a multiple of the average article with
-    the 90 % interval `low` to `high`; `p_top` is the probability of belonging to the top list.
+    the 90 % interval `low` to `high`; `p_top` is the probability of belonging to the top list. `blend` is the editors'
+    weighted sum that replaces appeal in the order, or None.
     """
 
     order: list[int]

@@ -30,8 +30,10 @@ class Decision(Struct, frozen=True):
 
 
 class ArticleDetails(Struct, frozen=True):
-    """The data of an article that a template can show. `short_url` is its short link without the number of a placement
-    at the end.
+    """The data of an article that a template can show.
+
+    `short_url` is the short link of the article, to which numbers are added so that clicks on image, title and further
+    links are counted separately.
     """
 
     url: str
@@ -132,9 +134,10 @@ def _check_decision(decision: Decision) -> None:
 
 
 def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
-    """Return the recommended articles in the order of URLs that an editor chose.
+    """Return the recommended articles, sorted within each of the two lists as an editor arranged them.
 
-    An article that is not in `order` stays behind the article that it followed before.
+    `order` are the URLs of the articles in this order. An article that is not in `order` stays behind the article that
+    it followed before.
     """
     return msgspec.structs.replace(
         picks, featured=_arrange(picks.featured, order), lesser_known=_arrange(picks.lesser_known, order)

@@ -118,8 +118,9 @@ class Analysis(Inputs, frozen=True, eq=False):
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return the posterior mean of b, a coefficient: how much better articles are the higher editors place them. It
-        is nan without a fit or without positions.
+        """Return the posterior mean of the coefficient b: how much better the articles are that editors place higher.
+
+        It is nan without a fit or without positions.
         """
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
@@ -184,11 +185,10 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 
 
 class Arrivals(Struct, frozen=True, eq=False):
-    """How many of their clicks the issues have received so far.
+    """The share of each issue's clicks that is still expected, and the arrival curve from which it is read.
 
-    `remaining_shares` has for each slug the share of clicks (0 to 1) that is still expected. They are read from
-    `curve`, which gives the share of clicks that has arrived at each age of an issue. `curve` is None if there are no
-    articles.
+    `remaining_shares` has the share (0 to 1) by issue slug. `curve` gives the share of clicks that has arrived at each
+    age of an issue; it is None if there are no articles.
     """
 
     remaining_shares: dict[str, float]

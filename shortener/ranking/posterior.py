@@ -54,7 +54,7 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the mixture of several posteriors of one list of articles. The weights must add up to 1.
+    """Return the weighted mixture of several posteriors of one list of articles. The weights must add up to 1.
 
     Scores and expected clicks are weighted means. `sd` also contains the differences between the scores of the
     posteriors. Each posterior contributes a number of its simulated scores that is proportional to its weight, in the

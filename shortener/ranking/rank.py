@@ -44,9 +44,9 @@ def rank(
 ) -> Ranking:
     """Rank articles by appeal: their clicks compared with those of an average article in the same places.
 
-    Issues sent after `as_of` (epoch seconds) are ignored. With `month` (YYYY-MM in `zone`) the articles last shown in
-    that month are listed, with `since` (epoch seconds) those last shown since then, and with `issue` those of one issue
-    with their counts in it; otherwise all.
+    Issues sent after `as_of` (epoch seconds) are ignored. All articles are listed, unless one of three arguments
+    selects some: `month` (YYYY-MM in `zone`) those last shown in that month, `since` (epoch seconds) those last shown
+    since then, and `issue` those of one issue, with their counts in that issue.
 
     The fit uses the issues within `window` months of the listed articles, or all issues if it is None. With
     `background`, estimates of articles with few clicks are pulled towards articles with the same author, site or title
@@ -137,7 +137,7 @@ def _ranked_article(
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
-    """Return the row of an article in the list. `cells` are the indices of the appearances that are counted in it."""
+    """Return the row of an article in the list. Its counts are summed over the appearances with the indices `cells`."""
     posterior, signals = analysis.posterior, analysis.signals
     appearances = [analysis.observations.appearances[cell] for cell in cells]
     shown, expected = appearances[-1], math.fsum(posterior.cell_expected[cells])

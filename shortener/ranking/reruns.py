@@ -41,8 +41,8 @@ MIN_SHARE_REMOVED = 0.01
 class Rerun(Struct, frozen=True):
     """An article to show again at `new_position` instead of `position`.
 
-    `share_removed` is the share (0 to 1) of the variance of eta, the position effect, that this would remove. For a
-    second suggestion it is a share of the variance that the first one leaves.
+    `share_removed` is the share (0 to 1) of the variance of eta, the position effect, that showing it again would
+    remove. For a second suggestion it is a share of the variance that the first suggestion leaves.
     """
 
     url: str

@@ -23,7 +23,7 @@ def is_comparable(count: float | None, expected: float) -> bool:
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return the count as (visitors, clicks): `counted` says which of them it is; the other is None."""
+    """Return (visitors, clicks): `count` in the place that `counted` names, and None in the other place."""
     return (count, None) if counted == "visitors" else (None, count)
 
 
@@ -34,10 +34,10 @@ class RankedArticle(Struct, frozen=True):
     interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
     gems (good articles that few readers saw), or None.
 
-    `shown` is the number of its appearances in issues. Its count in all of them is in `visitors` or in `clicks`, as the
-    ranking counts; the other field is None. `expected` is the count that an average article would have had in the same
-    places. `issue` and `position` are those of the last appearance. In a ranking of the articles of one issue, the
-    counts, `issue` and `position` are those of that issue.
+    `shown` is the number of its appearances in issues. Its count in all of them is in `visitors` or in `clicks`,
+    whichever the ranking counts; the other field is None. `expected` is the count that an average article would have
+    had in the same places. `issue` and `position` are those of the last appearance. In a ranking of the articles of one
+    issue, the counts, `issue` and `position` are those of that issue.
     """
 
     rank: int
@@ -70,8 +70,8 @@ class RankedArticle(Struct, frozen=True):
 class IssueProgress(Struct, frozen=True):
     """An issue that was used for the ranking, with its figures at the time of the ranking.
 
-    `hours` is its age since sending. Its count is in `visitors` or in `clicks`, as its `counted` says; the other field
-    is None. `to_come` is the share (0 to 1) of its clicks that is still expected.
+    `hours` is its age since sending. Its count is in `visitors` or in `clicks`, whichever of them `counted` names; the
+    other is None. `to_come` is the share (0 to 1) of its clicks that is still expected.
     """
 
     slug: str

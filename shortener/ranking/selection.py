@@ -17,10 +17,11 @@ SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
 class ArticleFilter(Struct, frozen=True):
-    """Which articles to list: those last shown in `month` (YYYY-MM in `zone`), those of `issue`, or all.
+    """Which articles to list: all of them, unless one of three fields selects some.
 
-    With `since` they are those last shown in an issue sent since then (epoch seconds). Raises InputError if more than
-    one is given, or for an invalid month.
+    `month` (YYYY-MM in `zone`) selects the articles last shown in that month, `issue` those of one issue, and `since`
+    (epoch seconds) those last shown in an issue sent since then. Raises InputError if more than one of the three is
+    given, or for an invalid month.
     """
 
     month: str | None = None
@@ -71,7 +72,7 @@ def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
 
 
 def clicked_issues(sent: History) -> set[str]:
-    """Return the slugs of the issues with clicks."""
+    """Return the slugs of the sent issues that have clicks."""
     rows: tuple[Appearance | Arrival, ...] = (*sent.appearances, *sent.arrivals)
     return {row.issue for row in rows if row.clicks}
 
@@ -115,7 +116,7 @@ def find_issue(history: History, slug: str) -> Issue:
 
 
 def last_issue_by_url(history: History) -> dict[str, Issue]:
-    """Return, by the URL of each article, the issue in which it was last shown."""
+    """Return the issue in which each article was last shown, by article URL."""
     issues = {issue.slug: issue for issue in history.issues}
     last_issues: dict[str, Issue] = {}
     for appearance in history.appearances:
@@ -126,10 +127,11 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history without issues that are more than `months` away from the last appearance of a listed article.
+    """Return the history with only the issues in a window of time around the listed articles `urls`.
 
-    `urls` are the listed articles. If `months` is None, all issues are kept. If all articles are listed, only the
-    issues of the last `months` are kept, so that older articles leave the list.
+    The window begins `months` before the first and ends `months` after the last of the issues in which a listed article
+    was last shown. If all articles are listed, it begins `months` before the newest of these issues, so that older
+    articles leave the list. If `months` is None, all issues are kept.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

@@ -39,7 +39,10 @@ class SignalColumns(Struct, frozen=True, eq=False):
         return _overall_ratio(self.fans, self.reads)
 
     def fan_ratio_lower_bound(self) -> FloatArray:
-        """Return the lower end of Wilson's 90 % interval of fans per read; nan where a count is missing."""
+        """Return for each article the lower end of Wilson's 90 % interval of fans per read.
+
+        It is nan where a count is missing.
+        """
         share, n = np.minimum(self.fans / np.maximum(self.reads, 1.0), 1.0), np.maximum(self.reads, 1.0)
         spread = Z90 * np.sqrt(share * (1 - share) / n + (Z90 / (2 * n)) ** 2)
         return np.asarray((share + Z90**2 / (2 * n) - spread) / (1 + Z90**2 / n))

@@ -18,7 +18,7 @@ BACKGROUND_RANGE = (0.9, 1.1)
 
 
 def format_multiple(appeal: float) -> str:
-    """Format a ratio as a number (such as 12, 1.8, 0.05 or "under 0.01") that is followed by a multiplication sign."""
+    """Format a ratio as a number, such as 12, 1.8, 0.05 or "under 0.01", with a multiplication sign after it."""
     return Message("{number}\u00d7", number=_round_multiple(appeal))
 
 
@@ -142,7 +142,10 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the words with which the phrase "clicks expected …" goes on for an article, such as "at its position"."""
+    """Return the basis of the expected clicks of an article, such as "at its position".
+
+    It completes the phrase "clicks expected …" in the note of the article.
+    """
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:

@@ -1,4 +1,4 @@
-"""Choice of a language by the request header Accept-Language, for redirect workers and for the pages."""
+"""Choose a language by the request header Accept-Language, for redirect workers and for the pages."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ MAX_TAGS = 20
 
 
 def choose_language(accept_language: str | None, available: Iterable[str]) -> str:
-    """Return the tag in ``available`` that a client prefers; DEFAULT_LANGUAGE if it asks for none of them.
+    """Return the tag in ``available`` that a client prefers; DEFAULT_LANGUAGE if it requests none of them.
 
-    A requested tag matches an equal tag, else the first tag with an equal primary subtag: ``zh-CN`` matches
+    A requested tag matches an equal tag, or else the first tag with an equal primary subtag: ``zh-CN`` matches
     ``zh-Hans``.
     """
     by_tag: dict[str, str] = {}
@@ -36,9 +36,9 @@ def _requested_tags(header: str) -> list[str]:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a language tag, from its parameter ``q``: 1 without a parameter.
+    """Return the weight of a language tag, given its parameter such as ``q=0.8``: 1 without one, 0 if it is invalid.
 
-    It is 0 if the parameter is not a number from 0 to 1.
+    A valid weight is a number from 0 to 1.
     """
     name, _, value = parameter.partition("=")
     if not name.strip():

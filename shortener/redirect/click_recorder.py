@@ -1,4 +1,4 @@
-"""Recording of clicks, and of misses (requests that were not redirected), as lines of the click log.
+"""Record clicks, and misses (requests that were not redirected), as lines of the click log.
 
 The keys of a line are described in docs/click-log.md, section 2.1.
 """
@@ -69,8 +69,8 @@ class ClickRecorder:
     def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
         """Write a click to the click log, and increment a counter. Return whether the click was written.
 
-        ``line`` has fields of the request and the response. The id of the click, and what ``request`` says about the
-        client, are added to it. ``counter`` is the index of the counter, such as REDIRECTS.
+        ``line`` has fields of the request and the response. An id for the click, and data about the client from
+        ``request``, are added to it. ``counter`` is the index of the counter, such as REDIRECTS.
         """
         try:
             line.id = self._new_id()
@@ -92,8 +92,8 @@ class ClickRecorder:
         return recorded
 
     def _add_headers(self, line: ClickLine, headers: Headers) -> None:
-        """Add the request headers that are logged. If the reader opted out of tracking, user agent and referrer are
-        left out.
+        """Add the request headers that are logged to ``line``. If the reader opted out of tracking, user agent and
+        referrer are left out.
         """
         get = headers.get
         logged = {name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None}
@@ -111,7 +111,7 @@ class ClickRecorder:
             line.ref = clean_referrer(referrer)
 
     def _opts_out(self, headers: Headers, logged: dict[str, str]) -> bool:
-        """Return whether the reader opts out of tracking. The headers that say so are added to ``logged`` with all
+        """Return whether the reader opts out of tracking. If so, add the headers that say it to ``logged``, with all
         their values.
         """
         for name in OPT_OUT_HEADERS:
@@ -156,7 +156,7 @@ class ClickRecorder:
         self._counters[UNKNOWN_HOSTS] += 1
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys (for hashing addresses) from memory. Call it regularly, also if there are no
+        """Remove expired daily keys, which hash addresses, from memory. Call it regularly, also if there are no
         requests.
 
         ``now`` is in seconds of the UTC epoch.
@@ -169,13 +169,15 @@ class ClickRecorder:
 
 
 def _campaign(query: str) -> str | None:
-    """Return the campaign parameters (``utm_…`` and the like) of a query string as a query string; None without any."""
+    """Return the part of a query string with campaign parameters (``utm_…`` and the like); None without any."""
     pairs = parse_qsl(query[:8192], errors="replace")
     return urlencode([(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS])[:1024] or None
 
 
 def _encode_line(line: ClickLine) -> bytes:
-    """Return the line as JSON bytes. If it would be longer than MAX_LINE_BYTES, all its texts are truncated."""
+    """Return the line as JSON bytes. If they would be longer than MAX_LINE_BYTES, all texts in the line are
+    truncated.
+    """
     try:
         content = encode(line)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent

@@ -1,4 +1,4 @@
-"""Determination of a client's address when requests arrive through trusted proxies."""
+"""Find the address of a client whose requests may arrive through trusted proxies."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -23,11 +23,12 @@ class ClientIPResolver:
         ]
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the client's address. ``peer`` is the other end of the connection.
+        """Return the client's address. ``peer`` is the address at the other end of the connection.
 
         ``forwarded_for`` is the header X-Forwarded-For, None if it is absent. If the peer is a trusted proxy, the
-        client is the rightmost entry of the header that is not a trusted proxy. Entries to the left of an invalid one
-        cannot be trusted; then the client is the entry to its right.
+        client is the rightmost entry of the header that is not a trusted proxy. The search ends at an invalid entry,
+        because entries to the left of it cannot be trusted; the client is then the entry to its right or, without one,
+        the peer.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer
@@ -69,7 +70,7 @@ def normalize_address(address: str) -> str:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """Return the last entries of the header X-Forwarded-For, those in its last MAX_FORWARDED_LENGTH characters."""
+    """Return the last entries of the header X-Forwarded-For: those in its last MAX_FORWARDED_LENGTH characters."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]

@@ -1,4 +1,4 @@
-"""Cache of the short links in a redirect worker. After an edit of any link, links are read from the store again.
+"""Cache of short links in a redirect worker. After an edit of any link, links are read from the store again.
 
 The module opens the store file itself, read-only, without the package ``store``. So a worker does not load
 sqlite-utils, and starts within a tenth of a second.
@@ -31,7 +31,7 @@ _REVISION_SQL = "select value from meta where name = 'links_revision'"
 
 
 class Link:
-    """A short link as a worker needs it.
+    """A short link, with the fields that a worker needs.
 
     ``response`` is the redirect for requests without a query string. It is prepared when the link is loaded.
     """
@@ -64,8 +64,8 @@ class LinkCache:
     """Looks up short links, and keeps them in the memory of one worker. It is thread-safe.
 
     The store has a revision number that every edit of a link increments. When it changes, all cached links become
-    invalid. If the store cannot be read, they are used nevertheless: an outdated target is better for a reader than
-    none.
+    invalid. If the store cannot be read then, invalid links are still used: an outdated target is better for a reader
+    than none.
     """
 
     def __init__(self, file: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
@@ -117,7 +117,7 @@ class LinkCache:
                 self._announced_revision, self._stored_revision = announced, stored
 
     def close(self) -> None:
-        """Close the connection to the store. It is opened again when a link that is not cached is looked up."""
+        """Close the connection to the store. The next look-up of a link that is not cached opens it again."""
         with self._lock:
             self._disconnect()
 
@@ -172,7 +172,7 @@ class LinkCache:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a read-only connection to the file ``path``, which is not created if it is missing."""
+    """Open a read-only connection to the SQLite file ``path``. The file is not created if it is missing."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 

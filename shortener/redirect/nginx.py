@@ -170,7 +170,7 @@ def _quote_value(target: str) -> str:
 
 
 def _escape_regex(text: str) -> str:
-    """Return a host or code, escaped for a regular expression."""
+    """Return a host or code in which special characters of regular expressions are escaped."""
     return text.replace(".", r"\.").replace("-", r"\-")
 
 

@@ -1,6 +1,6 @@
-"""Normalization of requests: hosts, short links, query strings and client addresses are brought into one spelling.
+"""Bring hosts, short links, query strings and client addresses of requests into one spelling.
 
-The redirect, previews, pages, metrics and the nginx export use these rules, so that all of them read a request alike.
+Redirects, previews, pages, metrics and the nginx export use these rules, so that all of them read a request alike.
 """
 
 import re
@@ -105,8 +105,8 @@ class Normalizer:
         return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
-        """Set what the path of a request says: the code, the number after it, whether the preview is requested, and the
-        query.
+        """Set the fields of a request that its path contains: code, placement number, whether the preview is requested,
+        and query.
 
         Paths that are only a slash and a code are handled elsewhere, because that is faster.
         """
@@ -127,7 +127,7 @@ class Normalizer:
         return normalize_address(address) if ":" in address else address
 
     def match_domain(self, host: str) -> Domain | None:
-        """Return the configured domain with this normalized host, or None.
+        """Return the configured domain for a host, which must be normalized; None if no domain has it.
 
         A loopback host such as ``localhost`` stands for the first domain, for tests on one machine.
         """
@@ -137,12 +137,12 @@ class Normalizer:
 
 
 def parse_path(path: str) -> ShortPath:
-    """Parse a percent-decoded path as that of a short link: ``/<code>`` or ``/<code>/<n>``, with or without a final
+    """Parse a percent-decoded path as that of a short link: ``/<code>`` or ``/<code>/<n>``, optionally with a final
     ``+``.
 
-    What mail clients, chats and editors append is ignored: punctuation, also percent-encoded or as HTML entities,
-    mark-up, a fragment, invisible characters and further slashes. A query string that was wrongly encoded into the path
-    is returned separately.
+    Characters that mail clients, chats and editors append are ignored: punctuation (also percent-encoded or as HTML
+    entities), mark-up, a fragment, invisible characters and further slashes. A query string that was wrongly encoded
+    into the path is returned separately.
     """
     text = path[1:]
     if text[:1] == "-" or (text.partition("/")[0] in ROOT_PATHS and not _plain_path("/" + text.lstrip("/"))):
@@ -163,10 +163,9 @@ def parse_path(path: str) -> ShortPath:
 
 
 def take_recipient_token(query: str) -> tuple[str, str | None]:
-    """Remove the token of the recipient (parameter ``_c``) from a query string. Return the new query and the first
-    token.
+    """Remove the recipient's token (parameter ``_c``) from a query string. Return (remaining query, token or None).
 
-    The token is None if there was none. Any spelling of the parameter's name is recognized.
+    Any spelling of the parameter's name is recognized. If there are several tokens, the first is returned.
     """
     kept, token = [], None
     for part in query.split("&"):
@@ -195,9 +194,7 @@ def _is_token_key(field: str) -> bool:
 
 
 def _split_query(text: str) -> tuple[str, str]:
-    """Return (path, query): the path without the query string that was wrongly encoded into it, and that
-    query string.
-    """
+    """Split off a query string that was wrongly encoded into a path. Return (path without it, query string)."""
     start = _GLUED_QUERY.search(text)
     if start is None:
         return text, ""

@@ -1,4 +1,4 @@
-"""Error pages for readers whose link does not redirect.
+"""Error pages that readers get if their link does not redirect.
 
 The process that serves the editors' web pages renders them and writes them to a file; redirect workers send them.
 """
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def publish(pages: PagesByLanguage, *, data_directory: Path) -> None:
-    """Write the rendered error pages to their file. The workers send the new ones from then on. Raises OSError."""
+    """Write the rendered error pages to their file. From then on, the workers send the new pages. Raises OSError."""
     path = _path(data_directory)
     revision = reader_pages_revision(data_directory)
     draft = path.with_suffix(f".{os.getpid()}")

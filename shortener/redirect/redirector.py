@@ -1,6 +1,6 @@
 """The redirect of a short link: look up the link, write one line to the click log, respond.
 
-Pages answer all paths that are not short links, and misses (links that do not redirect). Methods other than GET and
+Requests for other paths, and for links that do not redirect (misses), are left to the pages. Methods other than GET and
 HEAD get 405 here. Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
 """
 
@@ -51,8 +51,8 @@ class Redirector:
     def respond(self, request: Request) -> Response | HTTPStatus | None:
         """Return the response to a request for a short link; None if its path is that of a page.
 
-        If the link does not redirect, the result is a status, for which the caller sends an error page: 404, 410, or
-        503 if the store cannot be read. The request is normalized in place.
+        If the link does not redirect, return a status, for which the caller sends an error page: 404, 410, or 503 if
+        the store cannot be read. The request is normalized in place.
         """
         path = request.path
         if request.host is None or path[:1] != "/":
@@ -84,7 +84,7 @@ class Redirector:
         return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _choose_response(self, request: Request, link: Link) -> tuple[Response, int]:
-        """Return the response to a request for ``link``, and the index of the counter that counts it."""
+        """Return the response to a request for ``link``, and the index of the counter that this response increments."""
         if (request.headers.get("sec-purpose") or "").startswith("prefetch"):
             # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES

@@ -1,4 +1,4 @@
-"""HTTP requests as the redirect reads them, whatever the web server is, and their construction from a WSGI environ."""
+"""HTTP requests in the form that the redirect reads from any web server, and their construction from a WSGI environ."""
 
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -13,7 +13,7 @@ QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Headers(Protocol):
-    """Base class of request headers, which are found by their lower-case names."""
+    """Interface of request headers, which are found by their lower-case names."""
 
     def __contains__(self, name: str, /) -> bool:
         """Return whether the header was sent."""
@@ -21,7 +21,7 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None:
         """Return the first value of a header; None if it was not sent.
 
-        Some servers return None for a value that is not ASCII, too.
+        Some servers also return None for a value that is not ASCII.
         """
 
     def get_all(self, name: str, /) -> list[str]:
@@ -99,7 +99,7 @@ def parse_environ(environ: Environ) -> Request:
 def encode_query(query: str, *, encoding: str = "utf-8") -> str:
     """Return a query string as ASCII (percent-encoded), without a fragment.
 
-    ``encoding`` is that in which the server decoded the bytes: Latin-1 for WSGI, UTF-8 for RSGI.
+    ``encoding`` is the encoding by which the server decoded the bytes: Latin-1 for WSGI, UTF-8 for RSGI.
     """
     if "#" in query:
         query = query.partition("#")[0]
@@ -107,7 +107,7 @@ def encode_query(query: str, *, encoding: str = "utf-8") -> str:
 
 
 def environ_key(name: str) -> str:
-    """Return the key of a WSGI environ for a request header: ``User-Agent`` gives ``HTTP_USER_AGENT``."""
+    """Return the key that a request header has in a WSGI environ: ``User-Agent`` gives ``HTTP_USER_AGENT``."""
     return "HTTP_" + name.upper().replace("-", "_")
 
 

@@ -1,4 +1,4 @@
-"""HTTP responses of redirects. Most are prepared once, when a link is loaded, not for each request."""
+"""HTTP responses of redirects. Most are not built for each request, but once, when a link is loaded."""
 
 from typing import NamedTuple
 
@@ -21,8 +21,8 @@ class Response(NamedTuple):
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """Return the redirect to a canonical target URL. Nothing is escaped, because such a URL is ASCII
-    without line ends.
+    """Return the redirect to a canonical target URL. Nothing is escaped, because a canonical URL is ASCII without line
+    ends.
     """
     return Response(status, [("Location", target), *_REDIRECT_HEADERS])
 

@@ -1,7 +1,7 @@
-"""The audience of an issue: human clicks by device, mail client, language, referrer and country.
+"""The audience of an issue: its human clicks by device, mail client, language, referrer and country.
 
-Also the links that the readers with one of these values clicked, such as the links clicked from Norway. All numbers are
-sums by one property. Sums by two properties at once, such as phones in Norway, are not stored.
+Also the clicks on each link by readers with one of these values, such as readers from Norway. Sums by two properties at
+once, such as phones in Norway, are not stored.
 """
 
 import tomllib
@@ -19,8 +19,8 @@ from shortener.store.reports import BreakdownRow
 class AudiencePart(Struct, frozen=True):
     """Human clicks with one value of a property such as country, and their share (0 to 1) of all human clicks.
 
-    ``value`` is '' for the clicks whose value is unknown. Different referrers of one mail client are one part, which
-    has the client's name.
+    ``value`` is '' for the clicks whose value is unknown. Referrers that belong to one mail client, such as
+    outlook.live.com and outlook.office.com, are added up under the name of the client.
     """
 
     value: str
@@ -29,17 +29,20 @@ class AudiencePart(Struct, frozen=True):
 
 
 def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks of an issue by property and value: for each property its parts, the largest first.
+    """Return the human clicks on an issue: for each property, such as the country, the clicks by value, most clicks
+    first.
 
-    ``human`` is the number of all human clicks of the issue.
+    ``human`` is the number of all human clicks on the issue.
     """
     return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks by property and value, from stored sums: for each property its parts, the largest first.
+    """Add up stored sums of human clicks: return for each property, such as the country, the clicks by value, most
+    clicks first.
 
-    The clicks of the parts of a property add up to ``human``, the number of all human clicks.
+    ``human`` is the number of all human clicks. For each property the clicks add up to it: those without a stored value
+    count for the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -78,8 +81,8 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
 
 
 def fold_value(dimension: str, value: str) -> str:
-    """Return the name under which a value is counted: for a referrer that belongs to a mail client, the name of the
-    client; else the value itself.
+    """Return the value under which clicks are counted: for a referrer that belongs to a mail client the name of the
+    client, otherwise ``value`` itself.
     """
     if dimension != "referrer" or not value:
         return value

@@ -54,7 +54,9 @@ class Check(Struct, frozen=True):
 
 
 def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
-    """Return the results of all checks of an issue. They use stored data only and send no request to a target."""
+    """Return the results of all checks of an issue. The checks use stored data only; no request is sent to a link's
+    target.
+    """
     return (
         *_check_details(issue),
         _check_articles(issue.articles),

@@ -12,7 +12,7 @@ from shortener.store.reports import ClickRow, export_clicks
 
 
 class ExportedClick(Struct, frozen=True):
-    """One exported click. ``n`` says which link of its issue was clicked (1 is the first), None if unknown.
+    """One exported click. ``n`` is the number of the clicked link in its issue (1 is the first link), None if unknown.
 
     ``rules`` is the version of the rules that gave the verdict.
     """

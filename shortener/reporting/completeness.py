@@ -1,6 +1,8 @@
-"""Until when the clicks of all redirect nodes are stored, and on which days visitors may be counted twice.
+"""Completeness of a report: until when the clicks of all redirect nodes are stored, and on which days visitors may be
+counted twice.
 
-A node that is cut off from the store hashes visitors with a key of its own, so other machines do not recognize them.
+A visitor is recognized by a hash. While a node is cut off from the store, it hashes with a key of its own. A visitor
+who clicks on this node and on another one then has two hashes and counts twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +21,11 @@ LATE_SECONDS = 60
 
 
 def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Sequence[datetime]) -> Quality:
-    """Return ``quality`` with the fields about redirect nodes filled in, such as until when their clicks are stored.
+    """Return ``quality`` with its fields about redirect nodes filled in, such as the time until which their clicks are
+    stored.
 
     ``as_of`` is the current time in seconds of the UTC epoch. ``hours`` has the first and the last hour with clicks; it
-    is empty without clicks.
+    is empty if there are no clicks.
     """
     state = nodes.completeness(reader)
     if state is not None:
@@ -44,7 +47,9 @@ def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Seq
 def describe_completeness(
     quality: Quality, *, format_time: Callable[[datetime], str], format_day: Callable[[datetime], str]
 ) -> Iterator[str]:
-    """Yield sentences about clicks that nodes have not sent yet, and about visitors that may be counted twice."""
+    """Yield sentences that warn about clicks that nodes have not sent yet, and about visitors that may be counted
+    twice.
+    """
     node = quality.waiting_for
     if node is not None and quality.complete_until is None:
         yield Message("Clicks of the node {node} have not arrived yet.", node=node)

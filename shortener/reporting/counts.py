@@ -140,7 +140,7 @@ def has_visitors(rows: Iterable[ClickTotals]) -> bool:
 def are_visitors_known(visitor_clicks: int, *, human: int) -> bool:
     """Return whether the number of visitors is known: enough of the ``human`` clicks have a visitor hash.
 
-    ``visitor_clicks`` is the number of those that have one.
+    ``visitor_clicks`` is the number of human clicks that have a visitor hash.
     """
     return visitor_clicks >= MIN_VISITOR_SHARE * human
 
@@ -153,7 +153,7 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
     """Return the human clicks by dimension (browser, country, …) and value, from stored sums.
 
-    ``human`` is the number of all human clicks. The parts of each dimension add up to it.
+    ``human`` is the number of all human clicks, to which the clicks of each dimension add up.
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
@@ -165,7 +165,8 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    ``human`` is the number of all human clicks. Those that are missing in ``clicks`` count for the value '' (unknown).
+    ``human`` is the number of all human clicks. If ``clicks`` adds up to less, the rest counts for the value ''
+    (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

@@ -1,4 +1,6 @@
-"""The chart of an issue over time: its visitors or clicks, those of earlier issues at equal ages, and the forecast."""
+"""The chart of an issue over time: its visitors or clicks, those of earlier issues at the same age, and the
+forecast.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,9 +36,10 @@ class CoursePoint(Struct, frozen=True):
     """One point of the chart that shows an issue's visitors or clicks over time. ``hours`` is the age of the issue at
     this point.
 
-    ``count`` is the number of visitors or clicks up to this age, or in an hourly chart in the hour that ends at it;
-    None for the future. ``usual`` is the range of this number in earlier issues, ``compared`` the number in another
-    issue that was chosen, and ``forecast`` the number expected in the future. Each is None if unknown.
+    ``count`` is the number of visitors or clicks up to this age, None for the future. In an hourly chart it is the
+    number in the hour before this age. ``usual`` is the usual range of this number in earlier issues, ``compared`` the
+    number in an issue chosen for comparison, and ``forecast`` the number expected in the future. Each is None if
+    unknown.
     """
 
     hours: float
@@ -62,12 +65,12 @@ class Course(Struct, frozen=True):
 
     @property
     def has_usual(self) -> bool:
-        """Whether any point has a range of earlier issues."""
+        """Whether any point has the usual range of earlier issues."""
         return any(point.usual for point in self.points)
 
 
 class CourseRequest(Struct, frozen=True):
-    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and another issue to
+    """What the chart of an issue over time is to show: visitors or clicks, as totals or by hour, and an issue to
     compare with, if any.
     """
 
@@ -77,7 +80,7 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The counts of earlier issues over time, and the usual range of these counts at each age in hours.
+    """The totals of earlier issues over time, and the usual range of these issues by age in hours.
 
     Both hardly change, so they can be cached.
     """
@@ -86,12 +89,14 @@ class UsualCourse(Struct, frozen=True):
     by_age: Mapping[float, Usual | None]
 
     def at(self, hours: float, pace: Pace) -> Usual | None:
-        """Return the usual range of earlier issues at the age ``hours``; None if there are too few."""
+        """Return the usual range of earlier issues at the age ``hours``; None if there are too few earlier issues."""
         return self.by_age[hours] if hours in self.by_age else _usual(self.totals, hours, pace)
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Load the counts of earlier issues over time, and compute their usual range at each age that the chart shows."""
+    """Load the visitors or clicks of earlier issues over time, and compute their usual range at each age that the chart
+    shows.
+    """
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
     return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})
@@ -100,10 +105,10 @@ def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted,
 def build_course(
     store: Store, issues: ComparedIssues, request: CourseRequest, *, usual: UsualCourse, arrivals: Arrivals, now: int
 ) -> Course:
-    """Return an issue's visitors or clicks over time, until ``now`` (seconds of the UTC epoch), and the forecast after
-    that.
+    """Return the chart of an issue's visitors or clicks over time: counts until ``now`` (seconds of the UTC epoch), and
+    the forecast after that.
 
-    ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks still expected.
+    ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks that are still expected.
     """
     own = issues.issue
     start = _start(store, own, now=now)
@@ -134,9 +139,9 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 
 def _ages(age: float, span: float) -> list[float]:
-    """Return the ages in hours, up to ``span``, for which a chart of totals has points.
+    """Return the ages in hours, up to ``span``, at which a chart of totals has points.
 
-    ``age`` is the current age of the issue; the result contains it too if it is below ``span``.
+    ``age`` is the current age of the issue. It gets a point too if it is below ``span``.
     """
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
@@ -147,24 +152,24 @@ def _hourly_ages(span: float) -> list[float]:
 
 
 class _Totals(Struct):
-    """The total count of an issue over time: ``counts[i]`` at the age ``hours[i]``. It is known until ``end_hours``."""
+    """The total number of visitors or clicks of an issue over time: ``counts[i]`` at the age ``hours[i]``. It is known
+    until the age ``end_hours``.
+    """
 
     end_hours: float
     hours: list[float]
     counts: list[int]
 
     def at(self, hours: float) -> int | None:
-        """Return the total count at the age ``hours``; None after the end.
+        """Return the total number of visitors or clicks at the age ``hours``; None if this age is not reached yet.
 
-        Clicks of a quarter-hour are taken to be spread evenly over it.
+        Within a quarter-hour, clicks are assumed to be spread evenly.
         """
         exact = self._exact(hours)
         return None if exact is None else round(exact)
 
     def value(self, hours: float, pace: Pace) -> int | None:
-        """Return the total at the age ``hours``. With the pace "hourly", return the count in the hour
-        before that age.
-        """
+        """Return the total at the age ``hours`` or, with the pace "hourly", the number in the hour before that age."""
         if pace == "total":
             return self.at(hours)
         end, begin = self._exact(hours), self._exact(hours - 1)
@@ -181,10 +186,10 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return the total counts of each issue over time, by issue id.
+    """Return for each issue (by id) its total number of visitors or clicks over time.
 
-    The time begins when the issue was sent. It ends at ``now`` (seconds of the UTC epoch), or LONGEST_HOURS after
-    sending if that is earlier.
+    It begins when the issue was sent, and ends at ``now`` (seconds of the UTC epoch), or LONGEST_HOURS after sending if
+    that is earlier.
     """
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
@@ -198,9 +203,9 @@ def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Count
 
 
 def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
-    """Return the total counts over time of an issue sent at ``start``, until ``end`` (seconds of the UTC epoch).
+    """Return the total number of visitors or clicks over time, for an issue sent at ``start``, until ``end``.
 
-    Clicks from before it was sent count at age 0.
+    Both are in seconds of the UTC epoch. Clicks from before the issue was sent count at age 0.
     """
     totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
     for row in rows:
@@ -220,10 +225,10 @@ def _usual(totals: Iterable[_Totals], hours: float, pace: Pace) -> Usual | None:
 
 
 def _expected_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
-    """Return the forecast of the total when the issue is ``hours`` old.
+    """Return the forecast of the total number of visitors or clicks when the issue is ``hours`` old.
 
-    It is ``final``, the forecast of the final count, times the share of clicks that has arrived by then. It is never
-    below ``count``, the total so far.
+    It is ``final``, the forecast of the final number, times the share of clicks that has arrived by that age. It is
+    never below ``count``, the number so far.
     """
     if final is None or arrivals.curve is None:
         return None

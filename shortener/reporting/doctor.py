@@ -148,7 +148,7 @@ def _check_store(config: Config) -> Finding:
 
 
 def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
-    """Check for write-ahead logs of SQLite that belong to another file than the current store.
+    """Check for write-ahead logs of SQLite that do not belong to the current store file.
 
     Such a log is left behind when the store file is replaced, for example by a copied backup.
     """

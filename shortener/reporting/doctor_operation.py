@@ -1,4 +1,6 @@
-"""Checks of the environment of the program: proxy, hosts, file system, temporary folder, clock and backups."""
+"""Checks of the environment in which the program runs: proxy, hosts, file system, temporary folder, clock
+and backups.
+"""
 
 import errno
 import fcntl
@@ -65,7 +67,9 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_settings(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check whether the settings that editors have stored are valid on this machine, which may not know a time zone."""
+    """Check whether the settings that editors have stored are valid on this machine. A time zone may be unknown here,
+    for example.
+    """
     for key, problem in invalid_settings(config, settings.read(reader)).items():
         yield Finding("warn", key, f"the stored setting is not used: {problem}; save it again on the page Settings")
 
@@ -161,7 +165,7 @@ def _read_mounts() -> str:
 
 
 def file_system_kind(path: Path, *, mounts: str) -> str:
-    """Return the kind of file system, such as ``ext4``, on which ``path`` is; empty if unknown.
+    """Return the kind of the file system that contains ``path``, such as ``ext4``; '' if unknown.
 
     ``mounts`` is a table like /proc/self/mounts.
     """

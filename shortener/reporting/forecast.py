@@ -32,10 +32,11 @@ class Forecast(Struct, frozen=True):
 
 
 class Usual(Struct, frozen=True):
-    """The usual range of the counts of earlier issues, each counted when that issue was as old as the compared one.
+    """The usual range of earlier issues' counts (of visitors, for example): median, 10th (``low``) and 90th percentile
+    (``high``).
 
-    It has their median, and their 10th (``low``) and 90th (``high``) percentile. ``issues`` is the number of these
-    issues.
+    Each earlier issue is counted at the age of the issue that is compared with them. ``issues`` is the number of
+    earlier issues.
     """
 
     median: float
@@ -45,11 +46,12 @@ class Usual(Struct, frozen=True):
 
 
 def forecast_count(count: int, share: float) -> Forecast | None:
-    """Return the forecast of an issue's final count, with its 90 % interval; None if there is no forecast.
+    """Return the forecast of an issue's final count (of visitors or clicks), with its 90 % interval; None if there is
+    no forecast.
 
-    ``count`` is the count so far, and ``share`` (0 to 1) the part of the final count that arrives by now according to
-    the arrival curve. The forecast is ``count / share``. The interval covers the error of the arrival curve and chance
-    (docs/ranking.md section 22). There is no forecast if the count is 0, or if the share is outside
+    ``count`` is the count so far. ``share`` (0 to 1) is the part of the final count that usually has arrived by now,
+    according to the arrival curve. The forecast is ``count / share``. The interval covers the error of the arrival
+    curve and chance (docs/ranking.md section 22). There is no forecast if the count is 0, or if the share is outside
     ``FORECAST_SHARES``.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
@@ -61,10 +63,9 @@ def forecast_count(count: int, share: float) -> Forecast | None:
 
 
 def usual_range(values: Sequence[float]) -> Usual | None:
-    """Return the usual range (median and percentiles) of ``values``, one of each earlier issue; None if there are too
-    few.
+    """Return the usual range of ``values``: median, 10th and 90th percentile. None if there are too few values.
 
-    The value of the latest issue is first. Only the first MAX_USUAL_ISSUES are used.
+    ``values`` has one value for each earlier issue, the latest issue first. Only the first MAX_USUAL_ISSUES are used.
     """
     if len(values) < MIN_USUAL_ISSUES:
         return None

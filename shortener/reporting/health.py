@@ -1,4 +1,4 @@
-"""Health of a running installation: store, clicks not stored yet, clicks that could not be logged, and free
+"""Health of a running installation: store, clicks that are not stored yet, clicks that could not be logged, and free
 disk space.
 """
 
@@ -113,7 +113,11 @@ def describe_unrecorded(clicks: int) -> Message:
 
 
 def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
-    """Return a backlog with what redirect nodes have sent: ``size`` bytes of clicks recorded after ``since``."""
+    """Return ``backlog`` plus the clicks that redirect nodes have sent and that are not counted yet.
+
+    ``size`` is the number of their bytes. They were recorded after ``since`` (seconds of the UTC epoch; None without
+    such clicks).
+    """
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
 
@@ -121,7 +125,7 @@ def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
     """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
 
-    ``positions`` says by segment id up to which byte each file of the log was read.
+    ``positions`` has, by segment id, the byte up to which a file of the log is stored.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
@@ -137,9 +141,9 @@ class _TimedLine(Struct):
 
 
 def _line_time(path: Path, position: int, *, now: float) -> float:
-    """Return the time in the click-log line at a byte position, in seconds of the UTC epoch.
+    """Return the time of the click in the log line that begins at a byte position, in seconds of the UTC epoch.
 
-    For a damaged line it is the file's modification time, and ``now`` if the file cannot be read.
+    If the line is damaged, return the file's modification time; if the file cannot be read, ``now``.
     """
     try:
         with path.open("rb") as file:

@@ -16,7 +16,7 @@ from shortener.store.links import Link
 class PlacementContents(Struct, frozen=True):
     """One occurrence of a link in an issue: its number in document order, its kind (title, image, …) and its text.
 
-    ``part`` is the part of a mail that it is in, "html" or "text"; '' in other documents.
+    ``part`` is "html" or "text", the part of a mail in which the link occurs; '' in other documents.
     """
 
     n: int
@@ -26,8 +26,9 @@ class PlacementContents(Struct, frozen=True):
 
 
 class LinkContents(Struct, frozen=True):
-    """A short link with its occurrences in the issue. ``article`` is the URL of its article, None if it belongs to
-    none.
+    """A short link with its occurrences in the issue. ``article`` is the URL of its article, None without one.
+
+    ``trap`` marks a honeypot link, which readers do not see.
     """
 
     short_url: str
@@ -41,7 +42,9 @@ class LinkContents(Struct, frozen=True):
 
 
 class ArticleLinkContents(Struct, frozen=True):
-    """A short link of an article, with those of its occurrences in the issue that belong to the article."""
+    """A short link of an article. ``placements`` are its occurrences in the issue, without those that belong to another
+    article.
+    """
 
     short_url: str
     placements: tuple[PlacementContents, ...]
@@ -129,8 +132,8 @@ def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) ->
 
 
 def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
-    """Return the link targets of an issue that are not articles: first inline links, which are in running text, then
-    others.
+    """Return the link targets of an issue that are not articles: first those of inline links (links in running text),
+    then others.
 
     They have the fields of an article, so that an editor can correct them or make them articles. Raises NotFound.
     """
@@ -152,9 +155,9 @@ def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, st
 def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
-    """Return each article with its links, and for each link its occurrences that belong to the article.
+    """Return each article with its short links, and for each link its occurrences that belong to the article.
 
-    ``short_urls`` are by link id.
+    ``short_urls`` has the short URL of each link, by link id.
     """
     by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:

@@ -20,8 +20,8 @@ class IssueListItem(Struct, frozen=True):
     """An issue in the list, with its human clicks; ``other`` is the number of automated requests.
 
     ``todo`` is the number of links without a target. ``course`` has the human clicks in each step of
-    ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of its clicks that is still expected, None
-    if it cannot be estimated. ``status`` is draft, scheduled, sent, archived or removed.
+    ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of the issue's clicks that is still
+    expected, None if it cannot be estimated. ``status`` is draft, scheduled, sent, archived or removed.
     """
 
     slug: str
@@ -79,10 +79,11 @@ def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueR
 def build_issue_list(
     store: Store, *, remaining_shares: Mapping[str, float], now: int, with_course: bool = True
 ) -> tuple[IssueListItem, ...]:
-    """Return all issues, the latest first.
+    """Return all issues with their clicks, the latest issue first.
 
-    ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
-    With ``with_course=False``, clicks by hour are not read, which is faster, and the fields that need them are empty.
+    ``remaining_shares`` has by slug the share of an issue's clicks that is still expected at ``now`` (seconds of the
+    UTC epoch). With ``with_course=False``, clicks by hour are not read, which is faster, and the fields that need them
+    are empty.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []
@@ -117,7 +118,8 @@ def _issue_list_item(
 def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
     """Return when an issue was sent, in seconds of the UTC epoch.
 
-    If its sending time is unknown, return its first hour with a human click until ``as_of``; None if there is none.
+    If its sending time is unknown, return the first hour with a human click on it. If it has none until ``as_of``,
+    return None.
     """
     if issue.sent_at is not None:
         return issue.sent_at
@@ -134,8 +136,8 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> 
 def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
     """Return when an issue was sent, in seconds of the UTC epoch.
 
-    If its sending time is unknown, return the first of ``hours``, the hours with a click; without clicks, when it was
-    created.
+    If its sending time is unknown, return the first of ``hours`` (the hours with clicks). Without clicks, return when
+    the issue was created.
     """
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 

@@ -1,4 +1,4 @@
-"""Report of one issue: its human clicks by article, occurrence of a link, other link, hour, and properties such as the
+"""Report of one issue: its human clicks by article, link, occurrence of a link, hour, and properties such as the
 browser.
 """
 
@@ -37,10 +37,10 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 class ArticleReport(Struct, frozen=True):
     """Human clicks on an article of an issue.
 
-    ``clicks`` is the sum of the clicks on its placements (occurrences of a link) and of ``unplaced``, the clicks on a
-    short URL without a placement number. ``visitors`` counts a person once a day on each link; it is None if too few
-    clicks of the issue have a visitor hash. ``rate`` is visitors divided by recipients, ``other`` the number of
-    automated requests.
+    ``placements`` are the occurrences of its links in the issue. ``unplaced`` is the number of clicks on a short URL
+    without a placement number, for which the occurrence is unknown. ``clicks`` is the sum of all these clicks.
+    ``visitors`` counts a person once a day on each link; it is None if too few clicks of the issue have a visitor hash.
+    ``rate`` is visitors divided by recipients, ``other`` the number of automated requests.
     """
 
     position: int
@@ -60,8 +60,9 @@ class ArticleReport(Struct, frozen=True):
 class OtherLinkReport(Struct, frozen=True):
     """Human clicks on a link of the issue that leads to no article, such as a footer or social link.
 
-    ``placements`` are its occurrences in the issue. ``unplaced`` are the clicks on its short URL without the number of
-    an occurrence, ``other`` the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
+    ``placements`` are its occurrences in the issue. ``unplaced`` is the number of clicks on its short URL without a
+    placement number, for which the occurrence is unknown. ``other`` is the number of automated requests. ``trap`` marks
+    a honeypot link, which readers do not see.
     """
 
     short_url: str
@@ -100,8 +101,8 @@ class RerunSuggestion(Struct, frozen=True):
 class IssueReport(Struct, frozen=True):
     """Report of an issue. ``articles`` has all its articles by position, also those without clicks.
 
-    ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again.
-    ``outlook`` compares the issue with earlier ones, and is None if it was not computed.
+    ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again in a
+    later issue. ``outlook`` compares the issue with earlier ones, and is None if it was not computed.
     """
 
     slug: str
@@ -131,8 +132,8 @@ def build_issue_report(
 ) -> IssueReport:
     """Return the report of the issue with this slug. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains, from which the
-    scheme of short URLs is known. ``zone`` is the time zone whose hours the timeline has.
+    ``as_of`` is the present time in seconds of the UTC epoch. The scheme of short URLs is taken from ``domains``, the
+    configured domains. The timeline has the hours of the time zone ``zone``.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -161,8 +162,8 @@ def build_issue_report(
 
 
 class _PlacementTotals(Struct, frozen=True):
-    """Click counts of one occurrence of a link. ``placement`` is None for clicks on its URL without a
-    placement number.
+    """Click counts of one placement, which is an occurrence of a link. ``placement`` is None for the clicks on the link
+    whose placement is unknown.
     """
 
     link: LinkDetails
@@ -198,10 +199,10 @@ class _IssueReportBuilder:
         return visitors if self._has_visitors else None
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article to which the clicks in a row of counts belong; None if there is none.
+        """Return the article for which the clicks in a row of counts count; None without one.
 
-        It is the article of the row's placement (occurrence of a link). For clicks without a placement it is the
-        article of the link or, if the link has none, of the link's first placement.
+        It is the article of the row's placement (occurrence of a link). For clicks whose placement is unknown, it is
+        the article of the link or, if the link has none, of the link's first placement.
         """
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)
@@ -239,7 +240,7 @@ class _IssueReportBuilder:
     def other_link_reports(self) -> tuple[OtherLinkReport, ...]:
         """Return the reports of the links that belong to no article: first inline links (in running text), then others.
 
-        Both are ordered by age, the oldest link first.
+        Each of the two groups is ordered by age, the oldest link first.
         """
         reports = [self._other_link_report(rows) for _, rows in sorted(self._totals_by_link.items())]
         return tuple(sorted(reports, key=_is_other))

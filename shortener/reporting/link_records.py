@@ -1,4 +1,4 @@
-"""Short links for pages, commands and the API: details, status and, if requested, counts."""
+"""Short links as pages, commands and the API show them: details, status and, if requested, click counts."""
 
 from datetime import datetime
 
@@ -41,7 +41,7 @@ class LinkRecord(Struct, frozen=True, kw_only=True):
 def build_link_record(row: LinkDetails, *, config: Config, now: int, with_counts: bool = True) -> LinkRecord:
     """Return a stored link as a record, with its status at ``now`` (seconds of the UTC epoch).
 
-    Counts are left out unless ``with_counts`` is set.
+    Without ``with_counts``, the numbers of clicks and visitors are left out.
     """
     return LinkRecord(
         short_url=build_short_url(row.domain, row.code, domains=config.domains),

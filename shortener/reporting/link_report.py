@@ -55,8 +55,8 @@ class LinkEdit(Struct, frozen=True):
 class LinkReport(Struct, frozen=True):
     """Report of a link. ``placements`` are its occurrences in issues.
 
-    ``unplaced`` are the human clicks on its short URL without a placement number. ``settling`` is True while verdicts
-    on its clicks can still change.
+    ``unplaced`` is the number of human clicks on its short URL without a placement number, for which the occurrence is
+    unknown. ``settling`` is True while verdicts on its clicks can still change.
     """
 
     short_url: str
@@ -89,8 +89,8 @@ def build_link_report(
 ) -> LinkReport:
     """Return the report of the link with this domain and code. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains, from which the
-    scheme of short URLs is known. ``zone`` is the time zone whose hours the timeline has.
+    ``as_of`` is the present time in seconds of the UTC epoch. The scheme of short URLs is taken from ``domains``, the
+    configured domains. The timeline has the hours of the time zone ``zone``.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)
@@ -143,7 +143,7 @@ def _placement_counts(
 
 
 def list_link_edits(store: Store, link_id: int) -> tuple[LinkEdit, ...]:
-    """Return the changes of a link, the oldest first."""
+    """Return the changes that editors made to a link, the oldest first."""
     return tuple(_link_edit(**row) for row in links.list_edits(store, link_id))
 
 
@@ -154,10 +154,10 @@ def _link_edit(at: int, who: str, field: str, old: str | None, new: str | None) 
 
 
 def link_status(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
-    """Return the status of a link at ``now`` (seconds of the UTC epoch): active, retired, expired, or todo without a
+    """Return the status of a link at ``now`` (seconds of the UTC epoch): active, retired, expired, or todo if it has no
     target.
 
-    ``status`` is the stored one, active or retired.
+    ``status`` is the stored status, which is active or retired.
     """
     if status == "retired":
         return "retired"

@@ -20,8 +20,9 @@ MAX_BEHIND_SECONDS = 60
 class LocalNode(Struct, frozen=True):
     """Content of ``/-/health`` on a node; ``notes`` explains a status other than ``pass``.
 
-    ``links_behind_seconds`` is the time since the links were last known to be up to date, and ``sent_until`` a time
-    before which all clicks were sent; each is None if that never happened. With status ``fail`` nothing is redirected.
+    ``links_behind_seconds`` is the time since the node's links were last known to be up to date. ``sent_until`` is a
+    time before which all clicks were sent. Each is None if that was never the case. With the status ``fail`` nothing is
+    redirected.
     """
 
     status: Literal["pass", "warn", "fail"]

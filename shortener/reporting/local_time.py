@@ -1,4 +1,4 @@
-"""Days and hours of a time zone, as seconds of the UTC epoch. Their beginnings and ends are quarter-hours of UTC."""
+"""Days and hours of a time zone, as seconds of the UTC epoch. They begin and end at quarter-hours of UTC."""
 
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -13,7 +13,7 @@ Period = tuple[int, int]
 def day_start(day: date, zone: tzinfo) -> int:
     """Return when a day begins in ``zone``, in seconds of the UTC epoch: at its first midnight.
 
-    If clocks are set forward over midnight, it is the moment at which they are.
+    If clocks are set forward so that there is no midnight, the day begins when they are set.
     """
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
@@ -45,7 +45,7 @@ def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
 def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
     """Return (begin, end) of the hour of ``zone`` that contains the quarter-hour beginning at ``quarter_hour``.
 
-    If clocks are set forward or back by a part of an hour, such as 30 minutes, the hour is split at that moment.
+    If clocks are set forward or back by a part of an hour, such as 30 minutes, the hour is split when they are set.
     """
     shift = _hour_shift(quarter_hour // DAY_SECONDS, zone)
     if shift is not None:
@@ -70,9 +70,9 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
 
 @lru_cache(maxsize=8192)
 def _hour_shift(utc_day: int, zone: tzinfo) -> int | None:
-    """Return by how many seconds clocks in ``zone`` are ahead of full hours of UTC, such as 1800 for a zone at +05:30.
+    """Return the minutes of a zone's UTC offset, in seconds: 1800 for a zone at +05:30, 0 at +02:00.
 
-    The result is 0 to 3599; None if it changes on this day. ``utc_day`` is in days since 1970.
+    The result is 0 to 3599, or None if it changes on this day. ``utc_day`` is in days since 1970.
     """
     shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
     return shifts.pop() if len(shifts) == 1 else None

@@ -1,4 +1,4 @@
-"""State of the redirect nodes, as they last reported it to the centre."""
+"""State of the redirect nodes, as each of them last reported it to the centre."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,12 +14,12 @@ MAX_SILENT_SECONDS = 60
 
 
 class NodeHealth(Struct, frozen=True):
-    """State of a redirect node, as it last reported it at ``heard_at``, ``heard_seconds`` ago (None: it never
-    reported).
+    """State of a redirect node in its last report, which was received at ``heard_at``, ``heard_seconds`` ago (None: it
+    never reported).
 
-    At that time ``links_behind`` changes of links were not applied on the node. All its clicks from before
-    ``sent_until`` had been sent, and ``backlog_bytes`` of its click log had not. ``unrecorded`` is the number of clicks
-    that could not be written to its log; ``disk_free`` is in bytes.
+    ``links_behind`` is the number of changes of links that were not applied on the node yet. All its clicks from before
+    ``sent_until`` had been sent; ``backlog_bytes`` is the size of the part of its click log that had not.
+    ``unrecorded`` is the number of clicks that could not be written to its log; ``disk_free`` is in bytes.
     """
 
     name: str
@@ -59,7 +59,7 @@ def list_node_health(reader: Reader, *, now: float) -> tuple[NodeHealth, ...]:
 
 
 def describe_silent_nodes(listed: Sequence[NodeHealth]) -> Iterator[str]:
-    """Yield a message for each node that does not report."""
+    """Yield a message for each node that has not reported for some time."""
     for node in listed:
         if node.heard_seconds is None:
             yield Message("the node {node} has never reported", node=node.name)

@@ -1,4 +1,4 @@
-"""Comparison of an issue with earlier issues at an equal age, and the forecast of its final count.
+"""Comparison of an issue with earlier issues at the same age, and the forecast of its final count.
 
 The method is in docs/ranking.md section 22.
 """
@@ -21,13 +21,12 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """Comparison of a sent issue with up to 12 earlier issues, each counted when it was as old as the sent issue is
-    now.
+    """Comparison of a sent issue with up to 12 earlier issues, each counted at the age that the sent issue has now.
 
     ``hours`` is this age. ``count`` is the number of the issue's visitors, or of its clicks if the visitors of one of
     the compared issues are unknown; ``counted`` says which. ``rate`` is visitors divided by recipients. ``usual_count``
     and ``usual_rate`` are the usual ranges of the earlier issues, None if fewer than four have a value. ``forecast`` is
-    the expected final count, None if the count is too small, or almost final.
+    the forecast of the final count, None if the count is too small or almost final.
     """
 
     counted: Literal["visitors", "clicks"]
@@ -40,10 +39,9 @@ class Outlook(Struct, frozen=True):
 
     @property
     def judgement(self) -> Judgement | None:
-        """Position of the click rate relative to the usual range of earlier issues: "below", "usual" or "above".
+        """How the click rate compares with the usual range of earlier issues: "below", "usual" or "above".
 
-        If the rate or its range is unknown, it is the position of the count. It is None if the count has no range
-        either.
+        If the rate or its range is unknown, the count is compared instead. None if the count has no range either.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
@@ -51,7 +49,7 @@ class Outlook(Struct, frozen=True):
 
 
 def judge(value: float, usual: Usual) -> Judgement:
-    """Return "below", "usual" or "above": the position of ``value`` relative to the usual range."""
+    """Return whether ``value`` is "below", in ("usual") or "above" the usual range."""
     if value < usual.low:
         return "below"
     return "above" if value > usual.high else "usual"
@@ -67,9 +65,7 @@ def describe_age(hours: float) -> str:
 
 
 def describe_outlook(outlook: Outlook) -> str:
-    """Return one or two sentences that compare the issue with earlier ones and give the forecast; '' if there is
-    neither.
-    """
+    """Return one or two sentences that compare the issue with earlier ones and give the forecast; '' without both."""
     return " ".join((*_judgement_sentence(outlook), *_forecast_sentence(outlook)))
 
 
@@ -153,11 +149,11 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """Usual ranges of earlier issues: human clicks at the same age as the compared issue, and the share of automated
-    requests.
+    """Usual ranges of two numbers in earlier issues: ``clicks`` are human clicks, ``filtered`` is the share of
+    automated requests.
 
-    The share (0 to 1) is that of all requests until now. Each range is None if there are fewer than four earlier
-    issues.
+    Clicks are counted at the age that the compared issue has now. The share (0 to 1) is that of all requests so far.
+    Each range is None if there are fewer than four earlier issues.
     """
 
     clicks: Usual | None
@@ -183,9 +179,9 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:
-    """Return the comparisons and forecasts of several issues, by slug. An issue that has none is left out.
+    """Return the comparisons and forecasts of several issues, by slug. Issues without one are left out.
 
-    The result for each is that of ``build_outlook``, but the clicks of an issue are read only once.
+    Each result is that of ``build_outlook``, but the clicks of each issue are read only once.
     """
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
@@ -208,7 +204,9 @@ def build_outlooks(
 
 
 class _Arrivals:
-    """Clicks of several issues by quarter-hour, from which their counts at any age can be computed without a query."""
+    """Clicks of several issues by quarter-hour, from which the number of clicks at any age is computed
+    without a query.
+    """
 
     def __init__(self, rows: Iterable[QuarterHourClicks]) -> None:
         self._rows: dict[int, list[QuarterHourClicks]] = {}
@@ -219,10 +217,9 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return the counts of each issue up to a time that ``ends`` has for it (seconds of the UTC epoch), by issue
-        id.
+        """Return the number of clicks and visitors of each issue up to an end of its own, by issue id.
 
-        Issues without clicks are left out.
+        ``ends`` has this end by issue id, in seconds of the UTC epoch. Issues without clicks are left out.
         """
         return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
 
@@ -244,9 +241,10 @@ def _compare(
 
 
 def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
-    """Return by issue id when each issue was ``age`` seconds old: the time until which its clicks are counted.
+    """Return the time until which each issue's clicks are counted, by issue id: the moment when it was ``age`` seconds
+    old.
 
-    The time of ``issue`` itself, which is now, is rounded up to a quarter-hour, so that all its clicks count.
+    For ``issue`` that is now, rounded up to a quarter-hour so that all its clicks count.
     """
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS

@@ -51,8 +51,8 @@ class RecentIssue(Struct, frozen=True):
 class Overview(Struct, frozen=True):
     """Content of the overview page: up to 12 sent issues, the latest first, and open tasks.
 
-    ``usual_rate`` is the usual range of the click rates of those issues that were sent at least ``SETTLED_DAYS`` days
-    ago. It is None if these are fewer than four.
+    ``usual_rate`` is the usual range of the click rates of the issues that were sent at least ``SETTLED_DAYS`` days
+    ago. It is None if there are fewer than four such issues.
     """
 
     issues: tuple[RecentIssue, ...]
@@ -92,7 +92,7 @@ def build_overview(
 
 
 def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the open tasks: drafts, links without a target, missing numbers of recipients, last month's
+    """Return the open tasks: drafts to send, links without a target, missing numbers of recipients, and last month's
     recommendations.
     """
     tasks = [

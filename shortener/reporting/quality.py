@@ -80,10 +80,10 @@ class Quality(Struct, frozen=True):
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
-    """Return the data quality of a report that counts ``clicks``.
+    """Return the data quality of a report whose requests are counted in ``clicks``.
 
-    ``values`` are rows of a breakdown. Those of the dimension ``reason`` have a value such as ``scanner/burst``; the
-    others are ignored.
+    ``values`` are stored sums by dimension and value. Only those of the dimension ``reason`` are used, with values such
+    as ``scanner/burst``.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)
@@ -98,9 +98,9 @@ def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ())
 
 
 def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
-    """Return whether verdicts in a report can still change, because it has clicks of the last 15 minutes.
+    """Return whether verdicts in a report can still change, which is possible for clicks of the last 15 minutes.
 
-    The timeline has only whole hours: the result is False if its last one ended more than 15 minutes before ``as_of``.
+    The timeline has only whole hours. So the result is True until 15 minutes after the end of its last hour.
     """
     if not timeline:
         return False
@@ -109,7 +109,7 @@ def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
 
 
 def clicked_hours(timeline: Sequence[TimelineHour]) -> tuple[datetime, ...]:
-    """Return the first and the last hour of a timeline, or nothing if it is empty."""
+    """Return the first and the last hour of a timeline; an empty tuple if the timeline is empty."""
     return (timeline[0].hour, timeline[-1].hour) if timeline else ()
 
 
@@ -174,9 +174,9 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether clicks with a reason count as human in an estimate (strict, usual or lenient).
+    """Return whether clicks with a reason count as human in the estimate ``band`` (strict, usual or lenient).
 
-    If the current rules do not have this reason, the verdict that was stored with it decides.
+    If the current rules do not have this reason any more, they count as human if their stored verdict is human.
     """
     known = REASONS.get(reason_share.reason)
     if known is None or known.verdict != reason_share.verdict:

@@ -1,4 +1,4 @@
-"""Rankings of stored articles, explanations of single articles, and comparisons of issues."""
+"""Rankings of stored articles, explanations of single articles, and comparisons of two issues."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -79,7 +79,8 @@ def count_stored_articles(
     issue: str | None = None,
     since: int | None = None,
 ) -> tuple[CountedArticle, ...]:
-    """Return the articles that ``rank_stored_articles`` would rank, ordered by their counts. The model is not fitted.
+    """Return the articles that ``rank_stored_articles`` would rank, ordered by clicks. The ranking model, which takes
+    long, is not computed.
 
     Raises InputError for an invalid month, NotFound for an unknown issue.
     """
@@ -118,10 +119,11 @@ def explain_article(
 def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
-    """Compare two issues (slugs) at the same age: ``hours`` after sending, by default the age of the younger one.
+    """Compare two issues (slugs) at the same age: ``hours`` after sending, by default the current age of the younger
+    one.
 
     Raises NotFound for an issue not sent by ``as_of`` (seconds of the UTC epoch), InputError if the younger issue is
-    not that old yet.
+    not ``hours`` old yet.
     """
     history = load_history(store, as_of=as_of)
     arrivals = load_issue_arrivals(store, history, (first, second), as_of=as_of)
@@ -129,15 +131,18 @@ def compare_stored_issues(
 
 
 def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[str, float]:
-    """Return by slug the share (0 to 1) of the clicks of each sent issue that is still expected. The model is not
-    fitted.
+    """Return for each sent issue (by slug) the share (0 to 1) of its clicks that is still expected.
+
+    It is estimated from the arrival times of clicks, without the ranking model.
     """
     return load_arrivals(store, config=config, as_of=as_of).remaining_shares
 
 
 def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
-    """Return the arrival curve, and for each issue the share of its clicks that is still expected. The model is not
-    fitted.
+    """Return the arrival curve (the share of an issue's clicks that has arrived by each age), and for each issue the
+    share still expected.
+
+    Both are estimated from the arrival times of clicks, without the ranking model.
     """
     return estimate_arrivals(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
@@ -158,8 +163,8 @@ def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int
     """Return at most two articles of an issue that are worth showing again, and whether a later issue has shown them.
 
     Only issues sent by ``as_of`` (seconds of the UTC epoch) are considered. The suggestions are computed from the
-    clicks of the issue's first seven days, or until the next issue if that is earlier; so they do not change in later
-    reports. An issue that was not sent has none.
+    clicks of the issue's first seven days, or until the next issue if that is earlier; so they do not change later. An
+    issue that was not sent has no suggestions.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)
@@ -207,7 +212,9 @@ def _to_suggestion(rerun: Rerun, history: History, later: Sequence[Issue]) -> Re
 
 
 def resolve_article_url(store: Store, loaded_history: History, text: str, *, config: Config) -> str:
-    """Return the canonical URL of the article that ``text`` names, by its URL or a short link; else ``text`` itself."""
+    """Return the canonical URL of an article. ``text`` is its URL or a short link to it; any other text is returned
+    unchanged.
+    """
     urls = {showing.url for showing in loaded_history.appearances}
     given = text.strip()
     if given in urls:
@@ -224,7 +231,7 @@ def resolve_article_url(store: Store, loaded_history: History, text: str, *, con
 
 
 def months_by_article(loaded_history: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
-    """Return by article URL the months (YYYY-MM) in which issues with the article were sent.
+    """Return for each article (by URL) the months (YYYY-MM) in which issues with the article were sent.
 
     Months are in the site's time zone. Issues sent after ``as_of`` are left out.
     """

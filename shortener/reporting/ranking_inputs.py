@@ -1,4 +1,4 @@
-"""Loading of the ranking's input: issues, appearances of articles, arrival times of clicks, counts from other
+"""Load the ranking's input: issues, appearances of articles, arrival times of clicks, and counts from other
 platforms.
 """
 
@@ -20,10 +20,10 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Visitors of one issue, by (link id, placement number); human clicks instead if the visitors are unknown.
+    """Visitors of one issue by (link id, placement number), or human clicks if the visitors are unknown.
 
-    On a day a visitor counts once for each link in ``link_counts``, once for each placement (occurrence of a link) in
-    ``placement_counts``, and once in ``total``. ``clicks`` always has human clicks.
+    A visitor counts once a day: for each link in ``link_counts``, for each placement (occurrence of a link) in
+    ``placement_counts``, and for the whole issue in ``total``. ``clicks`` always has human clicks.
     """
 
     has_visitors: bool
@@ -34,12 +34,12 @@ class _IssueCounts(Struct, frozen=True):
 
 
 def load_history(store: Store, *, as_of: int) -> History:
-    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with clicks up to the end of its hour.
+    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch).
 
-    Drafts (issues with neither a sending time nor a human click) and links without a position are left out. An article
-    is identified by its canonical URL. Counts are visitors, or clicks if too few clicks of an issue have a visitor
-    hash. Signals (views, reads and fans from other platforms) always have their present values. Titles and authors are
-    those in an article's latest issue.
+    Clicks count up to the end of the hour that contains ``as_of``. Drafts (issues with neither a sending time nor a
+    human click) and links without a position are left out. An article is identified by its canonical URL. Counts are
+    visitors, or clicks if too few clicks of an issue have a visitor hash. Signals (views, reads and fans from other
+    platforms) always have their present values. Titles and authors are those in an article's latest issue.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
@@ -103,7 +103,11 @@ def _appearances(
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
-    """Yield for each article of an issue its position, clicks and links there, also if it has no clicks."""
+    """Yield each article of an issue with its position in the issue, its clicks and its placements (occurrences of its
+    links).
+
+    Articles without clicks are included.
+    """
     counted = _sums_by_article(article_placements, counts.link_counts)
     clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}
@@ -141,8 +145,8 @@ def _sums_by_article(
 
 
 def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) -> Iterator[Placement]:
-    """Yield for each kind of placement of an article (title, image, …) the sum of its clicks and the number of its
-    placements.
+    """Yield for each kind of placement of an article (title, image, …) the number of its placements and the sum of
+    their clicks.
 
     A placement is an occurrence of a link; ``rows`` are those of one article.
     """
@@ -171,7 +175,7 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors (or clicks) of whole issues by quarter-hour after sending.
+    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour after sending, not divided by article.
 
     Clicks from before an issue was sent count at age 0.
     """

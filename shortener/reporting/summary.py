@@ -68,9 +68,10 @@ class TimelineDay(Struct, frozen=True):
 
 
 class Miss(Struct, frozen=True):
-    """Requests for a code that were not redirected: 404 unknown or without target, 410 retired or expired.
+    """Number of requests for a code that were not redirected. ``status`` is 404 for a code that is unknown or has no
+    target, 410 for a link that is retired or expired.
 
-    Only a limited number of codes is stored for a day. ``code`` is '' for the requests of all further codes.
+    Only a limited number of codes is stored for each day. ``code`` is '' for the requests for all other codes together.
     """
 
     domain: str
@@ -164,9 +165,10 @@ def check_time_range(since: int | None, until: int | None) -> None:
 def _all_issue_totals(
     rows: Iterable[IssueSummary], sums: Iterable[ClickTotals], *, has_bounds: bool
 ) -> tuple[IssueTotals, ...]:
-    """Return the totals of the issues, the latest first.
+    """Return the totals of the issues, the latest issue first.
 
-    With ``has_bounds`` (the report covers a limited time), issues without clicks in that time are left out.
+    With ``has_bounds``, which means that the report covers a limited time, issues without clicks in that time are left
+    out.
     """
     by_issue = {row.issue_id: row for row in sums}
     return tuple(_issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds)

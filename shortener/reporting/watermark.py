@@ -8,7 +8,7 @@ from shortener.store.log_segments import read_positions
 
 
 def find_watermark(store: Store, *, config: Config, now: int) -> int:
-    """Return the watermark in seconds of the UTC epoch, 0 if a redirect node has not sent any clicks yet.
+    """Return the watermark in seconds of the UTC epoch; 0 if a redirect node has not sent any clicks yet.
 
     Every click before it is stored, and no later click can change its verdict. ``now`` is the present time.
     """

@@ -31,8 +31,8 @@ def run(task: Task) -> None:
 def _log_wait(error: ShortenerError, *, role: MachineRole) -> None:
     """Log why this process waits before it collects: another collector runs, or the store cannot be used.
 
-    If another collector runs, maybe on another machine, log also which commands would send the clicks of this machine
-    to it.
+    If another collector runs, maybe on another machine, also log the commands with which the clicks of this machine
+    would be sent to it.
     """
     log.info("%s; waiting for it to end; no clicks are lost, they stay in the click log", error_message(error))
     if role == "serve" and isinstance(error, AlreadyRunning):
@@ -40,7 +40,7 @@ def _log_wait(error: ShortenerError, *, role: MachineRole) -> None:
 
 
 def _open_store(config: Config, *, stop: Stop) -> Store | None:
-    """Open the store. While its database cannot be reached, try again. Return None at SIGTERM."""
+    """Open the store. While its database cannot be reached, try again. Return None if SIGTERM arrives meanwhile."""
     reported = False
     while True:
         try:

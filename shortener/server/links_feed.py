@@ -1,4 +1,4 @@
-"""The feed that brings changes of links and settings from PostgreSQL into the machine's local copy within a second."""
+"""The feed: it brings changes of links and settings from PostgreSQL into this machine's local copy within a second."""
 
 import contextlib
 import threading
@@ -23,8 +23,8 @@ def start_feed(config: Config, *, outage: OutageLog | None = None) -> None:
     """Start the thread that keeps this machine's local copy of the links and settings up to date with PostgreSQL.
 
     Without PostgreSQL there is no copy, and nothing is started. A process that edits links updates the copy of its
-    machine itself. The feed adds the edits of other machines, and of a process that ended before it could update the
-    copy.
+    machine itself. The feed adds edits made on other machines, and those of a process that ended before it could update
+    the copy.
     """
     if config.storage.url:
         outage = outage or OutageLog("redirects use the local copy of the links until the store is back")

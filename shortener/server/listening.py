@@ -24,7 +24,7 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Let the kernel close connections whose client leaves sent data unread for UNREAD_SECONDS (a socket option).
+    """Set a socket option by which the kernel closes a connection if the client leaves data unread for UNREAD_SECONDS.
 
     Return False if this process does not listen on a port yet.
     """
@@ -41,8 +41,8 @@ def limit_unread_output() -> bool:
 def close_idle_connections() -> None:
     """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS.
 
-    The server library granian does not close idle HTTP/2 connections over TLS, nor clients that send nothing after the
-    handshake. On other systems than Linux this does nothing.
+    The server library granian leaves two kinds of idle connections open: HTTP/2 over TLS, and those on which the client
+    sends nothing after the handshake. On other systems than Linux this does nothing.
     """
     for connection in _tcp_sockets():
         with contextlib.closing(connection), contextlib.suppress(OSError, struct.error):
@@ -56,8 +56,8 @@ def close_idle_connections() -> None:
 async def empty_accept_queues() -> None:
     """Drop packets of new clients, and wait until the process has accepted all connections that the kernel has queued.
 
-    The kernel would reset queued connections when the process ends. New clients repeat their attempt after a second,
-    and reach another worker. On other systems than Linux this does nothing.
+    The kernel would reset queued connections when the process ends. New clients repeat their attempt after a second and
+    then reach another worker. On other systems than Linux this does nothing.
     """
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
     program = struct.pack("HP", 1, ctypes.addressof(drop_all))

@@ -39,8 +39,8 @@ class MemoryWatch:
         """Return whether the process has kept too much memory for too long.
 
         ``resident`` is the memory of the process in bytes. ``in_use`` returns how many bytes its connections and caches
-        may need. The memory is compared with a baseline: the memory at the first call, which grows slowly with later
-        values, up to a limit. ``now`` is in monotonic seconds.
+        may need. The memory is compared with a baseline, which is the memory at the first call. The baseline grows
+        slowly with later values, up to a limit. ``now`` is in monotonic seconds.
         """
         if not self._first:
             self._first = self._baseline = resident

@@ -1,4 +1,4 @@
-"""The process of a node's pages: previews and pages for readers, health and metrics, all from local files."""
+"""The process that serves a node's pages: previews and pages for readers, health and metrics, all from local files."""
 
 import contextlib
 import threading
@@ -30,8 +30,8 @@ def run(task: Task) -> None:
 
 
 def _follow_settings(app: Flask, config: Config) -> None:
-    """Read the settings again whenever the local copy of links and settings changes, so that the static error pages for
-    readers are written with them.
+    """Apply the settings whenever the local copy of links and settings changes, and write readers' error pages with
+    them.
     """
     seen = -1
     with contextlib.closing(links_revision(config.data_directory)) as shared:

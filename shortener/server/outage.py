@@ -27,7 +27,7 @@ class OutageLog:
         self._reported_at = -REPORT_SECONDS
 
     def report(self, error: StoreError) -> None:
-        """Log an error that the calling thread had with the database.
+        """Log a database error of the calling thread.
 
         It is not logged if any thread of the process logged one less than a minute ago.
         """
@@ -41,7 +41,7 @@ class OutageLog:
     def end(self) -> None:
         """Note that the calling thread has reached the database.
 
-        If an error was logged and no other thread still fails, log that the outage is over.
+        If an error was logged and the database is not unreachable for any other thread, log that the outage is over.
         """
         with self._lock:
             self._failing.discard(threading.get_ident())

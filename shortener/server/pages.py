@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 
 
 class RelayedRequests:
-    """WSGI middleware that restores the client's address and scheme, which the worker has put into headers."""
+    """WSGI middleware that restores the client's address and scheme from the headers into which the worker has put
+    them.
+    """
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -40,7 +42,7 @@ class RelayedRequests:
 
 
 def publish_again(app: Flask) -> None:
-    """Write the static error pages for readers again, with the changed settings. A disk error is only logged."""
+    """Write the static error pages for readers again after a change of settings. A disk error is only logged."""
     try:
         publish_reader_pages(app)
     except OSError as error:
@@ -48,7 +50,7 @@ def publish_again(app: Flask) -> None:
 
 
 def run(task: Task) -> None:
-    """Serve the pages until SIGTERM. The supervisor sends it when no worker waits for a page any more."""
+    """Serve the pages until SIGTERM. The supervisor sends SIGTERM when no worker waits for a page any more."""
     app = build_pages_app(task.config)
     publish_reader_pages(app)
     app.extensions["config"].on_change = partial(publish_again, app)
@@ -57,7 +59,7 @@ def run(task: Task) -> None:
 
 
 def serve_app(app: Flask, task: Task) -> None:
-    """Serve a Flask application on the socket by which the workers relay requests, until SIGTERM."""
+    """Serve a Flask application until SIGTERM, on the socket to which the workers relay requests."""
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     on_stop(lambda: sys.exit(0))

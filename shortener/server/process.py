@@ -27,8 +27,8 @@ so too, and has the pages and the collector. With ``serve`` the collector reads 
 class Task(Struct):
     """The data that a child process receives from the supervisor.
 
-    They are the configuration, the process id of the supervisor (``parent``), the file descriptor of the socket on
-    which to listen (-1: none), and the role of the machine.
+    ``parent`` is the process id of the supervisor, ``listening`` the file descriptor of the socket on which to listen
+    (-1: none), and ``role`` the role of the machine.
     """
 
     config: Config
@@ -66,9 +66,9 @@ class Stop:
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Register ``stop``, which is then called at SIGTERM or SIGINT.
+    """Register ``stop`` as the function to call at SIGTERM or SIGINT.
 
-    It is called at once if SIGTERM came while it was blocked.
+    If SIGTERM came while it was blocked, ``stop`` is called at once.
     """
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())
@@ -76,7 +76,9 @@ def on_stop(stop: Callable[[], object]) -> None:
 
 
 def block_sigterm() -> None:
-    """Block SIGTERM in this process and in the children that it starts, until each calls ``accept_sigterm``."""
+    """Block SIGTERM in this process and in the child processes that it starts. Each process calls ``accept_sigterm`` to
+    unblock it.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 

@@ -133,7 +133,9 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token. To find out, the process of the pages is asked."""
+        """Return whether the request has a valid session or token. The process of the pages is asked, because only it
+        can check that.
+        """
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -158,7 +160,9 @@ class Relay:
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
     async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a chunked body without Content-Length; if it exceeds SMALL_BODY_BYTES, a response with status 411."""
+        """Return a chunked body without Content-Length; if it exceeds SMALL_BODY_BYTES, return a response with status
+        411.
+        """
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
@@ -305,7 +309,7 @@ class Relay:
         return headers
 
     def held_bytes(self) -> int:
-        """Return the number of bytes of request bodies that are in memory."""
+        """Return how many bytes of memory request bodies take now."""
         return self._anonymous.size + self._signed_in.size
 
     async def open_session(self) -> None:

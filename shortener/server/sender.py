@@ -1,4 +1,4 @@
-"""The process of a node that sends its click log to the store, and copies links and settings from there."""
+"""The process of a node that sends the node's click log to the store, and copies links and settings from the store."""
 
 import logging
 import random

@@ -1,4 +1,6 @@
-"""Sockets of ``shortener serve``: the public port, on which all workers listen, and the Unix socket of the pages."""
+"""Sockets of ``shortener serve``: the public port, on which all workers listen, and the Unix socket of the process of
+the pages.
+"""
 
 import os
 import socket
@@ -18,8 +20,8 @@ POLL_SECONDS = 0.01
 def reserve_port(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to the port but does not listen. It reserves the port for our workers.
 
-    Workers of the same user can then listen on the port together. Raises AlreadyRunning if another program listens on
-    it.
+    Workers that run as the same user can then listen on the port together. Raises AlreadyRunning if another program
+    listens on it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reserved = socket.socket(family, socket.SOCK_STREAM)
@@ -62,7 +64,7 @@ def pages_socket_path(data_directory: Path) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Return a path of the same socket that is not longer than 107 bytes, the limit on Linux.
+    """Return a path of a socket that is within the limit of 107 bytes on Linux.
 
     A longer path is replaced by one through an open descriptor of its directory, which stays open until the process
     ends.

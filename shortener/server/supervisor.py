@@ -113,7 +113,7 @@ class Child:
             self._process.send_signal(signum)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the child has ended. Kill it after ``seconds``."""
+        """Wait until the child has ended. If it has not ended after ``seconds``, kill it."""
         if self._process is None:
             return
         try:
@@ -191,7 +191,9 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop the children in the order in which clicks pass through them, so that every answered click is stored."""
+        """Stop the children in the order in which clicks pass through them, so that every click that was answered is
+        stored.
+        """
         # 1. A collector or sender that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
             child.keep_running()
@@ -229,7 +231,7 @@ class Supervisor:
 def _is_ready(server: Server) -> bool:
     """Return whether workers and pages respond.
 
-    A worker is asked for the health report, for which it asks the process of the pages.
+    It asks a worker for the health report, which the worker gets from the process of the pages.
     """
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
@@ -297,7 +299,7 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config, role: MachineRole) -> None:
-    """Create the store, or migrate it. On a node neither is done, because a node starts without the database.
+    """Create the store or migrate it. On a node do nothing, because a node starts without the database.
 
     If the database cannot be reached but a local copy of the links exists, the error is only logged, because workers
     can redirect with the copy.

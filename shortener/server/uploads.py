@@ -22,7 +22,7 @@ ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
 class Upload:
     """The body of one request while it is in memory.
 
-    ``deadline`` is the timeout of the request. To free the memory for other requests, the timeout is moved to now,
+    ``deadline`` is the timeout of the request. If other requests need the memory, the timeout is set to the present,
     which cancels the request.
     """
 
@@ -54,11 +54,11 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Count ``size`` more bytes of a body. If a limit is exceeded, cancel the oldest requests until the others fit.
+        """Count ``size`` more bytes of a body. While a limit is exceeded, cancel the oldest unfinished request.
 
-        If the limit of this client is exceeded, the client's oldest requests are cancelled; if the limit of all clients
-        together is, the oldest of all. Complete bodies leave the count at once, so the oldest are those that stay
-        unfinished.
+        If the limit for one client is exceeded, only this client's requests are cancelled; otherwise those of all
+        clients. A request that has arrived completely is soon not counted any more, so only clients that send slowly
+        are affected.
         """
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet

@@ -1,6 +1,6 @@
 """A redirect worker: the server library granian listens on the port and runs the redirector as an RSGI application.
 
-Granian runs the application in a second process. That process ends when granian ends, however that happens.
+Granian runs the application in a second process, which ends whenever granian ends, even if granian is killed.
 """
 
 import asyncio
@@ -217,8 +217,8 @@ class Worker:
         loop.call_later(IDLE_CHECK_SECONDS, self._close_idle_connections, loop)
 
     def _check_memory(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Replace this process by a new one if it has kept too much memory after a flood of requests. Else check again
-        later.
+        """Replace this process by a new one if it has kept too much memory after a flood of requests. Otherwise check
+        again later.
         """
         resident = resident_bytes()
         if self._memory.should_replace(resident, in_use=self._memory_in_use, now=time.monotonic()):
@@ -228,7 +228,7 @@ class Worker:
             loop.call_later(MEMORY_CHECK_SECONDS, self._check_memory, loop)
 
     def _memory_in_use(self) -> int:
-        """Return an upper estimate of the bytes that connections, request bodies and cached links need."""
+        """Return an upper estimate of the memory that connections, request bodies and cached links need, in bytes."""
         links = self._redirector.cached_links() * LINK_BYTES
         connections = max(0, open_files() - SPARE_FILES)
         return connections * CONNECTION_BYTES + self._relay.held_bytes() + links

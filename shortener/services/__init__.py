@@ -1,3 +1,3 @@
-"""The operations of editors: add and correct issues, check links, recommend articles, import counts, manage
-accounts.
+"""The operations of editors: add and correct issues, check links, recommend articles, import numbers of readers from
+other platforms, manage accounts.
 """

@@ -37,9 +37,9 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return the hash of a random password, which is checked if a user is unknown.
+    """Return the hash of a random password, with which a password is compared if the user is unknown.
 
-    So the answer takes as long as for an existing user, and does not show which users exist.
+    So the comparison takes as long as for an existing user, and does not reveal which users exist.
     """
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
@@ -82,7 +82,10 @@ def hash_password(password: str) -> str:
 
 
 def _normalize_password(password: str) -> str:
-    """Return the password in NFKC form as UTF-8 text. So it does not matter how a keyboard composes letters."""
+    """Return the password in the Unicode form NFKC, so that it does not matter how a keyboard composes letters.
+
+    A character that UTF-8 cannot encode becomes "?".
+    """
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
@@ -104,8 +107,8 @@ def verify_password(user: User | None, password: str) -> bool:
 def add_user(store: Store, name: str, *, role: Role, password: str | None, now: int) -> None:
     """Add a user. If ``password`` is None, the user can choose one by an invitation.
 
-    The invitation of the first admin becomes invalid once there is a user. Raises InputError for a name or password
-    that is not allowed, Conflict for a name that exists.
+    Unused invitations of the first admin become invalid. Raises InputError for a name or password that is not allowed,
+    Conflict for a name that exists.
     """
     hashed = "" if password is None else hash_password(password)
     with store.transaction():

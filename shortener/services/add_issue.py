@@ -1,6 +1,4 @@
-"""Adding of an issue: a plan of all changes is computed from the document and the store, and stored in one
-transaction.
-"""
+"""Adding an issue: all changes are planned from the document and the store, and then stored in one transaction."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -46,9 +44,9 @@ MAX_SLUG_LENGTH = 100  # characters
 class AddResult(Struct, frozen=True):
     """The result of adding an issue. ``output`` is the source with its URLs replaced by short URLs.
 
-    ``adopted`` is the number of our short links that the source already contained. ``skipped`` (excluded by the
-    configuration) and ``untouched`` (cannot or must not be replaced) have a line of text for each link that was left as
-    it is.
+    ``adopted`` is the number of our short links that the source already contained. ``skipped`` has a line of text for
+    each link that the configuration excludes, and ``untouched`` for each link that cannot or must not be replaced.
+    ``left_alone`` has all these links as structs.
     """
 
     slug: str
@@ -79,8 +77,8 @@ def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, no
     """Add an issue, or update the one with this slug, in one transaction. Unchanged input changes nothing.
 
     Raises InputError if the document is no issue, and Doubtful for an unlikely value unless ``request.confirmed`` is
-    set. Raises Conflict if a short link in the document already has another target than the one given, or if the
-    document contains the short links of another issue.
+    set. Raises Conflict if a short link in the document already has another target than ``request.targets`` gives, or
+    if the document contains the short links of another issue.
     """
     parsed = parse_request(request, config=config)
     with store.transaction():
@@ -103,8 +101,8 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
     """Read the stored document of an issue again with the rules of the installed version of the program. Store the
     result, and return it.
 
-    What editors corrected, the codes, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing is
-    stored. Raises NotFound.
+    Corrections by editors, codes of links, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing
+    is stored. Raises NotFound.
     """
     with nullcontext() if dry_run else store.transaction():
         issue = issues.get(store, slug)
@@ -145,15 +143,15 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
 
 
 def removed_issue_error(slug: str) -> InputError:
-    """Return the error of a slug that belongs to a removed issue."""
+    """Return the error to raise for the slug of a removed issue."""
     return InputError(Message("{slug}: this issue was removed", slug=slug), kind="issue_removed")
 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return what adding the issue of a parsed request would store.
 
-    If the request equals what is stored, ``changed`` in the plan is false, except with ``reread``. Raises InputError,
-    Conflict.
+    ``changed`` in the plan is false if the store already has everything that the request contains; with ``reread`` it
+    is always true. Raises InputError, Conflict.
     """
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)

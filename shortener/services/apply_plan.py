@@ -1,4 +1,4 @@
-"""Storing of what was planned for an issue."""
+"""Storing of the changes that were planned for an issue."""
 
 from shortener.config import Config
 from shortener.reporting.counts import to_datetime_or_none
@@ -12,7 +12,7 @@ from shortener.store.webhooks import record_event
 
 
 def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> int:
-    """Store what was planned for an issue, and return the id of the issue.
+    """Store the changes that were planned for an issue, and return the id of the issue.
 
     Call it in the transaction in which the plan was made. Raises Conflict if another process has taken one of the new
     codes.

@@ -1,6 +1,4 @@
-"""The list of an issue's link targets on a page: the order in which an editor sees them, and the corrections in the
-submitted form.
-"""
+"""The list of an issue's link targets on a page: its order, and the corrections that an editor submits in it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -14,10 +12,10 @@ from shortener.services.edit import ArticleEdit
 def reading_order(
     targets: Sequence[ArticleContents], place: Callable[[ArticleContents], int]
 ) -> tuple[ArticleContents, ...]:
-    """Return the targets as an editor reads them: the articles by position, and each other target after its article.
+    """Return the link targets of an issue in the order in which a page lists them.
 
-    The other targets follow the article that precedes them in the document. ``place`` returns a sort key for the place
-    of a target in the document.
+    Articles are ordered by position. Any other target follows the article that precedes it in the document. ``place``
+    returns a sort key for the place of a target in the document.
     """
     before: tuple[int, int] = (0, 0)
     keyed = []
@@ -32,11 +30,11 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 
 
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return what an editor changed in a form: an edit for each target, with only the fields that differ from those
-    shown.
+    """Return what an editor changed in a form: an edit for each changed target, with only the fields that differ from
+    those shown.
 
-    Fields that were not changed are None or UNSET. If the editor makes an article an inline or other link, the articles
-    behind it move up, so submitted positions behind it are reduced.
+    Fields that were not changed are None or UNSET. If the editor turns an article into an inline or other link, the
+    articles after it move up, so their submitted positions are reduced.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]

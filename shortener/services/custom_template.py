@@ -1,6 +1,6 @@
 """Rendering of a template that editors have written, in a child process with limits on processor time and memory.
 
-A template is a program: loops inside loops or a large power can run forever, and Python cannot stop them. The child
+A template is a program: nested loops or huge powers of numbers can run forever, and Python cannot stop them. The child
 process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the result, or
 one line that says what is wrong, to standard output.
 """
@@ -24,7 +24,9 @@ INVALID_TEMPLATE_STATUS = 3
 
 
 class TemplateRequest(Struct, frozen=True):
-    """The request to the child process: the picks (recommended articles) to render, and the template."""
+    """The request to the child process: the picks (recommended articles), details of these articles, and the template
+    with which to render them.
+    """
 
     output_format: Literal["markdown", "html"]
     template: str

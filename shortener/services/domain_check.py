@@ -1,7 +1,7 @@
-"""Check from outside, by a request, whether a domain of short links leads to this installation.
+"""Check whether a domain of short links leads to this installation, by a request over the public internet.
 
-The request contains a random text (nonce). Only this installation can answer with the right signature, because the key
-is derived from its secret.
+The request contains a random text (nonce), and the expected answer is its signature. Only this installation can sign
+it, because the key is derived from its secret.
 """
 
 import hmac
@@ -34,8 +34,8 @@ DomainResult = Literal["answers", "elsewhere", "silent", "unknown", "private", "
 
 
 class DomainStatus(Struct, frozen=True):
-    """Result of the check whether a domain reaches this installation. ``is_https`` says that its short links are https
-    URLs.
+    """Result of the check whether a domain reaches this installation. ``is_https`` is true if the domain's short links
+    are https URLs.
     """
 
     host: str
@@ -46,8 +46,8 @@ class DomainStatus(Struct, frozen=True):
 def installation_secret(config: Config, *, session_secret: str) -> str:
     """Return a secret that all machines of an installation share, so that each redirect node can answer a domain check.
 
-    If the store is on PostgreSQL, it is the store's random number, which each machine has in its local copy of the
-    links. Otherwise, or without a copy, it is ``session_secret``.
+    With PostgreSQL, the secret is the random id of the store, read from this machine's copy of the links. Without
+    PostgreSQL, or if the machine has no such copy, it is ``session_secret``.
     """
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
@@ -64,7 +64,7 @@ def sign_nonce(nonce: str, *, secret: str) -> str:
 def check_domain(domain: Domain, *, secret: str, user_agent: str, resolver: Resolver = resolve_host) -> DomainStatus:
     """Check whether requests to a domain reach the installation with this secret.
 
-    This takes a few seconds at most, besides the resolution of the name. Only public addresses are asked.
+    The check takes a few seconds at most, in addition to the DNS lookup. Requests are sent to public addresses only.
     """
     result = _request_answer(domain, secret=secret, user_agent=user_agent, resolver=resolver)
     return DomainStatus(domain.host, domain.scheme == "https", result)

@@ -1,6 +1,6 @@
 """The draft of a month's picks: recommended articles, from the ranking and from editors' decisions, with short links.
 
-If a draft is built again, its articles keep their short links. The edits of its texts and order are in
+If a draft is built again, its articles keep their short links. Editors' changes of its texts and order are stored by
 ``store/picks_edits.py``.
 """
 
@@ -56,7 +56,7 @@ class DecisionReport(Struct, frozen=True):
 
 
 class MonthDecision(Struct, frozen=True):
-    """An editor's decision about an article in the recommended articles of a month."""
+    """An editor's decision about an article in the recommended articles of a month, as commands and the API show it."""
 
     month: str
     url: str
@@ -67,9 +67,10 @@ class MonthDecision(Struct, frozen=True):
 
 
 class DraftEntry(Struct, frozen=True):
-    """One article in the draft of a month's recommended articles.
+    """One article in the draft of a month's recommended articles, or one that an editor has excluded.
 
-    ``ranked`` is its row in the ranking, which decisions of editors do not change.
+    ``origin`` says why it is there: the top of the ranking ("list"), a hidden gem of the ranking ("gem"), or an
+    editor's decision. ``ranked`` is its row in the ranking, None if it is not ranked.
     """
 
     url: str
@@ -84,7 +85,11 @@ class DraftEntry(Struct, frozen=True):
 
 
 class DraftReport(Struct, frozen=True):
-    """The draft of a month's recommended articles, as pages and JSON show it."""
+    """The draft of a month's recommended articles, as pages and JSON show it.
+
+    ``featured`` are pinned articles and the top of the ranking. ``lesser_known`` are articles that editors chose, and
+    hidden gems (good articles that few readers saw).
+    """
 
     month: str
     as_of: datetime
@@ -105,10 +110,11 @@ def build_draft(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """Return the recommended articles of a month, with the short links that they have so far. Nothing is stored.
+    """Return the draft of a month's recommended articles. Articles that have no short link yet get none; nothing is
+    stored.
 
-    ``top`` and ``gems`` limit how many articles the ranking adds: its first ones, and its hidden gems (good articles
-    that few readers saw). By default they are the numbers that editors have chosen for the month, else those of the
+    ``top`` limits the number of articles from the top of the ranking, and ``gems`` that of hidden gems (good articles
+    that few readers saw). By default the limits are those that editors have chosen for the month, else those of the
     configuration. Raises InputError for an invalid month, NotFound for a month without articles.
     """
     decisions.check_month(month)
@@ -127,7 +133,7 @@ def draft_from_ranking(
     gems: int | None = None,
     edits: PicksEdits | None = None,
 ) -> Draft:
-    """Return the recommended articles of a month as ``build_draft`` does, from a ranking that was computed before.
+    """Return the draft of a month's recommended articles as ``build_draft`` does, but from the given ranking.
 
     ``edits`` is used instead of the stored edits.
     """
@@ -261,8 +267,8 @@ def report_month_decision(decision: Decision) -> MonthDecision:
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
     """Delete and return the editor's decision about an article in ``month``.
 
-    Without ``month``, the article must have a decision in one month only. Raises NotFound, or InputError if several
-    months have one.
+    Without ``month``, the article must have a decision in one month only. Raises NotFound if there is no decision, and
+    InputError if there are decisions in several months.
     """
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:
@@ -290,7 +296,7 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
 
 
 def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: Config, as_of: int) -> str:
-    """Return the message for a month without ranked articles. It names the six latest months that have some."""
+    """Return the message for a month without ranked articles. It names the latest six months with ranked articles."""
     months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
     months = sorted(set().union(*months_of_articles.values()), reverse=True)
     if month in months:
@@ -302,7 +308,11 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
 def _article_details(
     store: Store, month: str, urls: Iterable[str], texts: Mapping[str, PickText], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return by URL the details of each article that the rendered section needs, with its changed ``texts``."""
+    """Return the details of articles for the rendered section (title, short URL, image, author, summary), keyed by
+    article URL.
+
+    ``texts`` are the texts that editors have changed, by article URL.
+    """
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
     return {

@@ -59,7 +59,8 @@ def correct_issue(
 def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
     """Change the target of a link to the canonical URL ``target``.
 
-    Articles, editors' decisions and links of drafts that had the old URL get the new one.
+    The new URL replaces the old one in the link's article, in editors' decisions about it, and in edits of its texts
+    and order in drafts. If the link had no target, it also replaces the short URL in the links of drafts.
     """
     if target == link.target:
         return
@@ -71,8 +72,9 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
 
 
 def replace_target(store: Store, link: Link, old: str, target: str, *, who: str, now: int) -> None:
-    """Change the target of a link. The link's article, with editors' decisions and texts, moves from URL ``old`` to the
-    new target.
+    """Change the target of a link, and change the URL of its article from ``old`` to ``target``.
+
+    Editors' decisions about the article, and edits of its texts and order in drafts, get the new URL too.
     """
     links.update_field(store, link, "target", target, who=who, now=now)
     issues.rename_article_url(store, link.id, old_url=old, new_url=target)
@@ -85,7 +87,10 @@ REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expir
 
 
 def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
-    """Return by field the last edit of a link, as a dict. Edits that cannot be reverted are left out."""
+    """Return the last edit of each field of a link, by field. Edits that cannot be reverted are left out.
+
+    Each edit is a dict, as ``links.list_edits`` returns it.
+    """
     last = {edit["field"]: edit for edit in links.list_edits(store, link.id)}
     # A target cannot become unknown again, because readers may have followed it.
     return {
@@ -96,10 +101,10 @@ def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
 
 
 def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
-    """Revert the last edit of a field of a link by a new edit. ``at`` is the time of that last edit (seconds of the UTC
-    epoch).
+    """Give a field of a link the value that it had before its last edit. This is stored as a new edit.
 
-    Raises Conflict if the field was edited after ``at``.
+    ``at`` is the time of the last edit (seconds of the UTC epoch). Raises Conflict if the field was edited after
+    ``at``.
     """
     with store.transaction():
         edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
@@ -225,7 +230,8 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
-    """Make link targets of an issue articles, inline links (in running text) or other links, and return them.
+    """Change the role of link targets of an issue: article, inline (a link in running text) or other. Return the
+    targets.
 
     ``urls`` are short URLs or targets. The roles count as corrected, so a new version of the issue does not change them
     back. Raises NotFound, and InputError for an unknown role or without a URL.
@@ -262,14 +268,14 @@ def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Artic
 
 
 def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
-    """Return the article as it is stored after an edit."""
+    """Return an article as it is in the store after an edit."""
     return next(stored for stored in issues.list_articles(store, issue.id) if stored.id == article.id)
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article, offsets: Mapping[int | None, int]) -> int:
-    """Return the position (from 1) that an article has if the articles of its issue are counted in document order.
+    """Return the position (from 1) of an article among the articles of its issue in document order.
 
-    ``offsets`` has by article id a sort key for the article's place in the document.
+    ``offsets`` is the result of ``_first_offsets``.
     """
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
@@ -279,11 +285,11 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return by article id a sort key for the place where the article first occurs in the stored document with short
-    URLs.
+    """Return a sort key for each article of an issue, by article id: where in the document its first short URL is.
 
-    It is the byte offset of the article's first short URL. If some short URLs cannot be found in the document, as in a
-    mail in base64, it is the article's lowest placement number. After an edit, that can differ from document order.
+    The key is the byte offset in the document with short URLs. If any short URL is not found there, as in a mail in
+    base64, all keys are placement numbers instead: the lowest one of each article. After an edit of the document,
+    placement numbers can be in another order.
     """
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)

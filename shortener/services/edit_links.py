@@ -27,8 +27,10 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
-    """Return host and code in the form in which they are stored. The host may also be a domain that is not configured
-    any more.
+    """Return (host, code) of a short link in the form in which they are stored: in lower case, unless codes on the
+    domain are case-sensitive.
+
+    The host may also be a domain that is no longer configured.
     """
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()

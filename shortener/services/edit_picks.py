@@ -1,7 +1,6 @@
 """Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-For each kind of edit there is a struct of the values before or after it, which is stored so that the edit can be
-undone.
+Each kind of edit has a struct for the values before or after the edit, which is stored so that the edit can be undone.
 """
 
 from collections.abc import Sequence
@@ -139,9 +138,10 @@ def move(store: Store, month: str, selection: Picks, url: str, *, position: int)
 
 
 def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
-    """Return the URLs of the recommended articles, with one moved to ``position`` (from 1) of its list.
+    """Return the URLs of all recommended articles, after the article ``url`` was moved to ``position``.
 
-    A position beyond the end means the last one. Raises FieldError if ``selection`` does not contain the article.
+    The position counts from 1 in the list of the article: the featured or the lesser-known articles. A position beyond
+    the end means the last one. Raises FieldError if ``selection`` does not contain the article.
     """
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)

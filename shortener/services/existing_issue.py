@@ -15,7 +15,7 @@ _MIN_OWN_FRACTION = 0.9  # of the links of an issue: a document that has them is
 def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, config: Config, now: int) -> ExistingIssue:
     """Return the stored version of an issue, if any, and the stored short links that its new document contains.
 
-    ``host`` is the domain of its short links.
+    ``host`` is the domain of the issue's short links.
     """
     issue = issues.find(store, parsed.slug)
     short_links = _stored_short_links(store, parsed, config)
@@ -52,8 +52,9 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the stored issue whose source or output (document with short URLs) is the document of this
-    request; None if there is none.
+    """Return the slug of the stored issue to which the document of this request belongs; None if there is none.
+
+    The document is the source of that issue, or its output (the document with short URLs), which may have been edited.
     """
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
@@ -63,10 +64,10 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue to whose output (document with short URLs) the given document belongs; None if there
-    is none.
+    """Return the slug of the issue whose output (document with short URLs) is the given document; None if there is
+    none.
 
-    The document either equals the output, or is an edited form of it: it contains most of the issue's short links.
+    An edited output is recognized too if it still contains most of the issue's short links.
     """
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)

@@ -1,7 +1,6 @@
 """The history of changes that users made on pages, and their undoing.
 
-Each change is stored with the values before and after it. A change can be undone as long as nobody has changed these
-values again.
+Each change is stored with the values before and after it. A change can be undone until its values are changed again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -61,7 +60,7 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
     articles: tuple[Article, ...]
 
     def reload(self, store: Store) -> "IssueArticles":
-        """Return the same articles and other link targets as they are stored now. Raises NotFound."""
+        """Return these articles and other link targets as they are stored now. Raises NotFound."""
         ids = {article.id for article in self.articles}
         now = issue_articles(store, self.slug)
         return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))

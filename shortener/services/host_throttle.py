@@ -44,8 +44,8 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait until a request to the host or address ``key`` is allowed. No other one is allowed during the ``with``
-        block.
+        """Wait until a request to the host or address ``key`` is allowed. During the ``with`` block, no other request
+        to it is allowed.
 
         ``deadline`` is in seconds of the clock. Raises SlotTimeout if the wait would last longer.
         """
@@ -72,7 +72,8 @@ class HostThrottle:
         """Return the seconds until the next request to the host or address ``key`` is allowed; 0 or less if it is
         allowed now.
 
-        While another thread sends a request there, the end is unknown and the result is 1: the caller then asks again.
+        If another thread is sending a request to it, the seconds are unknown. The result is then 1, after which the
+        caller has to try again.
         """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 

@@ -38,8 +38,10 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 
 
 class ParsedSignals(Struct, frozen=True):
-    """The content of a file of counts from other platforms: counts of known articles, unknown rows, and
-    errors by line.
+    """The content of a file of counts (views, reads, fans) from another platform.
+
+    ``signals`` has the counts of known articles, ``unmatched_rows`` a text for each row whose article is unknown, and
+    ``row_errors`` the line number and error message of each invalid row.
     """
 
     signals: tuple[Signal, ...]
@@ -72,7 +74,7 @@ def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *,
 
 
 class _ArticleIndex:
-    """Finds the URLs of our articles by URL, Medium story id or title."""
+    """Finds our articles by URL, Medium story id or title."""
 
     def __init__(self, store: Store, config: Config) -> None:
         self._store, self._config = store, config
@@ -103,7 +105,7 @@ class _ArticleIndex:
         return [] if raw_url or not title else self._find_by_title(title)
 
     def _resolve_url(self, url: str) -> str:
-        """Return the canonical target URL of a URL or of a short URL. Raises TargetRefused."""
+        """Return the target of a short URL, or any other URL in canonical form. Raises TargetRefused."""
         key = parse_short_url(url, domains=self._config.domains) if "://" in url else None
         link = links.find(self._store, *key) if key else None
         return link.target if link and link.target else validate_target(url, config=self._config)

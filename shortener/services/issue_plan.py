@@ -28,7 +28,9 @@ class LeftAloneLink(Struct, frozen=True):
 
 
 class AddRequest(Struct, frozen=True):
-    """A document to add as an issue, with what an editor entered about it. None means that nothing was entered."""
+    """A document to add as an issue, with the values and options that an editor entered. None means that nothing was
+    entered.
+    """
 
     source: bytes
     filename: str
@@ -145,7 +147,7 @@ class Occurrence(Struct):
 
 
 class IssuePlan(Struct, frozen=True):
-    """What adding an issue will store, and ``output``, the document with short URLs."""
+    """What adding an issue will store. ``output`` is the document with short URLs."""
 
     slug: str
     issue_id: int | None

@@ -22,7 +22,7 @@ def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> N
 
 
 def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
-    """Remove a draft. Its links are retired, and its codes are not given out again.
+    """Remove a draft. Its links are retired, and their codes are never given to other links.
 
     It can be restored for ``issues.REMOVED_DAYS`` days. Raises NotFound, and InputError for an issue that was sent or
     is scheduled.

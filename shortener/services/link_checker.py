@@ -141,7 +141,7 @@ class LinkChecker(Struct, frozen=True):
                 return
 
     def check(self, target: str) -> LinkStatus:
-        """Check one target. Redirects are followed while their addresses are allowed. Raises SlotTimeout at the
+        """Check one target. Redirects are followed as long as they lead to allowed addresses. Raises SlotTimeout at the
         deadline.
         """
         url, remaining = target, TARGET_TIMEOUT_SECONDS
@@ -170,9 +170,9 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
-        """Return what the HTTP status of a response says about the target: it answers, or it is in trouble.
+        """Return the result for a target that responded with this HTTP status: it answers, or there is trouble with it.
 
-        A status below 400 is cached.
+        A status below 400 is cached, so that the target is not requested again soon.
         """
         if status < 400:
             self.throttle.cache_answer(target, status)

@@ -190,8 +190,8 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
     """Return the request to add the issue of an upload, with what the editor entered.
 
-    Corrections of an article name it by its URL, which is the short URL as long as its link has no target. If the
-    editor has entered the target since then, the corrections in the request name the article by the target.
+    An edit of an article identifies it by URL. While an article's link has no target, that is the short URL. If the
+    editor has entered a target for the link since then, it replaces the short URL in the edits of the request.
     """
     targets = {}
     for short_url, target in choices.targets.items():
@@ -243,8 +243,10 @@ def check_new_slug(store: Store, slug: str) -> None:
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:
-    """Add the corrections of articles in a submitted form to the editor's earlier ones. Return ``choices`` with all of
-    them.
+    """Return ``choices`` with the editor's corrections of articles: those made earlier, and those in the submitted
+    form.
+
+    For a field that was corrected in both, the submitted value counts.
     """
     new = find_corrections(review.rows, submitted)
     shown = {row.url: row for row in review.rows}

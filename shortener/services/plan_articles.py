@@ -62,9 +62,10 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return a dict from normalized title or link text to the only URL that has it. A text of several URLs is left out.
+    """Return a dict from title or link text, in normalized form, to the one URL that has it.
 
-    ``texts`` has the titles and link texts of each URL.
+    Texts that several URLs have, and very short texts, are left out. ``texts`` has the titles and link texts of each
+    URL.
     """
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
@@ -81,7 +82,7 @@ def plan_articles(
     retargets: Mapping[str, str],
     corrections: Sequence[ArticleEdit],
 ) -> list[PlannedArticle]:
-    """Return the link targets of the document in document order, with the fields that editors have corrected.
+    """Return the link targets of the document in document order, with editors' corrections applied.
 
     ``retargets`` is the result of ``find_retargets``. Articles get the positions 1 to N.
     """

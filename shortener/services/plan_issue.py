@@ -45,9 +45,10 @@ def plan_issue(
 ) -> IssuePlan:
     """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
 
-    ``codes`` yields unused codes of ``domain``. If the request equals what is stored, ``changed`` in the plan is false,
-    except with ``reread``. Raises InputError. Raises Conflict if a short link has another target than the one given, or
-    if the document contains the short links of another issue.
+    ``codes`` yields unused codes of ``domain``. ``changed`` in the plan is false if the store already has everything
+    that the request contains; with ``reread`` it is always true. Raises InputError. Raises Conflict if a short link in
+    the document already has another target than the request gives, or if the document contains the short links of
+    another issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -244,7 +245,8 @@ def _write_document(
 ) -> tuple[bytes, str]:
     """Return the document with short URLs, and the HTML of a new honeypot link that was inserted ('' for none).
 
-    A honeypot link is one that readers do not see. ``tag`` is added to each short URL for a token of the recipient.
+    A honeypot link is one that readers do not see. ``tag`` is the recipient tag to add to each short URL, which the
+    mailing service replaces by a token of the recipient; '' for none.
     """
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
@@ -261,7 +263,10 @@ def _write_document(
 
 
 def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
-    """Return the links that are not replaced by short links, with the reasons, in document order."""
+    """Return the links that cannot or must not be replaced, with the reasons, in document order.
+
+    They are the links in ``left``, and those that were found when the document was parsed.
+    """
     untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
     return tuple(sorted([*untouched, *left], key=_line))
 

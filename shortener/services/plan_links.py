@@ -1,6 +1,4 @@
-"""The links that an issue will have: for each link in the document its target, its short link, and the number in its
-URL.
-"""
+"""The links that an issue will have: the target, short link and placement number of each link in the document."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -123,10 +121,10 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Find stored short links that had no target and get their first one from ``targets``. Return a dict from target to
-    short URL.
+    """Find stored short links that have no target yet and get one from ``targets``. Return a dict from target to short
+    URL.
 
-    The articles of these links are still stored under the short URL.
+    Until the plan is stored, the articles of these links have the short URL in place of the target.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:

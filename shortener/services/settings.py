@@ -19,8 +19,8 @@ def find_changes(
 ) -> dict[str, str | None]:
     """Return the settings to store, by key: those whose submitted ``texts`` differ from the values in use.
 
-    A value of None means that the setting returns to its default, as it does if the submitted text is empty. ``config``
-    is the configuration without stored settings. A key that the configuration file or the environment sets is skipped.
+    A value of None means that the setting returns to its default. An empty text has this effect too. ``config`` is the
+    configuration without stored settings. A key that the configuration file or the environment sets is skipped.
 
     Raises FieldError for an invalid value; its field is the key. Raises Doubtful if the time zone changes and
     ``confirmed`` is false.
@@ -44,7 +44,7 @@ def put_settings(store: Store, values: Mapping[str, str | None]) -> None:
 
 
 def stored_values(store: Store, keys: Iterable[str]) -> dict[str, str | None]:
-    """Return by key the stored texts of these settings; None for a setting that is not stored."""
+    """Return the stored texts of the settings with these keys, by key; None for a setting that is not stored."""
     stored = settings.read(store)
     return {key: stored.get(key) for key in keys}
 

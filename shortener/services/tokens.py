@@ -114,7 +114,9 @@ def _hash(text: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a token in normal form. Raises InputError if it is empty, too long or unprintable."""
+    """Return the name of a token with single spaces between words. Raises InputError if it is empty, too long or
+    unprintable.
+    """
     name = " ".join(name.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InputError(Message("the name of a token has 1 to {limit} printable characters", limit=MAX_NAME_LENGTH))
@@ -148,7 +150,7 @@ def find_token(store: Store, text: str, *, now: int) -> Token | None:
 
 
 def has_role_for(token: Token, scope: Scope) -> bool:
-    """Return whether the role that the token's owner has now allows what ``scope`` permits."""
+    """Return whether the current role of the token's owner allows what ``scope`` permits."""
     return role_allows(token.role, SCOPE_ROLES[scope])
 
 
@@ -167,7 +169,7 @@ def end_of_day(day: date, *, zone: ZoneInfo) -> int:
 
 
 def unusable_scopes(token: Token) -> tuple[Scope, ...]:
-    """Return the scopes of a token that the role of its owner does not allow any more."""
+    """Return the scopes of a token that are not allowed by the current role of its owner."""
     return tuple(scope for scope in token.scopes if not has_role_for(token, scope))
 
 

@@ -1,4 +1,5 @@
-"""Webhook events that are looked for at regular intervals: counted clicks, bursts of automated requests, milestones.
+"""Webhook events that are found by regular checks of the store: counted clicks, bursts of automated requests,
+milestones.
 
 The table ``meta`` says which events have been recorded, so that each is recorded only once.
 """
@@ -33,8 +34,9 @@ COUNTED_SEQ, COUNTED_AT = "webhook_counted_seq", "webhook_counted_at"
 
 
 def record_due_events(store: Store, *, config: Config, now: int) -> None:
-    """Record the webhook events that are due at ``now`` (seconds of the UTC epoch). Types without an endpoint are left
-    out.
+    """Record the webhook events that are due at ``now`` (seconds of the UTC epoch).
+
+    Types of events that no endpoint is to receive are left out.
     """
     record_counted_clicks(store, config=config, now=now)
     if webhooks.is_subscribed(store, "traffic.machine_burst"):
@@ -151,7 +153,7 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a part of a webhook event: as many of the first ``rows`` as fit into MAX_LIST_BYTES of JSON.
+    """Return a list for a webhook event: as many of the first ``rows`` as fit into MAX_LIST_BYTES of JSON.
 
     The result is ``{name: rows, f"{name}_left_out": number of rows left out}``.
     """

@@ -1,7 +1,8 @@
 """Sending of recorded events to the endpoints of webhooks, with retries.
 
-The sender runs in a thread of the process that serves the editors' web pages, or of a collector process that runs
-without it. Only one process sends for a data directory.
+The sender runs in a thread of the process that serves the editors' web pages, and of a collector that was started on
+its own (``shortener collect --follow``). Several senders may run for a data directory; only one of them sends at a
+time.
 """
 
 import contextlib
@@ -101,7 +102,7 @@ class Attempt(Struct, frozen=True):
 
 
 class WebhookSender:
-    """Sends the deliveries that are due: at most MAX_CONCURRENT at once, and one at a time to each endpoint.
+    """Sends the messages of webhooks that are due: at most MAX_CONCURRENT at once, and one at a time to each endpoint.
 
     ``resolver``, ``is_allowed``, ``clock`` and ``attempt_seconds`` are replaced in tests.
     """
@@ -126,7 +127,7 @@ class WebhookSender:
         self._next_cleanup_at = 0.0
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Send deliveries until ``stop()`` returns true. Pause while another process sends, or while the store is
+        """Send messages until ``stop()`` returns true. Pause while another process sends, or while the store is
         unusable.
         """
         while not stop():
@@ -143,7 +144,7 @@ class WebhookSender:
             _sleep(RETRY_LOCK_SECONDS, stop=stop)
 
     def _send_all(self, store: Store, lock_fd: int, *, stop: Callable[[], bool]) -> None:
-        """Send deliveries until ``stop()`` returns true, unless a process on another machine sends them."""
+        """Send messages until ``stop()`` returns true, unless a process on another machine sends them."""
         lease = None
         if self._config.storage.url:
             lease = Lease.take(store, LEASE, holder=holder_name(lock_fd, machine=self._config.machine_name))
@@ -157,9 +158,7 @@ class WebhookSender:
             time.sleep(POLL_SECONDS)
 
     def step(self, store: Store) -> None:
-        """Store the results of attempts that have ended, record events that are due, and start attempts
-        that are due.
-        """
+        """Store the results of attempts that have ended. Record events and start attempts that are due."""
         self._store_results(store)
         now = int(self._clock())
         if now >= self._next_events_at:

@@ -188,7 +188,8 @@ def webhook_disabled(reason: str) -> Message:
 
 
 def _as_message(text: str) -> str:
-    """Return a stored text about a failed delivery as a translatable message if it is one of our own messages.
+    """Return the stored text about a failed delivery. If it is one of our own messages, it is returned as a
+    translatable message.
 
     Any other text is the answer of an endpoint, and is returned unchanged.
     """
@@ -205,7 +206,7 @@ def _as_message(text: str) -> str:
 
 
 def disable(store: Store, webhook_id: int, *, reason: str, now: int) -> None:
-    """Disable an endpoint. Its waiting deliveries fail. Call it inside a transaction."""
+    """Disable an endpoint, and mark its waiting deliveries as failed. Call it inside a transaction."""
     webhook_store.update(store, webhook_id, now=now, disabled_at=now, disabled_reason=str(reason))
     webhook_store.fail_waiting_deliveries(store, webhook_id, message=str(webhook_disabled(reason)))
 
@@ -246,7 +247,7 @@ def send_test(store: Store, webhook_id: int, *, now: int) -> int:
 
 
 def retry_delivery(store: Store, webhook_id: int, delivery_id: int, *, now: int) -> None:
-    """Queue a delivery again, with the message id it had. Raises NotFound, and Conflict if the endpoint is disabled."""
+    """Queue a delivery again. Its message keeps its id. Raises NotFound, and Conflict if the endpoint is disabled."""
     with store.transaction():
         _require_enabled(store, webhook_id)
         webhook_store.get_delivery(store, webhook_id, delivery_id)

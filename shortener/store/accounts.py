@@ -181,8 +181,8 @@ def delete_expired_sessions(store: Store, *, created_before: int, seen_before: i
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
     """Store an invitation of a user, and delete the user's earlier invitation.
 
-    If ``user_id`` is None, the invitation is one to create the first admin. Several of this kind can be valid at once,
-    because `init` and each start of the server print a new one until there is a user.
+    If ``user_id`` is None, the invitation is for the creation of the first admin. Several such invitations can be valid
+    at once, because `init` and each start of the server print a new one until there is a user.
     """
     store.execute("delete from invitations where user_id = ?", (user_id,))
     store.execute(
@@ -192,7 +192,7 @@ def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expire
 
 
 class Invitation(Struct, frozen=True):
-    """An invitation that has not expired. ``user`` is the invited user, None if it is for creating the first admin."""
+    """An invitation that has not expired. ``user`` is the invited user; None if the first admin is to be created."""
 
     user: User | None
 

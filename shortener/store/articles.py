@@ -60,7 +60,9 @@ def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
 
 
 def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
-    """Return the details of articles, by article URL. Each field is from the latest issue in which it is not empty."""
+    """Return title, author and other details of articles, by article URL. Each field is from the latest issue in which
+    it is not empty.
+    """
     sql = f"""
         select url, {column_list(ArticleDetails, "articles")}
         from articles join issues on issues.id = articles.issue_id
@@ -90,7 +92,7 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 def list_link_ids(store: Store, url: str) -> list[int]:
     """Return the ids of an article's short links, the oldest first.
 
-    Links in issues and links in drafts of a month's recommended articles are included.
+    Both links in issues and links in drafts of a month's recommended articles are included.
     """
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url

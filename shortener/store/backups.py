@@ -46,10 +46,11 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
 
 
 def _check_and_renumber(path: Path) -> None:
-    """Check a copy of the store, and give it a new store number (by which a write-ahead log is matched to its store).
+    """Check a copy of the store, and give it a new store number.
 
-    With the number of the original, SQLite could apply a write-ahead log of the original to the copy. Raises
-    StoreUnavailable if the copy cannot be written, and StoreError if it is damaged.
+    A write-ahead log is matched to its store by this number. If the copy kept the number of the original, a write-ahead
+    log of the original could be applied to the copy. Raises StoreUnavailable if the copy cannot be written, and
+    StoreError if it is damaged.
     """
     try:
         with closing(sqlite3.connect(path)) as backup:

@@ -24,8 +24,8 @@ class Visit(Struct, gc=False):
     """The fields of a stored click that are needed to find a visitor's first click of the day.
 
     ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (occurrence of a link in an issue) for
-    which the click counts, 0 for none. ``first_visits`` is a bitmask that says on what the click is the visitor's first
-    of the day: the placement, the link, the issue or the site.
+    which the click counts, 0 for none. ``first_visits`` is a bitmask of whether the click is the visitor's first of the
+    day on the placement, on the link, in the issue and on the site.
     """
 
     id: str
@@ -39,7 +39,10 @@ class Visit(Struct, gc=False):
 
 
 class Click(Visit, gc=False):
-    """A stored click with all its fields. Unknown values are None."""
+    """A stored click with all its fields. Unknown values are None, or '' in fields that are always texts.
+
+    ``evidence`` is a bitmask of the signs by which the click was classified as human or automated.
+    """
 
     method: str
     status: int
@@ -67,7 +70,7 @@ def count_clicks(store: Store) -> int:
 def all_classified(store: Store) -> bool:
     """Return whether the classification of all stored clicks (as human or automated) is complete.
 
-    It is if every click was compared with nearby clicks, and no issue is queued for reclassification.
+    It is complete if every click was compared with nearby clicks, and no issue is queued for reclassification.
     """
     return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
@@ -89,7 +92,9 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """What clicks on a link count for: the link, its issue, and the issue of each of its placements (occurrences)."""
+    """A link for which clicks are counted, with its issue and the issue of each of its placements (occurrences in
+    issues).
+    """
 
     link_id: int
     issue_id: int | None
@@ -109,7 +114,7 @@ def resolve(store: Store, domain: str, code: str) -> ResolvedLink | None:
 
 
 def clicks_by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
-    """Return stored clicks by sequence number."""
+    """Return the stored clicks with these sequence numbers, keyed by sequence number."""
     sql = f"select seq, {_COLUMNS} from clicks where seq in :seqs"  # noqa: S608
     return {row[0]: Click(*row[1:]) for row in store.execute(sql, {"seqs": list(seqs)})}
 
@@ -119,10 +124,11 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return the human clicks of given visitors on given UTC days, by sequence number.
+    """Return human clicks of given visitors on given UTC days, keyed by the sequence number of the click.
 
-    The keys of ``minimum_bitmasks`` are (day, visitor hash). The values are the smallest ``first_visits`` to return: 0
-    returns all clicks of the visitor on that day, 1 those that are the first on a placement, link, issue or the site.
+    The keys of ``minimum_bitmasks`` are (day, visitor hash); the values are the lowest ``first_visits`` to return. The
+    value 0 means all clicks of the visitor on that day. The value 1 means only clicks that are the visitor's first of
+    the day on their placement, link or issue, or on the site.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -172,7 +178,7 @@ def add_user_agent(store: Store, ua: str, *, browser: str, os: str, device: str)
 
 
 def get_or_add_headers(store: Store, headers_json: str) -> int:
-    """Return the id of a set of request headers, given as canonical JSON. If it is new, it is stored."""
+    """Return the id of a set of request headers, given as canonical JSON. A set that is not stored yet is added."""
     headers_id = store.value("select id from headers where h = ?", (headers_json,))
     if headers_id is None:
         sql = "insert into headers (h) values (?) returning id"
@@ -181,7 +187,7 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add numbers of misses (requests answered with 404 or 410) to the stored numbers.
+    """Add counts of misses (requests answered with 404 or 410) to the stored counts.
 
     The keys of ``misses`` are (quarter-hour in seconds of the UTC epoch, domain, code, status).
     """
@@ -253,7 +259,7 @@ def oldest_unclassified_time(store: Store) -> int | None:
 
 
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
-    """Delete at most ``limit`` clicks from before ``before``, and return how many were deleted.
+    """Delete at most ``limit`` clicks that are older than ``before``, and return how many were deleted.
 
     ``before`` is the beginning of a UTC day in seconds of the UTC epoch. The tables of click counts do not change.
     """

@@ -5,8 +5,8 @@ The text of a statement is SQL that both engines understand, with three addition
 - ``?`` and ``:name`` are parameters;
 - ``in :name`` is true for values in a list, which is given as the parameter ``name``;
 - ``pairs(:name)`` is a table with a row for each pair of integers in a list, which is given as the parameter ``name``.
-  Its columns are ``low`` and ``high`` (the first and the second integer) and ``place``, which has the order of the
-  list.
+  Its columns are ``low`` and ``high`` (the first and the second integer of the pair) and ``place``, by which the rows
+  can be sorted in the order of the list.
 """
 
 import re
@@ -29,7 +29,7 @@ class Cursor(Protocol):
 
     @property
     def description(self) -> Any:
-        """One sequence for each column of the result. Its first element is the name of the column."""
+        """A sequence for each column of the result; its first element is the name of the column."""
 
     def fetchone(self) -> Any:
         """Return the next row; None after the last."""
@@ -72,14 +72,16 @@ class Connection(ABC):
 
     @abstractmethod
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
+        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
+        the column ``key`` by which the row is found.
+        """
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts.
+        """Add numbers to the rows of a table of click counts.
 
-        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
-        afterwards are deleted.
+        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
+        have no clicks afterwards are deleted.
         """
 
     @property

@@ -29,8 +29,9 @@ class CopiedTable(Struct, frozen=True):
 def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], None]) -> list[CopiedTable]:
     """Copy all rows of a store into the empty PostgreSQL database at ``url``, in one transaction.
 
-    ``on_progress`` is called with the table and the number of its rows copied so far. Meanwhile nothing can be written
-    to the source. Raises InputError if the database is not empty, and StoreError if the copy is not complete.
+    ``on_progress`` is called with the name of a table and the number of its rows copied so far. While the copy is made,
+    nothing can be written to the source. Raises InputError if the database is not empty, and StoreError if the copy is
+    not complete.
     """
     with closing(_open_target(source.data, url)) as target, source.transaction(), target.transaction():
         types = _column_types(target)
@@ -73,7 +74,7 @@ def _column_types(target: Reader) -> dict[str, dict[str, str]]:
 
 
 def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
-    """Yield the tables so that each comes after those to which its foreign keys refer."""
+    """Yield the names of the tables, each after the tables to which its foreign keys refer."""
     tables: dict[str, set[str]] = {name: set() for name in names}
     for table, other in target.execute(
         "select conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
@@ -111,10 +112,10 @@ def _copy_table(
 
 
 def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
-    """Add a row to ``measured``, numbers by which the copied table is compared with the source.
+    """Add a row to ``measured``, the totals by which a copied table is compared with its source.
 
-    The first number is that of rows. The others are, for each column, the sum of its integers, or of the lengths of
-    other values.
+    The first total is the number of rows. Then there is one total for each column: the sum of its values if they are
+    integers, otherwise the sum of their lengths.
     """
     measured[0] += 1
     for index, value in enumerate(row, start=1):
@@ -123,7 +124,9 @@ def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
 
 
 def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
-    """Raise StoreError unless the table in ``target`` has the number of rows and the column sums in ``measured``."""
+    """Raise StoreError unless the table in ``target`` has the totals in ``measured``: number of rows, and sum of each
+    column.
+    """
     sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
     stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608
     for name, expected, found in zip(("rows", *types), measured, stored, strict=True):
@@ -134,7 +137,7 @@ def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured
 def _copy_meta(source: Store, target: Store) -> int:
     """Copy the rows of the table ``meta``, and return their number.
 
-    Rows that each store has of its own, such as ``store_id``, are left out.
+    Rows that must differ between stores, such as ``store_id``, are left out.
     """
     rows = [row for row in source.execute("select name, value from meta") if row[0] not in _OWN_META]
     for name, value in rows:

@@ -105,7 +105,7 @@ class Store(Reader):
     def transaction(self) -> Iterator[None]:
         """Run the ``with`` block in one transaction, which holds the write lock from its beginning.
 
-        It is rolled back on any error. Inside another transaction, the block becomes a part of that one. Raises
+        The transaction is rolled back on any error. If one is open already, the block becomes a part of it. Raises
         StoreBusy if another process holds the lock for longer than the busy timeout.
         """
         if self.connection.in_transaction:
@@ -131,7 +131,7 @@ class Store(Reader):
         self.connection.rollback()
 
     def _publish_links(self) -> None:
-        """Write the revision of the links to shared memory, so that redirect workers notice an edit at once."""
+        """Write the revision number of the links to shared memory, so that redirect workers notice an edit at once."""
         # Two processes that commit at once may write in either order; both changes are visible to readers by then.
         self._shared_revision.values[0] = self.meta("links_revision")
 
@@ -279,10 +279,10 @@ def _open_read_only(path: Path) -> SqliteConnection:
 
 
 def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
-    """Open the connection through which a redirect node reads the store. It is closed if the database does not answer
-    in time.
+    """Open the connection through which a redirect node reads the store. The connection is closed if the database does
+    not answer in time.
 
-    With ``listening``, the node can wait on it until links change. Raises StoreError.
+    With ``listening``, the node can wait on the connection until links change. Raises StoreError.
     """
     module = _postgres()
     reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")

@@ -21,10 +21,10 @@ _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """What the editor ``who`` decided about an article. ``url`` is its canonical target; ``reason`` is '' if none was
-    given.
+    """A decision of the editor ``who`` about an article as a pick (recommended article) of a month.
 
-    ``at`` is in seconds of the UTC epoch.
+    ``url`` is the canonical URL of the article. ``reason`` is '' if none was given. ``at`` is in seconds of the UTC
+    epoch.
     """
 
     month: str
@@ -39,7 +39,8 @@ _COLUMNS = column_list(Decision)
 
 
 def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
-    """Store a decision about the article with this canonical URL. It replaces the earlier one of the month.
+    """Store an editor's decision about the article with this canonical URL. An earlier decision about it in the month
+    is replaced.
 
     The caller has to check that an issue of the month contains the article. ``reason`` may be empty. Raises InputError
     for a missing editor, or an invalid month or action.
@@ -132,7 +133,7 @@ def list_by_article(store: Store, url: str) -> list[Decision]:
 
 
 def list_all(store: Store) -> list[Decision]:
-    """Return all editors' decisions, the latest month first and the oldest decision of a month first."""
+    """Return all editors' decisions. The latest month comes first; within a month, the oldest decision comes first."""
     sql = f"select {_COLUMNS} from decisions order by month desc, at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql)]
 

@@ -6,7 +6,7 @@ from shortener.store.sql_text import column_list
 
 
 def links_by_article(store: Store, month: str) -> dict[str, Link]:
-    """Return the short links in the draft of a month, by article URL."""
+    """Return the short links in a month's draft of picks (recommended articles), by article URL."""
     sql = f"""
         select url, {column_list(Link, "links")} from draft_links join links on links.id = draft_links.link_id
         where month = ?
@@ -15,14 +15,15 @@ def links_by_article(store: Store, month: str) -> dict[str, Link]:
 
 
 def save_link(store: Store, month: str, url: str, link_id: int) -> None:
-    """Set the short link of an article in the draft of a month."""
+    """Set the short link of an article in a month's draft of picks (recommended articles)."""
     sql = "update draft_links set link_id = ? where month = ? and url = ?"
     if not store.execute(sql, (link_id, month, url)).rowcount:
         store.execute("insert into draft_links (month, url, link_id) values (?, ?, ?)", (month, url, link_id))
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Change the URL under which drafts of picks (recommended articles) have the short link of an article.
+    """Move the short links that an article has in drafts of picks (recommended articles) from its old URL to its new
+    URL.
 
     In a month in which the new URL already has a short link, that link is kept.
     """

@@ -1,7 +1,7 @@
 """SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see.
 
-Hits of a quarter-hour that are equal in all that the classification rules read are one row, so the table stays small in
-a flood of clicks. The table has only clicks without a recipient token. Other clicks need no such table, because few
+Hits in one quarter-hour that the classification rules would not tell apart are combined in one row, so that the table
+stays small in a flood of clicks. Clicks with a recipient token are not in the table. They do not need it, because few
 clicks have the same token.
 """
 
@@ -17,11 +17,12 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """A table row for honeypot hits (clicks on links that readers do not see) of one client in one quarter-hour.
+    """Honeypot hits (clicks on links that readers do not see) of one client in one quarter-hour, as a row of their
+    table.
 
     ``first_at`` and ``last_at`` are the times of the first and the last of these clicks (milliseconds of the UTC
-    epoch). An unknown network or address is ''. ``agent_id``, the user agent, is 0 if it is unknown or a program
-    clicked.
+    epoch). An unknown network or address is ''. ``agent_id`` is the id of the user agent; it is 0 if the user agent is
+    unknown, or if ``evidence`` shows that a program clicked.
     """
 
     addr: str
@@ -34,10 +35,10 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the rows of honeypot hits (clicks on links that readers do not see) whose address or network is in
-    ``values``.
+    """Return the rows of honeypot hits (clicks on links that readers do not see) with one of ``values`` as address or
+    network.
 
-    They are those from the quarter-hour that contains ``since`` to the one that contains ``until`` (both in
+    Rows are returned from the quarter-hour that contains ``since`` to the quarter-hour that contains ``until`` (both in
     milliseconds of the UTC epoch).
     """
     sql = f"""
@@ -49,9 +50,10 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the single clicks on honeypot links (which readers do not see) whose address or network is in ``values``.
+    """Return the single clicks on honeypot links (which readers do not see) with one of ``values`` as address or
+    network.
 
-    They are those from ``since`` until before ``until`` (milliseconds of the UTC epoch).
+    Clicks are returned from ``since`` until before ``until`` (milliseconds of the UTC epoch).
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -63,19 +65,19 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
     """Add new clicks on honeypot links (which readers do not see) to the table of honeypot hits.
 
-    The clicks have the sequence numbers ``first_seq`` to ``last_seq``. ``machine_mask`` has the evidence bits that show
-    that a program clicked; the user agent of such a click is not stored.
+    Only clicks with the sequence numbers ``first_seq`` to ``last_seq`` are added. ``machine_mask`` is the mask of the
+    evidence bits that show that a program clicked; the user agent of such a click is not stored.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Fill the table of honeypot hits (clicks on links that readers do not see) again, for a range of time.
+    """Compute the table of honeypot hits (clicks on links that readers do not see) again for a range of time.
 
-    The range is that of the quarter-hours that contain ``first_at`` to ``last_at`` (milliseconds of the UTC epoch).
-    Call this after clicks of that time were classified again. ``machine_mask`` has the evidence bits that show that a
-    program clicked.
+    The range begins with the quarter-hour that contains ``first_at`` and ends with the one that contains ``last_at``
+    (milliseconds of the UTC epoch). Call this after clicks in the range were classified again. ``machine_mask`` is the
+    mask of the evidence bits that show that a program clicked.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
@@ -87,11 +89,11 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Add those clicks that meet an SQL condition to the table of honeypot hits (clicks on links that readers do not
+    """Add the clicks that meet an SQL condition to the table of honeypot hits (clicks on links that readers do not
     see).
 
-    ``bounds`` are the parameters of the condition. ``machine_mask`` has the evidence bits that show that a program
-    clicked.
+    ``bounds`` are the parameters of the condition. ``machine_mask`` is the mask of the evidence bits that show that a
+    program clicked.
     """
     sql = f"""
         insert into honeypot_hits (quarter_hour, {", ".join(HoneypotHit._fields)})

@@ -1,8 +1,8 @@
 """SQL for the inbox: parts of click logs that redirect nodes have sent and the collector has not read yet.
 
-A node sends the bytes of its log files (segments) in order. Each part is stored in the transaction that moves the
-position in ``sent_segments``, so each byte arrives exactly once. How far the collector has read the files is in
-``segments``.
+A node sends the bytes of its log files (segments) in order. Each part is stored in the transaction that also moves the
+file's position in ``sent_segments``, so each byte arrives exactly once. The table ``segments`` has the position up to
+which the collector has read each file.
 """
 
 from collections.abc import Collection
@@ -36,9 +36,7 @@ class ReceivedSegment(Struct, frozen=True):
 
 
 def sent_positions(reader: Reader, *, node: str) -> dict[str, SentPosition]:
-    """Return how much of each of its click-log files a redirect node has sent. The keys are the ids of the files
-    (segments).
-    """
+    """Return how many bytes of each click-log file (segment) a redirect node has sent, by segment id."""
     rows = reader.execute("select segment_id, position, finished from sent_segments where node = ?", (node,))
     return {row[0]: SentPosition(row[1], bool(row[2])) for row in rows}
 
@@ -57,7 +55,7 @@ def send(
 ) -> bool:
     """Store the next part of a redirect node's click-log file in one transaction, for the collector to read.
 
-    ``body`` has the bytes of the file from the position ``start`` on; their clicks were recorded after
+    ``body`` has the bytes of the file from the position ``start`` on. The clicks in it were recorded after
     ``recorded_after`` (seconds of the UTC epoch). Unless the file was sent exactly up to ``start``, nothing is changed
     and False is returned.
     """
@@ -81,7 +79,7 @@ def send(
 def _move(
     reader: Reader, segment_id: str, *, node: str, file_name: str, start: int, size: int, finished: bool, now: int
 ) -> bool:
-    """Move the position up to which a click-log file was sent from ``start`` to ``start`` + ``size`` (bytes).
+    """Advance the position up to which a click-log file was sent, from ``start`` to ``start + size`` (bytes).
 
     If the position is not ``start``, nothing is changed and False is returned.
     """
@@ -135,8 +133,8 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
 
 
 def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> None:
-    """Delete the parts of redirect nodes' click logs that the collector has read: of the log files with the given ids,
-    or of all.
+    """Delete the parts of redirect nodes' click logs that the collector has read. With ``segment_ids``, only parts of
+    these log files are deleted.
 
     The last part of a file that was sent whole stays until the collector has recorded that it has read the whole file.
     """
@@ -154,9 +152,9 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return what redirect nodes have sent and the collector has not read: (bytes, time).
+    """Return the size and age of what redirect nodes have sent and the collector has not read yet, as (bytes, time).
 
-    All clicks in it were recorded after the time (seconds of the UTC epoch), which is None if it is unknown.
+    All its clicks were recorded after the time (seconds of the UTC epoch), which is None if it is unknown.
     """
     # A new node does not know after which time its first clicks were recorded, and says 0.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
@@ -165,7 +163,8 @@ def backlog(reader: Reader) -> tuple[int, int | None]:
 
 
 def delete_finished(store: Store, *, before: int) -> None:
-    """Delete the rows of redirect nodes' click-log files that were sent whole and did not change since ``before``.
+    """Delete the sending positions of redirect nodes' click-log files that were sent whole and have not changed since
+    ``before``.
 
     ``before`` is in seconds of the UTC epoch.
     """

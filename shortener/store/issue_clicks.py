@@ -16,8 +16,8 @@ class HumanClicks(Struct, frozen=True):
     """Numbers of human clicks on one placement (occurrence of a link in an issue).
 
     ``n`` is the number of the placement, 0 for clicks without one. ``visitor_clicks`` counts the clicks with a visitor
-    hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count first visits, a visitor's first clicks of a day:
-    to the placement, the link and the issue.
+    hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count first visits: clicks that are a visitor's first
+    of the day on the placement, on the link, or in the issue.
     """
 
     issue_id: int
@@ -60,7 +60,7 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
 
 
 class ClicksBefore(Struct, frozen=True):
-    """Numbers of human clicks on an issue: in ``total``, and ``before`` a given time.
+    """Numbers of human clicks on an issue: ``total`` is over all time, ``before`` is before a given time.
 
     ``visitors`` is the number of visitors over all time, None if too few clicks have a visitor hash.
     """
@@ -71,7 +71,7 @@ class ClicksBefore(Struct, frozen=True):
 
 
 def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefore:
-    """Return the number of human clicks on an issue, and of those before ``time`` (seconds of the UTC epoch).
+    """Return the number of human clicks on an issue over all time, and before ``time`` (seconds of the UTC epoch).
 
     The clicks of a quarter-hour count as before ``time`` if the quarter-hour has ended by then.
     """
@@ -95,7 +95,7 @@ class QuarterHourClicks(Struct, frozen=True):
 def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
     """Return the human clicks on issues by quarter-hour, ordered by issue and time.
 
-    ``ends`` has for the id of each issue the time until which clicks are returned (seconds of the UTC epoch).
+    ``ends`` maps the id of each issue to the time (seconds of the UTC epoch) until which its clicks are returned.
     """
     sql = """
         select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
@@ -105,7 +105,7 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class LinkStepClicks(Struct, frozen=True):
-    """Human clicks of an issue on one link in one of several equal periods. ``step`` numbers the periods from 0."""
+    """Human clicks on one link of an issue in one of several equally long periods, which ``step`` numbers from 0."""
 
     domain: str
     code: str
@@ -116,8 +116,8 @@ class LinkStepClicks(Struct, frozen=True):
 def human_clicks_by_link_and_step(
     store: Store, issue_id: int, *, start: int, seconds: int, steps: int
 ) -> list[LinkStepClicks]:
-    """Return the human clicks on each link of an issue by period. The ``steps`` periods of ``seconds`` begin at
-    ``start``.
+    """Return the human clicks on each link of an issue by period. There are ``steps`` periods of ``seconds`` each, and
+    the first begins at ``start`` (seconds of the UTC epoch).
 
     Clicks are stored as sums of quarter-hours. A quarter-hour counts for the period in which it begins; if it contains
     ``start``, it counts for the first period.
@@ -137,7 +137,7 @@ def human_clicks_by_link_and_step(
 
 
 class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a given time. They are fractions if that time is inside a
+    """Human clicks and visitors of an issue until a given time. The numbers are fractions if that time is inside a
     quarter-hour.
     """
 
@@ -149,8 +149,8 @@ class CountsUntil(Struct, frozen=True):
 def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
     """Return the human clicks and visitors of each issue until a given time. Issues without clicks are left out.
 
-    ``ends`` has for the id of each issue this time (seconds of the UTC epoch). Clicks of a quarter-hour are taken to be
-    spread evenly over it.
+    ``ends`` maps the id of each issue to this time (seconds of the UTC epoch). The clicks of a quarter-hour are assumed
+    to be spread evenly over it.
     """
     # Sums of integers do not depend on the order of rows, as sums of fractions do.
     seconds = f"""
@@ -201,10 +201,10 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """A placement (occurrence of a link in an issue), and the article for which clicks on it count.
+    """A placement (occurrence of a link in an issue), and the article for which clicks on it are counted.
 
-    ``n`` is the number of the placement, 0 for clicks on the link without one. ``article_id`` is 0 if there is no
-    article.
+    ``n`` is the number of the placement. If ``n`` is 0, this is not an occurrence, but the clicks on the link whose
+    placement is unknown. ``article_id`` is 0 if there is no article.
     """
 
     issue_id: int
@@ -215,9 +215,9 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return all placements (occurrences of links in issues), each with the article for which clicks on it count.
+    """Return all placements (occurrences of links in issues), each with the article for which clicks on it are counted.
 
-    A link that has an article also has a row with ``n`` 0, for clicks without a placement number. Link targets without
+    A link that has an article also has a row with ``n`` 0, for clicks whose placement is unknown. Link targets without
     a position are not articles. Rows are ordered by issue, link and ``n``.
     """
     sql = """

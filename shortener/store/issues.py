@@ -108,9 +108,7 @@ def list_sent_between(store: Store, since: int, until: int) -> list[Issue]:
 
 
 class HasStatus(Protocol):
-    """Anything with the three times that decide the status of an issue. They are in seconds of the UTC
-    epoch, or None.
-    """
+    """Anything with the three times that determine the status of an issue, each in seconds of the UTC epoch or None."""
 
     @property
     def sent_at(self) -> int | None:
@@ -293,7 +291,7 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
     """Replace the placements (occurrences of links) of an issue.
 
-    Articles of the issue that then have neither a placement nor a link are deleted.
+    Articles of the issue that have neither a placement nor a link afterwards are deleted.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

@@ -21,7 +21,7 @@ _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
     """Take a lease for ``seconds``. Return its epoch, a number that grows each time the lease is taken.
 
-    Return None if another holder has the lease; an open transaction of that holder is not waited for.
+    If another holder has the lease, return None without waiting for that holder's open transactions.
     """
     if current_holder(store, name) not in {None, holder}:
         return None
@@ -43,7 +43,8 @@ def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
 def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -> bool:
     """Renew a lease for ``seconds``. Return False if another process has taken it meanwhile.
 
-    Inside a transaction, no other process can take the lease before the transaction ends, because the row is locked.
+    If this is called inside a transaction, no other process can take the lease before the transaction ends, because the
+    row of the lease is locked.
     """
     values = {"name": name, "holder": holder, "epoch": epoch, "ms": int(seconds * 1000)}
     cursor = store.execute(
@@ -54,7 +55,9 @@ def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -
 
 
 def limit_pauses(store: Store, *, seconds: float) -> None:
-    """Make PostgreSQL end this transaction if it runs no statement for ``seconds``, as when its process was stopped."""
+    """Make PostgreSQL end this transaction if it runs no statement for ``seconds``, for example because its process is
+    suspended.
+    """
     milliseconds = str(int(seconds * 1000))
     store.execute("select set_config('idle_in_transaction_session_timeout', ?, true)", (milliseconds,))
 
@@ -73,7 +76,8 @@ def release(store: Store, name: str, *, holder: str) -> None:
 class Lease:
     """A lease that this process holds until ``release`` is called.
 
-    Each transaction of the store checks and renews it, and raises LeaseLost if it has passed to another holder.
+    Each transaction of the store checks and renews the lease. It raises LeaseLost if another process has taken the
+    lease.
     """
 
     def __init__(self, store: Store, name: str, *, holder: str, epoch: int) -> None:
@@ -88,8 +92,8 @@ class Lease:
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
         """Take a lease, or return None if another holder has it.
 
-        ``holder`` names this process and begins with the name of the machine. An earlier process of the same name must
-        have ended, because its lease is taken over.
+        ``holder`` names this process and begins with the name of the machine. If an earlier process with the same name
+        holds the lease, it is taken over, so that process must have ended.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)

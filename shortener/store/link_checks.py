@@ -56,6 +56,6 @@ def finish(store: Store, issue_id: int, *, started_at: int, results: bytes, now:
 
 
 def find(store: Store, issue_id: int) -> StoredLinkCheck | None:
-    """Return the last check of an issue, or None."""
+    """Return the last link check of an issue, or None."""
     row = store.execute(f"select {_COLUMNS} from link_checks where issue_id = ?", (issue_id,)).fetchone()  # noqa: S608
     return StoredLinkCheck(*row) if row else None

@@ -16,7 +16,11 @@ LinkField = Literal["target", "title", "forward", "expires_at", "status", "honey
 
 
 class Link(Struct, frozen=True):
-    """A short link. Times are seconds of the UTC epoch; ``target`` is None until it is set."""
+    """A short link. Times are seconds of the UTC epoch; ``target`` is None until it is set.
+
+    ``forward`` says how the query string of a click is added to the target: ``merge``, ``override`` or ``drop``. None
+    means the configured default.
+    """
 
     id: int
     domain: str
@@ -34,7 +38,7 @@ class Link(Struct, frozen=True):
 
 
 class LinkPreview(Struct, frozen=True):
-    """Content of the preview page of a link. ``gone`` means that it is retired or has expired."""
+    """Content of the preview page of a link. ``gone`` means that the link is retired or has expired."""
 
     target: str | None
     title: str
@@ -45,7 +49,7 @@ _COLUMNS = column_list(Link)
 
 
 def find(store: Store, domain: str, code: str) -> Link | None:
-    """Return the link with this domain and code, or None. The letter case of ``code`` must be the stored one."""
+    """Return the link with this domain and code, or None. ``code`` is case-sensitive."""
     sql = f"select {_COLUMNS} from links where domain = ? and code = ?"  # noqa: S608
     row = store.execute(sql, (domain, code)).fetchone()
     return Link(*row) if row else None

@@ -1,10 +1,11 @@
 """A copy of the links of a store on PostgreSQL in a local SQLite file.
 
-Redirect workers read the copy instead of the database, so that they never depend on it. The copy has the columns of
-``links`` and the row of ``meta`` that ``redirect/link_cache.py`` also reads from a store on SQLite; and, for the pages
-of nodes, the titles of links and the settings. Each update copies the links whose revision is higher than that of the
-copy. If the copy is of another store, or of a later state of the same store (after a backup was restored), all links
-are copied again in one transaction.
+Redirect workers read the copy instead of the database, so that they never depend on the database. The copy has those
+columns of ``links`` and that row of ``meta`` which ``redirect/link_cache.py`` also reads from a store on SQLite. It
+also has the titles of links and the settings, which redirect nodes need for their pages.
+
+An update copies only the links that have changed since the revision of the copy. All links are copied again, in one
+transaction, if the copy is of another store, or newer than the store because a backup was restored.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 def update_copy(reader: Reader, data: Path) -> int:
     """Copy the links that were edited since the last call from the store to the local file in ``data``.
 
-    Return the revision of the copy, which is that of the last edit in it. Raises StoreError.
+    Return the revision number of the last edit that the copy contains. Raises StoreError.
     """
     path = data / LINKS_COPY_FILE_NAME
     try:

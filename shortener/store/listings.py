@@ -101,7 +101,9 @@ def all_links(store: Store) -> Iterator[LinkDetails]:
 
 
 def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetails]:
-    """Return the links with these ids by id, in the order of the ids."""
+    """Return the details of the links with these ids, keyed by id and in the order of ``ids``. Unknown ids are left
+    out.
+    """
     ids = list(ids)
     sql = f"{_SELECT_LINKS} from links {_LINK_JOINS} where links.id in :ids"
     details = {row[0]: LinkDetails(*row) for row in store.execute(sql, {"ids": ids})}
@@ -109,7 +111,7 @@ def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetail
 
 
 def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
-    """Return the link with this code. Raises NotFound."""
+    """Return the details of the link with this domain and code. Raises NotFound."""
     sql = f"{_SELECT_LINKS} from links {_LINK_JOINS} where links.domain = ? and links.code = ?"
     row = store.execute(sql, (domain, code)).fetchone()
     if row is None:
@@ -118,10 +120,10 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 
 
 class LinkFilter(Struct, frozen=True):
-    """Which links a list has, and in which order. Each of ``words`` has to occur in the code, title or target of a
+    """Which links a list contains, and in which order. Each of ``words`` has to occur in the code, title or target of a
     link.
 
-    If ``issues`` (slugs) is not empty, the issue of a link has to be one of them. ``created_since`` and
+    With ``issue`` (a slug), a link has to belong to that issue; with ``issues``, to any of them. ``created_since`` and
     ``created_until`` are seconds of the UTC epoch. ``is_reversed`` reverses the order ``sort``.
     """
 
@@ -145,7 +147,9 @@ def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
 
 
 def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0) -> list[LinkDetails]:
-    """Return at most ``limit`` links that match a filter, in its order. The first ``offset`` of them are skipped."""
+    """Return at most ``limit`` links that match a filter, in the filter's order. The first ``offset`` of them are
+    skipped.
+    """
     ids = None
     if link_filter.sort in _COUNTS and link_filter == LinkFilter(sort=link_filter.sort):
         ids = _most_clicked_ids(store, link_filter.sort, limit=limit, offset=offset)
@@ -162,11 +166,10 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return the ``limit`` links that follow the link with the sort key ``after`` (None: the first links), and the sort
-    key of the last link returned.
+    """Return the next ``limit`` links that match a filter, and the sort key of the last of them (keyset pagination).
 
-    The returned key is None if no links follow. Links that are created between two calls do not cause others to be
-    repeated or left out (keyset pagination).
+    ``after`` is the sort key that the previous call returned; None returns the first links. The returned key is None if
+    no links follow. Links that are created between two calls do not cause others to be repeated or left out.
     """
     where, values = _filter_condition(link_filter, now)
     keys = ", ".join(_SORT_KEYS[link_filter.sort])
@@ -185,12 +188,12 @@ def search_links_after(
 
 
 def sort_key_length(sort: LinkSort) -> int:
-    """Return the number of columns in the sort key of an order."""
+    """Return the number of values in the sort key of a list with this order."""
     return len(_SORT_KEYS[sort])
 
 
 def is_descending(sort: LinkSort) -> bool:
-    """Return whether an order begins with the largest value when it is not reversed."""
+    """Return whether a list with this order begins with the largest value, unless the order is reversed."""
     return sort in _DESCENDING
 
 
@@ -222,7 +225,8 @@ def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) 
 
 
 def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
-    """Return by link id the hour of the last human click, as its beginning in seconds of the UTC epoch.
+    """Return the hour of the last human click on each link, by link id. The hour is its beginning in seconds of the UTC
+    epoch.
 
     Links without clicks are left out.
     """
@@ -323,7 +327,8 @@ class HourlyClicks(Struct, frozen=True):
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
     """Return the human clicks on these issues by hour, ordered by issue and hour. Hours without clicks are left out.
 
-    Only clicks until ``hours`` hours after the sending time are returned; if that is unknown, after the first click.
+    Only clicks in the first ``hours`` hours after sending are returned. If the sending time is unknown, the time is
+    counted from the first click.
     """
     sql = """
         select issues.id, hour, human
@@ -339,7 +344,7 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
 class StoreRevision(Struct, frozen=True):
     """Two counters: ``rollups`` grows with every change of click counts, ``links`` with every edit of a link.
 
-    Cached reports are stored under both numbers, so that a change makes them outdated.
+    A cached report is stored with both numbers. It is outdated when one of them has changed.
     """
 
     rollups: int

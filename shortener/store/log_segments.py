@@ -47,7 +47,7 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
 
 
 def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
-    """Change the id of a segment (file of the click log). Its position and its damaged lines stay stored."""
+    """Change the id of a segment (file of the click log). Its stored position and damaged lines are kept."""
     store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
     store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
 
@@ -118,9 +118,9 @@ def advance_position(
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete old rows about damaged lines of the click log, and about those of its files that were read to the end.
+    """Delete old records of damaged lines of the click log, and of log files that were read to the end.
 
-    Rows from before ``before`` (seconds of the UTC epoch) are deleted.
+    Records from before ``before`` (seconds of the UTC epoch) are deleted.
     """
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))

@@ -67,7 +67,7 @@ def clicks_without_token(store: Store, *, since: int, until: int) -> list[Nearby
     """Return the clicks that have no recipient token, from ``since`` until before ``until`` (milliseconds of the UTC
     epoch).
 
-    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of this time.
+    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of this time range.
     """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
@@ -84,7 +84,7 @@ def clicks_by_value(
     """Return the clicks of one hour, from ``since`` until before ``until``, that have one of ``values`` in a column.
 
     ``hour`` is the number of hours since 1970; times are milliseconds of the UTC epoch. At most MAX_NEARBY_CLICKS are
-    returned, those nearest to the middle of this time.
+    returned, those nearest to the middle of the range from ``since`` to ``until``.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
     return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
@@ -101,11 +101,11 @@ def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, u
 def _nearest_clicks(
     store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
-    """Return the clicks from ``since`` until before ``until`` (milliseconds of the UTC epoch) that meet an SQL
-    condition.
+    """Return the clicks that meet an SQL condition, from ``since`` until before ``until`` (milliseconds of the UTC
+    epoch).
 
     ``values`` are the parameters of the condition. At most MAX_NEARBY_CLICKS are returned, those nearest to the middle
-    of this time.
+    of this time range.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}
@@ -198,9 +198,9 @@ def queue_reclassification(store: Store, issue_id: int) -> None:
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return the ids of the issues whose clicks are queued for reclassification.
+    """Return how far the queued reclassification of each issue has progressed, by issue id.
 
-    The value of each is the sequence number of its last click that was already classified again, 0 at first.
+    The progress is the sequence number of the last click that was classified again, 0 at first.
     """
     rows = store.execute("select name, value from meta where name like ?", (RECLASSIFY_PREFIX + "%",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -15,10 +15,11 @@ from shortener.store.sql_text import column_list
 class Node(Struct, frozen=True):
     """A redirect node: a machine that answers short links, with what it last reported of itself.
 
-    ``role`` is its database role, '' if it uses that of the store. ``heard_at`` is the time of its last report, None
-    before the first. The node has sent all clicks that it recorded before ``sent_until`` to the inbox.
-    ``backlog_bytes`` is how much of its click log it had not sent when it reported. ``unrecorded`` is the number of
-    clicks that it could not write to its log.
+    ``role`` is the database role that was created for the node, '' if it uses the role of the store. ``heard_at`` is
+    the time of the last report, None before the first. All clicks that the node recorded before ``sent_until`` have
+    been sent to the inbox. ``links_revision`` is the revision of its copy of the links. ``backlog_bytes`` is the number
+    of bytes of its click log that are not sent yet. ``unrecorded`` is the number of clicks that it could not write to
+    its log. ``disk_free`` is in bytes.
     """
 
     name: str
@@ -34,11 +35,11 @@ class Node(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """The time ``until`` which the clicks of all redirect nodes are stored. ``node`` is the one whose clicks are
-    furthest behind.
+    """Until when the stored clicks of all redirect nodes are complete. ``node`` is the node whose clicks are furthest
+    behind.
 
-    ``until`` is None if that node has sent nothing yet. ``heard_at`` is the time of its last report. Times are seconds
-    of the UTC epoch.
+    ``until`` is None if that node has sent nothing yet. ``heard_at`` is the time of that node's last report. Times are
+    seconds of the UTC epoch.
     """
 
     until: int | None
@@ -50,7 +51,7 @@ _COLUMNS = column_list(Node)
 
 
 def list_nodes(reader: Reader) -> list[Node]:
-    """Return the redirect nodes, ordered by name. Removed ones are left out."""
+    """Return the redirect nodes, ordered by name. Removed nodes are left out."""
     sql = f"select {_COLUMNS} from nodes where removed_at is null order by name"  # noqa: S608
     return [Node(*row) for row in reader.execute(sql)]
 

@@ -30,8 +30,8 @@ def check_content(reader: Reader) -> str:
 class RecentNetworks(Struct, frozen=True):
     """The network from which most of the latest clicks came.
 
-    ``clicks`` is how many of the latest clicks were examined, all with a known network; ``network_clicks`` of these
-    came from ``network``. ``user_agents`` is the number of different user agents of the latest clicks.
+    ``clicks`` is the number of examined clicks, the latest ones with a known network; ``network_clicks`` of them came
+    from ``network``. ``user_agents`` is the number of different user agents of the latest clicks.
     """
 
     clicks: int

@@ -1,5 +1,5 @@
-"""SQL for what editors change in a month's draft of picks (recommended articles): numbers, texts, order and
-template.
+"""SQL for what editors change in a month's draft of picks (recommended articles): how many there are, their texts,
+their order, and the template.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ SectionFormat = Literal["markdown", "html"]
 class PicksSettings(Struct, frozen=True):
     """What editors have chosen for the recommended articles of a month. None means no choice.
 
-    ``top`` is the number of top articles, ``gems`` that of good articles that few readers saw. ``template`` is the name
-    of the template in which the articles are written.
+    ``top`` is the number of top articles, and ``gems`` the number of good articles that few readers saw. ``template``
+    is the name of the template in which the articles are written.
     """
 
     top: int | None = None
@@ -69,14 +69,14 @@ def load_edits(store: Store, month: str) -> PicksEdits:
 
 
 def settings(store: Store, month: str) -> PicksSettings:
-    """Return what editors have chosen for the recommended articles of a month: numbers and template."""
+    """Return how many recommended articles, and which template, editors have chosen for a month."""
     sql = f"select {column_list(PicksSettings)} from picks_settings where month = ?"  # noqa: S608
     row = store.execute(sql, (month,)).fetchone()
     return PicksSettings(*row) if row else PicksSettings()
 
 
 def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
-    """Store what editors have chosen for the recommended articles of a month: numbers and template."""
+    """Store how many recommended articles, and which template, editors have chosen for a month."""
     store.execute("delete from picks_settings where month = ?", (month,))
     if chosen != PicksSettings():
         store.execute(
@@ -117,13 +117,13 @@ def save_text(store: Store, month: str, url: str, text: PickText) -> None:
 
 
 def order(store: Store, month: str) -> tuple[str, ...]:
-    """Return the URLs of a month's articles in the order that editors chose; empty if they have moved none."""
+    """Return the URLs of a month's recommended articles in the order that editors chose, or an empty tuple."""
     rows = store.execute("select url from picks_order where month = ? order by position, url", (month,))
     return tuple(url for (url,) in rows)
 
 
 def save_order(store: Store, month: str, urls: Iterable[str]) -> None:
-    """Store the order of a month's articles, as their URLs."""
+    """Store the order in which editors want a month's recommended articles, given by their URLs."""
     store.execute("delete from picks_order where month = ?", (month,))
     for position, url in enumerate(urls, 1):
         store.execute("insert into picks_order (month, url, position) values (?, ?, ?)", (month, url, position))
@@ -146,10 +146,10 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the changed texts and the place of an article to its new URL, unless an issue still has an article with the
-    old URL.
+    """Move an article's texts and position that editors changed to the article's new URL, unless an issue still has an
+    article with the old URL.
 
-    In a month in which the new URL already has texts or a place, these are kept.
+    In a month in which the new URL already has texts or a position, these are kept.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return

@@ -1,6 +1,6 @@
 """The engine PostgreSQL of the store: statements, which are translated to the SQL of PostgreSQL, and transactions.
 
-Only this module and ``postgres_driver`` use psycopg, which is loaded only if the store is at a URL.
+Only this module and ``postgres_driver`` use psycopg, which is loaded only if the store is on PostgreSQL.
 """
 
 import re
@@ -37,10 +37,10 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL. Return the new text, the names of the parameters in the order of their
-    numbers, and the names of those that are lists of pairs.
+    """Translate a statement to PostgreSQL. Return (text, names of parameters, names of those that are lists of pairs).
 
-    Parameters that are question marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
+    In the text, parameters are numbered, and the names are in the order of the numbers. Parameters that are question
+    marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
     """
     names: list[str] = []
     pairs: set[str] = set()
@@ -149,7 +149,7 @@ class PostgresConnection(Connection):
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement outside of a transaction. If the store is busy, it is not run.
 
-        It waits for another transaction only if that changes the same row.
+        The statement waits for another transaction only if that transaction changes the same row.
         """
         with suppress(StoreBusy):
             self.execute(sql, parameters)
@@ -176,16 +176,18 @@ class PostgresConnection(Connection):
                 copy.write_row(row)
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
+        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
+        the column ``key`` by which the row is found.
+        """
         changes = ", ".join(f"{column} = new.{column}" for column in columns)
         source = self._unnest(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts.
+        """Add numbers to the rows of a table of click counts.
 
-        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
-        afterwards are deleted.
+        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
+        have no clicks afterwards are deleted.
         """
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
@@ -220,9 +222,9 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL of a table ``new`` that is made of array parameters, one for each of ``columns``.
+        """Return SQL of a table ``new`` that is made of array parameters, one array for each of ``columns``.
 
-        The elements have the types of these columns in ``table``.
+        The elements of an array have the type that its column has in ``table``.
         """
         types = self._types(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
@@ -244,8 +246,9 @@ class PostgresConnection(Connection):
     def begin(self, *, locked: bool = True) -> None:
         """Begin a transaction. With ``locked`` it takes the write lock, so that only one process writes at a time.
 
-        The lock is left out for the first transaction, before the schema with the lock exists, and for what a redirect
-        node sends. Raises StoreBusy if another process holds the lock for longer than the busy timeout.
+        Two transactions do without the lock: the first one, which creates the schema with the lock, and that in which a
+        redirect node sends a part of its click log. Raises StoreBusy if another process holds the lock for longer than
+        the busy timeout.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
         if locked:

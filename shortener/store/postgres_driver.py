@@ -32,7 +32,7 @@ class NoAnswer(psycopg.OperationalError):
 
 
 class _Number(Loader):
-    """Loader (for psycopg) of decimals as integers. A sum of integers is a decimal in PostgreSQL."""
+    """Loader (for psycopg) that converts decimals to integers. A sum of integers is a decimal in PostgreSQL."""
 
     def load(self, data: Any) -> int | float:
         text = bytes(data)
@@ -49,7 +49,7 @@ class _Flag(Dumper):
 
 
 def store_error(error: psycopg.Error) -> StoreError:
-    """Return the error of the store for an error of PostgreSQL or of the connection to it."""
+    """Convert an error of PostgreSQL, or of the connection to it, to an error of the store."""
     kind: type[StoreError] = StoreError
     if isinstance(error, _BUSY):
         kind = StoreBusy
@@ -73,7 +73,9 @@ def connection_options(url: str) -> dict[str, str]:
 
 
 def complete_url(url: str) -> str:
-    """Return the URL of a database with those of ``DEFAULT_OPTIONS`` added that it does not have. Raises StoreError."""
+    """Return the URL of a database with ``DEFAULT_OPTIONS`` added, except those that the URL sets itself. Raises
+    StoreError.
+    """
     given = connection_options(url)
     return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
 
@@ -116,7 +118,7 @@ class _LimitedConnection(psycopg.Connection[Any]):
 def connect(url: str, *, answer_seconds: float) -> psycopg.Connection[Any]:
     """Open a connection on which each statement is committed by itself. Raises StoreError.
 
-    It is closed if the server does not answer for ``answer_seconds``; 0 means no limit.
+    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit.
     """
     try:
         connection = _LimitedConnection.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)

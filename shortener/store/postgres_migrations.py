@@ -56,7 +56,9 @@ ADDITIONS = {"m020_nodes": (NODES_SCRIPT, (NOTIFY,))}
 
 
 class _Migrated:
-    """What migrations get on PostgreSQL instead of the ``Database`` of sqlite-utils: only the method that they use."""
+    """Replacement for the ``Database`` of sqlite-utils in migrations on PostgreSQL. It has only the method that they
+    call.
+    """
 
     def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection
@@ -74,7 +76,8 @@ def is_empty(connection: PostgresConnection) -> bool:
 def migrate(connection: PostgresConnection) -> None:
     """Create the schema, or apply the migrations that the store lacks.
 
-    Raises SchemaTooNew if it has migrations that this version does not know, and StoreError if the server is too old.
+    Raises SchemaTooNew if the store has migrations that this version does not know, and StoreError if the server is too
+    old.
     """
     version = connection.postgres.info.server_version
     if version < MIN_VERSION:

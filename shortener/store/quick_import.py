@@ -1,4 +1,6 @@
-"""Import of sqlite-utils that keeps it from loading numpy and pandas, which it tries to load but does not need here."""
+"""Import of sqlite-utils without numpy and pandas, which sqlite-utils loads if they are installed, but does not need
+here.
+"""
 
 import importlib
 import sys

@@ -50,7 +50,7 @@ class PeriodClicks(Struct, frozen=True):
 
 
 class BreakdownRow(Struct, frozen=True):
-    """Clicks with one value of a dimension, such as a browser or a country."""
+    """Number of clicks with one value of a dimension, such as one browser or one country."""
 
     dimension: str
     value: str
@@ -97,7 +97,7 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Human clicks on a link, how many of them have a visitor hash, and visitors.
+    """Numbers of human clicks on a link, of those among them with a visitor hash, and of visitors.
 
     ``issue_id`` is 0 for a link without an issue.
     """
@@ -142,11 +142,12 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return SQL of rows with click counts and a ``sign`` (1 or -1), and the parameters of the SQL.
+    """Return (SQL, parameters) of a subquery for the click counts from ``since`` until before ``until``.
 
-    The sums of the counts, each times its sign, are those from ``since`` until before ``until``. Each bound is rounded
-    to the nearest midnight UTC; the days between are read as whole days, and the quarter-hours that this includes or
-    leaves out wrongly come from ``quarter_hour_table`` with their signs. Without bounds, all rows are read.
+    Each row has counts and a ``sign``, 1 or -1. Summing ``sign * count`` over the rows gives the counts of the period.
+    Most of the period is read as whole UTC days, from midnight to midnight. The bounds are rounded to the nearest
+    midnight for that. Rows of ``quarter_hour_table`` then add the quarter-hours that are missing (sign 1) and subtract
+    those that are too many (sign -1). Without bounds, all clicks are counted.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -202,10 +203,10 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return the time range (begin, end) with clicks on an issue or a link; without both, on the whole site.
+    """Return the time range (begin, end) with clicks on an issue or a link; if neither is given, on the whole site.
 
-    It reaches from the begin of the first to the end of the last quarter-hour with clicks, in seconds of the UTC epoch.
-    The result is None without clicks.
+    It reaches from the beginning of the first to the end of the last quarter-hour with clicks, in seconds of the UTC
+    epoch. The result is None without clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -246,7 +247,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 class LinkBreakdownRow(Struct, frozen=True):
-    """Clicks on one link of an issue with one value of a dimension, such as one browser."""
+    """Number of clicks on one link of an issue with one value of a dimension, such as one browser."""
 
     domain: str
     code: str
@@ -294,8 +295,8 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
     """Return the ``limit`` codes with the most misses (requests answered with 404 or 410), from ``since`` until before
     ``until``.
 
-    Times are seconds of the UTC epoch. At most ``MAX_MISSED_CODES_PER_DAY`` unknown codes are stored for a UTC day; the
-    requests of all others are summed under the code ''.
+    Times are seconds of the UTC epoch. At most ``MAX_MISSED_CODES_PER_DAY`` unknown codes are stored for a UTC day;
+    requests for all further codes are summed under the code ''.
     """
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""

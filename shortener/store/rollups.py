@@ -46,7 +46,9 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return what to add to a coarse table of click counts (such as one by day), from what is added to a finer one."""
+    """Return the numbers to add to a coarse table of click counts (such as one by day), summed from those for a finer
+    table.
+    """
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():

@@ -11,7 +11,7 @@ def read(reader: Reader) -> dict[str, str]:
 
 
 def put(store: Store, name: str, value: str) -> None:
-    """Store a setting. The revision number of the links grows, by which other processes notice the change."""
+    """Store a setting. The revision number of the links is incremented, so that other processes notice the change."""
     store.execute(
         "insert into settings (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
         (name, value),
@@ -20,7 +20,7 @@ def put(store: Store, name: str, value: str) -> None:
 
 
 def delete(store: Store, names: Iterable[str]) -> None:
-    """Delete settings, which then have their default values."""
+    """Delete settings, so that their default values apply again."""
     for name in names:
         store.execute("delete from settings where name = ?", (name,))
     store.add_to_meta("links_revision", 1)

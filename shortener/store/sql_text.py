@@ -7,8 +7,8 @@ from msgspec import Struct
 
 
 def column_list(row_type: type[Struct], table: str = "") -> str:
-    """Return the field names of a struct as a list of columns for ``select``, each with ``table.`` in front
-    if given.
+    """Return the field names of a struct as a list of columns for ``select``. If ``table`` is given, each name begins
+    with ``table.``.
     """
     prefix = f"{table}." if table else ""
     return ", ".join(f"{prefix}{field}" for field in row_type.__struct_fields__)
@@ -17,7 +17,8 @@ def column_list(row_type: type[Struct], table: str = "") -> str:
 def json_array(values: Iterable[int] | Iterable[str] | Iterable[tuple[int, int]]) -> str:
     """Return values, or pairs of values, as a JSON array for SQLite's ``json_each``.
 
-    So one parameter holds any number of values. SQLite limits the number of parameters in a statement.
+    In an array, one parameter can have any number of values, whereas SQLite limits the number of parameters of a
+    statement.
     """
     return msgspec.json.encode(list(values)).decode()
 

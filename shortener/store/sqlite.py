@@ -68,8 +68,8 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return the new text, and the names of the parameters in
-    these places, whose values are lists.
+    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return the new text, and the names of the parameters
+    that are lists.
     """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
@@ -128,15 +128,17 @@ class SqliteConnection(Connection):
         self.execute_many(f"insert into {table} ({', '.join(columns)}) values ({marks})", rows)  # noqa: S608
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows. Each of ``rows`` has the new values of ``columns`` and then the ``key`` of a row."""
+        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
+        the column ``key`` by which the row is found.
+        """
         changes = ", ".join(f"{column} = ?" for column in columns)
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts.
+        """Add numbers to the rows of a table of click counts.
 
-        ``sums`` has for the key of each row the numbers to add; negative ones are subtracted. Rows that have no clicks
-        afterwards are deleted.
+        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
+        have no clicks afterwards are deleted.
         """
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])
@@ -160,7 +162,9 @@ class SqliteConnection(Connection):
         self._changes_before = self.sqlite.total_changes
 
     def commit(self) -> None:
-        """Commit the transaction. If it has changed anything, the store number grows (see ``write_ahead_log``)."""
+        """Commit the transaction. If it has changed anything, the number in the header of the store file is incremented
+        (see ``write_ahead_log``).
+        """
         try:
             if self.sqlite.total_changes != self._changes_before:
                 increment_number(self.sqlite)

@@ -15,10 +15,11 @@ MAX_UPLOADS = 30
 
 
 class UploadSummary(Struct, frozen=True):
-    """The uploaded text of a new issue, without the text itself. ``name`` is the name of its file, '' if it was pasted.
+    """An upload (the text of a new issue) without the text itself. ``name`` is the name of the file, '' if the text was
+    pasted.
 
-    ``revision`` grows with each change, and ``issue_slug`` is the slug of the issue that was created from it. Times are
-    seconds of the UTC epoch.
+    ``revision`` grows with each change of the upload. ``issue_slug`` is the slug of the issue that was created from it.
+    Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -31,7 +32,9 @@ class UploadSummary(Struct, frozen=True):
 
 
 class Upload(UploadSummary, frozen=True):
-    """The uploaded text of a new issue. ``choices`` is what the editor has entered about it, as JSON."""
+    """An upload, the text of a new issue (``source``). ``choices`` is what the editor has entered about the issue, as
+    JSON.
+    """
 
     source: bytes
     choices: bytes
@@ -58,7 +61,7 @@ def add(store: Store, *, who: str, name: str, source: bytes, choices: bytes, now
 
 
 def get(store: Store, upload_id: int) -> Upload:
-    """Return the upload with this id. Raises NotFound, also for one that was deleted."""
+    """Return the upload with this id. Raises NotFound if it does not exist or was deleted."""
     row = store.execute(f"select {_COLUMNS} from uploads where id = ?", (upload_id,)).fetchone()  # noqa: S608
     if row is None:
         raise NotFound(

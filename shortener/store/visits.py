@@ -67,7 +67,7 @@ class VisitFilter(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """One click, as the list of single clicks has it. ``ts`` is milliseconds of the UTC epoch."""
+    """One click in a list of single clicks. ``ts`` is milliseconds of the UTC epoch."""
 
     ts: int
     domain: str

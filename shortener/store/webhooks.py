@@ -122,7 +122,7 @@ def is_subscribed(store: Store, event_type: str) -> bool:
 
 
 def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
-    """Store an event and its deliveries to all endpoints that receive its type. If there are none, nothing is stored.
+    """Store an event and its deliveries to all endpoints that receive its type. If no endpoint does, nothing is stored.
 
     Call it inside the transaction of the change that the event reports.
     """
@@ -138,7 +138,7 @@ def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now:
 
 
 def record_event_for(store: Store, webhook_id: int, event_type: str, data: Mapping[str, Any], *, now: int) -> int:
-    """Store an event for one endpoint, even if it does not receive the type. Return the id of the delivery."""
+    """Store an event for one endpoint, even if the endpoint does not receive its type. Return the delivery's id."""
     event_id = _add_event(store, event_type, data, now=now)
     sql = "insert into webhook_deliveries (webhook_id, event_id, next_at) values (?, ?, ?) returning id"
     return int(store.value(sql, (webhook_id, event_id, now)))
@@ -169,7 +169,9 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
 
 
 def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
-    """Return at most ``limit`` deliveries of an endpoint, the newest first; with ``before``, only lower ids."""
+    """Return at most ``limit`` deliveries of an endpoint, the newest first. With ``before``, only those with a lower
+    id.
+    """
     where, values = "webhook_id = ?", [webhook_id]
     if before is not None:
         where, values = f"{where} and webhook_deliveries.id < ?", [webhook_id, before]
@@ -192,7 +194,7 @@ def _items(store: Store, sql: str, parameters: Sequence[int]) -> list[DeliveryIt
 
 
 def is_stored(store: Store, delivery: Delivery) -> bool:
-    """Return whether a delivery still exists. Another delivery that got its id after its deletion does not count."""
+    """Return whether a delivery still exists. If it was deleted and a new delivery got its id, the result is False."""
     sql = "select 1 from webhook_deliveries where id = ? and webhook_id = ? and event_id = ?"
     return store.value(sql, (delivery.id, delivery.webhook_id, delivery.event_id)) is not None
 
@@ -248,7 +250,7 @@ def count_failed(reader: Reader) -> int:
 
 
 class NewClicks(Struct, frozen=True):
-    """Numbers of new clicks on a link of an issue (slug): human ones in ``clicks``, and ``automated`` ones."""
+    """Numbers of new human clicks (``clicks``) and new automated clicks on a link. ``issue`` is a slug."""
 
     domain: str
     code: str
@@ -258,10 +260,9 @@ class NewClicks(Struct, frozen=True):
 
 
 def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClicks]:
-    """Return the numbers of clicks by link and issue, of the clicks with a sequence number above ``after_seq`` up to
-    ``until_seq``.
+    """Return the numbers of new clicks by link and issue, the most clicked links first.
 
-    The most clicked links are first.
+    New clicks are those with a sequence number above ``after_seq`` and up to ``until_seq``.
     """
     sql = """
         select links.domain, code, slug, human, total - human from (

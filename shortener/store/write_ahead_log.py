@@ -1,9 +1,11 @@
-"""Write-ahead logs (WAL) of another store file: they are recognized by their content, set aside, and put back.
+"""Write-ahead logs (WAL) that belong to another store file than the one beside them. They are recognized by their
+content, set aside, and can be put back later.
 
 SQLite applies a valid WAL to whatever database file is beside it. If a backup replaces ``store.db`` while the WAL of
-the previous file is still there, pages of both would be mixed. Each write transaction therefore increments a number in
-the header of the store file (``user_version``), the store number. A WAL belongs to a store file if it continues the
-number of the file. Inodes and times are not used, because a copied data directory has different ones.
+the previous file is still there, pages of both would be mixed. Each write transaction therefore increments the store
+number, which is in the header of the store file (``user_version``). A WAL belongs to a store file if the numbers in the
+WAL continue the number of the file. Inodes and times are not compared, because a copied data directory has different
+ones.
 """
 
 import contextlib
@@ -35,7 +37,7 @@ FRAME_HEADER_BYTES = 24
 
 
 class Relation(Enum):
-    """Whether a WAL (write-ahead log) belongs to a store file. UNKNOWN means that there is nothing to compare."""
+    """Whether a WAL (write-ahead log) belongs to a store file. UNKNOWN means that they cannot be compared."""
 
     OWN = "own"
     FOREIGN = "foreign"
@@ -52,9 +54,10 @@ def increment_number(conn: sqlite3.Connection) -> None:
 
 
 def random_number() -> int:
-    """Return a random store number, with which a new store or a copy begins.
+    """Return a random store number for a new store or a copy.
 
-    If both continued from one number, a WAL (write-ahead log) of the one could be taken for one of the other.
+    If a copy continued from the number of its original, a WAL (write-ahead log) of one could be mistaken for a WAL of
+    the other.
     """
     return secrets.randbelow(MAX_NUMBER) + 1
 
@@ -77,7 +80,7 @@ def wal_path(store: Path) -> Path:
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
     """Return whether a WAL (write-ahead log), by default the one beside the store file, belongs to the store file.
 
-    The result is UNKNOWN for a missing or empty WAL, and if other processes write to it or checkpoint it at this
+    The result is UNKNOWN for a missing or empty WAL, and if another process writes to the WAL or checkpoints it at this
     moment. Raises OSError.
     """
     wal = wal or wal_path(store)
@@ -88,7 +91,8 @@ def relation(store: Path, *, wal: Path | None = None) -> Relation:
 
 
 def set_aside_foreign(store: Path) -> bool:
-    """Rename the WAL (write-ahead log) beside a store if it belongs to another store file. Return whether it did.
+    """Rename the WAL (write-ahead log) beside a store if it belongs to another store file. Return whether it was
+    renamed.
 
     Raises OSError.
     """
@@ -120,10 +124,11 @@ def logs_set_aside(store: Path) -> list[Path]:
 
 
 def put_back(store: Path, aside: Path) -> None:
-    """Apply a WAL (write-ahead log) that was set aside to its store file, after a trial on a copy of the file.
+    """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file. This is tried on a copy
+    first.
 
     Raises InputError if the WAL belongs to another store file or the result would be damaged, StoreBusy if other
-    processes use the store, and StoreError if the store cannot be read. The store is then unchanged.
+    processes use the store, and StoreError if the store cannot be read. The store is unchanged after an error.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -168,9 +173,9 @@ def _read_store_header(store: Path) -> bytes:
     """Return the header of a store file, and keep the file open. Raises OSError.
 
     When a process closes any descriptor of a file, the kernel releases all locks of the process on that file (POSIX),
-    also those of its connections to the store. Another process could then believe that it is the only one that uses the
-    store, and remove the WAL (write-ahead log) to which these connections still write
-    (https://sqlite.org/howtocorrupt.html, section 2.2).
+    also the locks of its connections to the store. Another process could then remove the WAL (write-ahead log) to which
+    these connections still write, because it finds no lock of theirs (https://sqlite.org/howtocorrupt.html, section
+    2.2).
     """
     with _descriptors_lock:
         for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
@@ -211,7 +216,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
     """Yield the database header from each copy of the store's first page that a WAL (write-ahead log) contains.
 
-    Before these, b"" is yielded if the WAL has any pages.
+    If the WAL has any pages, b"" is yielded before the headers.
     """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):

@@ -131,12 +131,12 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
 
 
 def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
-    """Return the names of the newsletter sections in which these articles were, in alphabetical order."""
+    """Return the names of the newsletter sections in which the articles of these rows were, in alphabetical order."""
     return sorted({row.details.section for row in rows if row.details.section}, key=str.casefold)
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
-    """Return the rows of the chosen newsletter section that contain every word of the search.
+    """Return the rows of the chosen newsletter section, or of all sections, that contain every word of the search.
 
     The words are searched for in title, author and URL.
     """

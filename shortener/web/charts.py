@@ -106,7 +106,9 @@ class Chart(Struct, frozen=True):
 
 
 def grid_values(highest: float, *, whole: bool, lowest: float = 0.0) -> list[float]:
-    """Return the round values at which a chart has grid lines, from at most ``lowest`` to at least ``highest``."""
+    """Return the round values at which a chart has grid lines. The first is at most ``lowest``, the last at least
+    ``highest``.
+    """
     if highest <= lowest:
         return [0.0, 1.0] if highest <= 0 else grid_values(highest, whole=whole)
     rough = (highest - lowest) / MAX_GRID_LINES
@@ -223,7 +225,7 @@ class _Drawing:
     def _labels(self) -> Iterable[Markup]:
         """Yield the labels at the ends of the lines.
 
-        If there are several, the lowest is written below its line, and the others above theirs.
+        If there are several, the lowest is written below its line, and the others above their lines.
         """
         ends = sorted(
             ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),

@@ -1,5 +1,5 @@
-"""The click map of an issue: a badge at each link. Each badge shows the link's share of all clicks, or the clicks on
-the link's article as a multiple of those on an average article.
+"""The click map of an issue: a badge at each link. Each badge shows the link's share of all clicks, or compares the
+link's article with an average one (1.8 means that it was clicked 1.8 times as often).
 """
 
 from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ MAX_DOUBLINGS = 2.0
 
 
 class IssueHeading(Struct, frozen=True):
-    """The details of an issue that the header of each of its pages shows."""
+    """The details of an issue that are in the header of every page about the issue."""
 
     slug: str
     title: str
@@ -47,7 +47,7 @@ class TableOrder(Struct, frozen=True):
     def sort(self, rows: Iterable[Row], values: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
         """Return the rows sorted by the column. Rows with equal values keep their order; rows without a value are last.
 
-        ``values`` has by column key the function that returns the value of a row.
+        ``values`` maps the key of each column to the function that returns the value of a row.
         """
         value = values[self.key]
         all_rows = list(rows)

@@ -80,7 +80,7 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Return ``response``. If it is an error, read and discard the rest of the request's body before.
+    """Return ``response``. If it is an error, first read and discard the rest of the request's body.
 
     A browser reads the response only after it has sent the whole body. If the connection were closed earlier, the
     browser would show a connection error.
@@ -115,7 +115,7 @@ def handle_error(error: Exception) -> ResponseReturnValue:
 
 
 def error_message(error: Exception) -> str:
-    """Return the message of an error for users, with the advice for its kind if there is any."""
+    """Return the message of an error for users, followed by the advice for this kind of error, if any."""
     remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
     message = error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
     return join_messages((message, remedy)) if remedy else message

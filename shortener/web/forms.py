@@ -67,8 +67,8 @@ def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum
 
 
 def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | None:
-    """Return the time in a field with a local date and time of ``zone``, as seconds of the UTC epoch; None if it is
-    empty.
+    """Return the local date and time in a field, converted from ``zone`` to seconds of the UTC epoch; None if the field
+    is empty.
 
     Raises FieldError for an invalid time.
     """
@@ -89,7 +89,7 @@ def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | N
 
 
 def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
-    """Return an editor's changes to an article from the fields of a form. A field that is missing is not changed.
+    """Return an editor's changes to an article from the fields of a form. A missing field means no change.
 
     ``suffix`` is appended to each field name, for forms with several articles. Raises FieldError.
     """

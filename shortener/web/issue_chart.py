@@ -18,7 +18,7 @@ def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[flo
     """Return the chart of an issue's visitors or clicks over time. ``compared`` is the title of the other issue, if
     any.
 
-    ``edits`` are changes of links to mark: the age of the issue in hours, and a description.
+    ``edits`` are changes of links that the chart marks: (age of the issue in hours, description).
     """
     points = course.points
     usual = [(point.hours, point.usual) for point in points if point.usual]

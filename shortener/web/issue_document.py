@@ -389,8 +389,8 @@ def _scale_to_frame(width: int) -> str:
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
     """Find the tags of elements that are removed with their content, such as scripts.
 
-    Return a dict from the index of each such token to 1 for a start tag and -1 for an end tag. A start tag without an
-    end tag is left out, so that the rest of the document is not removed.
+    Return a dict with the token index of each of these tags as key; the value is 1 for a start tag and -1 for an end
+    tag. A start tag without an end tag is left out, so that the rest of the document is not removed.
     """
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)

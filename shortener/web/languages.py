@@ -104,7 +104,9 @@ class Language(Struct, frozen=True):
 def build_language(
     locale: Locale, translations: gettext_files.NullTranslations, *, has_editor_pages: bool, tag: str | None = None
 ) -> Language:
-    """Return a language with the number and date formats of ``locale``. ``tag`` is by default that of the locale."""
+    """Return a language with the number and date formats of ``locale``. ``tag`` is by default the language tag of the
+    locale.
+    """
     symbols = locale.number_symbols["latn"]
     tag = tag or str(locale).replace("_", "-")
     pattern = locale.percent_formats[None].pattern.partition(";")[0]
@@ -174,7 +176,7 @@ def init_app(app: Flask, *, account_language: Callable[[], str]) -> None:
     """Set the languages of an app, and let its templates show messages in the language of the page.
 
     ``account_language`` returns the tag of the language that the user of the request has chosen, or ''. Functions such
-    as ``_`` become globals of templates, which imported templates can use too.
+    as ``_`` become globals of templates, because templates that are imported can use only globals.
     """
     app.extensions["languages"] = dict(load_languages())
     app.extensions["account_language"] = account_language
@@ -197,7 +199,7 @@ def all_languages() -> dict[str, Language]:
 
 
 def editor_languages() -> dict[str, Language]:
-    """Return by tag the languages of the current app in which the pages for editors are translated."""
+    """Return the languages of the current app into which the pages for editors are translated, by tag."""
     return {tag: language for tag, language in all_languages().items() if language.has_editor_pages}
 
 

@@ -67,9 +67,10 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
 
 
 def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
-    """Return the labels of the horizontal axis, at rows that are far enough from each other.
+    """Return the labels of the horizontal axis, at rows that are far enough apart.
 
-    A label is a day, or else the time of day; the first label of each day is always the day.
+    If the rows are days, a label is a day. If they are hours, it is the time of day, but the first label of a day is
+    the day.
     """
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 class HostStatus(Struct, frozen=True):
     """The results of a link check for all targets on one host. ``answers`` says whether every one of these targets
-    answers.
+    answered.
     """
 
     host: str
@@ -42,7 +42,8 @@ class HostStatus(Struct, frozen=True):
 class LinkCheck(Struct, frozen=True):
     """The last link check of an issue, with its results by host. Hosts with problems are first.
 
-    ``finished_at`` (seconds of the UTC epoch) is None while it runs. ``is_offline`` says that no target has answered.
+    ``done`` of ``total`` targets are checked, and ``problems`` of them do not answer. ``finished_at`` (seconds of the
+    UTC epoch) is None while the check runs. ``is_offline`` says that no target has answered.
     """
 
     done: int
@@ -54,8 +55,8 @@ class LinkCheck(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Create the host throttle of an app. All its link checks share it, so that together they request nothing from a
-    host too often.
+    """Create the host throttle of an app. All link checks of the app share it, so that together they do not request
+    targets from one host too often.
     """
     app.extensions["host_throttle"] = HostThrottle()
 

@@ -79,7 +79,8 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return what each value of a link's field ``forward`` does with the query string of a click, in words.
+    """Return the choices for a link's field ``forward``: for each value, in words, what happens with the query string
+    of a click.
 
     The value '' means what is configured for all links.
     """

@@ -15,11 +15,11 @@ from shortener.web.ranking_cache import cached_draft
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return the month of the request, the draft of its recommended articles, and the reason if there is no draft.
+    """Return (month, draft of its recommended articles, reason why there is no draft).
 
-    Without a month in the request it is the latest month that has a ranking. The draft is None if the month has none.
-    It is also None, with '' as the reason, if ``find`` returns None because the ranking is not computed yet. Raises
-    InputError for an invalid month.
+    The month is the one in the request, by default the latest one that has a ranking. ``find`` returns the draft of a
+    month. If the month has none, the draft is None and the reason is a message. If ``find`` returns None, because the
+    ranking is not computed yet, the reason is ''. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:

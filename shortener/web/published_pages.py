@@ -11,8 +11,8 @@ def publish_reader_pages(app: Flask) -> None:
     """Render the error pages for readers in every language, and write them to the file from which redirect workers
     answer.
 
-    They are for example "unknown link", "expired link" and "upload too large". The server calls this function at its
-    start and when settings have changed, because the texts depend on the settings. Raises OSError.
+    The pages are for example "unknown link", "expired link" and "upload too large". Their texts depend on the settings,
+    so the server calls this function at its start and whenever settings have changed. Raises OSError.
     """
     pages = {
         tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}

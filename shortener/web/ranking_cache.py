@@ -26,9 +26,10 @@ from shortener.web.context import config, now, store
 
 
 class RankingKey(Struct, frozen=True):
-    """Which articles a ranking lists: those last shown in a month or since a time, those of an issue, or all.
+    """Which articles a ranking lists: those of an issue, those whose last issue was sent in a month or since a time, or
+    all.
 
-    ``since`` is in seconds of the UTC epoch.
+    ``month`` is YYYY-MM, ``issue`` a slug, and ``since`` is in seconds of the UTC epoch.
     """
 
     month: str | None = None
@@ -40,13 +41,13 @@ ALL_ARTICLES = RankingKey()
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return for each sent issue, by slug, the share of its clicks (0 to 1) that is still expected."""
+    """Return for each sent issue, by slug, the share (0 to 1) of its clicks that is still to come."""
     return arrivals().remaining_shares
 
 
 def arrivals() -> Arrivals:
-    """Return the arrival curve (the share of an issue's clicks that has arrived at each age), and by issue the share of
-    clicks that is still expected.
+    """Return how the clicks of issues arrive over time: the share of an issue's clicks that has arrived at each age
+    (arrival curve), and for each issue the share of its clicks that is still to come.
     """
     app_config = config()
 
@@ -57,7 +58,7 @@ def arrivals() -> Arrivals:
 
 
 def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
-    """Return by slug the comparison of each issue with earlier ones, from the cache."""
+    """Return for each issue, by slug, its comparison with earlier issues and its forecast, from the cache."""
     shares, at = remaining_shares(), now()
 
     def compute(store: Store) -> dict[str, Outlook]:
@@ -80,10 +81,9 @@ def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
 
 
 def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
-    """Return the entries of an issue's articles in the ranking, by URL; None while they are computed for the first
-    time.
+    """Return the ranking results of an issue's articles, by URL; None while they are computed for the first time.
 
-    It is empty if the sending time of the issue is in the future.
+    The results are empty if the sending time of the issue is in the future.
     """
     app_config = config()
 
@@ -109,8 +109,8 @@ def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
 
 
 def cached_draft(month: str) -> Draft:
-    """Return the draft of a month's picks (recommended articles), with the cached ranking. Raises
-    InputError, NotFound.
+    """Return the draft of a month's picks (recommended articles), made from the cached ranking. Raises InputError,
+    NotFound.
     """
     return _draft(month, cached_ranking(RankingKey(month=month)))
 

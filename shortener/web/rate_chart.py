@@ -85,11 +85,11 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 
 
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the lowest and the highest value on the vertical axis, and the issues whose values are outside.
+    """Return the lowest and the highest value on the vertical axis, and the issues whose values lie outside of it.
 
-    Without this, one odd issue would flatten all others. An issue is outside if it has less than half or more than
-    twice the median value, and is also an outlier by Tukey's rule (Exploratory Data Analysis, 1977). The expected final
-    value of the last issue is always inside.
+    An odd issue lies outside, so that it does not flatten all others: it has less than half or more than twice the
+    median value, and is also an outlier by Tukey's rule (Exploratory Data Analysis, 1977). The expected final value of
+    the last issue is always inside.
     """
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")

@@ -69,16 +69,16 @@ class Notice(Struct, frozen=True):
 
 
 def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Clear the cache and redirect to the page ``endpoint``, which shows the notice. ``values`` are parts
-    of its URL.
+    """Clear the cache and redirect to the page ``endpoint``, which shows the notice. ``values`` are the variable parts
+    of the page's URL.
     """
     clear_cache()
     return redirect_with_notice(notice, endpoint, **values)
 
 
 def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Redirect to the page ``endpoint``, which shows the notice. The cache is kept: use it if nothing cached was
-    edited.
+    """Redirect to the page ``endpoint``, which shows the notice. The cache is not cleared, so no cached value may
+    depend on the edit.
     """
     show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)

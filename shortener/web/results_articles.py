@@ -27,11 +27,11 @@ COLUMNS = ("position", "title", "visitors", "typical", "rate")
 
 
 class ArticleRow(Struct, frozen=True):
-    """An article of the issue, with its entry in the ranking (``result``) and the editors' decision about it; each is
-    None if there is none.
+    """An article of the issue, its entry in the ranking (``result``), and the editors' decision about it. ``result``
+    and ``decision`` are None if there is none.
 
-    ``count`` is its visitors or clicks, whichever the ranking counts. ``spark`` has its clicks in each step of
-    ``SPARKLINE_STEP_HOURS`` since sending.
+    ``count`` is its visitors or clicks, whichever the ranking counts. ``tone`` compares its result with a typical one.
+    ``spark`` has its clicks in each step of ``SPARKLINE_STEP_HOURS`` since sending.
     """
 
     article: ArticleReport
@@ -57,7 +57,9 @@ class ArticleGroup(Struct, frozen=True):
 
 
 class ArticleTable(Struct, frozen=True):
-    """The table of articles. ``most`` is the largest count or typical value, at which the scale of its bars ends."""
+    """The table of articles. ``most`` is the largest count or typical value in it, which is the full length of its
+    bars.
+    """
 
     groups: tuple[ArticleGroup, ...]
     order: TableOrder
@@ -156,9 +158,9 @@ def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) 
 
 
 def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
-    """Return the editors' decisions (pin, choose or exclude) for the month in which the issue was sent, by article URL.
+    """Return the editors' decisions about articles for the month in which the issue was sent, by article URL.
 
-    They say which articles are recommended articles of that month.
+    A decision (pin, choose or exclude) says whether the article is one of the recommended articles of that month.
     """
     if sent_at is None:
         return {}

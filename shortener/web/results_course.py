@@ -49,8 +49,8 @@ class TargetEdit(Struct, frozen=True):
 class CoursePanel(Struct, frozen=True):
     """The part of the results page with an issue's visitors or clicks over time.
 
-    ``rows`` are the points in the table, each with its age as text. ``choices`` are the issues that can be compared
-    with it.
+    ``rows`` are the points of the table, each with its age as text. ``choices`` are the issues with which this issue
+    can be compared, and ``compared`` is the one that was chosen.
     """
 
     course: Course
@@ -79,7 +79,7 @@ def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
 
 
 def read_course(issues: ComparedIssues, arrived: Arrivals) -> Course:
-    """Return the visitors or clicks of an issue over time, as the query string asks for.
+    """Return the visitors or clicks of an issue over time, as the query string specifies.
 
     ``?count=clicks`` counts clicks, ``?pace=hourly`` gives counts by hour, and ``?with=<slug>`` adds another issue.
     """
@@ -125,15 +125,17 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the points that are in the table: those at the ages ``TABLE_AGES``, and the last one that the issue has
-    reached.
+    """Return the points of the chart that the table shows too: those at the ages ``TABLE_AGES``, and the last one that
+    is not in the future.
     """
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 
 
 def _target_edits(issue: IssueSummary, *, since: int) -> list[TargetEdit]:
-    """Return the changes of link targets after the issue was sent, at ``since`` (seconds of the UTC epoch)."""
+    """Return the changes of link targets that were made after ``since`` (seconds of the UTC epoch), when the issue was
+    sent or first clicked.
+    """
     if not issue.sent_at and not issue.clicks:
         return []
     return [

@@ -27,9 +27,9 @@ class VerdictShare(Struct, frozen=True):
 
 
 class ReasonRow(Struct, frozen=True):
-    """A reason, which is the rule that decided the verdict of clicks.
+    """A row of the table of reasons. A reason is the rule that decided a click's verdict.
 
-    ``counted`` says which of the three estimates of human clicks (low, best, high) include these clicks.
+    ``counted`` says which of the three estimates of human clicks (low, best, high) include the clicks with this reason.
     """
 
     reason: ReasonShare
@@ -52,18 +52,20 @@ def completeness_text(quality: Quality) -> str:
 
 
 def store_completeness_text(store: Store, *, as_of: int) -> str:
-    """Return the sentence about clicks that nodes have not sent by ``as_of`` (seconds of the UTC epoch), or ''."""
+    """Return the sentence about clicks that redirect nodes have not sent by ``as_of`` (seconds of the UTC epoch); '' if
+    none are missing.
+    """
     return completeness_text(add_completeness(assess_quality(ClicksByVerdict()), store, as_of=as_of, hours=()))
 
 
 def verdict_shares(quality: Quality) -> list[VerdictShare]:
-    """Return the verdicts that occur with their shares, human first."""
+    """Return the share of requests with each verdict, human first. Verdicts that no request has are left out."""
     names = _verdict_names()
     return [VerdictShare(name, names[name], quality.verdicts[name]) for name in names if quality.verdicts.get(name)]
 
 
 def reason_rows(quality: Quality) -> Sequence[ReasonRow]:
-    """Return one row for each reason for which clicks got their verdicts, the most frequent first."""
+    """Return one row for each reason, the most frequent first. A reason is the rule that decided a click's verdict."""
     names = _verdict_names()
     return [ReasonRow(each, names.get(each.verdict, each.verdict), _counted(each)) for each in quality.reasons]
 

@@ -29,9 +29,9 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    Whether it is a valid issue is not checked; the caller finds out when it parses the document. ``name`` is that of
-    its file, '' for pasted text; error messages begin with it. Raises DocumentTooLarge for a document that is too
-    large, and UnreadableDocument if the limits are exceeded or too many checks are running.
+    Whether it is a valid issue is not checked; the caller finds out when it parses the document. ``name`` is the
+    document's file name, '' for pasted text; error messages begin with it. Raises DocumentTooLarge for a document that
+    is too large, and UnreadableDocument if the limits are exceeded or too many checks are running.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document in every way in which the pages parse it later, because each of them could exceed the limits.
+    """Parse a document in each of the ways in which the pages will parse it, because each could exceed the limits.
 
     A document that is not a valid issue causes no error here; the pages report it.
     """

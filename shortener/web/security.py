@@ -40,7 +40,7 @@ class PagesApp(Flask):
     """The Flask application of the pages. It also answers requests whose Host header is not a valid host name."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return Flask's URL adapter for a request. If its host is not a valid host name, another host is
+        """Return Flask's URL adapter for a request. If the Host header is not a valid host name, ``host.invalid`` is
         used instead.
         """
         try:
@@ -52,9 +52,7 @@ class PagesApp(Flask):
 
 
 class FlashSession(SecureCookieSessionInterface):
-    """Flask's signed session cookie, which is used only for messages that the next page shows. Sign-in has its own
-    cookie.
-    """
+    """Flask's signed session cookie, used only for messages that the next page shows. Sign-in has its own cookie."""
 
     def get_cookie_name(self, app: Flask) -> str:
         """Return the name of the cookie. Over https it has the prefix ``__Host-``."""
@@ -68,8 +66,8 @@ class FlashSession(SecureCookieSessionInterface):
 def init_app(app: Flask, *, config: Config) -> None:
     """Add security headers to all responses of an app, and refuse unknown hosts and requests from other websites.
 
-    A request for a host that is not in the configuration gets 404. A request other than GET and HEAD that does not come
-    from our own pages gets 403.
+    A request for a host that is not in the configuration gets 404. A request that can change something, such as a POST,
+    gets 403 if it does not come from our own pages; the APIs, which use no cookies, are excepted.
     """
     schemes = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
@@ -107,15 +105,16 @@ def requested_host() -> str:
 
 
 def uses_cookies(path: str) -> bool:
-    """Return whether a path belongs to the editor pages, whose users sign in with a cookie."""
+    """Return whether cookies have an effect at a path. They have none in the APIs, whose clients send a token."""
     return not path.startswith(COOKIELESS_PREFIXES)
 
 
 def _is_same_origin(http_request: Request) -> bool:
     """Return whether a request comes from one of our own pages, by headers that other websites cannot forge.
 
-    The header Sec-Fetch-Site decides. Some browsers send it over https only; without it, Origin or Referer decides, one
-    of which browsers send with a POST. Sources: the Fetch Metadata and Fetch standards.
+    The header Sec-Fetch-Site decides. Some browsers send it over https only. Without it the header Origin decides, and
+    without Origin the header Referer; with a POST, browsers send one of these two. Sources: the Fetch Metadata and
+    Fetch standards.
     """
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -129,7 +128,9 @@ def _is_same_origin(http_request: Request) -> bool:
 
 
 def is_https() -> bool:
-    """Return whether the configured URL of the requested host begins with https. A proxy may handle TLS."""
+    """Return whether the requested host has an https URL in the configuration. The connection is no evidence, because a
+    proxy may handle TLS.
+    """
     schemes: dict[str, str] = current_app.extensions["schemes"]
     return schemes.get(requested_host(), request.scheme) == "https"
 

@@ -59,8 +59,8 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 class StyleFilter:
     """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` returns for an element name in a selector the name of the element that is shown in its place. A
-    selector with a name for which it returns None is dropped.
+    ``element_of`` maps the name of an element in the sender's selectors to the name of the element that is shown in its
+    place. If it returns None, the selector is dropped.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -134,7 +134,7 @@ class StyleFilter:
         return "".join(parts).strip()
 
     def _selector_part(self, token: Node, before: str) -> str | None:
-        """Return a token of a selector as text; None if it is not allowed after the character ``before``."""
+        """Return one token of a selector as text; None if it is not allowed after the character ``before``."""
         if token.type == "whitespace" and before not in {".", ":"}:
             return " "
         if token.type == "literal" and token.value in {".", ">", "+", "~", "*", ":"}:
@@ -166,7 +166,7 @@ def matches_wide_screen(media: str) -> bool:
 
 
 def _without_escapes(text: str) -> str:
-    """Return CSS without backslashes, so that no name can be written in a second way."""
+    """Return CSS without backslashes, so that escapes cannot disguise a name."""
     return text.replace("\\", "")
 
 
@@ -249,7 +249,7 @@ def _split_at_commas(tokens: Iterable[Node]) -> list[list[Node]]:
 
 
 def _matches_wide_screen(prelude: Iterable[Node]) -> bool:
-    """Return whether one of the media queries matches a wide screen. Those with unknown features do not match."""
+    """Return whether one of the media queries matches a wide screen. A query with an unknown feature does not match."""
     queries = _split_at_commas(token for token in prelude if token.type not in {"whitespace", "comment"})
     return any(query and all(map(_matches_condition, query)) for query in queries)
 

@@ -21,7 +21,7 @@ def init_app(app: Flask) -> None:
 
 
 def find_term(key: str) -> Term:
-    """Return the term with this key. The key is also its anchor on the help page."""
+    """Return the term with this key, which is also the term's HTML id on the help page."""
     terms: dict[str, Term] = {}
     for _title, section in term_sections():
         terms |= section

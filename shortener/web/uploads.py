@@ -35,14 +35,15 @@ class Submission(Struct, frozen=True):
 
     @property
     def has_document(self) -> bool:
-        """Whether a document was submitted, possibly an empty file, and not only targets."""
+        """Whether a document was submitted, even an empty file. False if only targets were submitted."""
         return bool(self.source or self.name)
 
 
 def read_submission() -> Submission | None:
-    """Return what was submitted: a file, else the pasted text; None if there is neither. Raises FieldError.
+    """Return what was submitted: the document (a file, or else the pasted text) and the targets of short links. Return
+    None if nothing was submitted. Raises FieldError.
 
-    The form may have several files in any order. A CSV file contains targets of short links.
+    The form may have several files in any order. A CSV file contains targets.
     """
     documents: list[tuple[str, bytes]] = []
     targets: dict[str, str] = {}

@@ -1,4 +1,6 @@
-"""What every request to the imitated API of Shlink needs: CORS, token, errors, body, and the requested link."""
+"""Common code of all requests to the imitated API of Shlink: CORS, token, errors, body, and finding the
+requested link.
+"""
 
 from typing import TypeVar
 
@@ -30,7 +32,7 @@ Body = TypeVar("Body")
 
 @blueprint.before_request
 def _check_request() -> Response | None:
-    """Answer a CORS preflight request. Of any other request check the token, and return None."""
+    """Respond to a CORS preflight request. For any other request, check the token and return None."""
     if request.method == "OPTIONS":
         response = Response(status=204)
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
@@ -101,7 +103,7 @@ def decode_body(kind: type[Body]) -> Body:
 
 
 def find_link(code: str) -> Link:
-    """Return the active link with this code. The query string may name the domain, else it is the default one.
+    """Return the active link with this code on the domain that the query string names, or else on the default domain.
 
     Raises ShlinkError.
     """

@@ -56,8 +56,8 @@ def list_short_urls() -> Response:
 
 
 def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is_reversed: bool) -> list[LinkDetails]:
-    """Return the links on one page of a list of ``total`` links. With ``is_reversed`` the list is in the opposite
-    order.
+    """Return the links on one page of a list of ``total`` links. ``is_reversed`` reverses the order of the
+    whole list.
     """
     limit = max(0, min(page.size, total - page.offset))
     if not limit:
@@ -84,7 +84,9 @@ def shorten() -> Response:
 
 
 def _create(body: NewShortUrl) -> Link:
-    """Create the link of a request, or find an existing one, and return it. Raises ShlinkError."""
+    """Create the link that a request describes, or find an existing one if the request allows it. Raises
+    ShlinkError.
+    """
     unsupported = [name for name in ("valid_since", "max_visits") if getattr(body, name) is not None]
     if unsupported:
         raise invalid_data(*(_camel(name) for name in unsupported))
@@ -115,9 +117,9 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the existing link with the requested code, if the request allows reuse and asks for the same target.
+    """Return the existing link with the requested code, if the request allows reuse and has the target of that link.
 
-    Raises ShlinkError otherwise.
+    Otherwise raise ShlinkError.
     """
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
@@ -184,6 +186,6 @@ def _check_domain(host: str | None) -> None:
 
 
 def _show(link: Link) -> dict[str, Any]:
-    """Return a link in Shlink's form, as it is now stored."""
+    """Return a link in Shlink's form, with the values that are stored now."""
     (short_url,) = short_urls([listings.link_details_by_code(store(), link.domain, link.code)])
     return short_url

@@ -44,7 +44,7 @@ class ShlinkError(Exception):
 
 
 def invalid_data(*elements: str) -> ShlinkError:
-    """Return the error that says which fields or parameters (``elements``) are invalid."""
+    """Return the error for invalid fields or parameters; ``elements`` are their names."""
     detail = "Provided data is not valid"
     return ShlinkError(400, "invalid-data", "Invalid data", detail, invalidElements=list(elements))
 
@@ -119,7 +119,7 @@ def visits_summary(human: int, automated: int) -> dict[str, int]:
 
 
 def visit(row: Visit) -> dict[str, Any]:
-    """Return a click in Shlink's form. The country is the only location."""
+    """Return a click in Shlink's form. Its location has the country only."""
     country = row.country
     location = {
         "countryCode": country,
@@ -148,7 +148,7 @@ def format_time(at: int) -> str:
 
 
 def parse_time(text: str, element: str) -> int:
-    """Return a time in ISO 8601 as seconds of the UTC epoch. Without an offset it is UTC.
+    """Return a time in ISO 8601 as seconds of the UTC epoch. A time without an offset is taken as UTC.
 
     ``element`` is the name of the field for the error. Raises ShlinkError.
     """
@@ -182,7 +182,7 @@ class PageRequest(Struct, frozen=True):
 
 
 def requested_page(*, default: int, maximum: int) -> PageRequest:
-    """Return which page of a list the query string requests. ``itemsPerPage=-1`` means as many as are allowed."""
+    """Return which page of a list the query string requests. ``itemsPerPage=-1`` means ``maximum`` items."""
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=MAX_PAGE, default=1)
     if request.args.get("itemsPerPage") == "-1":
         return PageRequest(page, maximum)

@@ -1,6 +1,6 @@
 """Operations of the imitated API of Shlink on visits (clicks), tags (issues) and domains.
 
-Operations that are not supported are refused.
+It also responds to operations that are not supported, with an error.
 """
 
 import msgspec
@@ -67,7 +67,9 @@ def non_orphan_visits() -> Response:
 
 @blueprint.get("/v3/visits/orphan")
 def orphan_visits() -> Response:
-    """Return an empty list of the requests for unknown codes: only their number is stored, not each of them."""
+    """Return an empty list. Orphan visits are requests for unknown codes; only their number is stored, not single
+    requests.
+    """
     page = requested_page(default=DEFAULT_VISITS, maximum=MAX_VISITS)
     return json_response({"visits": paginate([], total=0, page=page)})
 
@@ -126,13 +128,13 @@ def list_domains() -> Response:
 
 @blueprint.get("/v3/mercure-info")
 def mercure_info() -> Response:
-    """Refuse real-time updates, which are not supported. Clients then ask for changes at intervals."""
+    """Respond with an error, because real-time updates are not supported. Clients then poll for changes."""
     title = "Mercure integration not configured"
     raise ShlinkError(501, "mercure-not-configured", title, "This server has no updates in real time.")
 
 
 @blueprint.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def not_implemented(_rest: str) -> Response:
-    """Refuse all operations that are not supported."""
+    """Respond to all operations that are not supported with an error."""
     detail = f"{request.method} {request.path} is not part of what this server supports of the API of Shlink."
     raise ShlinkError(501, "not-implemented", "Not implemented", detail)

@@ -22,8 +22,8 @@ from hourly group by 1, 2, 3;
 def complete_first_tables(db: Database) -> None:
     """Create the tables and indexes of the first migration that a very early store lacks.
 
-    It is called before the fifth migration, the first one that needs them. The sums by hour of such a store are
-    complete; later migrations compute all other sums from them and from the clicks.
+    This is called before the fifth migration, the first one that needs them. Such a store has complete sums of clicks
+    by hour. Later migrations compute all other sums of clicks from these and from the single clicks.
     """
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):

@@ -44,5 +44,5 @@ update edits set field = 'honeypot' where field = 'trap';
 
 
 def m007_names(db: Database) -> None:
-    """Rename tables and columns. The only data that changes is keys of ``meta`` and the values of ``edits.field``."""
+    """Rename tables and columns. In the data, only keys of ``meta`` and values of ``edits.field`` are changed."""
     run_script(db, SCRIPT)

@@ -14,5 +14,7 @@ update users set seen_at = (select max(seen_at) from sessions where user_id = us
 
 
 def m016_users_seen(db: Database) -> None:
-    """Add the time at which a user last used the pages. For users with open sessions, it is the last use of these."""
+    """Add the time at which a user last used the pages. For users with open sessions, it is the last use of any
+    session.
+    """
     run_script(db, SCRIPT)

@@ -46,8 +46,8 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables for numbers, texts and order of a month's recommended articles, and for templates that editors
-    write.
+    """Create the tables of what editors choose for a month's recommended articles (how many, their texts, their order),
+    and of templates that editors write.
 
     The reason of a decision may be empty from now on.
     """

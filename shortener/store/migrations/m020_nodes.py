@@ -82,5 +82,5 @@ A node has a database role of its own, which sees and changes only the rows of i
 
 
 def m020_nodes(db: Database) -> None:
-    """Create the tables of redirect nodes."""
+    """Create the tables that redirect nodes (machines that answer short links) need."""
     run_script(db, SCRIPT)

@@ -234,7 +234,7 @@ def change_password() -> ResponseReturnValue:
 @role_required("viewer")
 @form_view("language", "language", page=render_account)
 def set_language() -> Response:
-    """Change the language in which the user sees the pages; an empty value means that of the browser."""
+    """Change the language of the pages for this user. An empty value means the language of the browser."""
     language = request.form.get("language", "")
     if language and language not in editor_languages():
         raise FieldError(Message("this language is unknown; choose one"), field="language")

@@ -1,5 +1,5 @@
-"""Views of the page Articles, which compares how well articles did, of the page of one article, and of editors'
-decisions about articles.
+"""Views of the page Articles (which compares how well articles did), of the page of one article, and of editors'
+decisions.
 """
 
 from math import ceil
@@ -58,9 +58,10 @@ MAX_NAME_LENGTH = 80
 
 class _Listing(Struct, frozen=True):
     """What the page Articles shows: ``ranking``, or ``message`` with the reason why there is none. While the ranking is
-    computed, both are missing.
+    computed, it is None and the message is ''.
 
-    ``key`` identifies the requested ranking. Without a period it is that of the latest month that has a ranking.
+    ``key`` identifies the requested ranking. If no period is requested, that is the ranking of the latest month that
+    has one.
     """
 
     filters: ArticleFilterValues

@@ -1,4 +1,4 @@
-"""View of an issue's audience: the devices, countries and languages of the readers who clicked, and so on."""
+"""View of an issue's audience: the number of clicks by the readers' device, country, language and so on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
@@ -23,9 +23,10 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 
 
 class Bar(Struct, frozen=True):
-    """A row of a bar list: a value, such as a country, with its clicks. ``url`` is the page filtered by it.
+    """A row of a bar list: a value, such as a country, with its clicks. ``url`` is the page filtered by the value, ''
+    if that is not possible.
 
-    ``url`` is '' if the page cannot be filtered by the value. ``share`` is from 0 to 1.
+    ``share`` (0 to 1) is the value's share of all clicks.
     """
 
     name: str
@@ -54,10 +55,11 @@ class Filter(Struct, frozen=True):
 
 
 class ArticleShare(Struct, frozen=True):
-    """The clicks with the chosen value (such as a country) on an article, or on all links that are not articles.
+    """The number of clicks on an article that have the chosen value, such as a country. One entry is for all links that
+    are not articles.
 
-    ``share`` is their share of all clicks with that value, ``usual`` the article's share of all clicks of the issue;
-    both are from 0 to 1.
+    ``share`` is the article's share of all clicks with that value, ``usual`` its share of all clicks of the issue; both
+    are from 0 to 1.
     """
 
     position: int | None
@@ -71,7 +73,9 @@ class ArticleShare(Struct, frozen=True):
 @blueprint.get("/<slug>/audience")
 @role_required("viewer")
 def show_audience(slug: str) -> str:
-    """Show the clicks of an issue by property; with a filter such as ?device=phone, show them for each article too."""
+    """Show the clicks of an issue by device, country and other properties; with a filter such as ?device=phone, show
+    the matching clicks on each article too.
+    """
     report = load_report(slug)
     issue_id = issues.get(store(), slug).id
     audience = build_audience(store(), issue_id, human=report.totals.clicks.human)
@@ -124,8 +128,8 @@ def build_panels(
     address: Callable[[str, str], str] | None = None,
     chosen: Filter | None = None,
 ) -> list[Panel]:
-    """Return the bar lists of all properties with a known value. Without an IP database, for example, there is no
-    country.
+    """Return the bar lists of the properties of which some value is known. Without an IP database, for example, no
+    country is known.
 
     ``address`` returns the URL of the page filtered by a property and value; without it the rows are not links.
     """
@@ -152,7 +156,9 @@ def build_panels(
 
 
 def value_name(dimension: str, value: str) -> str:
-    """Return the name of a value in the language of the page. A value without such a name is returned as it is."""
+    """Return the name of a property's value, such as a country, in the language of the page. A value without such a
+    name is returned as it is.
+    """
     if not value:
         return _("unknown")
     if dimension == "device":

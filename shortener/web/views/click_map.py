@@ -22,7 +22,7 @@ blueprint = Blueprint("click_map", __name__, url_prefix="/-/issues")
 @blueprint.get("/<slug>/map")
 @role_required("viewer")
 def show_map(slug: str) -> str:
-    """Show the click map of an issue, and a table of its articles and the links to them with their clicks."""
+    """Show the click map of an issue, and a table with the clicks on each article and on each link."""
     report, measure = load_report(slug), _measure()
     results = _results(report)
     rows = clickmap.map_rows(report, results=results or {}, domains=config().domains)
@@ -47,9 +47,9 @@ def _measure() -> clickmap.Measure:
 
 
 def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
-    """Return the entries of the issue's articles in the ranking, by URL.
+    """Return the ranking results of the issue's articles, by URL.
 
-    It is empty for an issue without clicks, and None while they are computed.
+    They are empty for an issue without clicks, and None while they are computed.
     """
     return article_results(report.slug) if report.totals.clicks.human else {}
 

@@ -98,7 +98,7 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _check(upload: Upload) -> None:
-    """Raise FieldError if an upload cannot be reviewed, at the form field that causes this."""
+    """Raise FieldError if an upload cannot be reviewed. The error names the form field that causes this."""
     try:
         service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:

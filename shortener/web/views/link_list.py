@@ -109,10 +109,9 @@ def list_links() -> ResponseReturnValue:
 
 
 def _query_string() -> str:
-    """Return the query string, with the question mark, for the addresses of the CSV and JSON files; '' without
-    parameters.
+    """Return the query string, with the question mark, for the URLs of the list as CSV and JSON; '' without parameters.
 
-    With it the files contain the links that match the search and filters of the page.
+    With it these files contain the links that match the search and filters of the page.
     """
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
@@ -175,7 +174,9 @@ def _search_text() -> str:
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return a page of the list for the template, and its links as they are stored. ``limit`` is the number of rows."""
+    """Return the requested page of matching links twice: as the template shows it, and as a list of the stored links.
+    ``limit`` is the number of rows of a page.
+    """
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
@@ -190,9 +191,10 @@ def _to_list_item(row: LinkDetails) -> LinkRecord:
 
 
 def _selected_links() -> list[Link]:
-    """Return the links whose rows were selected: the fields ``link`` with values ``host/code``.
+    """Return the links whose rows were selected. The request has a field ``link`` with the value ``host/code`` for
+    each.
 
-    Raises NotFound, and InputError for too many.
+    Raises NotFound, and InputError if too many links are selected.
     """
     selected = list(dict.fromkeys(request.values.getlist("link")))
     if len(selected) > MAX_SELECTED_LINKS:

@@ -30,8 +30,8 @@ def show_metrics() -> Response:
 def name_centre(anything: str) -> ResponseReturnValue:
     """Return 404 with the address of the centre, the machine that has the editors' pages.
 
-    If the redirect has refused a short link, return the error page for the status in ``environ[MISS_STATUS_KEY]``
-    instead.
+    For a short link that cannot be redirected, return the error page for the status in ``environ[MISS_STATUS_KEY]``
+    instead. The redirector has set this status.
     """
     status = request.environ.get(MISS_STATUS_KEY)
     if status is not None:

@@ -41,7 +41,9 @@ class FirstSteps(Struct, frozen=True):
 
 
 class OverviewFile(Struct, frozen=True):
-    """Content of ``/-/overview.json``. ``best_articles`` is None while the ranking is computed for the first time."""
+    """Content of ``/-/overview.json``. ``best_articles`` are those of the last ``months`` months, None while the
+    ranking is computed for the first time.
+    """
 
     overview: Overview
     months: int
@@ -95,9 +97,8 @@ def _months() -> int:
 
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
-    """Return the first articles in the ranking of the last ``months`` months; None while it is computed.
-
-    Articles with too few clicks to compare them are left out.
+    """Return the articles with the best ranks from issues of the last ``months`` months; None while the ranking is
+    computed. Articles with too few clicks to compare them are left out.
     """
     ranking = ranking_if_ready()
     if ranking is None:

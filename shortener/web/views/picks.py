@@ -143,7 +143,9 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
 @blueprint.get("/picks/preview")
 @role_required("viewer")
 def preview_picks() -> Response:
-    """Return the section as HTML for the frame on the page. Its links lead nowhere, and its images are placeholders."""
+    """Return the section of recommended articles as HTML, for the preview frame. Links lead nowhere, and images are
+    placeholders.
+    """
     section = _render_section(_for_frame(require_draft()), "html")
     headers = {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(render_template("picks_preview.html", section=section), headers=headers)
@@ -197,7 +199,7 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return ``edits`` with the edit in one form added. Raises FieldError."""
+    """Return ``edits`` with the edit of one more form, whose fields are ``fields``. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":
@@ -340,7 +342,7 @@ def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
 
 
 def _read_month() -> str:
-    """Return the month in the form, for which there must be recommended articles. Raises InputError and NotFound."""
+    """Return the month in the form. Raises InputError if it is invalid, NotFound if it has no recommended articles."""
     return require_draft().month
 
 
@@ -351,8 +353,8 @@ def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractC
 
 
 def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
-    """Redirect to the page of the recommended articles, at the anchor that the form names. A notice can
-    undo the edit.
+    """Redirect to the page of the recommended articles, at the anchor that the form names. The page shows ``message``
+    with a button to undo the edit.
     """
     place = url_for("picks.show_picks", month=month, form=_requested_form())
     show_notice(undoable(message, recorder.change_id, next_url=place))

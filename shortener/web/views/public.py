@@ -24,7 +24,9 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the domain of short links that the request's Host header names; the first domain if it names none."""
+    """Return the domain of short links that the request's Host header names; the first configured domain if it names
+    none.
+    """
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.
@@ -76,7 +78,7 @@ def preview(code: str) -> str:
 def not_found(anything: str) -> ResponseReturnValue:
     """Return the error page for a path without a view, with status 404.
 
-    For a short link that does not redirect, the status is the one that the redirect has set in
-    ``environ[MISS_STATUS_KEY]``, such as 410 for a retired link.
+    For a short link that cannot be redirected, the status is another one, such as 410 for a retired link. The
+    redirector has set it in ``environ[MISS_STATUS_KEY]``.
     """
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

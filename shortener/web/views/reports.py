@@ -87,7 +87,7 @@ def report_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/timeline.csv")
 @role_required("viewer")
 def timeline_csv(slug: str) -> Response:
-    """Return the clicks of an issue by hour as CSV."""
+    """Return the number of human and other clicks of an issue in each hour as CSV."""
     columns = ("hour", "human", "other")
     return csv_response(f"{slug}-timeline", columns, struct_rows(load_report(slug).timeline, columns))
 
@@ -110,8 +110,8 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return a breakdown as CSV rows of (dimension, value, clicks, share of clicks from 0 to 1); '' is an unknown
-    value.
+    """Return a breakdown (clicks by referrer, browser and so on) as CSV rows of (dimension, value, clicks, share of
+    clicks from 0 to 1). The value '' means unknown.
     """
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))

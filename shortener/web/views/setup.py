@@ -214,8 +214,8 @@ def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> Ab
 @role_required("editor")
 @form_view("articles", "selected", page=_render_setup)
 def set_articles(slug: str) -> BaseResponse:
-    """Correct the articles and links of an issue: positions, titles, authors, summaries and roles (article, inline or
-    other link) of several rows.
+    """Correct several articles and links of an issue: their positions, titles, authors, summaries and roles (article,
+    inline or other link).
     """
     page = request.form.get("page", "1")
     here = {"slug": slug, "page": None if page == "1" else page, "_anchor": "articles"}
@@ -242,7 +242,7 @@ STATUS_CHANGES: dict[str, str] = {"remove": "restore", "restore": "", "archive":
 @role_required("editor")
 @form_view("status", "action", page=_render_setup)
 def set_status(slug: str) -> BaseResponse:
-    """Remove a draft, archive a sent issue, or undo either of them."""
+    """Remove a draft, restore a removed one, archive a sent issue, or bring it back from the archive."""
     action, who = request.form.get("action", ""), current_user().name
     if action not in STATUS_CHANGES:
         raise InputError(Message("choose what to do with the issue"))

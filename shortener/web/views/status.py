@@ -18,7 +18,7 @@ blueprint = Blueprint("status", __name__)
 
 @blueprint.get("/-/health")
 def show_health() -> Response:
-    """Return the health of store, collector and disk as application/health+json; 503 if it is ``fail``."""
+    """Return the health of store, collector and disk as application/health+json; 503 if the health is ``fail``."""
     return health_response(check_health(file_config()))
 
 
@@ -29,7 +29,7 @@ def show_metrics() -> Response:
 
 
 def health_response(health: Health | LocalNode) -> Response:
-    """Return a health report as a response, with the status 503 if it is ``fail``."""
+    """Return a health report as a response, with HTTP status 503 if the health is ``fail``."""
     status = 503 if health.status == "fail" else 200
     return Response(
         msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"
@@ -37,7 +37,7 @@ def health_response(health: Health | LocalNode) -> Response:
 
 
 def metrics_response(render: Callable[[Config], str]) -> Response:
-    """Return the metrics that ``render`` writes as a response; 404 for a client that may not read them."""
+    """Return a response with the metrics from ``render``; 404 for a client that may not read them."""
     if not _is_metrics_client():
         abort(404)
     return Response(render(file_config()), content_type=CONTENT_TYPE)

@@ -25,7 +25,7 @@ blueprint = Blueprint("tokens", __name__, url_prefix="/-")
 @role_required("viewer")
 @form_view("token", "name", page=render_account)
 def create_token() -> str:
-    """Create a token of the user, and show its text, which is not stored."""
+    """Create an API token for the user, and show its text, which is not stored."""
     name = read_text(request.form, "name")
     expires_at = _read_expiry()
     with errors_at("scopes"):
@@ -55,7 +55,7 @@ def _read_expiry() -> int | None:
 @role_required("viewer")
 @form_view("revoke", "name", page=render_account)
 def revoke_own_token() -> BaseResponse:
-    """Revoke a token of the user."""
+    """Revoke an API token of the user."""
     revoked = tokens.revoke_token(store(), read_text(request.form, "name"), owner=current_user().name)
     return redirect_with_notice(_("The token {name} is revoked.", name=revoked.name), "accounts.account")
 
@@ -63,7 +63,7 @@ def revoke_own_token() -> BaseResponse:
 @blueprint.get("/settings/tokens")
 @role_required("admin")
 def list_tokens() -> str:
-    """Show the tokens of all users."""
+    """Show the API tokens of all users."""
     return _render_list()
 
 
@@ -74,14 +74,14 @@ def _render_list() -> str:
 @blueprint.get("/settings/tokens.json")
 @role_required("admin")
 def tokens_json() -> Response:
-    """Return the tokens of all users as JSON, as ``token list --format json`` prints them."""
+    """Return the API tokens of all users as JSON, as ``token list --format json`` prints them."""
     return json_response(_list_tokens())
 
 
 @blueprint.get("/settings/tokens.csv")
 @role_required("admin")
 def tokens_csv() -> Response:
-    """Return the tokens of all users as CSV."""
+    """Return the API tokens of all users as CSV."""
     columns = TokenSummary.__struct_fields__
     return csv_response("tokens", columns, struct_rows(_list_tokens(), columns))
 
@@ -94,7 +94,7 @@ def _list_tokens() -> list[TokenSummary]:
 @role_required("admin")
 @form_view("revoke", "name", page=_render_list)
 def revoke_token() -> BaseResponse:
-    """Revoke a token of any user."""
+    """Revoke an API token of any user."""
     name, owner = read_text(request.form, "name"), read_text(request.form, "owner")
     revoked = tokens.revoke_token(store(), name, owner=owner)
     text = _("The token {name} of {owner} is revoked.", name=revoked.name, owner=revoked.owner)
