@@ -32,9 +32,9 @@ def read_file(path: Path) -> dict[str, Any]:
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
     """Replace values in ``tree``, the content of the configuration file, by values of environment variables.
 
-    Return the name of the variable that sets a key, by key such as ``server.port``. ``SHORTENER_SERVER__PORT=9000``
-    means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the path of a file that contains
-    the value. ``root`` is the type of the configuration. Raises ConfigError.
+    Return the names of these variables, by key such as ``server.port``. ``SHORTENER_SERVER__PORT=9000`` means
+    ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the path of a file that contains the
+    value. ``root`` is the type of the configuration. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):

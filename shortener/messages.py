@@ -66,7 +66,7 @@ def name_file(file_name: str, problem: str) -> str:
 
 
 def mark_text(text: str) -> str:
-    """Return ``text`` unchanged. The call marks the text for translation, where its message is built elsewhere."""
+    """Return ``text`` unchanged. The call marks a text for translation whose message is built elsewhere."""
     return text
 
 

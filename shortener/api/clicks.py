@@ -38,7 +38,7 @@ class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 @operation("GET", "/clicks", answers={200: NDJSON}, scope="clicks", query=ClickQuery, problems=("cursor",))
 def export_clicks(query: ClickQuery) -> Response:
-    """Export single clicks whose verdicts are final as JSON lines, the oldest first.
+    """Export the clicks with final verdicts as JSON lines, the oldest first.
 
     The response header `Watermark` is the time at which the export ends: all earlier clicks are stored, and no later
     click can change their verdicts. The header `Link` has the URL from which to fetch later clicks. If clicks are

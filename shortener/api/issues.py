@@ -115,7 +115,7 @@ def check_document(body: NewIssue) -> None:
 def _source(body: NewIssue) -> bytes:
     """Return the document in the body of a request as bytes.
 
-    Raises ApiError if its ``encoding`` is base64, but it is not valid base64.
+    Raises ApiError if ``encoding`` is base64 and the document is not valid base64.
     """
     if body.encoding == "text":
         return body.document.encode()

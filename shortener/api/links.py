@@ -87,7 +87,7 @@ class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
-    """All fields of a link. Fields that are left out get their default values."""
+    """The fields that replace all fields of a link. Fields that are left out get their default values."""
 
     target: Target
     title: Title = ""

@@ -154,7 +154,7 @@ def test_webhook(webhook_id: str) -> Response:
 
 @operation("GET", "/webhooks/{webhook_id}/deliveries", answers={200: DeliveryPage}, scope="admin", query=DeliveryQuery)
 def list_deliveries(webhook_id: str, query: DeliveryQuery) -> Response:
-    """List the deliveries of a webhook of the last 30 days, newest first."""
+    """List a webhook's deliveries of the last 30 days, newest first."""
     webhook = stored_webhooks.get(store(), _parse_id(webhook_id))
     before = None if query.after is None else int(query.after)
     items = stored_webhooks.list_deliveries(store(), webhook.id, limit=query.limit + 1, before=before)

@@ -19,7 +19,9 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """The clicks near the clicks being classified (the targets), with which these are compared."""
+    """The clicks near the targets, which are the clicks being classified. The targets are compared with
+    these clicks.
+    """
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""

@@ -197,8 +197,9 @@ def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
     (docs/classification.md, rule 22).
 
     The check and the recipient's click are at most 20 seconds apart, and differ in network and user agent. The check
-    must come from a listed network (data center, mail gateway or security vendor). From another network it must follow
-    the recipient's click and lack headers that browsers send. Clicks without network or user agent are left out.
+    may come from a listed network (data center, mail gateway or security vendor). It may also come from another network
+    if it follows the recipient's click and lacks headers that browsers send. Clicks without network or user agent are
+    left out.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}

@@ -29,9 +29,9 @@ def acquire_collector(
 ) -> Collector | None:
     """Wait until no other collector runs, and return a new one. Return None if ``stop()`` returns true while waiting.
 
-    ``on_wait`` is called once, with the reason for waiting. Without waiting, a collector is returned even after a stop,
-    so that clicks recorded before the stop are still stored. While waiting, expired daily keys of this machine are
-    destroyed.
+    ``on_wait`` is called once, with the reason for waiting. If there is no need to wait, a collector is returned even
+    after a stop, so that clicks recorded before the stop are still stored. While waiting, expired daily keys of this
+    machine are destroyed.
     """
     keys, keys_checked_at, reported = DailyKeys(config.data_directory), 0.0, False
     while True:

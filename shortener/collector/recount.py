@@ -28,11 +28,11 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications, and update what depends on them. Return how often each verdict
+    """Store new clicks and changed classifications, and update first visits and rollups. Return how often each verdict
     changed.
 
-    First visits (a visitor's first clicks of a day) and rollups (tables of click counts) depend on them. ``new_clicks``
-    and ``classifications`` are by sequence number. Call it inside a transaction.
+    A first visit is a visitor's first click of a day, rollups are the tables of click counts. ``new_clicks`` and
+    ``classifications`` are by sequence number. Call it inside a transaction.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}

@@ -47,9 +47,9 @@ _GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
 class ShortPath(Struct, frozen=True):
     """The parts of a URL path, read as the path of a short link.
 
-    ``code`` is empty if the path is that of a page. ``placement`` is the number after the code: which link of the issue
-    was clicked (0: no number; None: the path is invalid). ``query`` is a query string that was part of the path,
-    because its ``?`` was percent-encoded.
+    ``code`` is empty if the path is that of a page. ``placement`` is the number after the code, which says which
+    occurrence of a link was clicked (0: no number; None: the path is invalid). ``query`` is a query string that was
+    part of the path, because its ``?`` was percent-encoded.
     """
 
     code: str

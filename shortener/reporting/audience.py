@@ -29,20 +29,18 @@ class AudiencePart(Struct, frozen=True):
 
 
 def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks on an issue: for each property, such as the country, the clicks by value, most clicks
-    first.
+    """Return the human clicks on an issue: for each property, such as the country, its values with their clicks.
 
-    ``human`` is the number of all human clicks on the issue.
+    The value with the most clicks is first. ``human`` is the number of all human clicks on the issue.
     """
     return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Add up stored sums of human clicks: return for each property, such as the country, the clicks by value, most
-    clicks first.
+    """Add up stored sums of human clicks: return for each property, such as the country, its values with their clicks.
 
-    ``human`` is the number of all human clicks. For each property the clicks add up to it: those without a stored value
-    count for the value '' (unknown).
+    The value with the most clicks is first. ``human`` is the number of all human clicks. For each property the clicks
+    add up to it: those without a stored value count for the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -67,7 +65,7 @@ class LinkClicks(Struct, frozen=True):
 
 
 def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the links of an issue that were clicked with one value of a property, such as the country NO, and how
+    """Return the links of an issue that readers with one value of a property, such as the country NO, clicked, and how
     often.
 
     ``dimension`` is the property. ``value`` is the value of an ``AudiencePart``; for referrers it can be the name of a

@@ -1,4 +1,4 @@
-"""Checks of an issue before it is sent. Each names a problem and the places to fix."""
+"""Checks of an issue before it is sent. Each check names a problem and the places to fix."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal

@@ -39,10 +39,9 @@ class NearbyClickGroup(Struct, frozen=True):
     """Summary of the clicks that were made close in time to an explained click and share a property with it, such as
     the network.
 
-    ``shared`` names the property. ``clicks`` is the number of these nearby clicks, and ``seconds`` their greatest
-    distance in time from the explained click that counts as near. ``nearest`` is the distance of the nearest one in
-    seconds. ``links``, ``networks`` and ``agents`` are the numbers of different links, networks and user agents among
-    the nearby clicks.
+    ``shared`` names the property. ``clicks`` is the number of these nearby clicks, all made at most ``seconds`` before
+    or after the explained click. ``nearest`` is the time in seconds between it and the nearest of them. ``links``,
+    ``networks`` and ``agents`` are the numbers of different links, networks and user agents among the nearby clicks.
     """
 
     shared: str
@@ -158,7 +157,7 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
-    """Yield for each property, such as the network, a summary of the nearby clicks that have the value of the click
+    """Yield for each property, such as the network, a summary of the nearby clicks that share it with the click
     ``own``.
     """
     nearby = load_near_stored(store, {own.seq: own}, rule_context)

@@ -12,7 +12,8 @@ from shortener.store.reports import ClickRow, export_clicks
 
 
 class ExportedClick(Struct, frozen=True):
-    """One exported click. ``n`` is the number of the clicked link in its issue (1 is the first link), None if unknown.
+    """One exported click. ``n`` is the number of the clicked occurrence of a link in its issue (1 is the first), None
+    if unknown.
 
     ``rules`` is the version of the rules that gave the verdict.
     """

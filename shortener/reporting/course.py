@@ -80,7 +80,7 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The totals of earlier issues over time, and the usual range of these issues by age in hours.
+    """The totals of earlier issues over time, and the usual range of their visitors or clicks by age in hours.
 
     Both hardly change, so they can be cached.
     """
@@ -188,8 +188,8 @@ class _Totals(Struct):
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
     """Return for each issue (by id) its total number of visitors or clicks over time.
 
-    It begins when the issue was sent, and ends at ``now`` (seconds of the UTC epoch), or LONGEST_HOURS after sending if
-    that is earlier.
+    The time begins when the issue was sent, and ends at ``now`` (seconds of the UTC epoch), or LONGEST_HOURS after
+    sending if that is earlier.
     """
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}

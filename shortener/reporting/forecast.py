@@ -24,7 +24,9 @@ FORECAST_SHARES = (0.1, 0.93)
 
 
 class Forecast(Struct, frozen=True):
-    """The count that an issue is expected to have in the end, with its 90 % interval ``low`` to ``high``."""
+    """The number of visitors or clicks that an issue is expected to have in the end, with its 90 % interval ``low`` to
+    ``high``.
+    """
 
     expected: float
     low: float

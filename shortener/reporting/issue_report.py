@@ -199,7 +199,7 @@ class _IssueReportBuilder:
         return visitors if self._has_visitors else None
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article for which the clicks in a row of counts count; None without one.
+        """Return the article to which the clicks in ``row`` are attributed; None if they belong to no article.
 
         It is the article of the row's placement (occurrence of a link). For clicks whose placement is unknown, it is
         the article of the link or, if the link has none, of the link's first placement.

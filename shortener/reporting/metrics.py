@@ -18,7 +18,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def render_metrics(config: Config, *, now: float | None = None) -> str:
-    """Return all metrics as text. Those of the store are left out if it cannot be read."""
+    """Return all metrics as text. The metrics of the store are left out if the store cannot be read."""
     now = time.time() if now is None else now
     health = check_health(config, now=now)
     lines = [

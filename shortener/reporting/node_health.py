@@ -18,7 +18,7 @@ class NodeHealth(Struct, frozen=True):
     never reported).
 
     ``links_behind`` is the number of changes of links that were not applied on the node yet. All its clicks from before
-    ``sent_until`` had been sent; ``backlog_bytes`` is the size of the part of its click log that had not.
+    ``sent_until`` had been sent; ``backlog_bytes`` is the size of the click-log lines that had not been sent.
     ``unrecorded`` is the number of clicks that could not be written to its log; ``disk_free`` is in bytes.
     """
 

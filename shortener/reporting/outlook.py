@@ -179,7 +179,8 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:
-    """Return the comparisons and forecasts of several issues, by slug. Issues without one are left out.
+    """Return for several issues the ``Outlook`` (comparison and forecast) of each, by slug. Issues without one are left
+    out.
 
     Each result is that of ``build_outlook``, but the clicks of each issue are read only once.
     """
@@ -217,9 +218,10 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return the number of clicks and visitors of each issue up to an end of its own, by issue id.
+        """Return for each issue (by id) the number of its clicks and visitors until a given time.
 
-        ``ends`` has this end by issue id, in seconds of the UTC epoch. Issues without clicks are left out.
+        ``ends`` has the time for each issue, by issue id, in seconds of the UTC epoch. Issues without clicks are left
+        out.
         """
         return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
 
@@ -244,7 +246,7 @@ def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> 
     """Return the time until which each issue's clicks are counted, by issue id: the moment when it was ``age`` seconds
     old.
 
-    For ``issue`` that is now, rounded up to a quarter-hour so that all its clicks count.
+    For ``issue`` itself this moment is the present. It is rounded up to a quarter-hour, so that all clicks count.
     """
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS

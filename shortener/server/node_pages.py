@@ -30,8 +30,8 @@ def run(task: Task) -> None:
 
 
 def _follow_settings(app: Flask, config: Config) -> None:
-    """Apply the settings whenever the local copy of links and settings changes, and write readers' error pages with
-    them.
+    """Read the settings again whenever the local copy of links and settings changes, and write readers' error pages
+    accordingly.
     """
     seen = -1
     with contextlib.closing(links_revision(config.data_directory)) as shared:

@@ -29,7 +29,7 @@ class OutageLog:
     def report(self, error: StoreError) -> None:
         """Log a database error of the calling thread.
 
-        It is not logged if any thread of the process logged one less than a minute ago.
+        At most one error a minute is logged for all threads of the process together.
         """
         with self._lock:
             self._failing.add(threading.get_ident())
@@ -41,7 +41,7 @@ class OutageLog:
     def end(self) -> None:
         """Note that the calling thread has reached the database.
 
-        If an error was logged and the database is not unreachable for any other thread, log that the outage is over.
+        If an error was logged and no thread of the process is cut off any more, log that the outage is over.
         """
         with self._lock:
             self._failing.discard(threading.get_ident())

@@ -133,8 +133,8 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token. The process of the pages is asked, because only it
-        can check that.
+        """Return whether the request has a valid session or token, which is found out by asking the process of the
+        pages.
         """
         headers = request.headers
         by_session = "session=" in _cookies(request)

@@ -64,10 +64,9 @@ def pages_socket_path(data_directory: Path) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Return a path of a socket that is within the limit of 107 bytes on Linux.
+    """Return ``path``, or a shorter path of the same socket if ``path`` is too long (Linux allows 107 bytes).
 
-    A longer path is replaced by one through an open descriptor of its directory, which stays open until the process
-    ends.
+    The shorter path leads through an open descriptor of the directory, which stays open until the process ends.
     """
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         return str(path)

@@ -323,8 +323,8 @@ def _enable_wal(conn: sqlite3.Connection) -> None:
 
 
 def _migrate(db: Database) -> None:
-    """Apply the migrations that the store lacks. Raises SchemaTooNew if it has migrations that this version does not
-    know.
+    """Apply the migrations that the store lacks. Raises SchemaTooNew if the store has migrations that this version does
+    not know.
     """
     unknown = sorted({migration.name for migration in MIGRATIONS.applied(db)} - set(MIGRATION_NAMES))
     if unknown:

@@ -152,9 +152,9 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return the size and age of what redirect nodes have sent and the collector has not read yet, as (bytes, time).
+    """Return the number of bytes that redirect nodes have sent and the collector has not read yet, and a time.
 
-    All its clicks were recorded after the time (seconds of the UTC epoch), which is None if it is unknown.
+    All clicks in these bytes were recorded after the time (seconds of the UTC epoch), which is None if it is unknown.
     """
     # A new node does not know after which time its first clicks were recorded, and says 0.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"

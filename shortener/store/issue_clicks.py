@@ -60,7 +60,7 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
 
 
 class ClicksBefore(Struct, frozen=True):
-    """Numbers of human clicks on an issue: ``total`` is over all time, ``before`` is before a given time.
+    """Numbers of human clicks on an issue over all time (``total``) and before a given time (``before``).
 
     ``visitors`` is the number of visitors over all time, None if too few clicks have a visitor hash.
     """
@@ -105,7 +105,9 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class LinkStepClicks(Struct, frozen=True):
-    """Human clicks on one link of an issue in one of several equally long periods, which ``step`` numbers from 0."""
+    """Human clicks on one link of an issue in one of several equally long periods. ``step`` is the number of the
+    period, from 0.
+    """
 
     domain: str
     code: str
@@ -203,8 +205,8 @@ def human_clicks_by_period(
 class ArticlePlacement(Struct, frozen=True):
     """A placement (occurrence of a link in an issue), and the article for which clicks on it are counted.
 
-    ``n`` is the number of the placement. If ``n`` is 0, this is not an occurrence, but the clicks on the link whose
-    placement is unknown. ``article_id`` is 0 if there is no article.
+    ``n`` is the number of the placement; a row with ``n`` 0 is for clicks on the link whose placement is unknown.
+    ``article_id`` is 0 if there is no article.
     """
 
     issue_id: int

@@ -93,7 +93,7 @@ class Lease:
         """Take a lease, or return None if another holder has it.
 
         ``holder`` names this process and begins with the name of the machine. If an earlier process with the same name
-        holds the lease, it is taken over, so that process must have ended.
+        still holds the lease, the lease is taken from it, so that process must have ended.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)

@@ -1,8 +1,8 @@
 """A copy of the links of a store on PostgreSQL in a local SQLite file.
 
-Redirect workers read the copy instead of the database, so that they never depend on the database. The copy has those
-columns of ``links`` and that row of ``meta`` which ``redirect/link_cache.py`` also reads from a store on SQLite. It
-also has the titles of links and the settings, which redirect nodes need for their pages.
+Redirect workers read the copy instead of the database, so that they never depend on the database. For them, the copy
+has the columns of ``links`` and the row of ``meta`` that ``redirect/link_cache.py`` also reads from a store on SQLite.
+For the pages of redirect nodes, it has the titles of links, and the settings.
 
 An update copies only the links that have changed since the revision of the copy. All links are copied again, in one
 transaction, if the copy is of another store, or newer than the store because a backup was restored.

@@ -146,7 +146,7 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move an article's texts and position that editors changed to the article's new URL, unless an issue still has an
+    """Move the texts and the position that editors set for an article to its new URL, unless an issue still has an
     article with the old URL.
 
     In a month in which the new URL already has texts or a position, these are kept.

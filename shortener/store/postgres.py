@@ -246,9 +246,9 @@ class PostgresConnection(Connection):
     def begin(self, *, locked: bool = True) -> None:
         """Begin a transaction. With ``locked`` it takes the write lock, so that only one process writes at a time.
 
-        Two transactions do without the lock: the first one, which creates the schema with the lock, and that in which a
-        redirect node sends a part of its click log. Raises StoreBusy if another process holds the lock for longer than
-        the busy timeout.
+        Only two transactions run without the lock: the first one, which creates the schema with the lock, and the one
+        in which a redirect node sends a part of its click log. Raises StoreBusy if another process holds the lock for
+        longer than the busy timeout.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
         if locked:

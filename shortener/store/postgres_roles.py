@@ -23,7 +23,7 @@ TABLES = tuple(sorted({name for grant in GRANTS for name in grant.rpartition(" o
 
 
 def role_name(store: Store, node: str) -> str:
-    """Return the name of the database role of a redirect node. It is unique among all stores of the database server."""
+    """Return the name of a redirect node's database role. It is different for every store on the database server."""
     return f"shortener_{store.meta(STORE_ID_KEY):x}_{node}"
 
 

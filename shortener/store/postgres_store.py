@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class PostgresStore(Store):
-    """A store on PostgreSQL. After an edit of links it updates the local copy of the links."""
+    """A store on PostgreSQL. After an edit of links, the local copy of the links is updated."""
 
     def _publish_links(self) -> None:
         """Update the local copy of the links if they were edited, and write their revision to shared memory."""

@@ -97,7 +97,7 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Numbers of human clicks on a link, of those among them with a visitor hash, and of visitors.
+    """Numbers for one link: human clicks, human clicks with a visitor hash (``visitor_clicks``), and visitors.
 
     ``issue_id`` is 0 for a link without an issue.
     """
@@ -145,9 +145,9 @@ def signed_rows(
     """Return (SQL, parameters) of a subquery for the click counts from ``since`` until before ``until``.
 
     Each row has counts and a ``sign``, 1 or -1. Summing ``sign * count`` over the rows gives the counts of the period.
-    Most of the period is read as whole UTC days, from midnight to midnight. The bounds are rounded to the nearest
-    midnight for that. Rows of ``quarter_hour_table`` then add the quarter-hours that are missing (sign 1) and subtract
-    those that are too many (sign -1). Without bounds, all clicks are counted.
+    The period is read as whole UTC days, for which each bound is rounded to the nearest midnight. Rows of
+    ``quarter_hour_table`` correct this: they add the quarter-hours that the rounding leaves out (sign 1), or subtract
+    those that it includes in excess (sign -1). Without bounds, all clicks are counted.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}

@@ -17,8 +17,7 @@ def column_list(row_type: type[Struct], table: str = "") -> str:
 def json_array(values: Iterable[int] | Iterable[str] | Iterable[tuple[int, int]]) -> str:
     """Return values, or pairs of values, as a JSON array for SQLite's ``json_each``.
 
-    In an array, one parameter can have any number of values, whereas SQLite limits the number of parameters of a
-    statement.
+    As an array, any number of values is one parameter. SQLite limits the number of parameters of a statement.
     """
     return msgspec.json.encode(list(values)).decode()
 

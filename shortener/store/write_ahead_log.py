@@ -63,7 +63,7 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store a new random number, so that no WAL (write-ahead log) written before belongs to it any more."""
+    """Give the store a new random number, so that no older WAL (write-ahead log) belongs to the store any more."""
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
@@ -124,8 +124,8 @@ def logs_set_aside(store: Path) -> list[Path]:
 
 
 def put_back(store: Path, aside: Path) -> None:
-    """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file. This is tried on a copy
-    first.
+    """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file. This is tried on a copy of
+    the store file first.
 
     Raises InputError if the WAL belongs to another store file or the result would be damaged, StoreBusy if other
     processes use the store, and StoreError if the store cannot be read. The store is unchanged after an error.
@@ -189,7 +189,9 @@ def _read_store_header(store: Path) -> bytes:
 
 
 def _compare(header: bytes, wal: Path) -> Relation:
-    """Return whether a WAL (write-ahead log) belongs to the store file with this header. Their store numbers decide."""
+    """Return whether a WAL (write-ahead log) belongs to the store file with this header. This depends on their store
+    numbers.
+    """
     try:
         file = wal.open("rb")
     except FileNotFoundError:

@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import NotFound
-from shortener.ranking import Arrivals, Explanation, RankedArticle, Ranking
+from shortener.ranking import Arrivals, CountedArticle, Explanation, RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
 from shortener.reporting.outlook import Outlook, build_outlooks
 from shortener.reporting.ranking import (
+    count_stored_articles,
     explain_article,
     load_arrivals,
     rank_stored_articles,
@@ -106,6 +107,22 @@ def cached_ranking(key: RankingKey) -> Ranking:
 def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
     """Return a ranking from the cache; None while it is computed for the first time. Raises InputError, NotFound."""
     return get_if_ready(("ranking", key), partial(_rank, config(), key))
+
+
+def counted_articles(key: RankingKey) -> tuple[CountedArticle, ...]:
+    """Return the articles of a ranking in the order of their counts, which is shown until the ranking is computed.
+
+    Raises InputError, NotFound.
+    """
+    app_config = config()
+
+    def compute(store: Store) -> tuple[CountedArticle, ...]:
+        as_of = int(time.time())
+        return count_stored_articles(
+            store, config=app_config, as_of=as_of, month=key.month, issue=key.issue, since=key.since
+        )
+
+    return get_or_compute(("counted", key), compute)
 
 
 def cached_draft(month: str) -> Draft:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shortener.reporting.ranking import rank_stored_articles
+from shortener.reporting.ranking import count_stored_articles, rank_stored_articles
 from shortener.web import ranking_cache
 from tests.web.test_one_number import settled
 from tests.web.test_report_pages import NOW, write_human_clicks
@@ -27,8 +27,8 @@ def clicked(site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> "
 
 
 def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page has the articles by visitors and loads itself again; then it has the ranking."""
-    ready = threading.Event()
+    """The page has the articles by visitors, counted once, and loads itself again; then it has the ranking."""
+    ready, counts = threading.Event(), []
 
     def slow(*arguments: Any, **options: Any) -> Any:
         assert ready.wait(60)
@@ -36,7 +36,13 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
 
     write_human_clicks(clicked, 2.3, 2.4, 2.5, link=1)
     write_human_clicks(clicked, 3, 3.1, 3.2, 3.3, 3.4, link=3)
+
+    def count(*arguments: Any, **options: Any) -> Any:
+        counts.append(options)
+        return count_stored_articles(*arguments, **options)
+
     monkeypatch.setattr(ranking_cache, "rank_stored_articles", slow)
+    monkeypatch.setattr(ranking_cache, "count_stored_articles", count)
     browser = clicked.client("editor")
     for path in ("/-/articles", f"/-/articles?month={MONTH}"):
         page = browser.get(path).text
@@ -45,6 +51,7 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
         assert re.findall(r'data-name="Visitors">([^<]*)<', page) == ["6", "5"]
         assert page.index("Counting whales") < page.index("A cheaper sieve")
         assert "vs typical" not in page
+    assert len(counts) == 1
     ready.set()
     page = settled(browser, "/-/articles")
     assert "reload.js" not in page

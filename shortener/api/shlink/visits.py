@@ -1,6 +1,6 @@
 """Operations of the imitated API of Shlink on visits (clicks), tags (issues) and domains.
 
-It also responds to operations that are not supported, with an error.
+Requests for operations that are not supported get an error here.
 """
 
 import msgspec
@@ -135,6 +135,6 @@ def mercure_info() -> Response:
 
 @blueprint.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def not_implemented(_rest: str) -> Response:
-    """Respond to all operations that are not supported with an error."""
+    """Respond with an error to requests for all operations that are not supported."""
     detail = f"{request.method} {request.path} is not part of what this server supports of the API of Shlink."
     raise ShlinkError(501, "not-implemented", "Not implemented", detail)

@@ -15,5 +15,5 @@ create table drafts (
 
 
 def m003_drafts(db: Database) -> None:
-    """Create a table with the short link of each article in a month's draft, by month and article URL."""
+    """Create a table with the short link of each article in a draft of picks, by month and article URL."""
     run_script(db, SCRIPT)

@@ -31,5 +31,8 @@ create table link_checks (
 
 
 def m018_new_issues(db: Database) -> None:
-    """Create the tables ``uploads`` and ``link_checks``. Their times are seconds of the UTC epoch, their blobs JSON."""
+    """Create the tables ``uploads`` and ``link_checks``.
+
+    Times are seconds of the UTC epoch; ``choices`` and ``results`` are JSON.
+    """
     run_script(db, SCRIPT)

@@ -17,7 +17,6 @@ from shortener.ranking.certainty import confidence
 from shortener.ranking.picks import Action
 from shortener.ranking.result import MIN_COUNT
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.ranking import count_stored_articles
 from shortener.services import draft_picks, history
 from shortener.store import articles, decisions
 from shortener.store.articles import SentIssue
@@ -29,7 +28,7 @@ from shortener.web.error_pages import error_message, sentence
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
 from shortener.web.languages import gettext as _
-from shortener.web.ranking_cache import RankingKey, cached_ranking, ranking_if_ready
+from shortener.web.ranking_cache import RankingKey, cached_ranking, counted_articles, ranking_if_ready
 from shortener.web.responses import csv_response, json_response, own_path, show_notice
 from shortener.web.views.history import MONTH_PAGES, undoable
 
@@ -122,17 +121,8 @@ def _render_listing(listing: _Listing) -> str:
     months = article_list.months_of(listing.sent)
     values = {"filters": filters, "sent": listing.sent, "months": months, "message": listing.message}
     if ranking is None and not listing.message and (filters.period or filters.issue):
-        counted = count_stored_articles(
-            store(),
-            config=config(),
-            as_of=now(),
-            month=listing.key.month,
-            issue=listing.key.issue,
-            since=listing.key.since,
-        )
-        return render_template(
-            "articles_waiting.html", articles=article_list.filter_counted(counted, filters), sections=[], **values
-        )
+        counted = article_list.filter_counted(counted_articles(listing.key), filters)
+        return render_template("articles_waiting.html", articles=counted, sections=[], **values)
     if ranking is None or not ranking.articles:
         return render_template("articles.html", ranking=None, sections=[], **values)
     rows = article_list.build_rows(ranking, listing.sent)
