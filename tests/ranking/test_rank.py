@@ -16,6 +16,7 @@ from shortener.errors import InputError, NotFound
 from shortener.messages import message_text
 from shortener.ranking import Appearance, Arrival, Blend, History, Issue, Placement, Ranking, Signal, rank
 from shortener.ranking.ordering import top_length
+from shortener.ranking.result import is_comparable
 
 World = Any
 RANKING_KEYS = ["as_of", "month", "method", "counted", "articles", "gems", "footer"]
@@ -399,3 +400,12 @@ def test_an_issue_without_evidence_is_not_listed(selection: dict[str, Any], foot
     assert (ranking.articles, ranking.footer) == ((), footer)
     assert [article.issue for article in rank(history, as_of=as_of).articles] == ["old"]
     assert [article.issue for article in rank(history, as_of=as_of + 1, issue="young").articles] == ["young"]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected", "comparable"),
+    [(0, 0.8, False), (4, 4.9, False), (5, 0.1, True), (0, 5.0, True), (None, 4.0, False)],
+)
+def test_an_article_is_compared_with_enough_clicks(count: int | None, expected: float, *, comparable: bool) -> None:
+    """An article is comparable if its count or its expected count is at least 5."""
+    assert is_comparable(count, expected) is comparable
