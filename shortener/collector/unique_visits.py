@@ -1,8 +1,4 @@
-"""First visits, by which visitors are counted: a visitor's earliest human click on a UTC day.
-
-A click can be the day's first visit to a placement (occurrence of a link), to a link, to an issue, and to the whole
-site.
-"""
+"""First visits, by which visitors are counted: a visitor's earliest human click on a UTC day."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,14 +21,10 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return for each click (by its key in ``clicks``) a bitmask that says where it is the visitor's first click of the
-    day.
+    """Return for each click where it is the visitor's first click of the day, as a bitmask.
 
-    The bits are FIRST_ON_PLACEMENT (an occurrence of a link), FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. Of
-    clicks with equal times, the one with the smallest id is the first.
-
-    ``clicks`` must contain all human clicks of each visitor and day. If clicks were only added, the new clicks and the
-    previous first visits are enough.
+    The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. ``clicks`` must contain all human
+    clicks of each visitor and day.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_keys: dict[VisitorDay, int] = {}
