@@ -45,10 +45,9 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add to ``bitmasks`` for each click whether it is the visitor's first on its placement, on its link, in its issue,
-    on the site.
+    """Add to ``bitmasks`` where each of one visitor's clicks on one day is the first.
 
-    ``keys`` are the keys of all human clicks of one visitor on one day, in order of time.
+    ``keys`` are the keys of these clicks in order of time.
     """
     seen: set[tuple[int, int | None, int]] = set()
     for key in keys:
