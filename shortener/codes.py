@@ -40,7 +40,7 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 
 
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random code of ``length`` characters of ``alphabet``, or a longer one if all of these are taken.
+    """Return a random code of ``length`` characters of ``alphabet``; a longer one if no free one is found.
 
     ``is_taken`` returns whether a code is already used. The caller must insert the code under a unique constraint.
     Raises CodeRefused if no free code was found.

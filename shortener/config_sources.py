@@ -32,8 +32,8 @@ def read_file(path: Path) -> dict[str, Any]:
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
     """Replace values in ``tree``, the content of the configuration file, by values of environment variables.
 
-    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``; with ``_FILE`` at the end of the name, the value is
-    the path of a file with the value. Returns the names of the variables by key. Raises ConfigError.
+    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. A variable whose name ends with ``_FILE`` is the
+    path of a file with the value. Returns the names of the variables by key. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):

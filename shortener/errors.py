@@ -116,7 +116,7 @@ class StoreUnavailable(StoreError):
 
 
 class LeaseLost(StoreError):
-    """Raised when another process has taken over a task of only one process, such as collecting."""
+    """Raised when another process has taken over a task that only one may do, such as collecting clicks."""
 
 
 class StoreDamaged(StoreError):

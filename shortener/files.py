@@ -45,9 +45,9 @@ def open_locked(path: Path) -> int | None:
 
 
 def holder_name(lock_fd: int, *, machine: str) -> str:
-    """Return a name for the process that holds the lock on a file, which no other running process has.
+    """Return a name for the process that holds the lock on a file. No other running process has this name.
 
-    The name is stored in the file, for the next process that locks the file.
+    It is stored in the file, for the next process that locks the file.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None

@@ -81,7 +81,10 @@ def list_messages(parts: Sequence[str]) -> str:
 
 
 def message_text(value: Any) -> str:
-    """Return a message as a plain ``str``, for JSON encoders. Raises NotImplementedError for other values."""
+    """Return a message as a plain ``str``, for JSON encoders.
+
+    Raises NotImplementedError if ``value`` is not a text.
+    """
     if isinstance(value, str):
         return str(value)
     raise NotImplementedError(f"{type(value).__name__} cannot be encoded")

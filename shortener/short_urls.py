@@ -12,8 +12,8 @@ from shortener.urls import canonicalize_target, normalize_host_header
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
     """Return (host, code) of a short URL; None if it is on none of ``domains``.
 
-    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. ``/n`` or ``+``, query and
-    fragment are ignored. The code is in its stored form.
+    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. A number or ``+`` after the
+    code, query and fragment are ignored. The code is in its stored form.
     """
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
@@ -49,7 +49,7 @@ def _parse_code(domain: Domain, path: str) -> tuple[str, str] | None:
 def format_short_url(domain: Domain, code: str, placement: int = 0) -> str:
     """Return ``https://host/code``, followed by ``/n`` if ``placement`` is not 0.
 
-    ``placement`` is the number of the link in its issue, where one link can be used several times.
+    ``placement`` tells several uses of one link in an issue apart.
     """
     return f"{domain.scheme}://{domain.host.lower()}/{code}" + (f"/{placement}" if placement else "")
 

@@ -62,9 +62,9 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
     """Return a target URL in canonical form, in which it is stored, shown and sent to browsers.
 
-    Scheme and host become lower case, the host ASCII (UTS 46). Other characters are percent-encoded if a URL may not
-    contain them. ``allow_private`` allows local names and addresses. Raises TargetRefused if the URL is invalid or on
-    one of ``own_hosts``.
+    Scheme and host become lower case, and the host ASCII (UTS 46). Characters that a URL may not contain are
+    percent-encoded. ``allow_private`` allows local names and addresses. Raises TargetRefused if the URL is invalid or
+    on one of ``own_hosts``.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)

@@ -64,7 +64,7 @@ class DailyKeys:
     def is_local(self, ts: float) -> bool:
         """Return whether only this machine has the key for the time ``ts``.
 
-        Call ``key(ts)`` before.
+        Call ``key(ts)`` first.
         """
         return int(ts // DAY_SECONDS) in self._local_days
 
@@ -117,7 +117,7 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove expired keys from memory, and keys that only this machine has.
+        """Remove expired keys, and keys that only this machine has, from memory.
 
         ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, even while there are no clicks.
         """

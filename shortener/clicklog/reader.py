@@ -132,7 +132,7 @@ class ClickLog:
 def decode_part(
     segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the clicks and misses in ``part``, which begins at the byte offset ``position``, and how far it was read.
+    """Return the lines in ``part``, which begins at the byte offset ``position``, and how far it was read.
 
     ``skipping`` means that ``position`` is inside of an over-long line, which is skipped. ``ended`` means that no bytes
     will follow in the segment.
@@ -178,7 +178,7 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
 
 
 def is_foreign(segment_id: str) -> bool:
-    """Return whether a segment was written by another program, such as nginx, by its id."""
+    """Return whether a segment id belongs to a file that another program, such as nginx, has written."""
     return ":" in segment_id
 
 

@@ -99,7 +99,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Rename stored segments with an id from an earlier version, which made ids from file names."""
+        """Give stored segments their current ids; an earlier version made ids from file names."""
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:

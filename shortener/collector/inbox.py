@@ -24,7 +24,7 @@ class Inbox:
         ]
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the clicks and misses in the next parts of a segment, and how far the segment was read.
+        """Return the lines in the next parts of a segment, and how far the segment was read.
 
         The parameters are those of ``ClickLog.read``.
         """

@@ -78,7 +78,10 @@ def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: Rul
 
 
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the clicks near stored clicks that are classified again. ``targets`` are those by sequence number."""
+    """Load the clicks near stored clicks that are classified again.
+
+    ``targets`` are the clicks to classify, by sequence number.
+    """
     # Honeypot hits are searched for among the stored clicks, because the table of hits may be outdated: editors can
     # declare other links as honeypot links.
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
@@ -159,7 +162,7 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near those targets that are clicks on honeypot links, one list for each query."""
+    """Yield the stored clicks around each target that is a click on a honeypot link, one list for each query."""
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -191,7 +194,7 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield which clicks get evidence from ``hit``, a click on a honeypot link.
+    """Yield descriptions of the clicks that get evidence from ``hit``, a click on a honeypot link.
 
     The conditions are in docs/classification.md, section 9.1.
     """

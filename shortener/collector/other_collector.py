@@ -1,4 +1,4 @@
-"""Become the collector as soon as no other process on any machine is the collector of this store."""
+"""Become the collector of a store as soon as no other process is."""
 
 import logging
 import time
@@ -56,7 +56,7 @@ def collect(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None],
 ) -> None:
-    """Move clicks into the store until ``stop()`` returns true. While another collector runs, wait."""
+    """Move clicks into the store until ``stop()`` returns true, waiting while another collector runs."""
     while True:
         collector = acquire_collector(store, config=config, stop=stop, own_log=own_log, on_wait=on_wait)
         if collector is None:
@@ -73,7 +73,7 @@ def collect(
 def drain_once(store: Store, *, config: Config) -> int:
     """Store and classify all clicks that are in the click log now; return how many lines this call has read.
 
-    If another collector is running, wait for it instead. Raises StoreError if that collector has stored nothing for
+    If another collector is running, wait until it has done this. Raises StoreError if it has stored nothing for
     STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()

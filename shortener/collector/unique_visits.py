@@ -21,7 +21,8 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return for each click where it is the visitor's first click of the day, as a bitmask.
+    """Return for each click, as a bitmask, whether it is the visitor's first of the day on its link, in its issue and
+    so on.
 
     The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. ``clicks`` must contain all human
     clicks of each visitor and day.
@@ -45,7 +46,7 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add to ``bitmasks`` where each of one visitor's clicks on one day is the first.
+    """Add the bitmasks of first visits for all human clicks of one visitor on one day.
 
     ``keys`` are the keys of these clicks in order of time.
     """

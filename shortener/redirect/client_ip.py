@@ -22,8 +22,8 @@ class ClientIPResolver:
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
         """Return the client's address: the last entry of ``forwarded_for`` that is not a trusted proxy.
 
-        ``peer`` is the address at the other end of the connection; it is returned if it is not a trusted proxy.
-        ``forwarded_for`` is the header X-Forwarded-For.
+        If ``peer``, the other end of the connection, is not a trusted proxy, it is the client. ``forwarded_for`` is the
+        header X-Forwarded-For.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer

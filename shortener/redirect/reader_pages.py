@@ -49,7 +49,7 @@ class ReaderPages:
         self._pages: PagesByLanguage = {}
 
     def get(self, status: int, *, accept_language: str | None) -> Response:
-        """Return the error page for a status, in the language that the client prefers; plain text without a page."""
+        """Return the error page for a status in the client's language; plain text if no pages are published."""
         revision = self._shared_revision.values[0]
         if revision != self._revision:
             self._revision = revision

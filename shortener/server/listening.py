@@ -52,7 +52,7 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Wait until the process has accepted all queued connections, while new ones are dropped (on Linux only)."""
+    """Drop new connections, and wait until the process has accepted all queued ones (on Linux only)."""
     # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
     # after a second, and then reaches another worker.
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes

@@ -64,7 +64,10 @@ class Stop:
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Register the function to call at SIGTERM or SIGINT. If SIGTERM was blocked, the call follows at once."""
+    """Register the function to call at SIGTERM or SIGINT.
+
+    It is called at once if SIGTERM came while it was blocked.
+    """
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())
     accept_sigterm()

@@ -210,7 +210,7 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Relay a request and send the client the page; return a response for the caller to send if there is an error.
+        """Relay a request and send the page to the client, or return a response that the caller has to send.
 
         ``taken`` is called when the process of the pages has received the request body.
         """
@@ -238,7 +238,7 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send a page from the process of the pages to the client and return None, or return it as a whole."""
+        """Send a page to the client in pieces and return None, or return a page without Content-Length as a whole."""
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers

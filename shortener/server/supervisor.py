@@ -84,7 +84,7 @@ class Child:
             self._start()
 
     def _start(self) -> None:
-        """Start the child process, and send it its task through a pipe."""
+        """Start the child process, and pass its task to it through a pipe."""
         self._started_at = time.monotonic()
         block_sigterm()  # the child inherits this until it can stop in order
         try:
@@ -109,7 +109,7 @@ class Child:
             self._process.send_signal(signum)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the child has ended, and kill it after ``seconds``."""
+        """Wait until the child has ended; kill it if this takes more than ``seconds``."""
         if self._process is None:
             return
         try:

@@ -100,7 +100,7 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False only for a false alarm of granian: the message that it kills its worker, which has already ended."""
+    """Return False for granian's message that it kills a worker which has already ended, else True."""
     # Two threads of granian wait for the worker, and only one of them receives its exit status. The other logs the
     # message.
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
