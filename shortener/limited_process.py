@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+# Some input could keep a parser busy for ever.
 MAX_MEMORY_BYTES = 1 << 30
 WAIT_SECONDS = 60.0
 """Longest wait for a child process, on a machine where other programs need most of the processor time."""
