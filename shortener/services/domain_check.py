@@ -51,7 +51,8 @@ def installation_secret(config: Config, *, session_secret: str) -> str:
     """
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
-            return str(copy.meta(STORE_ID_KEY))
+            if store_id := copy.meta(STORE_ID_KEY):
+                return str(store_id)
     return session_secret
 
 

@@ -386,16 +386,17 @@ def test_any_history_gives_finite_output(
         pytest.param({"month": "2001-09"}, "issue young was sent less than an hour ago: nothing to rank", id="month"),
         pytest.param({"issue": "silent"}, "issue silent has no clicks yet: nothing to rank", id="no clicks"),
         pytest.param({"month": "2001-07"}, "no article was last shown in 2001-07: nothing to rank", id="other month"),
+        pytest.param({"since": 1e9 + 1}, "no issue was sent in this period: nothing to rank", id="since"),
     ],
 )
-def test_an_issue_without_evidence_is_not_listed(selection: dict[str, str], footer: str) -> None:
+def test_an_issue_without_evidence_is_not_listed(selection: dict[str, Any], footer: str) -> None:
     """The list is empty and says why; a list of all articles has those of the other issues."""
     sent = {"old": 998_870_400.0, "silent": 999_000_000.0, "young": 1_000_000_000.0}
     issues = tuple(Issue(slug, slug.title(), at, 1000) for slug, at in sent.items())
     clicks = {"old": 9, "silent": 0, "young": 5}
     appearances = tuple(Appearance(slug, f"u/{slug}", clicks[slug], 1) for slug in sent)
     history, as_of = History(issues, appearances), sent["young"] + 3_599
-    ranking = rank(history, as_of=as_of, **selection)  # type: ignore[arg-type]
+    ranking = rank(history, as_of=as_of, **selection)
     assert (ranking.articles, ranking.footer) == ((), footer)
     assert [article.issue for article in rank(history, as_of=as_of).articles] == ["old"]
     assert [article.issue for article in rank(history, as_of=as_of + 1, issue="young").articles] == ["young"]
