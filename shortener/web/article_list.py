@@ -54,7 +54,7 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of one group of articles: clear winners, typical, or below typical.
+    """Rows of one group of articles: clear winners, typical, below typical, or not comparable.
 
     ``name`` is None if the list is not grouped. ``total`` counts the rows of the group on all pages of the list.
     """

@@ -77,7 +77,7 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Compare an article with a typical one: return "above", "usual" or "below", or "unknown" without a result."""
+    """Compare an article with a typical one: return "above", "usual", "below", or "unknown" if that is impossible."""
     return result_tone(result) if result and result.is_comparable else "unknown"
 
 
