@@ -33,7 +33,8 @@ LinkKey = tuple[str, str, int]
 class MapPlacement(Struct, frozen=True):
     """One appearance of a link in an issue, as the table beside the click map lists it.
 
-    ``share`` is the part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of the badge in the map.
+    ``share`` is the link's part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of the badge in the
+    map.
     """
 
     kind: str
@@ -46,8 +47,8 @@ class MapPlacement(Struct, frozen=True):
 class MapRow(Struct, frozen=True):
     """A row of the table beside the click map: an article or another link.
 
-    ``share`` is the part of all clicks in the issue, from 0 to 1. ``position`` is the article's position in the issue,
-    None for another link. ``result`` is the article's entry in the ranking, None if unknown.
+    ``share`` is the row's part of all clicks in the issue, from 0 to 1. ``position`` is the article's position in the
+    issue, None for another link. ``result`` is the article's entry in the ranking, None if unknown.
     """
 
     title: str

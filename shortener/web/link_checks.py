@@ -37,8 +37,8 @@ class HostStatus(Struct, frozen=True):
 class LinkCheck(Struct, frozen=True):
     """The last link check of an issue, with its results by host. Hosts with problems are first.
 
-    ``done``, ``total`` and ``problems`` are numbers of targets. ``finished_at`` (seconds of the UTC epoch) is None
-    while the check runs. ``is_offline`` says that no target has answered.
+    ``done`` of ``total`` targets are checked, and ``problems`` of them do not answer. ``finished_at`` (seconds of the
+    UTC epoch) is None while the check runs. ``is_offline`` says that no target has answered.
     """
 
     done: int

@@ -18,7 +18,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
     """Return (month, draft of its recommended articles, reason why there is no draft).
 
     The month is that of the request, by default the latest one with a ranking. ``find`` returns the draft of a month,
-    or None while the ranking is computed; then the reason is ''. Raises InputError for an invalid month.
+    or None while its ranking is computed. In this case the reason is ''. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:

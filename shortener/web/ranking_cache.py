@@ -147,7 +147,8 @@ def draft_if_ready(month: str) -> Draft | None:
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
 
-    Its ``cells`` are empty if nothing can be estimated yet. Without ``wait``, return None while it is computed.
+    The explanation has no ``cells`` if nothing can be estimated yet. Without ``wait``, return None while it is
+    computed.
     """
     app_config = config()
 

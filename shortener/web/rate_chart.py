@@ -23,7 +23,7 @@ LABEL_ROOM = 0.2
 
 
 def shows_rates(overview: Overview) -> bool:
-    """Return whether the click rates of enough issues are known to show rates in the chart; else it shows visitors."""
+    """Return whether the chart shows click rates, because at least half of the issues have a known one."""
     with_rate = [issue for issue in overview.issues if issue.rate is not None]
     return 2 * len(with_rate) >= len(overview.issues)
 

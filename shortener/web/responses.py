@@ -56,7 +56,7 @@ def own_path(url: str | None) -> str | None:
 class Notice(Struct, frozen=True):
     """A message on the next page, with a button that undoes the edit if ``undo_url`` is set.
 
-    ``undo_fields`` are the form fields that the button submits. The text is short, because a cookie contains it.
+    ``undo_fields`` are the form fields that the button submits. Keep the text short, because a cookie contains it.
     """
 
     text: str

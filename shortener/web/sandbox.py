@@ -28,7 +28,7 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    A document that is not a valid issue passes this check. ``name`` is its file name for error messages, '' for pasted
+    A document that is not a valid issue passes this check. ``name`` is the file name for error messages, '' for pasted
     text. Raises DocumentTooLarge, and UnreadableDocument if the limits are exceeded or too many checks are running.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:

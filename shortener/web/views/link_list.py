@@ -166,7 +166,7 @@ def _read_filter(order: TableOrder) -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text in the query string."""
+    """Return the search text in the query string, in which a pasted short URL is reduced to its code."""
     return search_text(request.args.get("q", ""), config=config())
 
 
