@@ -123,7 +123,7 @@ def show_checks_json(slug: str) -> Response:
 @blueprint.get("/setup.csv")
 @role_required("viewer")
 def show_setup_csv(slug: str) -> Response:
-    """Return the links of an issue as CSV, one row for each occurrence of a link."""
+    """Return the links in the text of an issue as CSV, in the order of the text."""
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     positions = {
         link.short_url: (article.position, article.title)
