@@ -1,4 +1,4 @@
-"""The month in a request, and the draft of that month's picks (recommended articles)."""
+"""The month that a request asks for, and the draft of its picks (recommended articles)."""
 
 from collections.abc import Callable
 
