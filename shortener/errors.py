@@ -33,6 +33,7 @@ ErrorKind = Literal[
     "node_not_found",
     "node_not_joined",
     "output_of_issue",
+    "port_taken",
     "postgres_missing",
     "postgres_needed",
     "role_creation_refused",

@@ -31,6 +31,7 @@ REMEDIES: dict[ErrorKind, str] = {
     "output_of_issue": "update that one with --slug, or add a copy as a new issue with --copy",
     "several_decisions": "choose one with --month",
     "several_tokens": "choose one with --user",
+    "port_taken": "choose another with --port or --host",
     "postgres_missing": "install it with `pip install shortener[postgres]`",
     "postgres_needed": "`shortener store copy` moves the store there",
     "role_creation_refused": "let an administrator of the database run `alter role` with createrole for the user in "

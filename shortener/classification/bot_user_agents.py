@@ -46,7 +46,7 @@ def bot_reason(ua: str) -> str | None:
     """Return why a user agent cannot be a person's browser; None if it can be one.
 
     The result is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or ``named-bot``
-    (docs/classification.md, rules 2 and 3). The caller truncates ``ua`` to MAX_USER_AGENT_LENGTH.
+    (docs/classification.md, rules 2 and 3). ``ua`` must not be longer than MAX_USER_AGENT_LENGTH.
     """
     ua = ua.strip()
     if not ua:
@@ -65,7 +65,7 @@ def bot_reason(ua: str) -> str | None:
 
 
 def _is_spider(text: str) -> bool:
-    """Return whether the library ua-parser calls the device of this user agent "Spider", its name for crawlers."""
+    """Return whether the library ua-parser recognizes a crawler in this user agent."""
     device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 
@@ -73,7 +73,6 @@ def _is_spider(text: str) -> bool:
 def strip_device_model(ua: str) -> str:
     """Return a user agent without the model name of an Android device.
 
-    Manufacturers choose model names freely (``M bot 51``, ``Spider 8``, ``CUBOT``), so "bot" in a model name does not
-    show that the client is a bot.
+    Some model names contain "bot" or "spider", although the client is none.
     """
     return _ANDROID_DETAILS.sub("Android", _ANDROID_MODEL.sub(r"\1)", ua, count=1))

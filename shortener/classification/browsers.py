@@ -69,11 +69,9 @@ def parse_browser(ua: str) -> Browser:
 
 
 def is_old(browser: Browser, *, ts: float) -> bool:
-    """Return whether a browser was outdated at the time ``ts``, in seconds since the UTC epoch (docs/classification.md,
-    rule 12).
+    """Return whether a browser was outdated at the time ``ts``, in seconds since the UTC epoch.
 
-    Outdated are Internet Explorer, the old Edge, and a desktop Chrome that is more than MAX_MAJORS_BEHIND major
-    versions behind the current one.
+    The conditions are in docs/classification.md, rule 12.
     """
     return browser.obsolete or 0 < browser.chrome_major < current_chrome_major(ts) - MAX_MAJORS_BEHIND
 
@@ -113,10 +111,7 @@ def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
 
 
 def _is_plausible_build(major: int, build: int) -> bool:
-    """Return whether a Chrome with this major version can have this build number.
-
-    The result is True if the build numbers of the major version are not known.
-    """
+    """Return whether a Chrome with this major version can have this build number. True for an unknown major version."""
     builds = _DATA["builds"]
     table: list[list[int]] = builds["table"]
     index = bisect_right(table, [major, 1 << 30])

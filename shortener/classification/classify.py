@@ -1,8 +1,4 @@
-"""The final decision whether a click is human or automated (its verdict), and for which reason.
-
-It is made from the evidence bits, each of which stands for a fact about the click, and from the time since the issue
-was sent.
-"""
+"""Decide the verdict on a click, human or automated, from its evidence bits and the time since the issue was sent."""
 
 from collections.abc import Iterator
 
@@ -26,10 +22,10 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 
 
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
-    """Return verdict, reason and evidence of a click.
+    """Return the verdict on a click, with its reason and evidence bits.
 
-    ``group_evidence`` has the evidence bits from nearby clicks; ``click`` has those of its own request. If a rule on
-    the request has already decided, its reason is kept. Otherwise the most certain group rule that matches decides.
+    ``group_evidence`` has the evidence bits from nearby clicks. If the click's request alone has decided the verdict,
+    that verdict is kept.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)
@@ -45,8 +41,8 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
     """Yield the reason of each group rule that matches, the most certain first.
 
-    ``evidence`` has the evidence bits of the click. ``age`` is the time from the sending of the issue to the click in
-    milliseconds. ``honeypot`` says whether the clicked link is a honeypot link, one that readers do not see.
+    ``age`` is the time in milliseconds from the sending of the issue to the click. ``honeypot`` means that the clicked
+    link is hidden from readers.
     """
     if honeypot:
         yield "hidden-link"
@@ -66,7 +62,6 @@ def age_of(click: NearbyClick) -> int:
 def is_settled(ts_ms: int, *, now_ms: int) -> bool:
     """Return whether no later click can change the verdict on a click made at ``ts_ms``.
 
-    ``now_ms`` is the current time; both are milliseconds since the UTC epoch. Lines of the click log that arrive late
-    are not considered.
+    Times are milliseconds since the UTC epoch.
     """
     return now_ms - ts_ms > SETTLED_AFTER_MS

@@ -1,8 +1,7 @@
 """Compare clicks with nearby clicks, and find the classifications that change because of it.
 
-The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
-from it. To find the evidence of those, clicks up to two windows away from the target are needed
-(docs/classification.md, section 11).
+The clicks being classified are called targets. Which clicks must be loaded is explained in docs/classification.md,
+section 11.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,9 +18,7 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """The clicks near the targets, which are the clicks being classified. The targets are compared with
-    these clicks.
-    """
+    """The clicks with which the targets, the clicks being classified, are compared."""
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""
@@ -37,10 +34,9 @@ class Neighbourhood(Struct, frozen=True):
 
 
 def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
-    """Return the classifications that change, by the click's sequence number.
+    """Classify the targets; return all classifications that change, by the click's sequence number.
 
-    ``targets`` are the clicks to classify, and ``nearby`` has the clicks near them, whose classification can change as
-    well.
+    The classification of a nearby click can change as well.
     """
     before = {**nearby.clicks, **targets}
     clicks = before | {seq: _with_request(before[seq], request) for seq, request in nearby.requests.items()}
@@ -56,9 +52,7 @@ def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbou
 
 
 def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return ``click`` with a new classification of its request, ``request``. Its evidence bits from nearby clicks
-    stay.
-    """
+    """Return ``click`` with the new classification of its request, and with its evidence bits from nearby clicks."""
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
 
@@ -69,14 +63,11 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare clicks with nearby clicks and return their evidence bits by sequence number.
+    """Compare targets with the clicks around them; return their evidence bits by sequence number.
 
-    ``clicks_by_seq`` are all loaded clicks: those to classify, whose sequence numbers are ``targets``, and the clicks
-    near them. The result has all targets, and the nearby clicks whose evidence can change. ``honeypot_hits`` (earlier
-    clicks on links that readers do not see) are compared as well, but are not in the result.
-
-    ``truncated`` says that some clicks near the targets were not loaded. Then bits are only added to nearby clicks, and
-    none is taken away.
+    ``targets`` are sequence numbers in ``clicks_by_seq``. The result also has nearby clicks whose evidence can change.
+    ``honeypot_hits`` are earlier clicks on links hidden from readers. ``truncated`` means that some nearby clicks were
+    not loaded.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -104,15 +95,14 @@ def group_evidence(
             affected = _affected_seqs(group, targets, grouping)
             for click, bits in zip(group, evidence, strict=True):
                 if (seq := click.seq) in affected and seq in clicks_by_seq:
+                    # If nearby clicks are incomplete, stored evidence is not taken away.
                     removed = 0 if truncated and seq not in targets else grouping.evidence_mask
                     evidence_by_seq[seq] = evidence_by_seq.get(seq, click.evidence) & ~removed | bits
     return evidence_by_seq
 
 
 def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
-    """Return the clicks with a time from ``since`` to ``until`` (milliseconds, both included). ``clicks`` must be
-    sorted.
-    """
+    """Return the clicks from the time ``since`` to ``until``, in milliseconds. ``clicks`` must be sorted by time."""
     begin = bisect_left(clicks, since, key=_timestamp)
     return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
 
@@ -122,26 +112,17 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without those whose evidence cannot change, because they already have the bits that detectors
-    can set.
-
-    It is for groups (``grouping``) whose detectors look for clicks on a honeypot link, which readers do not see. Clicks
-    on that link and the clicks to classify (``targets``) are always kept. When a honeypot link gets a flood of clicks,
-    this drops nearly all of them, which saves time.
-    """
+    """Return ``clicks`` without those that already have an evidence bit of this grouping."""
     return [
         click
         for click in clicks
+        # In a flood of clicks on a honeypot link, this drops nearly all of them, which saves time.
         if not click.evidence & grouping.evidence_mask or click.honeypot or click.seq in targets
     ]
 
 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
-    """Yield the correlation groups of one kind: lists of clicks that share a key, such as a network.
-
-    A click whose key no other click has is normally left out. If the detectors look for clicks on a honeypot link (a
-    link that readers do not see), it is yielded as a group of one, because it can be such a click itself.
-    """
+    """Yield the groups of one kind: lists of clicks that share a key, such as a network."""
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
     for key, click in zip(map(grouping.key, clicks), clicks, strict=True):
@@ -155,19 +136,17 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
             else:
                 group.append(click)
     yield from groups.values()
+    # A click alone in its group can be a click on the honeypot link itself.
     if grouping.needs_honeypot_hit:
         yield from ([click] for key, click in first_clicks.items() if key not in groups)
 
 
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the sequence numbers of the clicks in a group whose evidence can change when ``targets`` are classified.
-
-    These are the targets in the group, and the clicks within the time window around a target. If the detectors look for
-    clicks on a honeypot link (a link that readers do not see), only targets on such a link change other clicks.
-    """
+    """Return the sequence numbers of the clicks in a group whose evidence can change because of ``targets``."""
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}
     if len(group_targets) not in (0, len(group)):
+        # Where detectors look for honeypot hits, only such hits change the evidence of other clicks.
         times = [click.ts_ms for click in group_targets if click.honeypot or not grouping.needs_honeypot_hit]
         affected.update(_seqs_within(group, times, grouping.window_ms) if times else ())
     return affected

@@ -1,9 +1,7 @@
-"""Access to the bundled lists of user agents, browsers and networks; each file is read once.
+"""Bundled lists of user agents, browsers and networks.
 
-There are three kinds of networks. A ``gateway`` is a network from which only mail-security software opens links. A
-``vendor`` network belongs to a mail-security company and contains scanners, but also remote browsers that people use.
-From a ``people`` network persons browse, for example through a private relay, even if a list of data centers contains
-it.
+A ``gateway`` network belongs to a mail gateway, and a ``vendor`` network to a mail-security company. From a ``people``
+network persons browse, even if a list of data centers contains it.
 """
 
 import tomllib
@@ -25,17 +23,19 @@ def load_data(name: str) -> dict[str, Any]:
 
 
 def bundled_networks(kind: str) -> list[Network]:
-    """Return the bundled networks of one kind: ``gateway``, ``vendor`` or ``people``.
+    """Return the bundled networks of one kind.
 
-    These are mail gateways, mail-security companies, and networks in data centers from which people browse.
+    ``kind`` is ``gateway`` (mail gateways), ``vendor`` (mail-security companies) or ``people`` (networks from which
+    people browse).
     """
     return [network for entry in _entries(kind) for network in _networks(entry)]
 
 
 def bundled_asns(kind: str) -> frozenset[int]:
-    """Return the bundled autonomous system numbers of one kind: ``gateway``, ``vendor`` or ``people``.
+    """Return the bundled autonomous system numbers of one kind.
 
-    These are mail gateways, mail-security companies, and networks in data centers from which people browse.
+    ``kind`` is ``gateway`` (mail gateways), ``vendor`` (mail-security companies) or ``people`` (networks from which
+    people browse).
     """
     return frozenset(number for entry in _entries(kind) for number in entry.get("asns", ()))
 

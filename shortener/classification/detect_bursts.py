@@ -1,7 +1,7 @@
 """Detectors of clicks that are too fast, too evenly spaced or repeated (rules 16, 17, 19, 20 and 24).
 
-Each detector takes the clicks of one group, such as those from one network, in order of time. It returns the evidence
-bits of each click. Thresholds and precision are in docs/classification.md, section 6.
+Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. Thresholds and
+precision are in docs/classification.md, section 6.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -61,16 +61,15 @@ def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
 
 
 def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
-    """Return for each click the largest number of different links in any time window that contains it."""
+    """Return for each click the largest number of different links in any time window that contains the click."""
     links: list[Hashable] = [click.link_id for click in clicks]
     return max_distinct([click.ts_ms for click in clicks], links, window_ms=window_ms)
 
 
 def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Return TWO_LINKS_1S for the clicks of a recipient who clicked 2 different links within 1 second
-    (docs/classification.md, rule 16b).
+    """Return TWO_LINKS_1S for the clicks of a recipient who clicked 2 different links within 1 second, else 0.
 
-    For 3 or more links the bit BURST is added (rule 16). Other clicks get 0.
+    For 3 or more links the bit BURST is added. See docs/classification.md, rules 16 and 16b.
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
@@ -79,10 +78,9 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Return THREE_LINKS_10S for the clicks of a reader who clicked 3 different links within 10 seconds
-    (docs/classification.md, rule 16c).
+    """Return THREE_LINKS_10S for the clicks of a reader who clicked 3 different links within 10 seconds, else 0.
 
-    For 5 or more links the bit FIVE_LINKS_10S is added. Other clicks get 0.
+    For 5 or more links the bit FIVE_LINKS_10S is added. See docs/classification.md, rule 16c.
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
@@ -95,10 +93,9 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 
 
 def detect_coverage(clicks: SortedClicks) -> list[int]:
-    """Return COVERAGE for the clicks of a reader who clicked 80 % of the issue's links within 2 minutes
-    (docs/classification.md, rule 19).
+    """Return COVERAGE for the clicks of a reader who clicked 80 % of the issue's links within 2 minutes, else 0.
 
-    Other clicks get 0, and so do all clicks in an issue with fewer than 5 links.
+    Issues with fewer than 5 links do not count. See docs/classification.md, rule 19.
     """
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
@@ -108,10 +105,9 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Return EVEN_PACE for 6 or more successive clicks that follow the order of the document at nearly equal intervals,
-    else 0 (docs/classification.md, rule 20).
+    """Return EVEN_PACE for 6 clicks at nearly equal intervals, on links in the order of the issue, else 0.
 
-    The 6 clicks must be within 2 minutes.
+    The 6 clicks must be within 2 minutes. See docs/classification.md, rule 20.
     """
     evidence = [0] * len(clicks)
     ascending = 0
@@ -133,15 +129,15 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 
 
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Return DOUBLE_CLICK for a click whose reader clicked the same link up to 10 seconds before, else 0
-    (docs/classification.md, rule 24).
+    """Return DOUBLE_CLICK for a click if its reader clicked the same link in the 10 seconds before, else 0.
 
-    Of two clicks in the same millisecond, neither is earlier.
+    See docs/classification.md, rule 24.
     """
     evidence: list[int] = []
     latest_times: dict[int, tuple[int, int | None]] = {}  # by link: its latest time, and the time before
     for click in clicks:
         latest, before_latest = latest_times.get(click.link_id, (click.ts_ms, None))
+        # Of two clicks in the same millisecond, neither is earlier.
         earlier = latest if latest < click.ts_ms else before_latest
         is_repeat = earlier is not None and click.ts_ms - earlier <= DOUBLE_CLICK_MS
         evidence.append(DOUBLE_CLICK if is_repeat else 0)
@@ -150,10 +146,9 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 
 
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Return NETWORK_BURST for clicks from a network that opened 3 different links within 1 second, else 0
-    (docs/classification.md, rule 17).
+    """Return NETWORK_BURST for clicks from a network that opened 3 different links within 1 second, else 0.
 
-    The more clicks come from the network, the more links are required, up to MAX_NETWORK_LINKS.
+    A busier network must open more links, up to MAX_NETWORK_LINKS. See docs/classification.md, rule 17.
     """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
@@ -161,11 +156,10 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Return BROWSER_BURST for clicks with a user agent that opened 4 different links within 1 second, else 0
-    (docs/classification.md, rule 17).
+    """Return BROWSER_BURST for clicks with a user agent that opened 4 different links within 1 second, else 0.
 
-    The links must be opened from at least two networks. For a common user agent more links are required, because many
-    readers have it; a very common one never has a burst.
+    The links must be opened from at least two networks. A common user agent must open more links. See
+    docs/classification.md, rule 17.
     """
     exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(exceeded):
@@ -181,8 +175,7 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
     """Return for each click whether more links were opened within 1 second than independent readers would open.
 
-    The required number of different links grows with the click rate of the group, from ``minimum`` to ``maximum``
-    (docs/classification.md, section 6.1).
+    The formula is in docs/classification.md, section 6.1.
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

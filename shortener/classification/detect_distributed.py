@@ -2,10 +2,8 @@
 
 In a *fan-out*, several networks open different links of one recipient. In an *agent burst*, several data-center
 addresses with one user agent open different links. A *click-time check* is a mail gateway's request for a link at the
-moment when a reader clicks it. It is called a *click echo* if the link has no token from which the recipient is known.
-
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The conditions
-are in docs/classification.md, sections 6.2 and 6.3.
+moment when a reader clicks it. A *click echo* is such a check of a link without a recipient's token. The conditions are
+in docs/classification.md, sections 6.2 and 6.3.
 """
 
 from bisect import bisect_left, bisect_right
@@ -53,13 +51,11 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return FAN_OUT for a recipient's clicks if at least 3 networks opened at least 3 different links within a minute,
-    else 0 (docs/classification.md, rule 21).
+    """Return FAN_OUT for clicks by which at least 3 networks opened 3 links of one recipient within a minute, else 0.
 
-    Two kinds of clicks are ignored: clicks from data centers, and clicks on a link that another network opened in the
-    minute before, because mail gateways check a link when its reader clicks it. A network that opened more than half of
-    the links is assumed to be the reader's own, and its clicks get 0.
+    See docs/classification.md, rule 21.
     """
+    # Mail gateways check a link when its reader clicks it, so a link that another network has just opened is ignored.
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
     first_opens = [clicks[index] for index in indexes]
     networks: list[Hashable] = [click.net for click in first_opens]
@@ -80,11 +76,9 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Return AGENT_BURST for clicks if one user agent opened 4 links from several data-center addresses, else 0
-    (docs/classification.md, rule 17b).
+    """Return AGENT_BURST for clicks by which several data-center addresses opened 4 links within 10 seconds, else 0.
 
-    The clicks must be within 10 seconds. An address that opened more than half of the links may be a reader who opens
-    tabs on a virtual desktop, so its clicks get 0.
+    All ``clicks`` have one user agent. See docs/classification.md, rule 17b.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -100,12 +94,10 @@ def detect_agent_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _first_opens(clicks: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks on links that no other network opened in the minute before.
-
-    Of two clicks in the same millisecond, neither is earlier. Clicks from an unknown network are left out.
-    """
+    """Return the indexes of the clicks on links that no other network opened in the minute before."""
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
+    # Of two clicks in the same millisecond, neither is earlier.
     for time, same_time in groupby(range(len(clicks)), key=lambda index: clicks[index].ts_ms):
         opens = [(index, clicks[index].link_id, net) for index in same_time if (net := clicks[index].net) is not None]
         for index, link, net in opens:
@@ -122,14 +114,12 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether different links were opened from several sources (networks or addresses) around its
-    time.
+    """Return for each click whether several sources opened different links around its time.
 
-    ``sources`` has the source of each click. Three windows of ``window_ms`` are tried: before the click, after it, and
-    around it. One of them must contain at least ``min_sources`` sources and ``min_links`` different links, of which the
-    click's own source opened at most half.
+    ``sources`` has the network or address of each click.
     """
     flags = [False] * len(clicks)
+    # The windows before the click, after it, and around it.
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
         window = _SourceWindow(clicks, sources)
         for index, click in enumerate(clicks):
@@ -171,11 +161,9 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether the window has at least ``min_sources`` sources and ``min_links`` different links.
-
-        In addition, ``source`` must have opened at most half of the links.
-        """
+        """Return whether enough sources opened enough different links, and ``source`` opened at most half of these."""
         many = len(self._links_by_source) >= min_sources and len(self._links) >= min_links
+        # A source of more than half of the links may be the reader's own network, or a virtual desktop with many tabs.
         return many and 2 * self._links_by_source[source] <= len(self._links)
 
     def _update(self, index: int, step: int) -> None:
@@ -187,19 +175,16 @@ class _SourceWindow(_ClickWindow):
 
 
 def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
-    """Add ``step`` to the count of ``key`` and return the new count. A count of 0 is deleted from ``counts``."""
+    """Add ``step`` to the count of ``key`` and return the new count."""
     counts[key] += step
     return counts[key] or counts.pop(key)
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return CLICK_TIME_CHECK for a click by which a mail gateway checked a link that the recipient clicked too, else 0
-    (docs/classification.md, rule 22).
+    """Return CLICK_TIME_CHECK for a mail gateway's check of a link that the recipient clicked too, else 0.
 
-    The check and the recipient's click are at most 20 seconds apart, and differ in network and user agent. The check
-    may come from a listed network (data center, mail gateway or security vendor). It may also come from another network
-    if it follows the recipient's click and lacks headers that browsers send. Clicks without network or user agent are
-    left out.
+    The check and the recipient's click are at most 20 seconds apart, and differ in network and user agent. See
+    docs/classification.md, rule 22.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -222,9 +207,7 @@ def _is_reader(click: NearbyClick) -> bool:
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
     """Return the indexes of the clicks by which a mail gateway checked a link that a reader clicked.
 
-    ``indexes`` are those of all clicks on one link, and ``readers`` the clicks on it that look like a reader's. A check
-    from a listed network (data center, mail gateway or security vendor) may come before or after the reader's click. A
-    check from another network must come after it, and lack headers that browsers send.
+    ``indexes`` are those of all clicks on one link, and ``readers`` are readers' clicks on this link.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -232,6 +215,8 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
         click = clicks[index]
         around.advance(click.ts_ms - CLICK_TIME_CHECK_MS, click.ts_ms + CLICK_TIME_CHECK_MS)
         earlier.advance(click.ts_ms - CLICK_TIME_CHECK_MS, click.ts_ms - 1)
+        # A check from a listed network may come before or after the reader's click. A check from another network must
+        # come after it, and lack headers that browsers send.
         if from_listed_network(click.evidence):
             if around.count_others(click):
                 checks.append(index)
@@ -241,15 +226,9 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return CLICK_ECHO for a click by which a mail gateway probably checked the link that a reader had just clicked,
-    else 0 (docs/classification.md, rule 22).
+    """Return CLICK_ECHO for a mail gateway's probable check of a link that a reader had just clicked, else 0.
 
-    All ``clicks`` are on one link, without a token of the recipient. The check comes at most 20 seconds after the
-    reader's click, from another network with another user agent. It lacks ``Accept-Language``, or comes from a data
-    center or a mail gateway. No other reader may have clicked the link around that time.
-
-    A reader's click is marked by mistake if it lacks ``Accept-Language`` or comes from a data center, and follows just
-    after another reader's click. On the busiest link that is examined, this happens to one in eight such readers.
+    All ``clicks`` are on one link, without a recipient's token. See docs/classification.md, rule 22.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -258,17 +237,18 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
         if suspicious and not click.evidence & REWRITTEN_LINK:
             begin = bisect_left(times, click.ts_ms - CLICK_ECHO_WINDOW_MS)
             end = bisect_right(times, click.ts_ms + CLICK_ECHO_WINDOW_MS)
+            # A reader's click is marked by mistake if it is suspicious and follows just after another reader's click.
+            # On the busiest link that is examined, this happens to one in eight such readers.
             if end - begin <= MAX_QUIET_LINK_CLICKS and _is_echo(click, clicks[begin:end]):
                 evidence[index] = CLICK_ECHO
     return evidence
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` comes up to 20 seconds after the click of a reader, from another network with another
-    user agent.
+    """Return whether ``click`` follows a reader's click within 20 seconds, from another network with another user
+    agent.
 
-    ``nearby`` are the clicks on the link around that time, including ``click``. They must contain clicks of exactly one
-    reader, and no other click with both the network and the user agent of ``click``.
+    ``nearby`` are all clicks on the link around that time.
     """
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
@@ -289,7 +269,7 @@ class _ReaderWindow(_ClickWindow):
         self._counts: Counter[Hashable] = Counter()
 
     def count_others(self, click: NearbyClick) -> int:
-        """Return how many clicks in the time window have another network and also another user agent than ``click``."""
+        """Return how many clicks in the time window differ from ``click`` in network and also in user agent."""
         counts = self._counts
         same = counts["net", click.net] + counts["agent", click.agent_id] - counts[click.net, click.agent_id, None]
         return self._right - self._left - same

@@ -1,8 +1,6 @@
-"""Detectors of clicks that share a recipient token, address or network with a honeypot hit (rule 18).
+"""Detectors of clicks that share a recipient token, address or network with a click on a honeypot link (rule 18).
 
-A honeypot link is a link that readers do not see, and a honeypot hit is a click on it. Each detector takes the clicks
-of one group in order of time and returns the evidence bits of each click. The conditions are in docs/classification.md,
-section 9.1.
+A honeypot link is hidden from readers. The conditions are in docs/classification.md, section 9.1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,19 +32,17 @@ AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
 
 
 def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
-    """Return HONEYPOT_BY_TOKEN for clicks within 2 minutes of a click on the honeypot link, else 0
-    (docs/classification.md, rule 18).
+    """Return HONEYPOT_BY_TOKEN for clicks within 2 minutes of a click on the honeypot link, else 0.
 
-    Readers do not see a honeypot link. All ``clicks`` are on links with one recipient's token.
+    All ``clicks`` are on links with one recipient's token. See docs/classification.md, rule 18.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 
 
 def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
-    """Return HONEYPOT_BY_NETWORK for clicks within 15 minutes of a click on the honeypot link, else 0
-    (docs/classification.md, rule 18b).
+    """Return HONEYPOT_BY_NETWORK for clicks within 15 minutes of a click on the honeypot link, else 0.
 
-    Readers do not see a honeypot link. All ``clicks`` come from one network of a data center.
+    All ``clicks`` come from one network of a data center. See docs/classification.md, rule 18b.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_NETWORK, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
@@ -57,12 +53,9 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 
 
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
-    """Return HONEYPOT_BY_ADDRESS for clicks within 15 minutes of a click on the honeypot link, else 0
-    (docs/classification.md, rule 18b).
+    """Return HONEYPOT_BY_ADDRESS for clicks within 15 minutes of a click on the honeypot link, else 0.
 
-    Readers do not see a honeypot link. All ``clicks`` come from one address. If the click on the honeypot link looks
-    like a reader's, only clicks with its user agent get the bit, because people do reach such a link: by assistive
-    software, for example, or in the text part of a mail.
+    All ``clicks`` come from one address. See docs/classification.md, rule 18b.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)
@@ -72,10 +65,7 @@ def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
 
 
 def _reader_hit_times(clicks: SortedClicks) -> dict[int | str, list[int]]:
-    """Return the times (milliseconds) of those clicks on the honeypot link that look like a reader's, by user agent.
-
-    Readers normally do not see a honeypot link.
-    """
+    """Return the times, in milliseconds, of honeypot clicks that look like a reader's, by user agent."""
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
         if click.honeypot and click.agent_id is not None and not looks_automated(click):
@@ -88,12 +78,12 @@ def _is_near_hit(
 ) -> bool:
     if is_near(click.ts_ms, automated_hits, window_ms=HONEYPOT_BY_ADDRESS_MS):
         return True
+    # People do reach a honeypot link, by assistive software or in the text part of a mail. So a hit that looks like a
+    # reader's counts only against clicks with its user agent.
     agent_hits = () if click.agent_id is None else reader_hits.get(click.agent_id, ())
     return is_near(click.ts_ms, agent_hits, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
 
 def looks_automated(click: NearbyClick) -> bool:
-    """Return whether a click on a link that readers do not see has another sign of automation, in its request or
-    network.
-    """
+    """Return whether a click on a honeypot link has another sign of automation, in its request or network."""
     return bool(click.evidence & AUTOMATION_MASK) or click.reason in REQUEST_REASONS

@@ -1,7 +1,7 @@
-"""The evidence bits of a click, the fields of a request that the rules read, and the result of a classification.
+"""The evidence bits of a click, the request fields that rules read, and the result of a classification.
 
-Evidence is one integer. Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. It is stored, so that
-clicks can be classified again. All bits are described in docs/classification.md, section 4.
+The evidence of a click is one stored integer. Bits 0 to 11 come from its request, the others from nearby clicks. All
+bits are described in docs/classification.md, section 4.
 """
 
 from collections.abc import Mapping

@@ -19,9 +19,7 @@ _HEADER_REASONS = {"prefetch-header", "range-request", "no-navigation"}
 
 
 class RuleMatch(Struct, frozen=True):
-    """A rule that matches a click: its reason, verdict and description, and descriptions of the evidence that made it
-    match.
-    """
+    """A rule that matches a click, with its description and the evidence that made it match."""
 
     reason: str
     verdict: str
@@ -42,7 +40,7 @@ class Explanation(Struct, frozen=True):
 
 
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
-    """Return the explanation of a stored click's verdict, from the click's evidence bits and its request.
+    """Return the explanation of a stored click's verdict.
 
     Without ``request``, a rule on the request is listed only if it decided the verdict.
     """

@@ -1,9 +1,7 @@
 """The rules that classify a click by the clicks around it, in the order in which they are tried.
 
-Each rule has a reason (its name, with verdict, precision class and description), and a condition on the click's
-evidence and age. The age is the time from the sending of the issue to the click. The evidence is found by detections: a
-detector, the groups that it compares, and the texts of its evidence bits. docs/classification.md, section 7, gives the
-precision of the rules and explains the time limits.
+A rule is a condition on the click's evidence and age. The age is the time since the issue was sent. Precision and time
+limits are explained in docs/classification.md, section 7.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -135,18 +133,17 @@ def _most_links(evidence: int, age: int) -> bool:  # rule 19
 
 
 def has_corroboration(evidence: int) -> bool:
-    """Return whether the evidence bits of a click contain a corroborating sign (see ``count_corroborations``)."""
+    """Return whether the evidence bits of a click contain a corroborating sign, a weak sign of automation."""
     return count_corroborations(evidence) > 0
 
 
 def count_corroborations(evidence: int) -> int:
-    """Return how many corroborating signs the evidence bits of a click contain. Some rules require such a weak sign
-    besides their own.
+    """Return how many corroborating signs, which are weak signs of automation, the evidence bits of a click contain.
 
-    The result is 0 if the click came through a mail-security service that rewrites links (rule 10). Such a service
-    forwards readers in their own browsers, but proxies of its customers often remove headers. The signs are listed as
-    second signals in docs/classification.md, section 4.
+    They are called second signals in docs/classification.md, section 4.
     """
+    # A mail-security service that rewrites links (rule 10) forwards readers in their own browsers, but proxies of its
+    # customers often remove headers.
     if evidence & REWRITTEN_LINK:
         return 0
     return (evidence & CORROBORATING).bit_count() + from_datacenter(evidence)
@@ -158,9 +155,7 @@ _CORROBORATION_MASK = CORROBORATING | DATACENTER | SECURITY_VENDOR | MAIL_GATEWA
 def _detected(
     reason: str, *detections: Detection, verdict: Verdict = "scanner", precision: Precision = "sure"
 ) -> GroupRule:
-    """Return a rule that matches if any evidence bit of ``detections`` is set. The text of the first bit describes the
-    rule.
-    """
+    """Return a rule that matches if any evidence bit of ``detections`` is set."""
     mask = sum(detection.evidence_mask for detection in detections)
     description = next(iter(detections[0].texts.values()))
     return GroupRule(reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision)

@@ -1,8 +1,6 @@
-"""The kinds of correlation groups: which fields the clicks of a group share, and the time window in which they are
-compared.
+"""The kinds of correlation groups: sets of clicks that are compared because they share fields, such as a network.
 
-Detectors read requests, never the results of other detectors. So a click's evidence depends only on which clicks are
-around it, not on the order in which they arrived. All kinds are listed in docs/classification.md, section 5.
+All kinds are listed in docs/classification.md, section 5.
 """
 
 from collections.abc import Callable, Hashable
@@ -46,7 +44,7 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """Run the detectors of one kind of group on a group of clicks. Return the evidence bits of each click.
+    """Run the detectors of a grouping on one group of clicks; return the evidence bits of each click.
 
     ``group`` must be sorted by ``sort_key``.
     """

@@ -11,8 +11,8 @@ from shortener.classification.request_reasons import REQUEST_REASONS
 class NearbyClick(Struct, frozen=True, gc=False):
     """The fields of a click that are needed to compare it with other clicks.
 
-    None means unknown; an ``issue_id`` of None means that the link belongs to no issue. ``n`` says which placement in
-    the document was clicked: 1 is the first, and 0 means that the requested URL had none.
+    None means unknown; a link outside of issues has the ``issue_id`` None. ``n`` is the number of the clicked placement
+    in the document, from 1 on, and 0 if the URL had none.
     """
 
     seq: int
@@ -48,25 +48,20 @@ SortedClicks = Sequence[NearbyClick]
 
 
 def is_correlatable(click: NearbyClick) -> bool:
-    """Return whether a click is compared with other clicks.
-
-    Previews and prefetches are not, because they follow from what a reader does.
-    """
+    """Return whether a click is compared with other clicks: True unless it is a preview or a prefetch."""
     reason = REQUEST_REASONS.get(click.reason)
+    # Previews and prefetches follow from what a reader does.
     return reason is None or reason.verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether the evidence bits of a click say that it comes from a data center or a mail gateway.
+    """Return whether a click comes from a data center or a mail gateway, by its evidence bits.
 
-    A data center of a security vendor does not count, because people browse from there in remote browsers (browser
-    isolation).
+    A data center of a security vendor does not count, because people use remote browsers there.
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 
 
 def from_listed_network(evidence: int) -> bool:
-    """Return whether the evidence bits of a click say that it comes from a data center, a mail gateway or a security
-    vendor.
-    """
+    """Return whether a click comes from a data center, a mail gateway or a security vendor, by its evidence bits."""
     return bool(evidence & (DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR))

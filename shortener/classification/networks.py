@@ -37,11 +37,9 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A set of IP networks, with a check whether a click's network, which is a /24 (IPv4) or /48 (IPv6), belongs to the
-    set.
+    """A set of IP networks that tells whether a click's network belongs to it.
 
-    It does if at least half of its addresses are in networks of the set. So a single server (a /32) does not make the
-    other 255 addresses of its /24 a data center.
+    At least half of the addresses of the click's network must be in the set.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
@@ -57,13 +55,12 @@ class NetworkTable:
         return sum(map(len, self._intervals.values()))
 
     def fingerprint(self) -> int:
-        """Return a 32-bit checksum of the addresses in the table, from which a change of the table is noticed."""
+        """Return a 32-bit checksum by which a change of the table is noticed."""
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:
-        """Return whether at least half of the addresses of ``net`` are in the table.
-
-        The result is False if ``net`` is None, or neither a network nor an address.
+        """Return whether at least half of the addresses of ``net`` are in the table. False if ``net`` is None or
+        invalid.
         """
         return net is not None and len(self) > 0 and self._cached_lookup(net)
 
@@ -79,15 +76,16 @@ class NetworkTable:
             start, end = intervals[index]
             covered += max(0, min(end, after_last) - max(start, first))
             index += 1
+        # Half of the addresses: a single server (a /32) does not make its /24 a data center.
         return covered * 2 >= network.num_addresses
 
 
 def read_networks(text: str, *, name: str) -> list[Network]:
-    """Return the networks in ``text``, the content of a file; error messages begin with the file's ``name``.
+    """Return the networks in ``text``, which has one CIDR network a line, or is the JSON that a cloud provider
+    publishes.
 
-    The text has one CIDR network a line, or is the JSON that a cloud provider publishes. ``#`` or ``;`` starts a
-    comment, and what follows a comma or a space in a line is ignored. Raises InputError if an entry is not a network or
-    is too wide, or if the file has no networks.
+    ``name`` is the file name in error messages. Raises InputError if an entry is not a network or is too wide, or if
+    there are no networks.
     """
     text = text.removeprefix("\ufeff")
     entries = _json_entries(text, name) if text.lstrip()[:1] in ("{", "[") else _line_entries(text, name)
@@ -99,6 +97,7 @@ def read_networks(text: str, *, name: str) -> list[Network]:
 
 def _line_entries(text: str, name: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(text.splitlines(), 1):
+        # A comment begins with # or ;, and what follows a comma or a space is ignored.
         entry = line.partition("#")[0].partition(";")[0].partition(",")[0].split()
         if entry:
             yield f"{name}, line {number}", entry[0].strip("\"'")

@@ -32,10 +32,10 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click with this reason is included in one of the three counts of human clicks.
+    """Return whether a click with this reason counts as human in one of three estimates.
 
-    ``usual`` follows the verdict. ``lenient`` also counts automated clicks whose rule is only *likely* right.
-    ``strict`` leaves out human clicks with a *suspect* pattern. Raises KeyError for an unknown reason.
+    ``usual`` follows the verdict; ``strict`` gives a low count of humans, ``lenient`` a high one. Raises KeyError for
+    an unknown reason.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

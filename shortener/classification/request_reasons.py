@@ -1,7 +1,6 @@
 """The reasons of the rules that decide a verdict from the request alone.
 
-Each reason belongs to one verdict, so that reason and verdict cannot contradict each other. The precision classes are
-defined in docs/classification.md, section 8.
+The precision classes are defined in docs/classification.md, section 8.
 """
 
 from collections.abc import Mapping

@@ -51,14 +51,15 @@ EMPTY_TABLE = NetworkTable()
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """Return a table of the operator's data-center networks, without networks from which people browse
-    (docs/classification.md, rule 14).
+    """Return a table of the operator's data-center networks, without networks from which people browse.
+
+    See docs/classification.md, rule 14.
     """
     return NetworkTable(networks, excluded=bundled_networks("people"))
 
 
 def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> Classification:
-    """Return the classification of a click by its request alone. The verdict is human if no rule matches."""
+    """Return the classification of a click by its request alone; it is human if no rule matches."""
     evidence = request_evidence(request, datacenters=datacenters)
     human_reason = "rewritten-link" if evidence & REWRITTEN_LINK else "reader"
     reason = next(request_reasons(request, evidence), human_reason)
@@ -67,9 +68,7 @@ def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY
 
 
 def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits that follow from a request alone (bits 0 to 11). ``datacenters`` are the networks in the
-    operator's lists of data centers.
-    """
+    """Return the evidence bits (0 to 11) that follow from a request alone."""
     from_network = network_evidence(request.net, asn=request.asn, datacenters=datacenters)
     return from_network | _browser_evidence(request) | _header_evidence(request)
 
@@ -126,11 +125,9 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether a request probably does not come from the browser that it names (docs/classification.md, rules 11
-    and 12).
+    """Return whether a request probably does not come from the browser that it names.
 
-    That is the case if it has no ``Accept-Language``, and the browser is outdated, never existed, or is one that mail
-    scanners claim to be. For the latter two, missing ``Sec-Fetch`` headers are enough instead.
+    See docs/classification.md, rules 11 and 12.
     """
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
@@ -139,11 +136,10 @@ def _is_false_browser(evidence: int) -> bool:
 
 
 def network_evidence(net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits of a network: data center, security vendor, mail gateway (docs/classification.md, rules
-    13 and 14).
+    """Return the evidence bits of a network: data center, security vendor, mail gateway.
 
-    ``net`` is a /24 (IPv4) or /48 (IPv6), and ``asn`` its autonomous system number. ``datacenters`` are the networks in
-    the operator's lists of data centers.
+    ``net`` is a /24 (IPv4) or /48 (IPv6), and ``asn`` its autonomous system number. See docs/classification.md, rules
+    13 and 14.
     """
     evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:
@@ -188,8 +184,9 @@ def _has_fetch_metadata(headers: Mapping[str, str]) -> bool:
 
 
 def is_rewriter(referrer: str) -> bool:
-    """Return whether a referrer URL belongs to a mail-security service that replaces links in mails by its own
-    (docs/classification.md, rule 10).
+    """Return whether a referrer URL belongs to a mail-security service that rewrites links.
+
+    See docs/classification.md, rule 10.
     """
     host = referrer.partition("//")[2].partition("/")[0].partition(":")[0].lower()
     return any(host == rewriter or host.endswith("." + rewriter) for rewriter in REWRITER_HOSTS)

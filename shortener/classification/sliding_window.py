@@ -1,6 +1,6 @@
 """Counts in sliding time windows, and an estimate of the click rate that readers cause without scanners.
 
-Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of equal times.
+Times are milliseconds in ascending order. Windows include both ends.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,9 +22,9 @@ RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
 
 
 def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:
-    """Return for each time the largest number of different items in any time window that contains it.
+    """Return for each time the largest number of different items in any time window that contains this time.
 
-    A window is ``window_ms`` long. ``items`` has one entry for each time, such as the clicked link.
+    ``items`` has one entry for each time, such as the clicked link.
     """
     if len(set(items)) == 1:
         return [1] * len(times)
@@ -48,11 +48,7 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return two lists with an entry for each time window that ends at one of ``times`` and is ``window_ms`` long.
-
-    The first list has the index of the first time in the window, the second the number of different items in the
-    window.
-    """
+    """Return the first index and the number of different items of each time window that ends at one of ``times``."""
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
@@ -78,13 +74,13 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds in which the group has a click, in order. The rate is derived from the share
-    of seconds with a click, so a scanner with many clicks in few seconds hardly raises it. It is infinite if every
-    second has a click (docs/classification.md, section 6.1).
+    ``seconds`` are the different seconds with a click, in order. The result is infinite if all seconds around have one.
+    See docs/classification.md, section 6.1.
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
     excluded = _count_between(seconds, second - EXCLUDED_SECONDS, second + EXCLUDED_SECONDS)
+    # A scanner with many clicks in few seconds hardly raises this share.
     share = (around - excluded) / (2 * (RATE_WINDOW_SECONDS - EXCLUDED_SECONDS))
     return -log1p(-share) if share < 1 else inf
 
@@ -97,8 +93,8 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
     """Return how many different links within one second count as a burst, if readers make ``rate`` clicks a second.
 
-    It is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a probability of at
-    most FALSE_ALARM_RATE; ``maximum`` if no number fulfils this (docs/classification.md, section 6.1).
+    Independent readers reach this number with a probability of at most FALSE_ALARM_RATE, unless it is ``maximum``. See
+    docs/classification.md, section 6.1.
     """
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.

@@ -1,7 +1,7 @@
-"""Reading of newsletter issues, and replacement of the URLs in them. The package uses no database and no clock.
+"""Reading of newsletter issues, and replacement of the URLs in them.
 
-``parse`` finds the links and the text of an issue. ``extract_articles`` finds its articles, and the kind of each link
-to them (title, image, button, …). ``rewrite`` replaces URLs and leaves every other byte unchanged.
+``parse`` finds the links and the text of an issue, and ``extract_articles`` its articles. ``rewrite`` replaces URLs and
+leaves every other byte unchanged. The package uses no database and no clock.
 """
 
 from shortener.newsletter.article_roles import Role

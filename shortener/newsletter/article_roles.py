@@ -1,6 +1,4 @@
-"""The role of each link target of an issue: an article, a link inside a text, or another link (navigation,
-footer, …).
-"""
+"""The role of each link target of an issue: an article, a link inside a text, or another link such as in the footer."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -20,8 +18,7 @@ _MIN_ITEM_SHARE = 0.6  # of all paragraphs
 def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
     """Return the role of a link target: "article" for an item of its own, "inline" for a link in a text, else "other".
 
-    ``mentions`` are all links to the target in the issue. ``title`` is its title, if one was found. ``item_links`` are
-    the indices of the first links of list items, from ``links_of_list_items``.
+    ``mentions`` are all links to the target. ``item_links`` is the result of ``links_of_list_items``.
     """
     content = [mention for mention in mentions if mention.is_content]
     if not content:
@@ -38,19 +35,13 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether linked images present an article.
-
-    They do if the first of ``images`` has an alternative text of two words or more, and does not link to a front page.
-    """
+    """Return whether linked images present an article, judged by the text and the target of the first one."""
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
 
 def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
-    """Return whether a link presents its target as an item of its own, not as a part of running text.
-
-    ``mention`` is the link, and ``item_links`` are the indices of the first links of list items.
-    """
+    """Return whether a link presents its target as an item of its own, not as a part of running text."""
     line = lines[mention.line_index]
     if mention.has_image or mention.kind in ("more", "button") or mention.link_index in item_links:
         return True
@@ -70,18 +61,19 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return the index of the first article link of each list item that has no title.
+    """Return the link index of the first article link in each list item.
 
-    ``title_lines`` has the heading level of each title line, by line index. Items below the heading of an article are
-    left out, because they comment on that article. If most paragraphs of an issue begin with a link, these paragraphs
-    count as list items.
+    List items with a title, and those below the heading of an article, are left out. ``title_lines`` has the heading
+    level of each title line, by line index.
     """
+    # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()
     in_article, needs_link = False, False
     for line in lines:
         level = title_lines.get(line.index)
         if line.level:
+            # A list below the heading of an article comments on that article.
             in_article = level is not None
         if line.item_part == "first" or line.index in paragraph_items:
             needs_link = not in_article
@@ -99,10 +91,7 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the line indices of the paragraphs that begin with a link, provided that most paragraphs of the issue do.
-
-    Return an empty set if most do not, or if there are only a few of them.
-    """
+    """Return the line indices of the paragraphs that begin with a link; empty unless most paragraphs do."""
     paragraphs = [
         line
         for line in lines

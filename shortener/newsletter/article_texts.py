@@ -41,9 +41,7 @@ _THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a se
 
 
 def article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the title of an article: its title line, else the text of a link to it, else the sentence
-    around a link.
-    """
+    """Return the title of an article: its title line, else the text of a link, else the sentence around a link."""
     if title is not None:
         return _clean_title(title.text)
     with_text = [mention for mention in mentions if mention.text]
@@ -74,10 +72,7 @@ def _clean_title(text: str) -> str | None:
 
 
 def _is_fragment(line: Line, mention: Mention) -> bool:
-    """Return whether the text of a link is only a fragment of a sentence, not a title.
-
-    It is if it has one to three words, begins in lower case, and has other words beside it.
-    """
+    """Return whether the text of a link is only a fragment of a sentence, not a title."""
     if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
         return False
     before, after = line.text[: mention.start], line.text[mention.end :]
@@ -86,11 +81,7 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link such as "here".
-
-    If nothing but the link is in the sentence, return the text before the link or, if there is none, the text above its
-    line. For a bare URL return the title beside or above it, else the URL.
-    """
+    """Return the sentence around a link such as "here", or the text before it if the sentence has no other words."""
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
@@ -106,10 +97,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL.
-
-    ``before`` and ``after`` are the texts beside it.
-    """
+    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL."""
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]
@@ -128,10 +116,7 @@ def _readable_url(url: str) -> str:
 
 
 def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) -> str | None:
-    """Return the words in front of the mark of a footnote, such as "[1]", in the running text; None if there are none.
-
-    The lines above ``line_index``, the line of the footnote, are searched for the first ``mark``.
-    """
+    """Return the words in front of a footnote mark such as "[1]" in the text above the footnote."""
     for line in lines[max(0, line_index - _FOOTNOTE_SEARCH_LINES) : line_index]:
         offset = line.text.find(mark)
         if offset < 0:
@@ -145,10 +130,7 @@ def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) ->
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link whose article has no title.
-
-    The sentence is in the line of the link, or in the line above if nothing precedes the link in its line.
-    """
+    """Return the last sentence before a "read more" link, from the line of the link or the line above."""
     line = lines[mention.line_index]
     text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
     if mention.line_index and not _THREE_LETTERS.search(text):

@@ -1,6 +1,4 @@
-"""Extraction of the articles of an issue: their titles, authors, summaries and sections, and the kind of each link to
-them.
-"""
+"""Extraction of the articles of an issue: titles, authors, summaries, sections, and the links to each article."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -40,9 +38,7 @@ _KIND_PRIORITY: dict[PlacementKind, int] = {
 
 
 class Placement(Struct, frozen=True):
-    """One occurrence of a link in an issue: the link's index in the document, its kind (title, image, …)
-    and its text.
-    """
+    """One link in an issue: its index among all links, its kind such as title or image, and its text."""
 
     link_index: int
     kind: PlacementKind
@@ -50,14 +46,12 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """A target to which an issue links, with what was found about it. Not every target is an article: see ``role``.
-
-    ``key`` is the target's canonical URL. ``position`` is 1 to N over the articles in document order, and None for
-    targets with another role.
-    """
+    """A target to which an issue links: an article, or something else if ``role`` says so."""
 
     key: str
+    """Canonical URL of the target."""
     position: int | None
+    """1 to N over the articles in document order; None if the target is not an article."""
     title: str | None
     author: str | None
     summary: str | None
@@ -80,11 +74,9 @@ def extract_articles(
 ) -> ExtractedIssue:
     """Return the title and the articles of an issue.
 
-    ``article_keys[i]`` identifies the target of link ``i``; it is None for a link that gets no short link. Links with
-    equal keys belong to one article. If the links already go through a sender's click counter, the image, title and
-    button of an article have different URLs; they are then grouped by their places in the document. ``recurring`` are
-    the keys of targets to which most issues of the newsletter link; these get the role "other". Raises ValueError
-    unless ``article_keys`` has one entry for each link.
+    ``article_keys[i]`` identifies the target of link ``i``; None if the link gets no short link. Links with equal keys
+    belong to one article. ``recurring`` are the keys of targets to which most issues link; they are not articles.
+    Raises ValueError unless ``article_keys`` has one entry for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -124,10 +116,7 @@ def extract_articles(
 
 
 def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Set role and kind of the links in ``lines``, and return the best title of each article, by article key.
-
-    ``title_line`` is the index of the line with the title of the issue itself; None if no line has it.
-    """
+    """Set role and kind of the links in ``lines``, and return the best title of each article, by article key."""
     link_roles.assign_roles(lines)
     navigation.mark_navigation(lines)
     top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
@@ -137,10 +126,8 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the index of the last line that belongs to an article title; -1 if no article has a title.
-
-    The lines of a title reach down to the first link to its article.
-    """
+    """Return the index of the last line that belongs to an article title; -1 if no article has a title."""
+    # A title reaches down to the first link to its article.
     first_links: dict[str, int] = {}
     for line in lines:
         for mention in line.mentions:
@@ -151,10 +138,8 @@ def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
 
 
 def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
-    """Give the articles the positions 1 to N. Remove author, summary, section and image from the other targets.
-
-    If an issue has no articles, its inline links (links in running text) become the articles.
-    """
+    """Give the articles the positions 1 to N, and remove author, summary, section and image from the other targets."""
+    # In an issue without articles, the links in running text become the articles.
     article_role: Role = "article" if any(target.role == "article" for target in found) else "inline"
     numbered: list[ExtractedArticle] = []
     position = 0
@@ -168,10 +153,7 @@ def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
 
 
 def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list[ExtractedArticle]:
-    """Add the links in the plain-text part of a mail to the articles of its HTML part.
-
-    ``lines`` are those of the plain-text part. A target that only this part links to gets the role "inline" or "other".
-    """
+    """Add the links in the plain-text part of a mail to the articles of its HTML part."""
     by_key = {article.key: article for article in articles}
     link_roles.assign_roles(lines)
     for key, mentions in _mentions_by_key(lines).items():
@@ -186,39 +168,32 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and the index of its line; the index is None if the title is not in a line.
-
-    The title of the document (front matter, ``<title>`` or subject of a mail) is preferred, except that a single
-    heading of level 1 in HTML or in a mail replaces it. Without such a title, the first heading of level 1 is taken,
-    else the first other heading. If the issue has only one heading, of a lower level, it is probably the name of a
-    section: a short first line above it is then preferred.
-    """
+    """Return the title of the issue and the index of its line; the index is None if the title is not in a line."""
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
     first = headings[0] if headings else None
     title = document.title if document.title and not mergetags.contains_merge_tag(document.title) else None
+    # A single heading of level 1 in HTML or in a mail replaces the title of the document.
     if title and (document.format == "markdown" or len(top_headings) != 1):
         is_repeated = first is not None and first.text.casefold() == title.casefold()
         return title, first.index if first and is_repeated else None
     if first is None:
         return title, None
+    # A single lower heading is probably the name of a section.
     if not top_headings and len(headings) == 1 and (first_line := _first_line(lines, first.index)):
         return strip_stray_emphasis(first_line.text)[:MAX_TITLE_LENGTH], first_line.index
     return strip_stray_emphasis(first.text)[:MAX_TITLE_LENGTH], first.index
 
 
 def _first_line(lines: list[Line], heading_index: int) -> Line | None:
-    """Return the first visible line above a heading if it can be the title of the issue, else None.
-
-    It must be short, have no links and not end like a sentence.
-    """
+    """Return the first visible line above a heading if it can be the title of the issue, else None."""
     line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
     is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
     return line if line and is_title and not line.text.endswith((".", "。", "!", ":", ",")) else None
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the title with the highest confidence for each article, by article key; the first if several are equal."""
+    """Return the title with the highest confidence for each article, by article key."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -236,10 +211,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named in the two lines after a title, or None.
-
-    Links to the author in these lines get the role ``byline``.
-    """
+    """Return the author named in the two lines after a title, and give links to the author the role ``byline``."""
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None and any(m.article_key == title.article_key for m in byline.mentions):
@@ -254,10 +226,7 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Set the kind ``button`` or ``more`` on links such as "Read more".
-
-    These are links that lead to an article, are below its title, have few words, and are alone in their line.
-    """
+    """Set the kind ``button`` or ``more`` on short links that fill a line below the title of their article."""
     title_links = {mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"}
     for line in lines:
         mention = line.only_mention
@@ -278,10 +247,7 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line the name of its section: the text of the last heading above the line or in it.
-
-    Headings that are the title of an article or of the issue, and headings without letters, are ignored.
-    """
+    """Return for each line the name of its section, which is the last heading that is not a title."""
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
         level = lines[issue_title_line].level
@@ -301,14 +267,11 @@ def _first_image_source(mentions: list[Mention]) -> str | None:
 
 
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
-    """Return one placement for each link, in document order.
-
-    A link around an image, a title and a text has several entries in ``mentions``. Its placement gets the kind of the
-    most important of these entries.
-    """
+    """Return one placement for each link, in document order."""
     best: dict[int, Mention] = {}
     for mention in mentions:
         other = best.get(mention.link_index)
+        # A link around image, title and text has several mentions; the most important one counts.
         if other is None or _KIND_PRIORITY[mention.kind] > _KIND_PRIORITY[other.kind]:
             best[mention.link_index] = mention
     return tuple(

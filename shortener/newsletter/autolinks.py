@@ -40,9 +40,9 @@ def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, in
 
 
 def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
-    """Return (URL, start, end) of each piece of text that mail programs show as a link, between two byte offsets.
+    """Return (URL, start, end) of each bare URL or address such as "www.example.com" between two byte offsets.
 
-    These are bare URLs and addresses without a scheme, such as "www.example.com".
+    Mail programs show both as links.
     """
     found, offset = [], start
     while span := find_bare_url(source, start=offset, stop=stop):
@@ -57,8 +57,7 @@ def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[s
 def trim_bare_url(candidate: bytes) -> str:
     """Return a bare URL without the punctuation and the unpaired closing brackets at its end; '' if no URL is left.
 
-    Source: GitHub Flavored Markdown, section 6.9. In addition, the URL ends before the first punctuation that is not
-    ASCII, because Chinese and Japanese have no space between a URL and a comma.
+    Source: GitHub Flavored Markdown, section 6.9.
     """
     url = _trim(candidate)
     return url if len(url) < _MAX_URL_LENGTH and _BARE_URL.match(url.encode()) else ""

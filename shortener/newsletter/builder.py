@@ -59,10 +59,7 @@ def _untouched_reason(url: str) -> str | None:
 
 
 def _portable_image_source(source: str) -> str:
-    """Return the URL of an image if it works outside of the document too, else ''.
-
-    Attachments, data URLs and URLs with merge tags do not.
-    """
+    """Return the URL of an image, or '' for an attachment, a data URL or a URL with a merge tag."""
     is_other_scheme = _SCHEME.match(source) is not None and not _HTTP_URL.match(source)
     is_too_long = len(source) > _MAX_IMAGE_SOURCE_LENGTH
     return "" if is_other_scheme or is_too_long or mergetags.contains_merge_tag(source) else source
@@ -71,8 +68,7 @@ def _portable_image_source(source: str) -> str:
 class DocumentBuilder:
     """Builder of a parsed issue, to which a reader of HTML or Markdown adds what it finds, in source order.
 
-    The reader sets ``current_link``, ``strong_depth``, ``in_button``, ``in_footer``, ``in_hidden`` and
-    ``in_navigation`` for the text that comes next, and ``title`` to the title of the document.
+    The reader sets the public attributes, such as ``current_link``, for the text that it adds next.
     """
 
     def __init__(self, source: bytes, *, take_over_tracking: bool = False) -> None:
@@ -109,9 +105,8 @@ class DocumentBuilder:
     ) -> int | None:
         """Add the link whose URL is at the bytes ``start`` to ``end`` of the source, and return its index.
 
-        Return None if the URL must stay unchanged, for example because of a merge tag in it or between it and the
-        offset ``merge_tag_reach``. If the newsletter software listmonk marks the link for tracking, the mark is
-        replaced together with the URL. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        Return None if the URL must stay unchanged, for example because of a merge tag between ``start`` and the offset
+        ``merge_tag_reach``. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
@@ -126,9 +121,8 @@ class DocumentBuilder:
     def _add_tracked(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
     ) -> int | None:
-        """Add a link that is marked for click tracking by the newsletter software listmonk, and return its index.
-
-        Return None if the URL must stay unchanged.
+        """Add a link with a tracking mark of the newsletter software listmonk. Return its index, or None if it must
+        stay unchanged.
         """
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
@@ -199,7 +193,7 @@ class DocumentBuilder:
         self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
-        """Add an empty text with the link ``current_link``, so that a link without text has a place in its block."""
+        """Add an empty text with the link ``current_link``, so that a link without text belongs to the block too."""
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 

@@ -40,11 +40,7 @@ class Byline(Struct, frozen=True):
 
 
 def looks_like_name(text: str) -> bool:
-    """Return whether a text looks like the name of a person.
-
-    A name in Latin letters has two to six words. Each begins with a capital letter, except particles such as
-    "van".
-    """
+    """Return whether a text looks like the name of a person."""
     text = text.strip()
     if len(text) > _MAX_NAME_LENGTH or not _NAME.match(text):
         return False
@@ -118,10 +114,7 @@ def _further_names(text: str, name: str) -> str:
 
 
 def standalone_byline(line: Line) -> Byline | None:
-    """Return the byline of a line that has no other content, or None.
-
-    Such a line names the author, as in "by Ada Lovelace · 5 min read", or is only a link to a person.
-    """
+    """Return the byline of a line without other content, such as "by Ada Lovelace · 5 min read"; else None."""
     if not line.text or line.level or len(line.text) > _SEARCH_LENGTH:
         return None
     if (byline := _find_unlinked_byline(line, 0)) is not None:
@@ -141,8 +134,5 @@ def standalone_byline(line: Line) -> Byline | None:
 
 
 def _is_recommender(line: Line, mention: Mention) -> bool:
-    """Return whether a linked name is followed by a colon, as in "@name: …".
-
-    Such a name is that of a person who recommends the article, not of its author.
-    """
+    """Return whether a linked name is that of a person who recommends the article, as in "@name: …"."""
     return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

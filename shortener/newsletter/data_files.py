@@ -1,4 +1,4 @@
-"""Phrases in many languages, and lists of well-known hosts, from the TOML files in ``data/``. Each is read once."""
+"""Phrases in many languages, and lists of well-known hosts, from the files in ``data/``. Each file is read once."""
 
 import re
 import tomllib
@@ -30,7 +30,7 @@ def language_entries(key: str) -> list[str]:
 def language_pattern(key: str) -> str:
     """Return a regular expression that matches any phrase listed under ``key`` in any language.
 
-    The phrases are case-folded, so the text must be case-folded too. For example, "ß" becomes "ss".
+    It matches only text that is case-folded.
     """
     pattern = "|".join(dict.fromkeys(language_entries(key)))
     return f"(?:{_FOREIGN_LETTERS.sub(lambda match: match[0].casefold(), pattern)})"

@@ -28,25 +28,24 @@ ListItemPart = Literal["", "first", "rest"]
 class DocumentLink(Struct, frozen=True):
     """A link whose http(s) URL can be replaced.
 
-    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` is the number of
-    the line, from 1. ``url`` is the URL after entities and backslash escapes were resolved, with its percent-encoding
-    unchanged. A reference definition of Markdown (``[label]: URL``) is one link, however often it is used; its place in
-    the order of links is that of its first use.
-
-    ``written_longer`` says that the range also contains a tracking mark of the sender, which is replaced too.
-    ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail in which
-    the link is, or None if the source has no encoded parts.
+    ``start`` and ``end`` are the byte range of the URL, without quotes or brackets around it.
     """
 
     index: int
+    """Index in document order; a reference definition of Markdown is one link, at its first use."""
     start: int
     end: int
     line: int
+    """Number of the line, from 1."""
     url: str
+    """URL after entities and backslash escapes were resolved; its percent-encoding is unchanged."""
     syntax: UrlSyntax
     written_longer: bool = False
+    """Whether the byte range also contains a tracking mark of the sender, which is replaced too."""
     outlook: bool = False
+    """Whether only Outlook on Windows shows the link."""
     part: int | None = None
+    """Index of the part of a mail that contains the link; None if the source has no encoded parts."""
 
 
 class UntouchedLink(Struct, frozen=True):
@@ -60,62 +59,52 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A piece of text in a block, or an image. For an image, ``text`` is its alternative text.
-
-    ``link_index`` is the index of the link around it, or None. ``image_source`` is the URL of an image (http, https or
-    relative), or '' if there is none.
-    """
+    """A piece of text in a block, or an image. For an image, ``text`` is its alternative text."""
 
     text: str
     link_index: int | None = None
+    """Index of the link around it, or None."""
     is_image: bool = False
     strong: bool = False
     button: bool = False
     image_source: str = ""
+    """URL of the image (http, https or relative), or ''."""
 
 
 class Block(Struct, frozen=True):
-    """A block of text: a heading, a paragraph, a part of a paragraph between line breaks, or a horizontal rule.
-
-    ``level`` is 1 to 6 for headings, else 0. ``continues_paragraph`` marks each part of a paragraph after the first.
-    ``footer`` and ``navigation`` mark text inside a footer or navigation element. ``hidden`` marks text that most
-    readers do not see, such as preheaders and parts for Outlook only; links in it are still links. ``plain_part`` marks
-    the plain-text part of a mail that has an HTML part too.
-    """
+    """A block of text: a heading, a paragraph, a part of a paragraph between line breaks, or a horizontal rule."""
 
     kind: BlockKind
     runs: tuple[Run, ...] = ()
     level: int = 0
+    """1 to 6 for a heading, else 0."""
     continues_paragraph: bool = False
+    """Whether it is a part of a paragraph, but not the first part."""
     footer: bool = False
+    """Whether it is inside a footer element."""
     hidden: bool = False
+    """Whether most readers do not see it, as a preheader; links in it are still links."""
     item_part: ListItemPart = ""
     navigation: bool = False
+    """Whether it is inside a navigation element."""
     plain_part: bool = False
+    """Whether it is in the plain-text part of a mail that has an HTML part too."""
 
 
 class Part(Struct, frozen=True):
-    """A part of the source that is encoded: its byte range, its transfer encoding and character set, and its decoded
-    text.
-
-    ``text`` is UTF-8. The offsets of links in the part are offsets in ``text``.
-    """
+    """An encoded part of the source, such as base64 in a mail, with its byte range and its decoded text."""
 
     start: int
     end: int
     transfer_encoding: str
     charset: str
     text: bytes
+    """Decoded text in UTF-8; the offsets of links in the part are offsets in this text."""
     is_html: bool = False
 
 
 class Document(Struct, frozen=True):
-    """A parsed issue with its links in document order.
-
-    ``title`` is from front matter, ``<title>`` or the subject of a mail. ``parts`` are the decoded parts of a mail, or
-    the text of a file that is not UTF-8. ``sent_at`` is the time in the header of a mail (seconds of the UTC epoch).
-    ``warnings`` are sentences for the editor.
-    """
+    """A parsed issue with its links in document order."""
 
     source: bytes
     format: Format
@@ -123,16 +112,19 @@ class Document(Struct, frozen=True):
     untouched: tuple[UntouchedLink, ...]
     blocks: tuple[Block, ...]
     title: str | None = None
+    """From front matter, ``<title>`` or the subject of a mail."""
     parts: tuple[Part, ...] = ()
+    """Decoded parts of a mail, or the text of a file that is not UTF-8."""
     sent_at: int | None = None
+    """Time in the header of a mail, in seconds of the UTC epoch."""
     warnings: tuple[str, ...] = ()
+    """Sentences for the editor."""
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Return the twins of links that only Outlook shows: the links with the same URL that other mail programs show.
+    """Map the index of each link that only Outlook shows to that of its twin, which other mail programs show.
 
-    Keys are the indices of the Outlook links, and values those of their twins. A mail often contains each button twice,
-    as VML in a conditional comment and as ``<a>``; both count as one.
+    Both links have the same URL. A mail often contains each button twice in this way.
     """
     shown: dict[tuple[int | None, str], list[int]] = {}
     for link in document.links:

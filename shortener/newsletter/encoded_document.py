@@ -14,10 +14,10 @@ _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
 def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
-    """Decode the part of a mail that is at the bytes ``start`` to ``end`` of the source, and return it with its text.
+    """Decode the part of a mail that is at the bytes ``start`` to ``end`` of the source.
 
-    ``encoding`` is its transfer encoding, such as base64. Return None if the part cannot be decoded, or if the decoded
-    text could not be encoded again to exactly these bytes.
+    ``encoding`` is its transfer encoding, such as base64. Return None if the text cannot be decoded, or not encoded
+    again to exactly these bytes.
     """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None
@@ -28,11 +28,7 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
 
 
 def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
-    """Return the line number in the source (from 1) for each of ``offsets``, as ``{offset: line number}``.
-
-    ``offsets`` are offsets in the decoded text of ``part``. ``line_starts`` are the offsets in the source at which the
-    second and all further lines begin.
-    """
+    """Return the line number in the source (from 1) of each offset in the decoded text of ``part``."""
     decoded = _decode(source, part)
     points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
     encoded = encoded_text.encode_replacements(_text(decoded, part), points, charset=part.charset)
@@ -58,8 +54,7 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
     """Return the document ``base`` with the links and text of all ``parts`` added, in the order of ``parts``.
 
-    Each element of ``parts`` is a part, its parsed document, and a flag. The flag is true if the part repeats the issue
-    in another form, such as plain text beside HTML.
+    Each element is a part, its parsed document, and whether it only repeats the issue, such as plain text beside HTML.
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []
@@ -98,9 +93,9 @@ def _shift_run(run: Run, shift: int) -> Run:
 
 
 def rewrite_parts(document: Document, urls: Mapping[int, bytes]) -> bytes:
-    """Return the source with new URLs in its encoded parts; every other byte is unchanged.
+    """Return the source with new URLs in its encoded parts.
 
-    ``urls`` are the new URLs by link index, already escaped. A part in base64 is encoded again as a whole.
+    ``urls`` are the new URLs by link index, already escaped.
     """
     source, output, offset = document.source, [], 0
     links_by_part: dict[int, list[DocumentLink]] = {}

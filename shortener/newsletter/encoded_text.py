@@ -41,8 +41,7 @@ _READ_AS = {
 def decode_declared(data: bytes, *, charset: str) -> tuple[str, str] | None:
     """Decode bytes whose character set is declared as ``charset``. Return (text, Python's name of the encoding).
 
-    Return None if the character set is unknown or ambiguous, or if the text could not be encoded again to exactly these
-    bytes.
+    Return None if the character set is unknown or ambiguous, or if encoding the text again would change the bytes.
     """
     name = _codec_name(charset)
     if name is None or name in _UNSAFE_CHARSETS:
@@ -65,7 +64,7 @@ def _codec_name(charset: str) -> str | None:
 
 
 def decode_text(data: bytes, *, charset: str) -> str | None:
-    """Decode text. Return None if encoding it again would change the bytes.
+    """Return the decoded text; None if encoding it again would change the bytes.
 
     Bytes that cannot be decoded become surrogates (Python's error handler ``surrogateescape``).
     """
@@ -83,10 +82,7 @@ def to_utf8(text: str) -> bytes:
 
 
 def encode_replacements(text: str, replacements: Sequence[Replacement], *, charset: str) -> list[Replacement]:
-    """Convert replacements for ``text`` in UTF-8 to replacements for the same text in the character set ``charset``.
-
-    Both the offsets and the new bytes of each replacement are converted.
-    """
+    """Convert replacements for ``text`` in UTF-8 to replacements for the same text in the character set ``charset``."""
     utf8 = to_utf8(text)
     encoded: list[Replacement] = []
     position, characters, size = 0, 0, 0

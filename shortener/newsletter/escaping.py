@@ -23,7 +23,7 @@ _ATTRIBUTE_ESCAPES = {
 
 
 def _decode_numeric_reference(reference: str) -> str:
-    """Return the character of a numeric reference: ``#38`` gives ``&``. An invalid one gives U+FFFD.
+    """Return the character of a numeric reference: ``#38`` gives ``&``. An invalid reference gives U+FFFD.
 
     Source: CommonMark, section 2.5.
     """

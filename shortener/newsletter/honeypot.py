@@ -19,8 +19,7 @@ _HONEYPOT_TEMPLATE = (
 def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
     """Return the HTML of a link to ``url`` that readers do not see.
 
-    ``recipient_tag`` is a merge tag that the sender replaces by a token of each recipient. It is added to the query of
-    the URL; '' adds nothing.
+    ``recipient_tag`` is a merge tag that is added to the query of the URL; '' adds nothing.
     """
     return _HONEYPOT_TEMPLATE.format(
         url=escaping.escape_url(url, syntax="double").decode() + recipient_token_query(recipient_tag)
@@ -28,11 +27,10 @@ def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
 
 
 def insert_honeypot(source: bytes, html: str) -> bytes:
-    """Return an HTML document in which ``html``, the result of ``honeypot_html``, is inserted before the end of the
-    body.
+    """Return an HTML document with ``html`` inserted before the end of the body, or appended if it has no body.
 
-    Without a body it is appended. Every other byte is unchanged. Raises InputError if the document ends in an open
-    comment, script or tag.
+    ``html`` is the result of ``honeypot_html``. Raises InputError if the document ends in an open comment, script or
+    tag.
     """
     body_ends = [token.start for token in tokenize(source) if token.kind == "end" and token.name == b"body"]
     offset = body_ends[-1] if body_ends else len(source)

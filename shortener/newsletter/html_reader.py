@@ -1,8 +1,7 @@
 """Reader of HTML: whole issues, and HTML inside Markdown.
 
-Links are the ``href`` of ``a`` and ``area`` elements and, in conditional comments for Outlook, of ``a`` elements and
-VML shapes. Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Some URLs are found but never
-replaced: targets of forms, bare URLs in text, and links with an attribute that excludes them from tracking.
+Links are the ``href`` of ``a`` and ``area`` elements, also in conditional comments for Outlook. Targets of forms and
+bare URLs in text are found too, but never replaced.
 """
 
 import re
@@ -57,14 +56,11 @@ _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", r
 
 
 class HtmlFragment(Struct, frozen=True):
-    """A piece of HTML, and where each stretch of its text is in the source.
-
-    Each pair in ``offset_map`` is the offset of a stretch in ``text``, and its offset in the source. A source offset of
-    -1 means that the stretch is not literally in the source, because line prefixes were removed.
-    """
+    """A piece of HTML, with the offset in the source of each stretch of its text."""
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
+    """Pairs of an offset in ``text`` and the offset of that stretch in the source, -1 if it is not literally there."""
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
         """Return the part of this fragment from the offset ``start`` to ``end``."""
@@ -72,9 +68,9 @@ class HtmlFragment(Struct, frozen=True):
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return where a range of the fragment's ``text`` is in the source, as a byte range.
+        """Return the byte range in the source of the fragment's text between the offsets ``start`` and ``end``.
 
-        ``start`` and ``end`` are offsets in ``text``. Return None if the range is not literally in the source.
+        Return None if this text is not literally in the source.
         """
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
@@ -94,7 +90,7 @@ class _TextState(NamedTuple):
 
 
 class _OpenElement(NamedTuple):
-    """An open HTML element. ``outer_state`` is the formatting before it, which applies again after its end tag."""
+    """An open HTML element, with the formatting that applies again after its end tag."""
 
     name: bytes
     outer_state: _TextState
@@ -117,9 +113,8 @@ class HtmlReader:
 
     @property
     def in_link_or_raw_text(self) -> bool:
-        """Whether the text that follows is inside a link or inside an element such as ``script``.
-
-        Bare URLs in such text are not links.
+        """Whether the text that follows is in a link or an element such as ``script``, so that bare URLs in it are no
+        links.
         """
         return bool(self._raw_element or self._link_element)
 
@@ -157,12 +152,10 @@ class HtmlReader:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
     def _attribute_values(self, token: Token, names: frozenset[bytes]) -> dict[bytes, str]:
-        """Return the unescaped values of the attributes with these names, by name.
-
-        If a tag has an attribute twice, the first counts.
-        """
+        """Return the unescaped values of the attributes with these names, by name."""
         return {
             attribute.name: escaping.unescape_attribute(self._attribute_text(attribute))
+            # If a tag has an attribute twice, the first counts.
             for attribute in reversed(token.attributes)
             if attribute.name in names
         }
@@ -233,10 +226,7 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _add_component_text(self, token: Token) -> bool:
-        """Handle text inside the title or the style sheet of MJML. Return False for text in any other place.
-
-        The title becomes the title of the document, and a style sheet is ignored.
-        """
+        """Handle text inside the title or the style sheet of MJML. Return False for other text."""
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True
@@ -297,11 +287,8 @@ class HtmlReader:
         builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
-        """Add the link in the ``href`` of a tag to the document, and return the index of the link.
-
-        Return None if the tag has no ``href``, or if its URL must stay unchanged. A second ``href`` in a tag is
-        ignored, as in browsers.
-        """
+        """Add the link in the ``href`` of a tag to the document. Return its index, or None if it cannot be replaced."""
+        # A second href in a tag is ignored, as in browsers.
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:
             return None
@@ -361,11 +348,8 @@ class HtmlReader:
                 )
 
     def _handle_comment(self, token: Token) -> None:
-        """Read the links in a conditional comment for Outlook. Any other comment is skipped.
-
-        A mail often contains each button twice: as VML for Outlook on Windows in such a comment, and as ``<a>`` for all
-        other mail programs. They are two links in the document, but a reader sees only one of them.
-        """
+        """Read the links in a conditional comment for Outlook. Any other comment is skipped."""
+        # A mail often contains each button twice: in such a comment for Outlook, and as <a> for other programs.
         inner = self._fragment.subfragment(token.start, token.end)
         condition = _CONDITIONAL_COMMENT.match(inner.text)
         if self._in_outlook_comment or condition is None or b"href" not in inner.text.lower():

@@ -1,9 +1,7 @@
-"""Tokenizer of HTML by the rules of browsers (WHATWG HTML, section 13.2.5), which returns byte offsets in linear time.
+"""Tokenizer of HTML by the rules of browsers (WHATWG HTML, section 13.2.5). It reports byte offsets in linear time."""
 
-The standard library's ``html.parser`` has no offsets of attribute values, reads broken markup differently from release
-to release, and takes quadratic time on unclosed comments.
-"""
-
+# The standard library's html.parser has no offsets of attribute values, reads broken markup differently from release
+# to release, and takes quadratic time on unclosed comments.
 import re
 from collections.abc import Iterator
 from typing import Literal
@@ -31,9 +29,7 @@ TokenKind = Literal["text", "raw", "start", "end", "comment"]
 
 
 class Attribute(Struct, frozen=True):
-    """An attribute of a tag: its name in lower case, and the byte range of its value. ``syntax`` is the kind of quotes
-    around the value.
-    """
+    """An attribute of a tag: its name in lower case, the byte range of its value, and the quotes around the value."""
 
     name: bytes
     start: int
@@ -42,17 +38,13 @@ class Attribute(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """A token of HTML: the bytes from ``start`` to ``end`` of the source.
-
-    ``name`` is the lower-case name of the tag. For ``raw`` text it is the name of the element around it (a script,
-    style or title). For a ``comment``, ``start`` and ``end`` are the range of its content, without the marks around it.
-    ``flags`` are the names of attributes without a value.
-    """
+    """A token of HTML: the bytes from ``start`` to ``end`` of the source, without the marks around a comment."""
 
     kind: TokenKind
     start: int
     end: int
     name: bytes = b""
+    """Lower-case name of the tag or, for ``raw`` text, of the element around it, such as ``script``."""
     attributes: tuple[Attribute, ...] = ()
     flags: tuple[bytes, ...] = ()
     """Lower-case names of the attributes without a value."""
@@ -119,8 +111,7 @@ def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple
 def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
     """Yield the tokens of ``source`` in order.
 
-    If the source begins inside an element with raw text, such as a script, ``raw_element`` is its name. A tag without a
-    closing ``>`` is dropped, as in browsers.
+    If the source begins inside an element with raw text, such as a script, ``raw_element`` is its name.
     """
     offset, size, last_cdata = 0, len(source), source.rfind(b"]]>")
     while offset < size:

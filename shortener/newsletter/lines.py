@@ -33,15 +33,11 @@ LETTER = re.compile(r"[^\W_]")
 
 
 class Mention(Struct):
-    """A link, or the part of a link that is in one line: the characters ``start`` to ``end`` of the line's text.
-
-    ``article_key`` identifies the target; it is None for a link that gets no short link. ``role`` says what a link that
-    leads to no article is for, such as "service"; it is '' otherwise. ``image_source`` is the URL of the first image in
-    the link, or ''.
-    """
+    """A link, or the part of a link that is in one line: the characters ``start`` to ``end`` of the line's text."""
 
     link_index: int
     article_key: str | None
+    """Key of the link's target; None if the link gets no short link."""
     url: str
     line_index: int
     start: int
@@ -53,25 +49,23 @@ class Mention(Struct):
     button: bool
     kind: PlacementKind = "text"
     role: MentionRole = ""
+    """What a link that leads to no article is for, such as "service"; else ''."""
     image_source: str = ""
+    """URL of the first image in the link, or ''."""
 
     @property
     def is_content(self) -> bool:
-        """Whether the link can lead to an article: it gets a short link, and no role such as navigation was found for
-        it.
-        """
+        """Whether the link can lead to an article: it gets a short link and has no role such as "navigation"."""
         return self.article_key is not None and not self.role
 
 
 class Line(Struct):
-    """A line of text with the links in it, called mentions.
-
-    ``level`` is 1 to 6 for a heading, 7 for a line that only looks like a heading, and 0 for any other line.
-    """
+    """A line of text with the links in it, called mentions."""
 
     index: int
     text: str
     level: int
+    """1 to 6 for a heading, 7 for a line that only looks like a heading, 0 for any other line."""
     mentions: list[Mention]
     is_rule: bool
     continues_paragraph: bool
@@ -102,10 +96,7 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append ``piece`` to the text of a line, with runs of white space collapsed to single spaces.
-
-    ``text`` has the pieces of the line so far, and ``length`` is their number of characters. Return the new number.
-    """
+    """Append ``piece`` to the pieces of a line, with white space collapsed, and return the new length of the line."""
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]
@@ -180,13 +171,14 @@ def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[
     """Return the lines of an issue, one for each block of text.
 
     ``article_keys`` are the canonical targets of the document's links, by link index; None for a link that gets no
-    short link. Short lines in strong type are treated as headings, unless most lines of the issue are strong.
+    short link.
     """
     lines = [
         _build_line(block, index, document=document, article_keys=article_keys)
         for index, block in enumerate(document.blocks)
     ]
     plain_lines = [line for line in lines if line.text and not line.level]
+    # Short lines in strong type are headings, unless most lines of the issue are strong.
     if sum(line.strong for line in plain_lines) <= _MAX_STRONG_FRACTION * len(plain_lines):
         for line in plain_lines:
             if line.strong and _looks_like_heading(line):

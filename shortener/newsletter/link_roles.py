@@ -20,19 +20,17 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """Return the title of a link card (image and title of an article) in an export from Medium; '' for any other link.
+    """Return the title of a link card in an export from Medium; '' for any other link.
 
-    In such an export, a card is an empty link that is followed by the text ``[## Title``.
+    A card shows the image and the title of an article. In the export it is an empty link, followed by the text ``[##
+    Title``.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of each link that leads to no article, by its URL, its text or a sponsor label above it.
-
-    Links in bylines and in the footer get their roles later.
-    """
+    """Set the role of each link that leads to no article, by its URL, its text or a sponsor label above it."""
     for line in lines:
         for mention in line.mentions:
             role = _role_from_url(mention)
@@ -43,11 +41,7 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether the issue recommends the social profile or channel to which ``mention`` links.
-
-    It does if the link is a bare URL below a title, or if it begins a list item with a description of the profile.
-    Other links to social networks lead to the sender's own profiles.
-    """
+    """Return whether the issue recommends the social profile of a link, which is then not the sender's own profile."""
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
     if mention.text == mention.url:
@@ -112,30 +106,24 @@ def _open_sponsor_scope(line: Line) -> "_SponsorScope | None":
 
 
 class _SponsorScope(Struct):
-    """A sponsored part of an issue, from the line ``start_line`` on.
-
-    ``level`` is the level of the heading with which the part begins. It is 0 if the part begins with a label such as
-    "sponsored by", or with a title marked as paid. If the label itself has links (``is_linked_label``), only links to
-    their targets are sponsored.
-    """
+    """A sponsored part of an issue, from the line ``start_line`` on."""
 
     level: int
+    """Level of the heading with which the part begins; 0 if it begins with a label or a title marked as paid."""
     start_line: int
     is_linked_label: bool = False
+    """Whether the label itself has links; then only links to their targets are sponsored."""
     article_keys: set[str | None] = field(default_factory=set)
 
     def ends_at(self, line: Line) -> bool:
-        """Return whether the sponsored part of the issue ends before ``line``.
-
-        A part below a heading ends at the next heading of equal or higher level. A part below a label without links
-        covers one article: it ends at the next heading, or at a line that is only a text link to another article. A
-        part below a label with links ends at the next heading, or at the first link to a target that the label does not
-        link to.
-        """
+        """Return whether the sponsored part of the issue ends before ``line``."""
+        # A part below a heading ends at the next heading of equal or higher level.
         if self.level:
             return 0 < line.level <= self.level
+        # A part below a label with links ends at the next heading or at another target.
         if self.is_linked_label:
             return line.level > 0 or any(mention.article_key not in self.article_keys for mention in line.mentions)
+        # A part below a label without links covers one article.
         link = line.only_mention
         is_other_link = (
             bool(self.article_keys)

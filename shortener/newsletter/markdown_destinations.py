@@ -20,7 +20,7 @@ class Destination(NamedTuple):
 
 
 def find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> Destination | None:
-    """Return where the URL of a Markdown link is: at the offset ``start``, or after white space there.
+    """Return the byte range of the URL of a Markdown link that begins at ``start``, or after white space there.
 
     Return None if the URL found there is not ``expected_url``.
     """

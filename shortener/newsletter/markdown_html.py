@@ -1,4 +1,4 @@
-"""Pieces of HTML inside Markdown, with the places in the source from which their bytes come."""
+"""Pieces of HTML inside Markdown, with the offsets in the source from which their bytes come."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from shortener.newsletter.html_reader import HtmlFragment
 def source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
     """Return the piece of HTML inside Markdown that is at the bytes ``start`` to ``end`` of the source.
 
-    ``text`` is the HTML as the parser pyromark returns it, without line prefixes such as the ``>`` of quotations. If
-    prefixes were removed, the place in the source is found for each line separately.
+    ``text`` is this HTML from the parser pyromark, without line prefixes such as the ``>`` of quotations.
     """
     html = text.encode()
     if source[start:end] == html:
         return HtmlFragment(html, ((0, start),))
+    # Prefixes were removed, so each line is searched for separately.
     offset_map, offset, search_start = [], 0, start
     for line in html.splitlines(keepends=True):
         source_offset = source.find(line.rstrip(b"\r\n"), search_start, end)

@@ -242,14 +242,12 @@ class _MarkdownReader:
         self._builder.begin_block()
 
     def _handle_link(self, event: _Event, data: Any) -> None:
-        """Read a link and its content up to the end of the link.
-
-        The URL of an inline link is searched for behind the content, so the content is collected first. A link inside
-        an image is read as plain text.
-        """
+        """Read a link and its content up to the end of the link."""
+        # A link inside an image is read as plain text.
         if self._alt_parts is not None:
             return
         self._flush_text()
+        # The URL of an inline link is behind the content, so the content is collected first.
         content = list(self._events_in_link())
         content_end: int = max((child.end for child in content), default=event.start + 1)
         outer_state = self._builder.current_link, self._in_link
@@ -293,12 +291,11 @@ class _MarkdownReader:
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
         """Return the index of a link whose URL is in a definition (``[label]: URL``); None if its URL is never
         replaced.
-
-        All uses of a definition are one link, which is added to the document at the first use.
         """
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is ambiguous")
+        # All uses of a definition are one link, added to the document at the first use.
         if not definition.resolved:
             start, end = definition.start, definition.end
             label = _LABEL_END.match(self._source, start + 1, end)
@@ -333,19 +330,16 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the part of a piece of text that is between two source offsets.
-
-        A piece with an entity or a backslash escape can only be added whole.
-        """
+        """Add the part of a piece of text that is between two source offsets."""
+        # A piece with an entity or a backslash escape can only be added whole.
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
         elif end > start:
             self._builder.add_text(self._source[start:end].decode())
 
     def _add_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
-        """Add the URLs in ``pieces`` that begin with "www." as links that are never replaced.
-
-        URLs inside one of ``links``, which were added already, are left out.
+        """Add the URLs in ``pieces`` that begin with "www." as links that are never replaced, except those inside
+        ``links``.
         """
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             before = bisect_right(links, start, key=_link_start) - 1

@@ -1,9 +1,9 @@
 """Structure of a mail: its headers and the byte ranges of its parts.
 
-Python's email package is used to read headers only. It would not keep every byte when writing, and does not report byte
-ranges, so the parts are found by a scanner of our own. Source: RFC 5322, section 2.1; RFC 2046, section 5.1.
+Source: RFC 5322, section 2.1; RFC 2046, section 5.1.
 """
 
+# Python's email package reads headers only: it reports no byte ranges, and would not keep every byte when writing.
 import re
 from email import policy
 from email.errors import MessageError
@@ -33,11 +33,7 @@ _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ 
 
 
 class MailPart(Struct, frozen=True):
-    """A part of a mail: the byte ranges of its header and its body, and values from its header.
-
-    ``is_closed`` is False for a multipart whose closing boundary is missing. ``signed`` marks parts inside
-    ``multipart/signed``.
-    """
+    """A part of a mail: the byte ranges of its header and its body, and values from its header."""
 
     header_start: int
     start: int
@@ -47,8 +43,10 @@ class MailPart(Struct, frozen=True):
     transfer_encoding: str
     is_attachment: bool
     signed: bool
+    """Whether it is inside ``multipart/signed``."""
     children: tuple["MailPart", ...] = ()
     is_closed: bool = True
+    """False for a multipart whose closing boundary is missing."""
 
     def leaves(self) -> list["MailPart"]:
         """Return the parts inside this part that contain no other parts, in document order."""
@@ -155,10 +153,8 @@ def _body_start(source: bytes, start: int, end: int) -> int:
 
 
 def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return the byte ranges of the parts between boundary lines, and whether the closing boundary was found.
-
-    A boundary must begin a line. The line end before it belongs to the boundary.
-    """
+    """Return the byte ranges of the parts between boundary lines, and whether the closing boundary was found."""
+    # The line end before a boundary belongs to the boundary.
     delimiter = re.compile(
         rb"(?:\r\n|\n|\r|(?<=\n)|(?<=\r)|\A)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\n|\r|\Z)"
     )
@@ -179,7 +175,7 @@ def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[t
 def stored_form(source: bytes) -> bytes:
     """Return a mail without the headers that can name a person. Only Subject, Date, MIME-Version and Content-* stay.
 
-    Attached mails lose their headers too. The bodies are unchanged.
+    Attached mails lose their headers too.
     """
     structure = parse_structure(source)
     cuts = [(structure.header_start, structure.start)]

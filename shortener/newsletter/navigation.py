@@ -35,11 +35,9 @@ def mark_navigation(lines: list[Line]) -> None:
 
 
 def _undo_if_no_links_remain(lines: list[Line]) -> None:
-    """Remove the role ``navigation`` from all links if otherwise no link would lead to an article.
-
-    An example is an issue that consists of three links side by side.
-    """
+    """Remove the role ``navigation`` from all links if otherwise no link would lead to an article."""
     mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
+    # For example, an issue may consist of three links side by side.
     if not any(mention.is_content for mention in mentions):
         for mention in mentions:
             if mention.role == "navigation":
@@ -62,7 +60,7 @@ def _is_short(text: str) -> bool:
 
 
 def _is_link_bar(line: Line) -> bool:
-    """Return whether a line consists only of links and separators. The links have few words and different targets."""
+    """Return whether a line consists of short links to different targets, with only separators between them."""
     if len(line.mentions) < 2 or 0 < line.level < PSEUDO_HEADING_LEVEL or line.item_part:
         return False
     if len({mention.article_key or mention.url for mention in line.mentions}) < 2:
@@ -77,12 +75,7 @@ def _is_link_bar(line: Line) -> bool:
 
 
 def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
-    """Yield groups of successive lines that each consist of one text link, as in a column of navigation links.
-
-    ``counts`` has the number of links to each target of the issue, and ``image_keys`` are the targets of linked images.
-    A line belongs to a group only if its target is linked once, and not from an image. Lines without letters are
-    skipped. A button below a text belongs to the text, not to a group.
-    """
+    """Yield groups of successive lines that each consist of one text link, as in a column of navigation links."""
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
     previous: Line | None = None
@@ -94,6 +87,7 @@ def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str
             and not link.has_image
             and not line.item_part
             and not (following and _is_prose(following))
+            # a button below a text belongs to the text
             and not (link.button and previous and previous.text and not previous.mentions)
             and (not line.level or line.level == PSEUDO_HEADING_LEVEL)
             and counts[link.article_key] == 1
@@ -139,17 +133,15 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Set the role ``navigation`` on links to the web version of the issue and to the front page of the sender's site.
-
-    The web version is the target of the "view in browser" link. The front page is on the host to which links such as
-    "unsubscribe" lead, or is the target of the logo at the top.
-    """
+    """Set the role ``navigation`` on links to the issue's web version and to the front page of the sender's site."""
+    # The web version is the target of the "view in browser" link.
     own_pages = {
         url_kinds.without_query(mention.url)
         for line in lines
         for mention in line.mentions
         if mention.role == "service" and not url_kinds.is_social(mention.url) and not url_kinds.is_homepage(mention.url)
     }
+    # The front page is on the host of links such as "unsubscribe", or is the target of the logo at the top.
     service_hosts = {
         url_kinds.site_name(mention.url)
         for line in lines

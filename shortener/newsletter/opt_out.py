@@ -21,7 +21,10 @@ _SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！।]")  # noqa: RUF001 - other l
 
 
 def find_opt_out_links(document: Document) -> dict[int, str]:
-    """Find the links with which a reader unsubscribes or changes settings. Return a reason for each, by link index."""
+    """Return ``{link index: reason}`` for the links with which a reader unsubscribes or changes settings.
+
+    The reason says to editors why the URL stays unchanged.
+    """
     found: dict[int, str] = {}
     for line in build_lines(document, [None] * len(document.links)):
         for mention in line.mentions:
@@ -54,10 +57,7 @@ def _is_click_here(words: str) -> bool:
 
 
 def _leads_to_prose(line: Line, mention: Mention) -> bool:
-    """Return whether a link begins a list item that also has a description.
-
-    Such a link leads to an article about unsubscribing, not to an unsubscribe page.
-    """
+    """Return whether a link begins a list item with a description, so that it leads to an article."""
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
 

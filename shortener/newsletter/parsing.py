@@ -1,6 +1,4 @@
-"""Parsing of an issue: its size and encoding are checked, its format is detected, and a reader for the format is
-chosen.
-"""
+"""Parsing of an issue: its size and encoding are checked, its format is detected, and a reader is chosen."""
 
 import re
 from pathlib import PurePath
@@ -40,16 +38,12 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 
 
 def detect_format(filename: str, source: bytes) -> Format:
-    """Return the format of an issue, such as "markdown", from its file name and its content.
-
-    Mails and MJML are recognized by the suffix of the file name or by the start of the content, and HTML documents by
-    the start of the content. For any other content the suffix decides. If the suffix is unknown, content that begins
-    and ends with an HTML tag is HTML, and any other is Markdown.
-    """
+    """Return the format of an issue, such as "markdown", from its file name and its content."""
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
     if head[:2] in _UTF16_MARKS:
         head = head.decode("utf-16", "replace").encode()
     suffix = PurePath(filename).suffix.lower()
+    # The start of the content decides for mails, MJML and whole HTML documents, then the suffix.
     if suffix in _MAIL_SUFFIXES or mime.looks_like_mail(head):
         return "eml"
     if suffix == ".mjml" or _MJML_DOCUMENT.match(head):
@@ -66,12 +60,11 @@ def detect_format(filename: str, source: bytes) -> Format:
 def parse(
     source: bytes, *, format: Format, take_over_tracking: bool = False, break_signature: bool = False
 ) -> Document:
-    """Return the parsed issue: its links, the links that are never replaced, and its blocks of text, in document order.
+    """Return the parsed issue: its links and its blocks of text, in document order.
 
-    With ``take_over_tracking``, links that the newsletter software listmonk would track by ``{{ TrackLink }}`` can be
-    replaced too; with ``break_signature``, so can links in signed parts of a mail. Raises DocumentTooLarge if the
-    source is larger than MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not text, or has too many links or
-    too much markup.
+    With ``take_over_tracking``, links that the newsletter software listmonk would track can be replaced too; with
+    ``break_signature``, links in signed parts of a mail. Raises DocumentTooLarge above MAX_ISSUE_BYTES. Raises
+    UnreadableDocument if the source is empty, is not text, or has too many links or too much markup.
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
@@ -102,10 +95,7 @@ def _parse_text(source: bytes, *, format: Format, take_over_tracking: bool) -> D
 
 
 def _parse_encoded(source: bytes, charset: str, *, format: Format, take_over_tracking: bool) -> Document:
-    """Return the document of a text in the character set ``charset``, which is not UTF-8.
-
-    The whole text is one encoded part of the document.
-    """
+    """Return the document of a text in the character set ``charset``, which is not UTF-8."""
     part = encoded_document.decode_part(
         source, start=0, end=len(source), charset=charset, encoding="", is_html=format != "markdown"
     )

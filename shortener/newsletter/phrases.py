@@ -26,30 +26,23 @@ def normalize(text: str) -> str:
 
 
 def fold_case(text: str) -> str:
-    """Return the text case-folded and with ' for every kind of apostrophe, as the patterns expect it.
-
-    A Turkish capital dotted I becomes a plain "i", not "i" with a combining dot.
-    """
+    """Return the text case-folded and with ' for every kind of apostrophe, as the patterns expect it."""
+    # A Turkish capital dotted I becomes a plain "i", not "i" with a combining dot.
     return text.replace("’", "'").casefold().replace("i\u0307", "i")
 
 
 def _leading_marks(match: re.Match[str]) -> str:
-    """Return the combining marks, such as vowel signs of Hindi and Thai, at the start of a match.
-
-    They belong to the letter before the match, so they must stay when the match is removed.
-    """
+    """Return the combining marks, such as vowel signs of Hindi and Thai, at the start of a match."""
+    # They belong to the letter before the match, so they must stay when the match is removed.
     return "".join(takewhile(lambda character: unicodedata.category(character) in ("Mn", "Mc"), match[0])).rstrip(
         "\ufe0e\ufe0f"
     )
 
 
 class Pattern:
-    """A regular expression that is compiled when it is first used.
+    """A regular expression that is compiled when it is first used."""
 
-    Compiling all patterns at import would be the slowest part of the start of the web server, whose pages seldom need
-    them.
-    """
-
+    # Compiling all patterns at import would be the slowest part of the start of the web server.
     def __init__(self, build: Callable[[], str], flags: re.RegexFlag = re.NOFLAG) -> None:
         self._build = build
         self._flags = flags

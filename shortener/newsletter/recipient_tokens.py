@@ -19,10 +19,9 @@ _UNSAFE_CHARACTER = re.compile(r"[\s\x00-\x1f\x7f#&]")
 
 
 def check_recipient_tag(tag: str) -> str:
-    """Check a recipient tag, and return it unchanged.
+    """Return a recipient tag unchanged if it is a known merge tag that can be part of a URL.
 
-    It is a merge tag that the sender replaces by a token of each recipient. Raises InputError if it is not a known
-    merge tag or cannot be part of a URL.
+    Raises InputError otherwise.
     """
     shown = tag if tag.isprintable() else repr(tag)
     if len(tag) > MAX_TAG_LENGTH:
@@ -62,19 +61,14 @@ def check_recipient_tag(tag: str) -> str:
 
 
 def recipient_token_query(recipient_tag: str) -> str:
-    """Return the query string that adds a recipient tag to a short URL, such as ``?_c=*|UNIQID|*`` for the merge tag
-    ``*|UNIQID|*``.
-
-    It is '' if ``recipient_tag`` is ''.
-    """
+    """Return the query string with a recipient tag for a short URL, such as ``?_c=*|UNIQID|*``; '' without a tag."""
     return f"?{RECIPIENT_PARAMETER}={recipient_tag}" if recipient_tag else ""
 
 
 def strip_recipient_tags(source: bytes, *, hosts: Collection[str]) -> tuple[bytes, str]:
     """Remove the recipient tags from all short URLs on ``hosts``.
 
-    They are merge tags that the sender replaces by a token of each recipient. Return the new source, and the first tag
-    that was removed, or '' if there was none.
+    Return the new source and the first tag that was removed, '' if none was removed.
     """
     if f"?{RECIPIENT_PARAMETER}=".encode() not in source or not hosts:
         return source, ""

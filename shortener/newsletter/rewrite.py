@@ -14,10 +14,9 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
     """Return the source of an issue with the new URLs in ``urls``, which are keyed by link index.
 
-    A new URL is escaped for the syntax of its link. Every byte outside the replaced URLs is unchanged.
-    ``recipient_tag``, a merge tag that the sender replaces by a token of each recipient, is added without escaping to
-    the query of each new URL. Raises InputError for a URL that is not http(s) and for a tag that cannot be written in
-    the syntax of one of the links, and IndexError for an unknown index.
+    Every byte outside the replaced URLs is unchanged. ``recipient_tag`` is a merge tag that is added to the query of
+    each new URL. Raises InputError for a URL that is not http(s), and for a tag that cannot be written into one of the
+    links. Raises IndexError for an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
@@ -70,10 +69,7 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """Return the bytes that replace the URL of a link: ``url``, escaped for the link's syntax, and the recipient tag.
-
-    ``original`` are the bytes of the old URL in the source. They are kept if only the recipient tag is new.
-    """
+    """Return the bytes that replace a link's URL: ``url``, escaped for the link's syntax, and the recipient tag."""
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
     query = recipient_token_query(recipient_tag).encode()
@@ -81,6 +77,7 @@ def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: b
         return escaping.escape_url(url, syntax="plain") + query
     if link.syntax == "bare":  # angle brackets, because a bare URL would end inside the tag
         return b"<" + escaping.escape_url(url, syntax="autolink") + query + b">"
+    # Without a new URL the old bytes stay, and only the recipient tag is added.
     return (original if url == link.url else escaping.escape_url(url, syntax=link.syntax)) + query
 
 
@@ -91,11 +88,8 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Parse the rewritten issue again, and yield each link whose URL is then read differently than it was written.
-
-    This happens if ``recipient_tag`` has a character that ends a table cell or an attribute. ``links_by_offset`` are
-    the links by the offset of their URL in ``output``.
-    """
+    """Parse the rewritten issue again, and yield each link whose URL is not read as it was written."""
+    # The recipient tag can have a character that ends a table cell or an attribute.
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}
     urls_by_offset |= {link.start: link.url for link in reread.untouched}

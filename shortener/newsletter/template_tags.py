@@ -16,24 +16,20 @@ _TRACK_SUFFIX = "@TrackLink"
 
 
 class TrackedUrl(Struct, frozen=True):
-    """The URL of a link that the newsletter software listmonk tracks.
-
-    ``is_action`` is True for ``{{ TrackLink "URL" }}``, False for a URL with the suffix ``@TrackLink``.
-    """
+    """The URL of a link that the newsletter software listmonk tracks."""
 
     url: str
     is_action: bool
+    """True for ``{{ TrackLink "URL" }}``, False for a URL with the suffix ``@TrackLink``."""
 
 
 def mask_track_actions(source: bytes) -> bytes:
-    """Return the source with every ``{{ TrackLink "URL" }}`` replaced by its URL, padded to the length of the tag.
-
-    The padding is a fragment (``#---``), so that the offsets of all other bytes stay valid.
-    """
+    """Return the source with every ``{{ TrackLink "URL" }}`` replaced by its URL, padded to the length of the tag."""
     if b"TrackLink" not in source:
         return source
 
     def mask(match: re.Match[bytes]) -> bytes:
+        # The padding is a fragment ("#---"), so that the offsets of all other bytes stay valid.
         filler = len(match[0]) - len(match[2])
         return match[2] + b"#" + b"-" * (filler - 1)
 
@@ -41,9 +37,7 @@ def mask_track_actions(source: bytes) -> bytes:
 
 
 def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """Replace the lines that consist of a ``{% … %}`` tag by spaces. Return the new source and the ranges of these
-    lines.
-    """
+    """Return the source with spaces for lines that are only a ``{% … %}`` tag, and the byte ranges of these lines."""
     if b"{%" not in source:
         return source, []
     ranges = [match.span() for match in _TEMPLATE_LINE.finditer(source)]
@@ -51,10 +45,9 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return the URL without its mark if the newsletter software listmonk is to track it; None for any other link.
+    """Return a URL without the tracking mark of the newsletter software listmonk; None if it has no such mark.
 
-    The mark is ``{{ TrackLink "URL" }}`` or a suffix. ``written`` are the bytes of ``url`` in the source.
-    Source: the template functions of listmonk.
+    ``written`` are the bytes of ``url`` in the source. Source: the template functions of listmonk.
     """
     if action := _TRACK_ACTION.fullmatch(written):
         return TrackedUrl(action[2].decode(), is_action=True)

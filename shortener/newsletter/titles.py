@@ -41,23 +41,22 @@ HEADING_CONFIDENCE, UNLINKED_HEADING_CONFIDENCE, LEADING_LINK_CONFIDENCE, CARD_C
 
 
 class Title(Struct, frozen=True):
-    """A title of an article, with its place and the confidence that it is one.
-
-    ``end`` is the offset in the line where the title ends or, if the line also names the author, where the name ends.
-    """
+    """A text in a line that is probably the title of an article."""
 
     article_key: str
     text: str
     author: str | None
     confidence: int
+    """Confidence that it is a title, from 5 (a heading with a link) to 2 (a link card)."""
     line_index: int
     end: int
+    """Offset in the line where the title ends or, if the line also names the author, where the name ends."""
 
 
 def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[Title]:
-    """Yield every title of an article. Links that are titles, buttons or "read more" links get their ``kind``.
+    """Yield every title of an article, and set the ``kind`` of links that are titles, buttons or "read more" links.
 
-    ``issue_title_line`` is the line with the title of the issue, which is a title of an article only if it has a link.
+    ``issue_title_line`` is the index of the line with the title of the issue, or None.
     """
     _mark_read_more(lines)
     titles: list[Title] = []
@@ -97,10 +96,7 @@ def _mark_read_more(lines: list[Line]) -> None:
 
 
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
-    """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link.
-
-    The words of the link and its formatting decide.
-    """
+    """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link."""
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(phrases.normalize(mention.text)):
         return "text" if _is_followed_by_text(line, mention_index) else "more"
@@ -120,10 +116,7 @@ def _is_followed_by_text(line: Line, mention_index: int) -> bool:
 
 
 def _titles_in_heading(line: Line) -> Iterator[Title]:
-    """Yield the titles in a heading, one for each article that it links to.
-
-    If there is only one, the heading may also name its author.
-    """
+    """Yield the titles in a heading, one for each article that it links to."""
     if len(line.mentions) > _MAX_TITLE_LINKS:
         return
     candidates = [
@@ -157,14 +150,11 @@ def _titles_in_heading(line: Line) -> Iterator[Title]:
 def _split_title_and_author(
     line: Line, title_mention: Mention, end: int, byline: Byline | None
 ) -> tuple[str, str | None]:
-    """Return (title, author) of the article to which a heading links. The author is None without a byline.
-
-    The title is the text of the link if punctuation separates it from the rest, otherwise the entire heading. In a
-    translated issue the link to the article can be around the author's name, and the link to the author around the
-    title; the two texts are then exchanged.
-    """
+    """Return (title, author) of the article to which a heading links. The author is None without a byline."""
     if byline is None:
         return _title_or_link_text(line.text, title_mention.start, end), None
+    # In a translated issue the link of the article can be around the author's name, and the author's around the
+    # title.
     if byline.mentions and _is_author_swapped(line, title_mention, end, byline):
         return _text_without(line.text, title_mention.start, end), line.text[title_mention.start : end].strip()
     if len(LETTER.findall(line.text[byline.end :])) > _MAX_LETTERS_AFTER_BYLINE and not _SEPARATOR_AFTER.match(
@@ -198,11 +188,7 @@ def _title_or_link_text(text: str, start: int, end: int) -> str:
 
 
 def _title_at_line_start(line: Line, lines: list[Line]) -> Iterator[Title]:
-    """Yield the title at the start of a line that is not a heading, if the link there looks like a title.
-
-    The link looks like one if it fills the line, or if something such as a colon separates it from the rest of the
-    line.
-    """
+    """Yield the title at the start of a line that is not a heading, if the link there looks like a title."""
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.is_content or first.article_key is None:
         return
@@ -249,10 +235,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link that fills its line is the button of the text above it, not a title.
-
-    It is if the link has few words or is a button, and if text is above the link but not below it.
-    """
+    """Return whether a link that fills its line is the button of the text above it, not a title."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
@@ -261,10 +244,7 @@ def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool
 
 
 def _is_call_below_text(line: Line, words: str, lines: list[Line]) -> bool:
-    """Return whether a link such as "buy now" fills the line below a text without links.
-
-    ``words`` is the normalized text of the link.
-    """
+    """Return whether a link such as "buy now" fills the line below a text without links."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     is_call = len(words.split()) <= _MAX_CALL_WORDS and phrases.BUTTON_VERB.match(words) is not None
     return is_call and previous is not None and bool(previous.text) and not previous.mentions
@@ -284,12 +264,7 @@ def _is_prose(line: Line) -> bool:
 def _titles_from_unlinked_headings(
     lines: list[Line], titled_keys: set[str], issue_title_line: int | None
 ) -> Iterator[Title]:
-    """Yield a title for each heading that has no link, but names an article.
-
-    The article is the one to which the image above the heading or the text below it links. ``titled_keys`` are the
-    articles that have a title already. The title of the issue names an article only if an image above it or a button
-    below it links to the article.
-    """
+    """Yield a title for each heading that has no link, but names the article linked above or below it."""
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
         line = lines[index]
@@ -297,6 +272,7 @@ def _titles_from_unlinked_headings(
             continue
         end = _region_end(lines, next_index)
         key = _key_for_heading(lines, index, end, titled_keys)
+        # The title of the issue names an article only if an image or a button beside it links to the article.
         if key is None or (index == issue_title_line and not _names_article(lines, index, end, key)):
             continue
         titled_keys.add(key)
@@ -304,10 +280,8 @@ def _titles_from_unlinked_headings(
 
 
 def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line at which the content of a heading ends. ``end`` is the index of the next heading.
-
-    Linked images right above the next heading belong to the next heading if they link to its article.
-    """
+    """Return the index of the line at which the content of a heading ends. ``end`` is the index of the next heading."""
+    # Linked images right above the next heading belong to it if they link to its article.
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
     )
@@ -319,10 +293,7 @@ def _region_end(lines: list[Line], end: int) -> int:
 
 
 def _names_article(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
-    """Return whether the heading with the title of the issue also names the article ``key``.
-
-    That is so if an image above the heading or a button below it links to the article.
-    """
+    """Return whether the heading with the title of the issue also names the article ``key``."""
     if key in _image_keys_before(lines, heading_index):
         return True
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
@@ -343,10 +314,7 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
 
 
 def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
-    """Return the key of the article that a heading without a link names; None if it names none or several.
-
-    The content of the heading is in the lines up to ``end``. Articles in ``titled_keys`` have a title already.
-    """
+    """Return the key of the article that a heading without a link names; None if it names none or several."""
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)
     for key in _image_keys_before(lines, heading_index):
@@ -381,10 +349,8 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a link below an unlinked heading is a button or a "read more" link.
-
-    A link with few words that fills its line counts as one too if the heading has links to only one article below it.
-    """
+    """Return whether a link below a heading without a link is a button or a "read more" link."""
+    # A link that fills its line counts if the heading has links to only one article below it.
     is_short_line = (
         is_only_article
         and lines[mention.line_index].only_mention is mention

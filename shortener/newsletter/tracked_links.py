@@ -1,7 +1,7 @@
 """Grouping of the links that belong to one article, for issues whose links already go through a sender's click counter.
 
-In such an issue two links to the same article have different URLs. So links are grouped by their places: the images
-above a title and the buttons below it belong to the title.
+In such an issue two links to the same article have different URLs. So the images above a title and the buttons below it
+are assigned to the title.
 """
 
 from collections import Counter
@@ -33,8 +33,8 @@ def _find_tracker(lines: list[Line]) -> str:
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
     """Assign images, buttons and "read more" links to the article whose title is next to them.
 
-    ``title_keys`` has the article's key for each line that is a title, by the index of the line. Nothing is changed in
-    an issue whose links do not go through a sender's click counter.
+    ``title_keys`` has the article's key for each title line, by line index. Issues without a sender's click counter
+    stay unchanged.
     """
     prefix = _find_tracker(lines)
     if not prefix:

@@ -26,7 +26,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class Replacement(Struct, frozen=True):
-    """A replacement of decoded bytes: ``new`` is put in the place of the bytes from ``start`` to ``end``."""
+    """A replacement of decoded bytes: ``new`` instead of the bytes from ``start`` to ``end``."""
 
     start: int
     end: int
@@ -34,15 +34,14 @@ class Replacement(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A piece of a quoted-printable text, and where it is in the decoded text and in the source.
-
-    In the decoded text it begins at ``offset`` and has ``size`` bytes; in the source it is the bytes ``start`` to
-    ``end``. A piece of several decoded bytes has these same bytes in the source.
-    """
+    """A piece of a quoted-printable text, with its byte ranges in the decoded text and in the source."""
 
     offset: int
+    """Offset in the decoded text."""
     size: int
+    """Number of decoded bytes; several decoded bytes are the same bytes in the source."""
     start: int
+    """Offset in the source, up to ``end``."""
     end: int
 
 
@@ -98,20 +97,16 @@ def _decode_quoted_printable(encoded: bytes) -> DecodedBytes:
 
 
 def source_offset(decoded: DecodedBytes, offset: int, *, transfer_encoding: str) -> int:
-    """Return the offset of a decoded byte in the encoded bytes; for base64 it is approximate.
-
-    ``offset`` is the offset of this byte in the decoded bytes.
-    """
+    """Return the offset of a decoded byte in the encoded bytes; for base64 it is approximate."""
     if transfer_encoding == "quoted-printable":
         return decoded.encoded_start(offset) if decoded.pieces else 0
     return offset * 4 // 3 if transfer_encoding == "base64" else offset
 
 
 def replace(encoded: bytes, replacements: Sequence[Replacement], *, transfer_encoding: str) -> bytes:
-    """Replace ranges of the decoded bytes, and return the new encoded bytes. The ranges are in order and do not
-    overlap.
+    """Replace ranges of the decoded bytes, and return the new encoded bytes.
 
-    Base64 is encoded again as a whole, with the line width and line ends of ``encoded``.
+    The ranges must be in order and not overlap.
     """
     if not replacements:
         return encoded
@@ -173,9 +168,8 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
 
 
 def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
-    """Append ``data`` to ``output`` in quoted-printable, with soft line breaks. Return the column after it.
-
-    ``column`` is the number of characters in the line so far.
+    """Append ``data`` to ``output`` in quoted-printable, with soft line breaks. Return the number of characters in the
+    last line.
     """
     for byte in data:
         token = b"=%02X" % byte if byte == 0x3D or byte > 0x7E or byte < 0x21 else bytes([byte])
@@ -188,10 +182,8 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the beginning of ``rest`` to ``output`` until at most ``limit`` bytes of ``rest`` remain.
-
-    ``rest`` is the end of a line in quoted-printable that has become too long. Its beginning is written as lines that
-    end in soft line breaks. Return how many bytes of ``rest`` were appended; 0 if it is short enough.
+    """Append the beginning of ``rest`` to ``output`` until at most ``limit`` bytes remain. Return how many were
+    appended.
     """
     taken, column = 0, 0
     if len(rest) <= limit:

@@ -1,3 +1,1 @@
-"""Tasks of a redirect node besides redirecting: it joins a store, sends its click log there, and copies daily keys from
-it.
-"""
+"""Tasks of a redirect node besides redirecting, such as sending its click log to the central store."""

@@ -18,10 +18,10 @@ from shortener.store.links_copy import update_copy
 
 
 def node_configuration(token: NodeToken, existing: str = "") -> str:
-    """Return the text of a node's configuration file, made from the token with which it joins.
+    """Return the text of a new node's configuration file, made from the node's token.
 
-    Values in ``existing``, the text of an existing file, stay unless the token has other values for them. Raises
-    InputError if the existing file belongs to another node.
+    ``existing`` is the text of an existing configuration file. Its values stay, except those that the token sets.
+    Raises InputError if that file belongs to another node.
     """
     tree = tomllib.loads(existing)
     if existing and tree.get("node", {}).get("name") != token.name:
@@ -34,15 +34,19 @@ def node_configuration(token: NodeToken, existing: str = "") -> str:
 
 
 def _tables(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each table of a configuration as TOML. Strings are encoded as JSON, whose escapes are valid TOML."""
+    """Yield each table of a configuration as TOML."""
     for name, content in tree.items():
         heading = f"[{name}]" if isinstance(content, dict) else f"[[{name}]]"
         for table in [content] if isinstance(content, dict) else content:
+            # JSON's escapes in strings are valid in TOML.
             yield heading + "\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
 
 
 def make_first_copy(config: Config, *, now: float) -> int:
-    """Copy links, settings and daily keys from the store; return the revision of the links. Raises StoreError."""
+    """Copy links, settings and daily keys from the central store to this node.
+
+    Returns the revision number of the links. Raises StoreError.
+    """
     data: Path = config.data_directory
     prepare_directory(data)
     with (

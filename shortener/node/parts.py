@@ -1,4 +1,4 @@
-"""Divide a segment (a file of the click log) into parts. A part is what a node sends in one transaction."""
+"""Divide a segment, which is a file of the click log, into parts that a node sends one by one."""
 
 import os
 
@@ -10,17 +10,16 @@ from shortener.store.inbox import MAX_PART_BYTES
 
 
 class Part(Struct, frozen=True):
-    """The next bytes of a segment to be sent. ``finished`` means that the segment ends with them and will not grow."""
+    """The bytes of a segment that are sent next. ``finished`` means that no bytes will follow in this segment."""
 
     body: bytes
     finished: bool
 
 
 def read_part(segment: Segment, *, position: int) -> Part:
-    """Return at most MAX_PART_BYTES bytes of a segment from ``position`` on. Raises OSError.
+    """Return the next whole lines of a segment from the byte offset ``position`` on, at most MAX_PART_BYTES.
 
-    The part has whole lines. An incomplete line is included only if it is too long to be valid, or if no process writes
-    to the segment any more; the collector skips such a line.
+    Raises OSError.
     """
     with segment.path.open("rb") as file:
         # Asked first: what is written between the two would not be read, but count as sent.
@@ -28,6 +27,8 @@ def read_part(segment: Segment, *, position: int) -> Part:
         file.seek(position)
         content = file.read(MAX_PART_BYTES)
         finished = not is_open and position + len(content) >= os.fstat(file.fileno()).st_size
+    # An incomplete line is returned only if it is too long to be valid, or if no process writes any more. The collector
+    # skips such a line.
     if not finished:
         complete = content.rfind(b"\n") + 1
         if complete or len(content) <= MAX_LINE_BYTES:

@@ -1,9 +1,6 @@
-"""The sender: copies the click log of this machine into the inbox of the store, and reports the machine's state.
+"""Send the click log of this node to the central store, and report the node's state.
 
-The bytes of the log are sent unchanged. Each byte arrives once, because the store saves the position up to which a
-segment was sent in the transaction that saves the bytes. The sender reads these positions again after every error and
-at each report. So it sends again what a store restored from a backup has lost, if the segments are still on this
-machine.
+The store saves how many bytes of each segment it has received, so that each byte arrives exactly once.
 """
 
 import logging
@@ -38,10 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class _Refused(Exception):
-    """Raised when the store has received more or fewer bytes of a segment than this sender assumes.
-
-    The argument is the segment's id.
-    """
+    """Raised when the store has received more or fewer bytes of a segment than this sender assumes."""
 
 
 class Sender:
@@ -63,8 +57,9 @@ class Sender:
         self._report_at = self._keys_at = self._destroy_keys_at = self._retention_at = 0.0
 
     def destroy_expired_keys(self) -> None:
-        """Destroy the daily keys that have expired, if it is time to check. Call it often, also while the store is
-        unreachable.
+        """Destroy the expired daily keys, if it is time to check.
+
+        Call it often, even while the store is unreachable.
         """
         now = time.monotonic()
         if now >= self._destroy_keys_at:
@@ -72,9 +67,9 @@ class Sender:
             self._keys.destroy_expired(now=self._clock())
 
     def send(self, reader: Reader) -> int:
-        """Send all complete lines of the click log; return the number of bytes sent.
+        """Send all complete lines of the click log to the store; return the number of bytes sent. Raises StoreError.
 
-        Also reports the node's state, if the time for the next report has come. Raises StoreError.
+        Also reports the node's state every REPORT_SECONDS.
         """
         try:
             return self._send_log(reader)
@@ -99,10 +94,8 @@ class Sender:
         return sent
 
     def _note_refusal(self, segment_id: str) -> None:
-        """Count a part of a segment that the store has refused. After MAX_REFUSALS the segment is not sent any more.
-
-        Refusals happen, for example, on a machine that is a copy of another node.
-        """
+        """Count the store's refusals of a segment; after MAX_REFUSALS of them, do not send the segment any more."""
+        # Refusals happen, for example, on a machine that is a copy of another node.
         self._refusals[segment_id] += 1
         if self._refusals[segment_id] == MAX_REFUSALS:
             self._left_out.add(segment_id)
@@ -115,7 +108,7 @@ class Sender:
             self._sent_until = (node and node.sent_until) or 0
 
     def _send_segment(self, reader: Reader, segment: Segment) -> int:
-        """Send a segment up to the size that it had when the log was listed; return the number of bytes sent."""
+        """Send the bytes of a segment that the store has not received yet; return their number."""
         begun = current = self._position(segment.id)
         if current.finished or segment.id in self._left_out:
             return 0
@@ -142,7 +135,7 @@ class Sender:
         return current.position - begun.position
 
     def _send_part(self, reader: Reader, segment_id: str, body: bytes, *, name: str, finished: bool) -> SentPosition:
-        """Send a part of a segment; return the new position. Raises _Refused."""
+        """Send a part of a segment; return how many bytes of the segment the store has now. Raises _Refused."""
         start = self._position(segment_id).position
         is_sent = inbox.send(
             reader,
@@ -169,14 +162,12 @@ class Sender:
         return (self._positions or {}).get(segment_id, SentPosition(0, False))
 
     def _run_due_tasks(self, reader: Reader) -> None:
-        """Run the periodic tasks whose time has come: report, copy daily keys, and delete old segments.
-
-        Call it after ``_positions`` have been read and all listed segments have been sent.
-        """
+        """Run the periodic tasks that are due: report, copy daily keys, and delete old segments."""
         now = time.monotonic()
         if now >= self._report_at:
             self._finish_deleted_segments(reader)
             self._report(reader)
+            # Read again at each report: a store restored from a backup is sent again what it has lost.
             self._read_positions(reader)
         if now >= self._keys_at:
             self._keys_at = now + (KEY_CHECK_SECONDS if self._copy_keys(reader) else REPORT_SECONDS)
@@ -195,9 +186,7 @@ class Sender:
             return True
 
     def _report(self, reader: Reader) -> None:
-        """Report the state of this node to the store, and write it to shared memory. Raises StoreError if the node was
-        removed.
-        """
+        """Report this node's state to the store and in shared memory. Raises StoreError if the node was removed."""
         self._report_at = time.monotonic() + REPORT_SECONDS
         data = self._config.data_directory
         backlog = sum(max(0, each.size - self._position(each.id).position) for each in self._log.segments())
@@ -219,15 +208,15 @@ class Sender:
         values[HEARD_AT], values[SENT_UNTIL], values[BACKLOG_BYTES] = int(self._clock()), self._sent_until, backlog
 
     def _finish_deleted_segments(self, reader: Reader) -> None:
-        """Tell the store that a segment will not continue if its file was deleted before it was fully sent.
-
-        Only segments of this machine's workers are checked. A file counts as deleted if it is missing at two reports in
-        a row, because a listing can miss a file that is just being renamed.
+        """Tell the store which segments will not continue, because their files were deleted before they were fully
+        sent.
         """
         if not (self._config.data_directory / LOG_DIRECTORY).is_dir():
             return  # not mounted, perhaps
         listed = {segment.id for segment in self._log.segments()}
         open_ids = {each for each, position in (self._positions or {}).items() if not position.finished}
+        # A file counts as deleted if it is missing at two reports in a row: a listing can miss one that is just being
+        # renamed.
         missing = {each for each in open_ids - listed if not is_foreign(each)}
         for segment_id in missing & self._missing:
             start = self._position(segment_id).position

@@ -1,6 +1,6 @@
-"""Tokens with which a machine becomes a redirect node. A token is one line of text with all that the machine needs.
+"""The token of a redirect node: one line of text with all that a machine needs to become this node.
 
-It has the node's name, the URL of the database with a password, and the configuration that all nodes share.
+It contains the password of the database.
 """
 
 import base64
@@ -20,11 +20,7 @@ LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 class NodeToken(Struct, frozen=True):
-    """Content of a token, with which a machine becomes the redirect node ``name``.
-
-    ``url`` is the URL of the store's database. ``tables`` are the tables for the node's configuration file, without
-    values that equal the default.
-    """
+    """The content of a node's token: the node's name, the URL of the database, and the tables of its configuration."""
 
     name: str
     url: str
@@ -46,8 +42,9 @@ def decode_token(text: str) -> NodeToken:
 
 
 def shared_tables(config: Config) -> dict[str, Any]:
-    """Return the tables of this machine's configuration that its redirect nodes need, without values that equal the
-    default.
+    """Return the tables of this machine's configuration that its redirect nodes need.
+
+    Values that equal the default are left out.
     """
     site = {"base_url": config.base_url}
     if config.site.name != ConfigFile().site.name:
@@ -71,8 +68,7 @@ def is_local(host: str) -> bool:
 def database_url(options: dict[str, str], *, host: str, database: str, user: str, password: str) -> str:
     """Return the URL under which a node reaches the database.
 
-    ``options`` are the options with which the central machine is connected to the database. A ``host`` other than ''
-    replaces host and port in them.
+    ``options`` are the connection options of the central machine. Its host and port are used if ``host`` is ''.
     """
     rest = {key: value for key, value in options.items() if key not in {"host", "port", "dbname", "user", "password"}}
     own_host, own_port = options.get("host", ""), options.get("port", "")

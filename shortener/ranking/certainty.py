@@ -9,6 +9,8 @@ from shortener.ranking.result import RankedArticle, Ranking
 
 Group = Literal["winner", "typical", "below"]
 """An article whose whole 90 % interval is above 1, around 1, or below 1."""
+ComparedGroup = Group | Literal["unknown"]
+"""The group of an article, or "unknown" if it is not comparable."""
 Confidence = Literal["good", "fair", "low"]
 
 GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0
@@ -22,6 +24,11 @@ def certainty_group(low: float, high: float) -> Group:
     section 10).
     """
     return "winner" if low > 1 else "below" if high < 1 else "typical"
+
+
+def article_group(article: RankedArticle) -> ComparedGroup:
+    """Return the group of an article in a ranking; "unknown" if its counts are too small to compare it."""
+    return certainty_group(article.low, article.high) if article.is_comparable else "unknown"
 
 
 def interval_width(articles: Sequence[RankedArticle]) -> float:

@@ -8,6 +8,19 @@ from shortener.ranking.inputs import Counted
 
 _Number = TypeVar("_Number", int, float)
 
+MIN_COUNT = 5
+"""An article is comparable if its count or its expected count is at least this: the usual minimum of an expected count
+(W. G. Cochran, Biometrics 10, 1954, p. 420).
+"""
+
+
+def is_comparable(count: float | None, expected: float) -> bool:
+    """Return whether there is enough evidence to compare an article's count with its expected count.
+
+    Without it the appeal is close to its prior, which is no finding (docs/ranking.md section 10).
+    """
+    return max(count or 0, expected) >= MIN_COUNT
+
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
     """Return (visitors, clicks): `count` in the place that `counted` names, and None in the other place."""
@@ -47,6 +60,11 @@ class RankedArticle(Struct, frozen=True):
     read_ratio: float | None
     fan_ratio: float | None
     blend: float | None
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the article has enough visitors, or clicks, to be compared with an average one."""
+        return is_comparable(self.clicks if self.visitors is None else self.visitors, self.expected)
 
 
 class IssueProgress(Struct, frozen=True):

@@ -85,6 +85,7 @@ def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: 
         for issue in sent.issues
         if article_filter.issue in {None, issue.slug}
         if article_filter.month in {None, _month_sent(issue, article_filter.zone)}
+        if article_filter.since is None or issue.sent_at >= article_filter.since
     ]
     clicked = clicked_issues(sent)
     for issue in reversed(asked):
@@ -94,6 +95,8 @@ def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: 
         return Message("issue {slug} has no articles to rank", slug=article_filter.issue)
     if article_filter.month:
         return Message("no article was last shown in {month}: nothing to rank", month=article_filter.month)
+    if article_filter.since is not None:
+        return Message("no issue was sent in this period: nothing to rank")
     return Message("no article was shown by then: nothing to rank")
 
 

@@ -7,10 +7,9 @@ import numpy as np
 from shortener.messages import Message, MessageValue, Number, join_messages, mark_text
 from shortener.ranking.inputs import Counted
 from shortener.ranking.pipeline import Analysis
+from shortener.ranking.result import is_comparable
 from shortener.ranking.signals import Blend
 
-MIN_CLICKS = 3
-"""A note gives no multiple if both clicks and expected clicks are below this number (docs/ranking.md section 15)."""
 MIN_UNCERTAINTY_REMOVED = 60.0
 """Percentage of eta's prior variance that the data must remove for an estimate to count as measured."""
 BACKGROUND_LABEL = Message("background: author, site and title words of your other articles")
@@ -112,7 +111,7 @@ def _describe_count(
     analysis: Analysis, article: int, count: int, expected: float, counted: Counted, bounds: tuple[float, float]
 ) -> str:
     is_visitors = counted == "visitors"
-    if count < MIN_CLICKS and expected < MIN_CLICKS:
+    if not is_comparable(count, expected):
         if is_visitors:
             return Message("too few visitors to tell ({count})", count=str(count))
         return Message("too few clicks to tell ({count})", count=str(count))

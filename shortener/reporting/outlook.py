@@ -9,7 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
+from shortener.messages import Message
 from shortener.reporting.counts import click_rate
 from shortener.reporting.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.store import Store, issue_clicks, issues, listings
@@ -54,6 +55,15 @@ def judge(value: float, usual: Usual) -> Judgement:
     return "above" if value > usual.high else "usual"
 
 
+def describe_age(hours: float) -> str:
+    """Return the age of an issue as the words that end a sentence, such as "after 31 hours" or "after 29 days"."""
+    if hours >= 2 * DAY_SECONDS / HOUR_SECONDS:
+        return Message.plural("after {count} day", "after {count} days", int(hours * HOUR_SECONDS / DAY_SECONDS))
+    if hours >= 2:
+        return Message.plural("after {count} hour", "after {count} hours", int(hours))
+    return Message.plural("after {count} minute", "after {count} minutes", int(hours * 60))
+
+
 def describe_outlook(outlook: Outlook) -> str:
     """Return one or two sentences that compare the issue with earlier ones and give the forecast; '' without both."""
     return " ".join((*_judgement_sentence(outlook), *_forecast_sentence(outlook)))
@@ -73,8 +83,8 @@ def _judgement_sentence(outlook: Outlook) -> Iterator[str]:
         median, low, high = (f"{number:,.0f}" for number in (usual.median, usual.low, usual.high))
         unit = ""
     yield (
-        f"{value}, {word} your usual {median}{unit} at this age ({low} to {high}{unit} in most of the last"
-        f" {usual.issues} issues)."
+        f"{value}, {word} your usual {median}{unit} {describe_age(outlook.hours)} ({low} to {high}{unit} in most of the"
+        f" last {usual.issues} issues)."
     )
 
 

@@ -36,9 +36,7 @@ def reserve_port(host: str, port: int) -> socket.socket:
                 time.sleep(POLL_SECONDS)
                 continue
             reserved.close()
-            raise AlreadyRunning(
-                f"{host}:{port} cannot be listened on: {error.strerror}; choose another with --port or --host"
-            ) from None
+            raise AlreadyRunning(f"{host}:{port} cannot be listened on: {error.strerror}", kind="port_taken") from None
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return reserved
 

@@ -45,7 +45,8 @@ def installation_secret(config: Config, *, session_secret: str) -> str:
     # With PostgreSQL it is the random id of the store, which each redirect node has in its copy of the links.
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
-            return str(copy.meta(STORE_ID_KEY))
+            if store_id := copy.meta(STORE_ID_KEY):
+                return str(store_id)
     return session_secret
 
 

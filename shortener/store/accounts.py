@@ -1,6 +1,7 @@
-"""SQL for accounts: users, sessions and invitations (one-time links at which a user chooses a password).
+"""SQL for users, their sessions and their invitations.
 
-Tokens are stored only as hashes, so a stolen copy of the store contains no token that can be used.
+An invitation is a one-time link at which a user chooses a password. Tokens are stored only as hashes, so a stolen copy
+of the store contains no usable token.
 """
 
 from typing import Literal
@@ -16,10 +17,10 @@ Role = Literal["viewer", "editor", "admin"]
 
 
 class User(Struct, frozen=True):
-    """A user of the editor pages. ``password_hash`` is '' until the user has chosen a password.
+    """A user of the editor pages. Times are seconds of the UTC epoch.
 
-    ``language`` is the tag of the language in which the user sees the pages; '' means the language that the browser
-    asks for. Times are seconds of the UTC epoch.
+    ``password_hash`` is '' until the user has chosen a password. ``language`` is a language tag; '' means the language
+    of the browser.
     """
 
     id: int
@@ -40,10 +41,10 @@ class Session(Struct, frozen=True):
 
 
 class UserSummary(Struct, frozen=True):
-    """A user in the list of users. ``sessions`` is the number of the user's open sessions.
+    """A user in the list of users, with the number of open sessions.
 
-    ``seen_at`` is when the user last used the pages, None if never. ``invited_until`` is when the user's unused
-    invitation expires, None if there is none. Times are seconds of the UTC epoch.
+    ``seen_at`` is when the user last used the pages, None if never. ``invited_until`` is when the user's invitation
+    expires, None without one. Times are seconds of the UTC epoch.
     """
 
     name: str
@@ -179,11 +180,12 @@ def delete_expired_sessions(store: Store, *, created_before: int, seen_before: i
 
 
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
-    """Store an invitation of a user, and delete the user's earlier invitation.
+    """Store an invitation for a user, and delete the user's earlier invitation.
 
-    If ``user_id`` is None, the invitation is for the creation of the first admin. Several such invitations can be valid
-    at once, because `init` and each start of the server print a new one until there is a user.
+    If ``user_id`` is None, the invitation is for creating the first admin.
     """
+    # Several invitations for the first admin can be valid: `init` and each start of the server print one until there is
+    # a user.
     store.execute("delete from invitations where user_id = ?", (user_id,))
     store.execute(
         "insert into invitations (token_hash, user_id, expires_at) values (?, ?, ?)",
@@ -192,7 +194,7 @@ def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expire
 
 
 class Invitation(Struct, frozen=True):
-    """An invitation that has not expired. ``user`` is the invited user; None if the first admin is to be created."""
+    """An invitation that has not expired. ``user`` is None if it is for creating the first admin."""
 
     user: User | None
 

@@ -1,4 +1,4 @@
-"""SQL for articles across issues: where an article appeared, its title and other details, and its short links.
+"""SQL for articles across issues: the issues that contain an article, its details, and its short links.
 
 An article is identified by its canonical target URL.
 """
@@ -25,8 +25,9 @@ class SentIssue(Struct, frozen=True):
 
 
 class ArticleDetails(Struct):
-    """Title, author, summary, image and section of an article. Each field is from the latest issue in which it is not
-    empty; '' if it is empty in all.
+    """Details of an article across issues.
+
+    Each field has the value from the latest issue in which it is not empty.
     """
 
     title: str = ""
@@ -60,9 +61,7 @@ def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
 
 
 def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
-    """Return title, author and other details of articles, by article URL. Each field is from the latest issue in which
-    it is not empty.
-    """
+    """Return the details of articles across issues, by article URL."""
     sql = f"""
         select url, {column_list(ArticleDetails, "articles")}
         from articles join issues on issues.id = articles.issue_id
@@ -78,8 +77,9 @@ def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetail
 
 
 def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
-    """Return the appearances of an article in issues, the latest first. Issues without a sending time come before all
-    others.
+    """Return the appearances of an article in issues, the latest first.
+
+    Issues without a sending time count as the latest.
     """
     sql = f"""
         select slug, issues.title, {_SENT_AT} as sent, position, role, articles.title, author, summary, section
@@ -92,7 +92,7 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 def list_link_ids(store: Store, url: str) -> list[int]:
     """Return the ids of an article's short links, the oldest first.
 
-    Both links in issues and links in drafts of a month's recommended articles are included.
+    The links in drafts of recommended articles are included.
     """
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url

@@ -16,8 +16,8 @@ from shortener.store.write_ahead_log import random_number
 def back_up(store: Store, destination: Path, *, now: int) -> int:
     """Write a copy of the store to ``destination``, check it, and return its size in bytes.
 
-    If ``destination`` is a directory, the file in it is called ``store.db``. Raises InputError if the destination
-    exists or cannot be written, StoreError if the copy is damaged.
+    A copy in a directory is called ``store.db``. Raises InputError if the store is on PostgreSQL, or if the file exists
+    or cannot be written. Raises StoreError if the copy is damaged.
     """
     if not isinstance(store.connection, SqliteConnection):
         raise InputError("the store is a PostgreSQL database; back it up with its own tools, such as pg_dump")
@@ -46,14 +46,11 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
 
 
 def _check_and_renumber(path: Path) -> None:
-    """Check a copy of the store, and give it a new store number.
-
-    A write-ahead log is matched to its store by this number. If the copy kept the number of the original, a write-ahead
-    log of the original could be applied to the copy. Raises StoreUnavailable if the copy cannot be written, and
-    StoreError if it is damaged.
-    """
+    """Check the integrity of a copy of the store, and give it a new store number."""
     try:
         with closing(sqlite3.connect(path)) as backup:
+            # A write-ahead log is matched to its store by this number, and one of the original must not be applied to
+            # the copy.
             backup.execute(f"pragma user_version = {random_number()}")
             problem = backup.execute("pragma integrity_check").fetchone()[0]
     except sqlite3.Error as error:

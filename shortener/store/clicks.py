@@ -1,4 +1,7 @@
-"""SQL for clicks, and for their user agents, request headers and misses (requests answered with 404 or 410)."""
+"""SQL for clicks, their user agents and request headers, and misses.
+
+A miss is a request that was answered with 404 or 410.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,9 +26,9 @@ MAX_MISSED_CODES_PER_DAY = 1000
 class Visit(Struct, gc=False):
     """The fields of a stored click that are needed to find a visitor's first click of the day.
 
-    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (occurrence of a link in an issue) for
-    which the click counts, 0 for none. ``first_visits`` is a bitmask of whether the click is the visitor's first of the
-    day on the placement, on the link, in the issue and on the site.
+    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the link's placement in the issue, 0 if unknown.
+    ``first_visits`` has bits for the visitor's first click of the day on the placement, on the link, in the issue and
+    on the site.
     """
 
     id: str
@@ -39,7 +42,7 @@ class Visit(Struct, gc=False):
 
 
 class Click(Visit, gc=False):
-    """A stored click with all its fields. Unknown values are None, or '' in fields that are always texts.
+    """A stored click with all its fields. Unknown values are None or ''.
 
     ``evidence`` is a bitmask of the signs by which the click was classified as human or automated.
     """
@@ -68,10 +71,8 @@ def count_clicks(store: Store) -> int:
 
 
 def all_classified(store: Store) -> bool:
-    """Return whether the classification of all stored clicks (as human or automated) is complete.
-
-    It is complete if every click was compared with nearby clicks, and no issue is queued for reclassification.
-    """
+    """Return whether all clicks are classified as human or automated, and none are queued to be classified again."""
+    # A click is classified once it was compared with nearby clicks.
     return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
 
@@ -92,9 +93,7 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link for which clicks are counted, with its issue and the issue of each of its placements (occurrences in
-    issues).
-    """
+    """A link, the issue to which it belongs, and the issues in which it is used."""
 
     link_id: int
     issue_id: int | None
@@ -105,7 +104,7 @@ class ResolvedLink(Struct, frozen=True):
 
 
 def resolve(store: Store, domain: str, code: str) -> ResolvedLink | None:
-    """Return the link with this domain and code, and the issues in which it occurs; None if there is no such link."""
+    """Return the link with this domain and code together with its issues; None if there is no such link."""
     row = store.row("select id, issue_id, honeypot from links where domain = ? and code = ?", (domain, code))
     if row is None:
         return None
@@ -124,11 +123,10 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return human clicks of given visitors on given UTC days, keyed by the sequence number of the click.
+    """Return human clicks of given visitors on given UTC days, by the sequence number of the click.
 
-    The keys of ``minimum_bitmasks`` are (day, visitor hash); the values are the lowest ``first_visits`` to return. The
-    value 0 means all clicks of the visitor on that day. The value 1 means only clicks that are the visitor's first of
-    the day on their placement, link or issue, or on the site.
+    ``minimum_bitmasks`` maps (day, visitor hash) to the lowest ``first_visits`` to return. The value 0 returns all
+    clicks, the value 1 only first clicks of the day.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -145,8 +143,7 @@ def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> d
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Update the fields of stored clicks that classification sets: verdict (human or a kind of automation), reason,
-    rules version, evidence and ``first_visits``.
+    """Update the verdicts of stored clicks, and all other fields that classification sets.
 
     The keys of ``clicks`` are their sequence numbers.
     """
@@ -178,7 +175,7 @@ def add_user_agent(store: Store, ua: str, *, browser: str, os: str, device: str)
 
 
 def get_or_add_headers(store: Store, headers_json: str) -> int:
-    """Return the id of a set of request headers, given as canonical JSON. A set that is not stored yet is added."""
+    """Return the id of request headers, given as canonical JSON. They are added if they are not stored yet."""
     headers_id = store.value("select id from headers where h = ?", (headers_json,))
     if headers_id is None:
         sql = "insert into headers (h) values (?) returning id"
@@ -187,7 +184,7 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add counts of misses (requests answered with 404 or 410) to the stored counts.
+    """Add to the stored numbers of misses, which are requests answered with 404 or 410.
 
     The keys of ``misses`` are (quarter-hour in seconds of the UTC epoch, domain, code, status).
     """
@@ -224,11 +221,8 @@ def read_verdict_counts(reader: Reader) -> list[tuple[str, int]]:
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
-    """Delete the click counts of all days whose single clicks are still stored, so that the counts can be computed
-    again.
-
-    The counts of days whose clicks were deleted stay, because they cannot be computed again.
-    """
+    """Delete the click counts of all days whose single clicks are still stored."""
+    # The counts of days whose clicks were deleted cannot be computed again, so they stay.
     since = store.meta("purged_before")
     store.execute("delete from clicks_by_link where quarter_hour >= ?", (since,))
     store.execute("delete from breakdown_by_link where day >= ?", (since,))
@@ -249,11 +243,7 @@ def oldest_click_time(store: Store) -> int | None:
 
 
 def oldest_unclassified_time(store: Store) -> int | None:
-    """Return the time of the oldest click that was not yet compared with nearby clicks, in seconds of the UTC epoch.
-
-    The result is None if there is no such click. Clicks of issues that are queued for reclassification count as
-    classified.
-    """
+    """Return the time of the oldest unclassified click in seconds of the UTC epoch; None if there is none."""
     ts = store.value("select min(ts) from clicks where seq > ?", (store.meta("classified_seq"),))
     return None if ts is None else int(ts) // 1000
 
@@ -261,7 +251,7 @@ def oldest_unclassified_time(store: Store) -> int | None:
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
     """Delete at most ``limit`` clicks that are older than ``before``, and return how many were deleted.
 
-    ``before`` is the beginning of a UTC day in seconds of the UTC epoch. The tables of click counts do not change.
+    ``before`` is the beginning of a UTC day in seconds of the UTC epoch. Click counts do not change.
     """
     with store.transaction():
         sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"

@@ -1,12 +1,11 @@
-"""The interface that the engines of the store (SQLite and PostgreSQL) implement: statements and transactions.
+"""The interface of the store's two engines, SQLite and PostgreSQL: statements and transactions.
 
-The text of a statement is SQL that both engines understand, with three additions that each engine expands:
+Statements are SQL that both engines understand, with three additions:
 
 - ``?`` and ``:name`` are parameters;
-- ``in :name`` is true for values in a list, which is given as the parameter ``name``;
-- ``pairs(:name)`` is a table with a row for each pair of integers in a list, which is given as the parameter ``name``.
-  Its columns are ``low`` and ``high`` (the first and the second integer of the pair) and ``place``, by which the rows
-  can be sorted in the order of the list.
+- ``in :name`` takes a list as its parameter;
+- ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. Its columns are ``low`` and
+  ``high``, and ``place``, which grows in the order of the list.
 """
 
 import re
@@ -29,7 +28,7 @@ class Cursor(Protocol):
 
     @property
     def description(self) -> Any:
-        """A sequence for each column of the result; its first element is the name of the column."""
+        """The columns of the result. Each is a sequence that begins with the name of the column."""
 
     def fetchone(self) -> Any:
         """Return the next row; None after the last."""
@@ -45,7 +44,7 @@ class Cursor(Protocol):
 
 
 class Connection(ABC):
-    """A connection to the store, used by one thread at a time. Methods that fail raise StoreError and no other error.
+    """A connection to the store, used by one thread at a time. Methods that fail raise StoreError.
 
     Outside of a transaction each statement is committed by itself.
     """
@@ -60,7 +59,7 @@ class Connection(ABC):
 
     @abstractmethod
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction. If it would have to wait for another process, it is not run."""
+        """Run one statement outside of a transaction, unless it would have to wait for another process."""
 
     @abstractmethod
     def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
@@ -72,16 +71,16 @@ class Connection(ABC):
 
     @abstractmethod
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
-        the column ``key`` by which the row is found.
+        """Update many rows of a table, each found by its value in the column ``key``.
+
+        Each item of ``rows`` has the new values of ``columns``, and then the value of ``key``.
         """
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to the rows of a table of click counts.
+        """Add numbers to rows of a table of click counts. Rows without clicks are deleted afterwards.
 
-        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
-        have no clicks afterwards are deleted.
+        ``sums`` maps the key of a row to the numbers for its columns, which can be negative.
         """
 
     @property
@@ -91,10 +90,10 @@ class Connection(ABC):
 
     @abstractmethod
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction. If it is ``locked``, no other locked transaction runs at the same time, in any process.
+        """Begin a transaction. Only one ``locked`` transaction runs at a time, in all processes together.
 
-        A transaction that is not locked may only write rows that no other process changes. Raises StoreBusy if the lock
-        is not free within the busy timeout.
+        Without the lock, write only rows that no other process changes. Raises StoreBusy if the lock is not free within
+        the busy timeout.
         """
 
     @abstractmethod
@@ -103,7 +102,7 @@ class Connection(ABC):
 
     @abstractmethod
     def rollback(self) -> None:
-        """Roll back the transaction. Without a transaction this does nothing."""
+        """Roll back the transaction, if one is open."""
 
     @abstractmethod
     def check_not_replaced(self) -> None:

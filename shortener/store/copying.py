@@ -1,4 +1,4 @@
-"""Copying of a whole store into an empty database, and the check that all rows have arrived."""
+"""Copying of a store into an empty PostgreSQL database, with a check that all rows have arrived."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -29,9 +29,8 @@ class CopiedTable(Struct, frozen=True):
 def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], None]) -> list[CopiedTable]:
     """Copy all rows of a store into the empty PostgreSQL database at ``url``, in one transaction.
 
-    ``on_progress`` is called with the name of a table and the number of its rows copied so far. While the copy is made,
-    nothing can be written to the source. Raises InputError if the database is not empty, and StoreError if the copy is
-    not complete.
+    ``on_progress`` is called with the name of a table and the number of its rows copied so far. The source cannot be
+    written meanwhile. Raises InputError if the database is not empty, and StoreError if the copy is not complete.
     """
     with closing(_open_target(source.data, url)) as target, source.transaction(), target.transaction():
         types = _column_types(target)
@@ -87,10 +86,7 @@ def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
 def _copy_table(
     source: Store, target: Store, table: str, types: Mapping[str, str], *, on_progress: Callable[[str, int], None]
 ) -> int:
-    """Copy the rows of a table from ``source`` to ``target``, and return their number.
-
-    Raises StoreError if the rows in ``target`` are not complete.
-    """
+    """Copy the rows of a table, check that all have arrived, and return their number."""
     columns = [name for name in types if name != "revision"]
     measured = [0] * (len(columns) + 1)
     batch: list[list[Any]] = []
@@ -112,11 +108,9 @@ def _copy_table(
 
 
 def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
-    """Add a row to ``measured``, the totals by which a copied table is compared with its source.
-
-    The first total is the number of rows. Then there is one total for each column: the sum of its values if they are
-    integers, otherwise the sum of their lengths.
-    """
+    """Add a row to ``measured``, the totals by which a copied table is compared with its source."""
+    # The first total is the number of rows; then each column has a sum of its integers, or of the lengths of other
+    # values.
     measured[0] += 1
     for index, value in enumerate(row, start=1):
         if value is not None:
@@ -124,9 +118,7 @@ def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
 
 
 def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
-    """Raise StoreError unless the table in ``target`` has the totals in ``measured``: number of rows, and sum of each
-    column.
-    """
+    """Raise StoreError unless a copied table has the totals of its source."""
     sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
     stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608
     for name, expected, found in zip(("rows", *types), measured, stored, strict=True):
@@ -135,10 +127,7 @@ def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured
 
 
 def _copy_meta(source: Store, target: Store) -> int:
-    """Copy the rows of the table ``meta``, and return their number.
-
-    Rows that must differ between stores, such as ``store_id``, are left out.
-    """
+    """Copy the table ``meta``, and return the number of copied rows."""
     rows = [row for row in source.execute("select name, value from meta") if row[0] not in _OWN_META]
     for name, value in rows:
         target.set_meta(name, value)
@@ -146,7 +135,7 @@ def _copy_meta(source: Store, target: Store) -> int:
 
 
 def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Set PostgreSQL's sequences of ids, so that the next id of each table follows the highest one that was copied."""
+    """Let the ids of new rows follow the highest ids that were copied."""
     for table, columns in types.items():
         key = next(iter(columns))
         sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))

@@ -1,4 +1,7 @@
-"""Opening of the store (``store.db`` in the data directory, or a PostgreSQL database), and write transactions on it."""
+"""Opening of the store, and write transactions on it.
+
+The store is the file ``store.db`` in the data directory, or a PostgreSQL database.
+"""
 
 import importlib
 import os
@@ -62,9 +65,7 @@ class Reader:
         return row[0] if row else None
 
     def meta(self, name: str) -> int:
-        """Return the number stored under a name in the table ``meta``, such as ``links_revision``; 0 if
-        there is none.
-        """
+        """Return a number from the table ``meta``, such as ``links_revision``; 0 if it is missing."""
         return int(self.value("select value from meta where name = ?", (name,)) or 0)
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class Reader:
 
 
 class Store(Reader):
-    """A connection to the store of a data directory for reading and writing, used by one thread at a time."""
+    """A connection that reads and writes the store, used by one thread at a time."""
 
     def __init__(self, connection: Connection, *, data: Path) -> None:
         super().__init__(connection)
@@ -103,10 +104,10 @@ class Store(Reader):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the ``with`` block in one transaction, which holds the write lock from its beginning.
+        """Run the ``with`` block in one write transaction, which is rolled back on any error.
 
-        The transaction is rolled back on any error. If one is open already, the block becomes a part of it. Raises
-        StoreBusy if another process holds the lock for longer than the busy timeout.
+        If a transaction is open already, the block becomes a part of it. Raises StoreBusy if another process holds the
+        write lock for longer than the busy timeout.
         """
         if self.connection.in_transaction:
             yield
@@ -148,12 +149,11 @@ class Store(Reader):
 def open_store(
     data: Path, *, url: str = "", create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
 ) -> Store:
-    """Open the store in the directory ``data``, or the one in the PostgreSQL database at ``url``. Its schema is created
-    or migrated if needed.
+    """Open the store, and create or migrate its schema if needed.
 
-    Raises StoreError if the store cannot be used or, with ``create=False``, is missing. It is also an error if the
-    store is missing but there is a click log: the store was then moved away or emptied, and must not be replaced by an
-    empty one. Raises SchemaTooNew if a newer version wrote the store.
+    The store is in the PostgreSQL database at ``url``, or in the directory ``data`` if ``url`` is ''. Raises StoreError
+    if it cannot be used, or if it is missing and ``create`` is False or there is a click log. Raises SchemaTooNew if a
+    newer version wrote the store.
     """
     if url:
         return open_database(
@@ -162,6 +162,7 @@ def open_store(
     path = data / STORE_FILE_NAME
     if not create and not path.exists():
         raise StoreError(f"{path}: there is no store here", kind="store_missing")
+    # A store beside a click log was moved away or emptied, and an empty one must not replace it.
     if not (path.exists() and path.stat().st_size) and any((data / "clicklog").glob("*.jsonl")):
         raise StoreError(
             f"{path}: there is a click log but no store; restore a backup, or move the click log away to start "
@@ -209,17 +210,17 @@ def close_on_error(conn: sqlite3.Connection) -> Iterator[None]:
 
 
 def has_temporary_directory() -> bool:
-    """Return whether SQLite finds a folder in which it can create temporary files (sqlite.org/tempfiles.html, section
-    5).
+    """Return whether SQLite finds a writable folder for temporary files.
+
+    The folders are those of https://sqlite.org/tempfiles.html, section 5.
     """
     named = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp", ".")  # noqa: S108
     return any(path and Path(path).is_dir() and os.access(path, os.W_OK | os.X_OK) for path in named)
 
 
 def _choose_temporary_files(conn: sqlite3.Connection) -> None:
-    """Let SQLite keep temporary files in memory if it finds no folder for them, as in a container with a read-only
-    root.
-    """
+    """Let SQLite keep temporary files in memory if it finds no folder for them."""
+    # There is none, for example, in a container with a read-only root.
     if not has_temporary_directory():
         conn.execute("pragma temp_store = memory")
 
@@ -234,9 +235,9 @@ def open_database(
 ) -> Store:
     """Open the store in the PostgreSQL database at ``url``. An empty database gets the schema.
 
-    Raises StoreError if the database cannot be used or, with ``create=False``, is empty. With
-    ``beside_click_log=False`` it is also an error if the database is empty but there is a click log in ``data``. Raises
-    SchemaTooNew if a newer version wrote the store.
+    Raises StoreError if the database cannot be used, or is empty and ``create`` is False. Unless ``beside_click_log``
+    is set, an empty database is also an error if ``data`` contains a click log. Raises SchemaTooNew if a newer version
+    wrote the store.
     """
     prepare_directory(data)
     store: Store = _postgres().open_store(
@@ -246,7 +247,7 @@ def open_database(
 
 
 def open_reader(data: Path, *, url: str = "") -> Reader:
-    """Open a read-only connection to the store, which neither takes a write lock nor waits for one.
+    """Open a read-only connection to the store, which never waits for the write lock.
 
     Raises StoreError if there is no store.
     """
@@ -257,7 +258,7 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
 
 
 def open_links_copy(data: Path) -> Store:
-    """Open (read-only) the local SQLite file that has a copy of the links and settings of a store on PostgreSQL.
+    """Open the local copy of the links and settings of a store on PostgreSQL. It is a read-only SQLite file.
 
     Raises StoreError if there is none.
     """
@@ -279,10 +280,9 @@ def _open_read_only(path: Path) -> SqliteConnection:
 
 
 def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
-    """Open the connection through which a redirect node reads the store. The connection is closed if the database does
-    not answer in time.
+    """Open the connection through which a redirect node reads the store. Raises StoreError.
 
-    With ``listening``, the node can wait on the connection until links change. Raises StoreError.
+    With ``listening``, the node can wait on the connection until links change.
     """
     module = _postgres()
     reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")
@@ -290,7 +290,7 @@ def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
 
 
 def connection_options(url: str) -> dict[str, str]:
-    """Return the connection options in the URL of a PostgreSQL database by name, such as ``host``.
+    """Return the options in the URL of a PostgreSQL database, such as ``host``, by name.
 
     Raises StoreError if the URL is not valid or the driver of PostgreSQL is not installed.
     """
@@ -311,21 +311,20 @@ def prepare_directory(data: Path) -> None:
 
 
 def _enable_wal(conn: sqlite3.Connection) -> None:
-    """Switch the store to WAL mode. Try again while another process that is starting holds the lock."""
+    """Switch the store to a write-ahead log (WAL)."""
     for attempt in range(50):
         try:
             if conn.execute("pragma journal_mode = wal").fetchone()[0] == "wal":
                 return
         except sqlite3.OperationalError as error:
+            # Another process that is starting holds the lock.
             if "locked" not in str(error) or attempt == 49:
                 raise
         time.sleep(0.05)
 
 
 def _migrate(db: Database) -> None:
-    """Apply the migrations that the store lacks. Raises SchemaTooNew if the store has migrations that this version does
-    not know.
-    """
+    """Apply the migrations that the store lacks. Raises SchemaTooNew if a newer version wrote the store."""
     unknown = sorted({migration.name for migration in MIGRATIONS.applied(db)} - set(MIGRATION_NAMES))
     if unknown:
         raise SchemaTooNew(
@@ -336,12 +335,10 @@ def _migrate(db: Database) -> None:
 
 
 def _apply_next_migration(db: Database) -> None:
-    """Apply the first migration that the store lacks.
-
-    Another process may have applied it while this one waited for the write lock; then nothing is done.
-    """
+    """Apply the first migration that the store lacks."""
     db.conn.execute("begin immediate")
     try:
+        # Another process may have migrated the store while this one waited for the write lock.
         pending = [migration.name for migration in MIGRATIONS.pending(db)]
         if pending[:1] == ["m005_lists"]:
             complete_first_tables(db)

@@ -1,5 +1,5 @@
-"""SQL for rankings and comparisons of issues: human clicks by time and by occurrence of a link, and the positions of
-articles.
+"""SQL for the ranking of articles and the comparison of issues: human clicks by time and by use of a link, and the
+positions of articles in issues.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from shortener.store.rollup_tables import HAS_VISITORS
 
 
 class HumanClicks(Struct, frozen=True):
-    """Numbers of human clicks on one placement (occurrence of a link in an issue).
+    """Numbers of human clicks on one placement, which is one use of a link in an issue.
 
-    ``n`` is the number of the placement, 0 for clicks without one. ``visitor_clicks`` counts the clicks with a visitor
-    hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count first visits: clicks that are a visitor's first
-    of the day on the placement, on the link, or in the issue.
+    ``n`` is the number of the placement, 0 for clicks without one. ``visitor_clicks`` counts clicks with a visitor
+    hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count each visitor's first click of a day on the
+    placement, on the link and in the issue.
     """
 
     issue_id: int
@@ -31,7 +31,7 @@ class HumanClicks(Struct, frozen=True):
 
 
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
-    """Return the human clicks on every placement (occurrence of a link) of every issue.
+    """Return the human clicks on every use of a link in every issue.
 
     Only clicks in hours that began by ``until`` (seconds of the UTC epoch) are counted.
     """
@@ -50,9 +50,9 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
-    """Return the beginning of the first hour with a human click on an issue, in seconds of the UTC epoch.
+    """Return the beginning of the first hour with a human click on an issue; None if there is none.
 
-    The result is None if no such hour began by ``until`` (seconds of the UTC epoch).
+    Only hours that began by ``until`` are searched. Times are seconds of the UTC epoch.
     """
     sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
@@ -60,7 +60,7 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
 
 
 class ClicksBefore(Struct, frozen=True):
-    """Numbers of human clicks on an issue over all time (``total``) and before a given time (``before``).
+    """Numbers of human clicks on an issue: over all time, and before a given time.
 
     ``visitors`` is the number of visitors over all time, None if too few clicks have a visitor hash.
     """
@@ -71,9 +71,9 @@ class ClicksBefore(Struct, frozen=True):
 
 
 def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefore:
-    """Return the number of human clicks on an issue over all time, and before ``time`` (seconds of the UTC epoch).
+    """Return the numbers of human clicks on an issue over all time and before ``time`` (seconds of the UTC epoch).
 
-    The clicks of a quarter-hour count as before ``time`` if the quarter-hour has ended by then.
+    Only quarter-hours that have ended by ``time`` count as before it.
     """
     sql = f"""
         select coalesce(sum(human), 0), coalesce(sum(human) filter (where quarter_hour <= ?), 0),
@@ -95,7 +95,8 @@ class QuarterHourClicks(Struct, frozen=True):
 def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
     """Return the human clicks on issues by quarter-hour, ordered by issue and time.
 
-    ``ends`` maps the id of each issue to the time (seconds of the UTC epoch) until which its clicks are returned.
+    ``ends`` maps the id of each issue to a time (seconds of the UTC epoch). Only quarter-hours that begin before that
+    time are returned.
     """
     sql = """
         select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
@@ -105,9 +106,7 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class LinkStepClicks(Struct, frozen=True):
-    """Human clicks on one link of an issue in one of several equally long periods. ``step`` is the number of the
-    period, from 0.
-    """
+    """Human clicks on one link of an issue in one period. ``step`` is the number of the period, from 0."""
 
     domain: str
     code: str
@@ -118,12 +117,12 @@ class LinkStepClicks(Struct, frozen=True):
 def human_clicks_by_link_and_step(
     store: Store, issue_id: int, *, start: int, seconds: int, steps: int
 ) -> list[LinkStepClicks]:
-    """Return the human clicks on each link of an issue by period. There are ``steps`` periods of ``seconds`` each, and
-    the first begins at ``start`` (seconds of the UTC epoch).
+    """Return the human clicks on each link of an issue in each of ``steps`` periods.
 
-    Clicks are stored as sums of quarter-hours. A quarter-hour counts for the period in which it begins; if it contains
-    ``start``, it counts for the first period.
+    Each period is ``seconds`` long. The first begins at ``start`` (seconds of the UTC epoch).
     """
+    # A quarter-hour counts for the period in which it begins; the one that contains ``start`` counts for the first
+    # period.
     sql = f"""
         select domain, code, case when quarter_hour < :start then 0 else (quarter_hour - :start) / :seconds end as step,
                sum(human)
@@ -139,8 +138,9 @@ def human_clicks_by_link_and_step(
 
 
 class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a given time. The numbers are fractions if that time is inside a
-    quarter-hour.
+    """Human clicks and visitors of an issue until a given time.
+
+    The numbers are fractions if that time is inside a quarter-hour.
     """
 
     issue_id: int
@@ -151,10 +151,10 @@ class CountsUntil(Struct, frozen=True):
 def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
     """Return the human clicks and visitors of each issue until a given time. Issues without clicks are left out.
 
-    ``ends`` maps the id of each issue to this time (seconds of the UTC epoch). The clicks of a quarter-hour are assumed
-    to be spread evenly over it.
+    ``ends`` maps the id of each issue to this time (seconds of the UTC epoch).
     """
     # Sums of integers do not depend on the order of rows, as sums of fractions do.
+    # The clicks of a quarter-hour are assumed to be spread evenly over it.
     seconds = f"""
         case when issue.high - quarter_hour >= {QUARTER_HOUR_SECONDS} then {QUARTER_HOUR_SECONDS}
              else issue.high - quarter_hour end
@@ -171,10 +171,10 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
 
 
 class HumanClicksBetween(Struct, frozen=True):
-    """Human clicks on an issue's links in the hours from ``first_hour`` to ``last_hour``.
+    """Human clicks on an issue from ``first_hour`` to ``last_hour``, both included.
 
-    The hours are given by their beginning (seconds of the UTC epoch). ``link_visitors`` counts first visits to the
-    links: a visitor's first click of a day on each link.
+    An hour is given by its beginning in seconds of the UTC epoch. ``link_visitors`` counts each visitor's first click
+    of a day on each link.
     """
 
     first_hour: int
@@ -186,11 +186,10 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue, by hour soon after sending and by day later.
+    """Return the human clicks on an issue: by hour for ``hourly_seconds`` after sending, by day later.
 
-    Clicks are summed by hour until ``hourly_seconds`` after ``sent_at``, and then by days that are counted from
-    ``sent_at``. Only hours that began by ``until`` and ended after ``sent_at`` are counted. Times are in seconds of the
-    UTC epoch.
+    Days are counted from ``sent_at``. Only hours that began by ``until`` and ended after ``sent_at`` are counted. Times
+    are seconds of the UTC epoch.
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -203,10 +202,10 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """A placement (occurrence of a link in an issue), and the article for which clicks on it are counted.
+    """One use of a link in an issue, and the article for which clicks on it are counted.
 
-    ``n`` is the number of the placement; a row with ``n`` 0 is for clicks on the link whose placement is unknown.
-    ``article_id`` is 0 if there is no article.
+    ``n`` is the number of this placement, 0 for clicks whose placement is unknown. ``article_id`` is 0 if there is no
+    article.
     """
 
     issue_id: int
@@ -217,11 +216,12 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return all placements (occurrences of links in issues), each with the article for which clicks on it are counted.
+    """Return every use of a link in an issue, with the article for which clicks on it are counted.
 
-    A link that has an article also has a row with ``n`` 0, for clicks whose placement is unknown. Link targets without
-    a position are not articles. Rows are ordered by issue, link and ``n``.
+    A link with an article also has a row with ``n`` 0, for clicks whose placement is unknown. Rows are ordered by
+    issue, link and ``n``.
     """
+    # Link targets without a position are not articles.
     sql = """
         with ranked as (
             select articles.id from articles join issues on issues.id = issue_id
@@ -238,7 +238,7 @@ def article_placements(store: Store) -> list[ArticlePlacement]:
 
 
 class RankedArticle(Struct, frozen=True):
-    """An article in an issue. Only articles with a position in the issue are ranked."""
+    """An article that takes part in the ranking, because it has a position in an issue."""
 
     id: int
     issue_id: int

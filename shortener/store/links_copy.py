@@ -31,6 +31,7 @@ _VERSION = 1
 _SCHEMA = (
     "drop table if exists links",
     "drop table if exists meta",
+    "drop table if exists settings",
     """
     create table links (
         domain text not null, code text not null, target text, title text not null, forward text, status text not null,

@@ -49,8 +49,8 @@ def recent_networks(reader: Reader) -> RecentNetworks | None:
     rows = reader.execute(
         """
         select net, count(*),
-            (select count(distinct agent_id) from (select agent_id from clicks order by ts desc limit ?))
-        from (select net from clicks where net is not null order by ts desc limit ?)
+            (select count(distinct agent_id) from (select agent_id from clicks order by ts desc limit ?) as latest)
+        from (select net from clicks where net is not null order by ts desc limit ?) as known
         group by net order by 2 desc
         """,
         (RECENT_CLICKS, RECENT_CLICKS),

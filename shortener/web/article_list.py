@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS
 from shortener.ranking import CountedArticle, RankedArticle, Ranking
-from shortener.ranking.certainty import Group, certainty_group
+from shortener.ranking.certainty import ComparedGroup, Group, article_group
 from shortener.store import articles, decisions
 from shortener.store.articles import ArticleDetails, SentIssue
 from shortener.store.decisions import Decision
@@ -49,7 +49,7 @@ class ArticleRow(Struct, frozen=True):
     """
 
     article: RankedArticle
-    group: Group
+    group: ComparedGroup
     month: str
     issue_title: str
     sent_at: int | None
@@ -59,13 +59,13 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of the articles that are clear winners, typical, or below typical, as ``name`` says.
+    """Rows of the articles that are clear winners, typical, below typical, or not comparable, as ``name`` says.
 
     ``name`` is None if all rows are one group, because the list is not sorted by result. ``total`` is the number of the
     group's rows on all pages of the list.
     """
 
-    name: Group | None
+    name: ComparedGroup | None
     rows: Sequence[ArticleRow]
     total: int
 
@@ -118,7 +118,7 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
         rows.append(
             ArticleRow(
                 article=article,
-                group=certainty_group(article.low, article.high),
+                group=article_group(article),
                 month=month,
                 issue_title=issue.title if issue else article.issue,
                 sent_at=issue.sent_at if issue else None,
@@ -152,8 +152,9 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
     """Sort the rows as the query string asks. Return that order, and the sorted rows in groups.
 
-    If the rows are ordered by result, the groups are clear winners, typical, and below typical. In any other order all
-    rows are one group. ``counted`` is ``visitors`` or ``clicks``, the count by which the order "visitors" sorts.
+    If the rows are ordered by result, the groups are clear winners, typical, below typical, and at the end the articles
+    with too few clicks to compare them. In any other order all rows are one group. ``counted`` is ``visitors`` or
+    ``clicks``, the count by which the order "visitors" sorts.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":
@@ -164,7 +165,8 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
         }
         return order, [RowGroup(None, order.sort(rows, values), len(rows))]
     groups = []
-    for name in GROUPS if order.descending else GROUPS[::-1]:
+    names: tuple[ComparedGroup, ...] = GROUPS if order.descending else GROUPS[::-1]
+    for name in (*names, "unknown"):
         members = [row for row in rows if row.group == name]
         groups.append(RowGroup(name, members if order.descending else members[::-1], len(members)))
     return order, groups
@@ -183,9 +185,9 @@ def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
     return shown
 
 
-def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
-    """Return the number of rows in each group: clear winners, typical, and below typical."""
-    counts: dict[Group, int] = dict.fromkeys(GROUPS, 0)
+def count_groups(rows: Iterable[ArticleRow]) -> Mapping[ComparedGroup, int]:
+    """Return the number of rows in each group: clear winners, typical, below typical, and not comparable."""
+    counts: dict[ComparedGroup, int] = dict.fromkeys((*GROUPS, "unknown"), 0)
     for row in rows:
         counts[row.group] += 1
     return counts

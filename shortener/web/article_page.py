@@ -12,6 +12,7 @@ from shortener.messages import Message
 from shortener.ranking import ExplainedAppearance, Explanation
 from shortener.ranking.certainty import Group, certainty_group
 from shortener.ranking.inputs import Counted
+from shortener.ranking.result import is_comparable
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.reporting.link_records import LinkRecord, build_link_record
 from shortener.services.draft_picks import MonthDecision, report_month_decision
@@ -69,6 +70,12 @@ class ArticlePage(Struct, frozen=True):
     """Month of the last appearance; '' if no issue with the article was sent."""
     is_ready: bool
     """Whether the figures have been computed."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the article has enough visitors, or clicks, to be compared with an average one."""
+        count = self.clicks if self.visitors is None else self.visitors
+        return self.typical is not None and is_comparable(count, self.typical)
 
 
 def load_article(url: str, *, wait: bool) -> ArticlePage:

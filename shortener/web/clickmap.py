@@ -82,9 +82,9 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 def comparison(result: RankedArticle | None) -> str:
     """Return how an article did: "above" or "below" if its 90 % interval excludes the typical result, else "usual".
 
-    Return "unknown" without a result.
+    Return "unknown" without a result, or with too few clicks to compare it.
     """
-    return "unknown" if result is None else result_tone(result)
+    return result_tone(result) if result and result.is_comparable else "unknown"
 
 
 def articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
@@ -159,7 +159,7 @@ def badges(
             for n, clicks in counts.items():
                 tooltip, anchor = _tooltip(clicks, item, total=total), _anchor(placement, domains)
                 if measure == "typical":
-                    text = format_multiple(result.appeal) if result else NO_VALUE
+                    text = format_multiple(result.appeal) if result and result.is_comparable else NO_VALUE
                     found[(*key, n)] = Badge(text, tooltip, comparison(result), anchor=anchor)
                 else:
                     text = join_percent_signs(format_percent(clicks / total))

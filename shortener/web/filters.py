@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.ranking import RankedArticle
-from shortener.ranking.certainty import Group, certainty_group
+from shortener.ranking.certainty import ComparedGroup, article_group
 from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
 from shortener.reporting.outlook import Judgement
@@ -104,15 +104,20 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 def result_tone(result: RankedArticle | None) -> Judgement:
     """Return how an article did, compared with a typical one.
 
-    It is "above" or "below" if the 90 % interval of the article's result excludes the typical result. Otherwise, or
-    without a result, it is "usual".
+    It is "above" or "below" if the 90 % interval of the article's result excludes the typical result. Otherwise,
+    without a result, or with too few clicks to compare it, it is "usual".
     """
     if result is None:
         return "usual"
-    return _TONES[certainty_group(result.low, result.high)]
+    return _TONES[article_group(result)]
 
 
-_TONES: Mapping[Group, Judgement] = {"winner": "above", "typical": "usual", "below": "below"}
+_TONES: Mapping[ComparedGroup, Judgement] = {
+    "winner": "above",
+    "typical": "usual",
+    "below": "below",
+    "unknown": "usual",
+}
 
 
 def format_usual(usual: Usual | None) -> str:

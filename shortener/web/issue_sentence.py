@@ -1,8 +1,11 @@
 """Sentences that say how an issue did: its figures compared with earlier issues, and what to expect."""
 
+from collections.abc import Iterable
+
 from markupsafe import Markup
 
-from shortener.reporting.outlook import Outlook
+from shortener.reporting.forecast import MIN_USUAL_ISSUES
+from shortener.reporting.outlook import Outlook, describe_age
 from shortener.reporting.overview import SETTLED_DAYS
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.issue_chart import format_forecast
@@ -12,7 +15,10 @@ from shortener.web.languages import gettext as _
 
 def describe_issue(outlook: Outlook) -> Markup:
     """Return sentences with the result of an issue so far, the comparison with earlier issues, and the forecast."""
-    sentences = (_result(outlook), _forecast(outlook))
+    return _join((_result(outlook), _forecast(outlook)))
+
+
+def _join(sentences: Iterable[Markup | str]) -> Markup:
     space = Markup(current_language().sentence_space)  # noqa: S704
     return space.join(sentence for sentence in sentences if sentence)
 
@@ -20,23 +26,23 @@ def describe_issue(outlook: Outlook) -> Markup:
 def _result(outlook: Outlook) -> Markup:
     rate, usual, count = outlook.rate, outlook.usual_rate, outlook.count
     if rate is not None and usual is not None:
-        values = {"rate": _percent(rate), "usual": _percent(usual.median)}
+        values = {"rate": _percent(rate), "usual": _percent(usual.median), "age": describe_age(outlook.hours)}
         sentences = {
             "above": ngettext(
-                "{count} visitor, {rate} of the recipients: above your usual {usual} at this age.",
-                "{count} visitors, {rate} of the recipients: above your usual {usual} at this age.",
+                "{count} visitor, {rate} of the recipients: above your usual {usual} {age}.",
+                "{count} visitors, {rate} of the recipients: above your usual {usual} {age}.",
                 count,
                 **values,
             ),
             "usual": ngettext(
-                "{count} visitor, {rate} of the recipients: about your usual {usual} at this age.",
-                "{count} visitors, {rate} of the recipients: about your usual {usual} at this age.",
+                "{count} visitor, {rate} of the recipients: about your usual {usual} {age}.",
+                "{count} visitors, {rate} of the recipients: about your usual {usual} {age}.",
                 count,
                 **values,
             ),
             "below": ngettext(
-                "{count} visitor, {rate} of the recipients: below your usual {usual} at this age.",
-                "{count} visitors, {rate} of the recipients: below your usual {usual} at this age.",
+                "{count} visitor, {rate} of the recipients: below your usual {usual} {age}.",
+                "{count} visitors, {rate} of the recipients: below your usual {usual} {age}.",
                 count,
                 **values,
             ),
@@ -44,7 +50,12 @@ def _result(outlook: Outlook) -> Markup:
         return sentences[outlook.judgement or "usual"]
     if outlook.usual_count is not None:
         return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
-    return _count_alone(count, outlook)
+    missing = ngettext(
+        "Nothing to compare with yet: that takes {count} earlier issue.",
+        "Nothing to compare with yet: that takes {count} earlier issues.",
+        MIN_USUAL_ISSUES,
+    )
+    return _join((_count_alone(count, outlook), missing))
 
 
 def _count_alone(count: int, outlook: Outlook) -> Markup:
@@ -52,57 +63,74 @@ def _count_alone(count: int, outlook: Outlook) -> Markup:
 
     The count of an old issue is called final.
     """
-    if outlook.hours >= SETTLED_DAYS * 24:
-        if outlook.counted == "visitors":
+    is_settled = outlook.hours >= SETTLED_DAYS * 24
+    if outlook.counted == "clicks":
+        if is_settled:
+            return ngettext("{count} click.", "{count} clicks.", count)
+        return ngettext("{count} click so far.", "{count} clicks so far.", count)
+    if outlook.rate is None:
+        if is_settled:
             return ngettext("{count} visitor.", "{count} visitors.", count)
-        return ngettext("{count} click.", "{count} clicks.", count)
-    if outlook.counted == "visitors":
         return ngettext("{count} visitor so far.", "{count} visitors so far.", count)
-    return ngettext("{count} click so far.", "{count} clicks so far.", count)
+    rate = _percent(outlook.rate)
+    if is_settled:
+        return ngettext(
+            "{count} visitor, {rate} of the recipients.",
+            "{count} visitors, {rate} of the recipients.",
+            count,
+            rate=rate,
+        )
+    return ngettext(
+        "{count} visitor so far, {rate} of the recipients.",
+        "{count} visitors so far, {rate} of the recipients.",
+        count,
+        rate=rate,
+    )
 
 
 def _count_sentence(outlook: Outlook, *, usual: str) -> Markup:
     count, judgement = outlook.count, outlook.judgement or "usual"
+    values = {"usual": usual, "age": describe_age(outlook.hours)}
     if outlook.counted == "visitors":
         sentences = {
             "above": ngettext(
-                "{count} visitor: above your usual {usual} at this age.",
-                "{count} visitors: above your usual {usual} at this age.",
+                "{count} visitor: above your usual {usual} {age}.",
+                "{count} visitors: above your usual {usual} {age}.",
                 count,
-                usual=usual,
+                **values,
             ),
             "usual": ngettext(
-                "{count} visitor: about your usual {usual} at this age.",
-                "{count} visitors: about your usual {usual} at this age.",
+                "{count} visitor: about your usual {usual} {age}.",
+                "{count} visitors: about your usual {usual} {age}.",
                 count,
-                usual=usual,
+                **values,
             ),
             "below": ngettext(
-                "{count} visitor: below your usual {usual} at this age.",
-                "{count} visitors: below your usual {usual} at this age.",
+                "{count} visitor: below your usual {usual} {age}.",
+                "{count} visitors: below your usual {usual} {age}.",
                 count,
-                usual=usual,
+                **values,
             ),
         }
         return sentences[judgement]
     return {
         "above": ngettext(
-            "{count} click: above your usual {usual} at this age.",
-            "{count} clicks: above your usual {usual} at this age.",
+            "{count} click: above your usual {usual} {age}.",
+            "{count} clicks: above your usual {usual} {age}.",
             count,
-            usual=usual,
+            **values,
         ),
         "usual": ngettext(
-            "{count} click: about your usual {usual} at this age.",
-            "{count} clicks: about your usual {usual} at this age.",
+            "{count} click: about your usual {usual} {age}.",
+            "{count} clicks: about your usual {usual} {age}.",
             count,
-            usual=usual,
+            **values,
         ),
         "below": ngettext(
-            "{count} click: below your usual {usual} at this age.",
-            "{count} clicks: below your usual {usual} at this age.",
+            "{count} click: below your usual {usual} {age}.",
+            "{count} clicks: below your usual {usual} {age}.",
             count,
-            usual=usual,
+            **values,
         ),
     }[judgement]
 

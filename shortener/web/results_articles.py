@@ -9,6 +9,7 @@ from msgspec import Struct
 from shortener.config import Domain
 from shortener.durations import HOUR_SECONDS
 from shortener.ranking import RankedArticle
+from shortener.ranking.result import MIN_COUNT
 from shortener.reporting.issue_list import SPARKLINE_HOURS, SPARKLINE_STEP_HOURS
 from shortener.reporting.issue_report import ArticleReport, IssueReport
 from shortener.reporting.outlook import Judgement
@@ -18,7 +19,7 @@ from shortener.store.decisions import Decision
 from shortener.web.cache import get_or_compute
 from shortener.web.components import TableOrder, read_order
 from shortener.web.context import config, store
-from shortener.web.filters import result_tone
+from shortener.web.filters import capitalized, result_tone
 from shortener.web.languages import gettext as _
 
 COLUMNS = ("position", "title", "visitors", "typical", "rate")
@@ -39,6 +40,11 @@ class ArticleRow(Struct, frozen=True):
     tone: Judgement
     decision: Decision | None
     spark: tuple[int, ...]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the article has a result, and enough visitors or clicks to compare it."""
+        return self.result is not None and self.result.is_comparable
 
 
 class ArticleGroup(Struct, frozen=True):
@@ -87,7 +93,11 @@ def build_table(
     rows = order.sort(rows, _VALUES)
     values = [row.count or 0 for row in rows] + [row.result.expected for row in rows if row.result]
     grouped = order.key == "typical" and results
-    groups = _groups(rows, order) if grouped else (ArticleGroup("usual", "", "", tuple(rows)),)
+    groups = (
+        _groups(rows, order, counts_visitors=counts_visitors)
+        if grouped
+        else (ArticleGroup("usual", "", "", tuple(rows)),)
+    )
     return ArticleTable(groups, order, max(values, default=0), counts_visitors)
 
 
@@ -95,24 +105,31 @@ _VALUES: Mapping[str, Callable[[ArticleRow], Any]] = {
     "position": lambda row: row.article.position,
     "title": lambda row: row.article.title.casefold() or None,
     "visitors": lambda row: row.count,
-    "typical": lambda row: row.result.appeal if row.result else None,
+    "typical": lambda row: row.result.appeal if row.is_compared and row.result else None,
     "rate": lambda row: row.article.rate,
 }
 
 
-def _groups(rows: Sequence[ArticleRow], order: TableOrder) -> tuple[ArticleGroup, ...]:
+def _groups(rows: Sequence[ArticleRow], order: TableOrder, *, counts_visitors: bool) -> tuple[ArticleGroup, ...]:
+    compared = [row for row in rows if row.is_compared]
     texts: list[tuple[Judgement, str, str]] = [
         ("above", _("Clear winners"), _("clicked more than their position explains, beyond chance")),
         ("usual", _("About typical"), _("the difference can be chance")),
         ("below", _("Below"), _("clicked less than their position explains, beyond chance")),
     ]
-    if all(row.tone == "usual" for row in rows):
+    if all(row.tone == "usual" for row in compared):
         texts = [("usual", _("No article clearly stands out"), _("the differences can be chance"))]
     groups = (
-        ArticleGroup(tone, heading, note, tuple(row for row in rows if row.tone == tone))
+        ArticleGroup(tone, heading, note, tuple(row for row in compared if row.tone == tone))
         for tone, heading, note in (texts if order.descending else reversed(texts))
     )
-    return tuple(group for group in groups if group.rows)
+    others = ArticleGroup(
+        "usual",
+        capitalized(_("too few visitors to compare") if counts_visitors else _("too few clicks to compare")),
+        _("fewer than {count}, and fewer than {count} are typical there", count=MIN_COUNT),
+        tuple(row for row in rows if not row.is_compared),
+    )
+    return tuple(group for group in (*groups, others) if group.rows)
 
 
 def _sparks(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:

@@ -116,7 +116,7 @@ def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
         taken.listen()
         result = run_demo(tmp_path, "--port", str(taken.getsockname()[1]))
     assert result.returncode == 1
-    assert "cannot be listened on" in result.stderr
+    assert "cannot be listened on: Address already in use; choose another with --port or --host" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "demo").exists()
 

@@ -16,6 +16,7 @@ from shortener.errors import InputError, NotFound
 from shortener.messages import message_text
 from shortener.ranking import Appearance, Arrival, Blend, History, Issue, Placement, Ranking, Signal, rank
 from shortener.ranking.ordering import top_length
+from shortener.ranking.result import is_comparable
 
 World = Any
 RANKING_KEYS = ["as_of", "month", "method", "counted", "articles", "gems", "footer"]
@@ -385,16 +386,26 @@ def test_any_history_gives_finite_output(
         pytest.param({"month": "2001-09"}, "issue young was sent less than an hour ago: nothing to rank", id="month"),
         pytest.param({"issue": "silent"}, "issue silent has no clicks yet: nothing to rank", id="no clicks"),
         pytest.param({"month": "2001-07"}, "no article was last shown in 2001-07: nothing to rank", id="other month"),
+        pytest.param({"since": 1e9 + 1}, "no issue was sent in this period: nothing to rank", id="since"),
     ],
 )
-def test_an_issue_without_evidence_is_not_listed(selection: dict[str, str], footer: str) -> None:
+def test_an_issue_without_evidence_is_not_listed(selection: dict[str, Any], footer: str) -> None:
     """The list is empty and says why; a list of all articles has those of the other issues."""
     sent = {"old": 998_870_400.0, "silent": 999_000_000.0, "young": 1_000_000_000.0}
     issues = tuple(Issue(slug, slug.title(), at, 1000) for slug, at in sent.items())
     clicks = {"old": 9, "silent": 0, "young": 5}
     appearances = tuple(Appearance(slug, f"u/{slug}", clicks[slug], 1) for slug in sent)
     history, as_of = History(issues, appearances), sent["young"] + 3_599
-    ranking = rank(history, as_of=as_of, **selection)  # type: ignore[arg-type]
+    ranking = rank(history, as_of=as_of, **selection)
     assert (ranking.articles, ranking.footer) == ((), footer)
     assert [article.issue for article in rank(history, as_of=as_of).articles] == ["old"]
     assert [article.issue for article in rank(history, as_of=as_of + 1, issue="young").articles] == ["young"]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected", "comparable"),
+    [(0, 0.8, False), (4, 4.9, False), (5, 0.1, True), (0, 5.0, True), (None, 4.0, False)],
+)
+def test_an_article_is_compared_with_enough_clicks(count: int | None, expected: float, *, comparable: bool) -> None:
+    """An article is comparable if its count or its expected count is at least 5."""
+    assert is_comparable(count, expected) is comparable

@@ -20,7 +20,7 @@ World = Any
 NOTE = re.compile(
     r"(hidden gem: (\d+%|under 1%|over 99%) chance of being among the best tenth, 10% for any article; )?"
     r"((\d+(\.\d+)?\u00d7|about) the clicks expected at its position, 90% interval [\d.]+-[\d.]+ "
-    r"\(\d+ clicks?; an average article there: [\d.]+\)|too few clicks to tell \([0-2]\))"
+    r"\(\d+ clicks?; an average article there: [\d.]+\)|too few clicks to tell \([0-4]\))"
     r"(; background \d\.\d\d\u00d7 \(author, site and title words of your other articles\))?"
 )
 

@@ -131,16 +131,16 @@ def test_outlooks_of_several_issues_are_those_of_each(year: "Newsletter", second
 OUTLOOKS = {
     "rate below": (
         Outlook("visitors", 5.0, 382, 0.031 - 0.003, USUAL_COUNT, USUAL_RATE, Forecast(438.4, 424.6, 460.2)),
-        "2.8 % of the recipients, below your usual 3.8 % at this age (2.9 to 4.4 % in most of the last 8 issues). "
+        "2.8 % of the recipients, below your usual 3.8 % after 5 hours (2.9 to 4.4 % in most of the last 8 issues). "
         "Expect about 438 visitors in the end (425 to 460).",
     ),
     "rate within": (
         Outlook("visitors", 5.0, 382, 0.031, USUAL_COUNT, USUAL_RATE, None),
-        "3.1 % of the recipients, about your usual 3.8 % at this age (2.9 to 4.4 % in most of the last 8 issues).",
+        "3.1 % of the recipients, about your usual 3.8 % after 5 hours (2.9 to 4.4 % in most of the last 8 issues).",
     ),
     "count above": (
         Outlook("clicks", 5.0, 1382, None, USUAL_COUNT, None, None),
-        "1,382 clicks, above your usual 450 at this age (300 to 600 in most of the last 5 issues).",
+        "1,382 clicks, above your usual 450 after 5 hours (300 to 600 in most of the last 5 issues).",
     ),
     "forecast alone": (
         Outlook("clicks", 1.0, 8_000, None, None, None, Forecast(23_456.0, 15_432.0, 34_567.0)),

@@ -38,3 +38,17 @@ def test_a_late_commit_is_not_missed(centre: Centre, tmp_path: Path) -> None:
         first.connection.commit()
         writer.join(30)
         assert copied() == {"one", "two"}
+
+
+def test_a_copy_of_another_version_is_replaced(centre: Centre, tmp_path: Path) -> None:
+    """All tables of the copy are created again, and all links are copied."""
+    update_copy(centre.store, tmp_path)
+    with closing(sqlite3.connect(tmp_path / LINKS_COPY_FILE_NAME)) as copy:
+        codes = copy.execute("select code from links order by code").fetchall()
+        copy.execute("delete from links")
+        copy.execute("pragma user_version = 99")
+        copy.commit()
+    update_copy(centre.store, tmp_path)
+    with closing(sqlite3.connect(tmp_path / LINKS_COPY_FILE_NAME)) as copy:
+        assert copy.execute("select code from links order by code").fetchall() == codes
+        assert ("one",) in codes

@@ -34,6 +34,9 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
         assert ready.wait(60)
         return rank_stored_articles(*arguments, **options)
 
+    write_human_clicks(clicked, 2.3, 2.4, 2.5, link=1)
+    write_human_clicks(clicked, 3, 3.1, 3.2, 3.3, 3.4, link=3)
+
     def count(*arguments: Any, **options: Any) -> Any:
         counts.append(options)
         return count_stored_articles(*arguments, **options)
@@ -45,14 +48,29 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
         page = browser.get(path).text
         assert WAITING in page
         assert "/static/reload.js" in page
-        assert re.findall(r'data-name="Visitors">([^<]*)<', page) == ["3", "0"]
+        assert re.findall(r'data-name="Visitors">([^<]*)<', page) == ["6", "5"]
         assert page.index("Counting whales") < page.index("A cheaper sieve")
         assert "vs typical" not in page
     assert len(counts) == 1
     ready.set()
     page = settled(browser, "/-/articles")
     assert "reload.js" not in page
+    assert "too few visitors to compare" not in page
     assert re.search(r'data-name="vs typical"><span class="usual">\d[\d.]*×', page)
+
+
+def test_few_visitors_are_no_evidence(clicked: "EditorSite") -> None:
+    """Three visitors, and none, of two articles are not compared with what is typical; the file has the figures."""
+    browser = clicked.client("viewer")
+    page = settled(browser, "/-/articles")
+    assert page.count('data-name="vs typical"><span title="too few visitors to compare">–<') == 2
+    assert "2 have too few readers to compare." in page
+    assert "×</span>" not in page
+    article = settled(browser, "/-/articles/article?url=https://a.example/whales")
+    assert "3 visitors: too few to say how it did." in article
+    listed = browser.get("/-/articles.json").json
+    assert listed is not None
+    assert all(each["appeal"] > 0 for each in listed["articles"])
 
 
 def test_a_decision_does_not_compute_the_ranking_again(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:

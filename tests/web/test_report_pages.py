@@ -164,7 +164,7 @@ def page_with_ranking(site: "EditorSite", path: str) -> str:
 
 def test_the_report_does_not_wait_for_the_ranking(one_day_later: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """The first page has the counts, and tells that the ranking is being computed; a later one has its figures."""
-    write_human_clicks(one_day_later, 1.5, 2.5)
+    write_human_clicks(one_day_later, *(1 + number / 10 for number in range(9)), link=1)
     ready = threading.Event()
 
     def slow(*arguments: Any, **options: Any) -> Any:
@@ -178,7 +178,9 @@ def test_the_report_does_not_wait_for_the_ranking(one_day_later: "EditorSite", m
     ready.set()
     page = page_with_ranking(one_day_later, "/-/issues/may")
     assert "is being computed" not in page
-    assert re.search(r'<td class="n versus"><span class="usual">\d[\d.]*×', page)
+    assert re.search(
+        r'<td class="n versus"><span class="\w+">[^<]*(<span aria-hidden="true">▲</span> )?\d[\d.]*×', page
+    )
 
 
 def test_articles_worth_showing_again(one_day_later: "EditorSite") -> None:
@@ -220,9 +222,28 @@ def test_percent_signs_stay_with_their_numbers(one_day_later: "EditorSite") -> N
     with one_day_later.app.test_request_context("/-/"):
         text = describe_issue(outlook)
     assert text == (
-        "382 visitors, 3.1\u00a0% of the recipients: about your usual 3.8\u00a0% at this age. "
+        "382 visitors, 3.1\u00a0% of the recipients: about your usual 3.8\u00a0% after 30 hours. "
         "Expect about 438 visitors in the end (425 to 460)."
     )
+
+
+FIRST_ISSUES = {
+    "after a day": (
+        Outlook("visitors", 24.0, 387, 0.26, None, None, None),
+        "387 visitors so far, 26 % of the recipients.",
+    ),
+    "after a month": (Outlook("visitors", 700.0, 1, 0.005, None, None, None), "1 visitor, 0.5 % of the recipients."),
+    "recipients unknown": (Outlook("visitors", 24.0, 387, None, None, None, None), "387 visitors so far."),
+    "visitors unknown": (Outlook("clicks", 24.0, 387, None, None, None, None), "387 clicks so far."),
+}
+
+
+@pytest.mark.parametrize(("outlook", "known"), FIRST_ISSUES.values(), ids=FIRST_ISSUES)
+def test_a_first_issue_has_nothing_to_compare_with(one_day_later: "EditorSite", outlook: Outlook, known: str) -> None:
+    """Without enough earlier issues the sentence says what is known, and what a comparison takes."""
+    with one_day_later.app.test_request_context("/-/"):
+        text = describe_issue(outlook).replace("\u00a0", " ")
+    assert text == f"{known} Nothing to compare with yet: that takes 4 earlier issues."
 
 
 def ranked(low: float, appeal: float, high: float) -> RankedArticle:

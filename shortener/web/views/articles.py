@@ -15,6 +15,7 @@ from shortener.messages import Message
 from shortener.ranking import Ranking
 from shortener.ranking.certainty import confidence
 from shortener.ranking.picks import Action
+from shortener.ranking.result import MIN_COUNT
 from shortener.reporting.formatting import struct_rows
 from shortener.services import draft_picks, history
 from shortener.store import articles, decisions
@@ -140,6 +141,7 @@ def _render_listing(listing: _Listing) -> str:
         last=min(page * article_list.PAGE_SIZE, len(shown)),
         order=order,
         counts=article_list.count_groups(rows),
+        min_count=MIN_COUNT,
         sections=article_list.list_sections(rows),
         confidence=confidence(ranking),
         picks_month=listing.key.month or max((row.month for row in rows), default=""),

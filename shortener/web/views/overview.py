@@ -98,14 +98,14 @@ def _months() -> int:
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
     """Return the articles with the best ranks from issues of the last ``months`` months; None while the ranking is
-    computed.
+    computed. Articles with too few clicks to compare them are left out.
     """
     ranking = ranking_if_ready()
     if ranking is None:
         return None
     since = datetime.fromtimestamp(now(), UTC) - timedelta(days=months * DAYS_OF_A_MONTH)
     sent = {issue.slug for issue in issues if issue.sent_at and issue.sent_at >= since}
-    return tuple(article for article in ranking.articles if article.issue in sent)[:BEST_ARTICLES]
+    return tuple(each for each in ranking.articles if each.issue in sent and each.is_comparable)[:BEST_ARTICLES]
 
 
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
