@@ -29,7 +29,7 @@ class BatchQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """The result for one link of a batch: its HTTP status, and the link or the problem."""
+    """The result for one link of a batch: its HTTP status, and the link or the error."""
 
     status: int
     link: LinkRecord | UnsetType = UNSET

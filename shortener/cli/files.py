@@ -104,7 +104,8 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file, which replaces the file ``path`` if the ``with`` block succeeds.
 
-    None or "-" means standard output. Raises InputError if the file cannot be opened or written, or is ``protected``.
+    None or "-" means standard output. Raises InputError if the file cannot be opened or written, or is the file
+    ``protected``.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

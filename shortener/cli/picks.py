@@ -95,7 +95,7 @@ def picks(
 ) -> None:
     """Write the picks section for the next issue.
 
-    Picks are recommended articles: the top articles and the hidden gems of a month.
+    Picks are recommended articles: the top of a month's ranking, and hidden gems (good articles that few readers saw).
 
     Each article of the section gets a short link, which later drafts of the month use again.
     """

@@ -63,7 +63,7 @@ def rank(
     """Rank articles by appeal, corrected for their position.
 
     Appeal is an article's visitors or clicks, divided by what is typical for its issue and position. An article with
-    few clicks is ranked close to the average, because they may be chance.
+    few clicks is ranked close to the average, because its clicks may be chance.
     """
     query: dict[str, Any] = {
         "config": context.config,

@@ -65,7 +65,7 @@ reasons_option = click.option(
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of an issue by article and placement.
 
-    A placement is one occurrence of a link in the issue.
+    A placement is one use of a link in the issue.
     """
     now = int(time.time())
     result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
@@ -240,7 +240,7 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of a short link by placement.
 
-    A placement is one occurrence of the link in an issue. The CSV format lists the clicks by hour instead.
+    A placement is one use of the link in an issue. The CSV format lists the clicks by hour instead.
     """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(

@@ -96,7 +96,8 @@ def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Parse the stored document of an issue again with the rules of the installed version, and store the result.
+    """Parse the stored document of an issue again with the rules of the installed program version, and store the
+    result.
 
     Corrections by editors and short URLs are kept. With ``dry_run`` nothing is stored. Raises NotFound.
     """

@@ -1,4 +1,4 @@
-"""The list of an issue's link targets on a page: its order, and the corrections that an editor submits in it."""
+"""The list of an issue's link targets on a page: its order, and the corrections that an editor submits in the list."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 

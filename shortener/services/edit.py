@@ -59,7 +59,7 @@ def correct_issue(
 def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
     """Change the target of a link to the canonical URL ``target``.
 
-    The link's article, and editors' decisions and draft edits about it, get the new URL too.
+    The link's article, and editors' decisions about that article, get the new URL too.
     """
     if target == link.target:
         return
@@ -113,9 +113,9 @@ def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config
 def mark_honeypot(
     store: Store, slug: str, url: str, *, config: Config, who: str, now: int, is_honeypot: bool = True
 ) -> Link:
-    """Mark a link of an issue as a honeypot link, which readers do not see, or unmark it. Raises NotFound.
+    """Mark a link of an issue as a honeypot link, or unmark it, and return the changed link. Raises NotFound.
 
-    Return the changed link.
+    Readers do not see a honeypot link.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -160,7 +160,7 @@ def correct_article(
 ) -> Article:
     """Correct the given fields of the article with this short URL or target, and return the changed article.
 
-    None leaves a field unchanged. ``is_article=False`` removes it from the ranked articles. Raises NotFound,
+    None leaves a field unchanged. ``is_article=False`` removes the article from the ranking. Raises NotFound,
     InputError.
     """
     with store.transaction():
@@ -181,7 +181,8 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for a link target of an issue. None means no change; for ``position``, UNSET does.
+    """New values for a link target of an issue. None means no change of a text or role, UNSET no change of the
+    position.
 
     A position of None means that the target is not an article. An inline link is one in running text.
     """
@@ -271,7 +272,7 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return a sort key for document order by article id: the byte offset of the article's first short URL."""
+    """Return the byte offset of each article's first short URL in the document, by article id, as a sort key."""
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
     codes = links.codes_by_id(store, {placement.link_id for placement in placements})

@@ -122,7 +122,10 @@ def _placements(
 
 
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
-    """Return the recipient tag to add to short URLs, which the mailing service replaces by a token; '' for none."""
+    """Return the recipient tag to add to short URLs; '' for none.
+
+    The mailing service replaces the tag by a token of the recipient.
+    """
     # The tag in the request has precedence over one in the document, and that over the stored one.
     tag = parsed.request.recipient_tag
     if tag is not None:
@@ -205,7 +208,7 @@ def _plan_honeypot(
     domain: Domain,
     codes: Iterator[str],
 ) -> PlannedLink | None:
-    """Return the honeypot link of the issue (readers do not see it), stored or new; None if it has none."""
+    """Return the stored or new honeypot link of the issue, which readers do not see; None if it has none."""
     stored = _stored_honeypot(existing)
     if stored is not None:
         return stored
