@@ -56,8 +56,7 @@ class Choices(Struct, frozen=True, omit_defaults=True):
     """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
 
     ``known_slug`` is the slug of an existing issue with this text or slug. ``known`` says whether to update or copy
-    that issue; '' means not decided yet. ``articles`` and ``links`` are the numbers
-    of articles and links in the text after the last change; 0 if unknown.
+    that issue; '' means not decided yet. ``articles`` and ``links`` are their numbers in the text; 0 means unknown.
     """
 
     title: str = ""
