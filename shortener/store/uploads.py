@@ -18,7 +18,7 @@ class UploadSummary(Struct, frozen=True):
     """An upload (the text of a new issue) without the text. ``name`` is the file name, '' if the text was pasted.
 
     ``revision`` grows with each change. ``issue_slug`` is the slug of the issue created from the upload, None before.
-    Times are seconds of the UTC epoch.
+    ``choices`` is what the editor has entered about the issue, as JSON. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -28,16 +28,13 @@ class UploadSummary(Struct, frozen=True):
     who: str
     name: str
     issue_slug: str | None
+    choices: bytes
 
 
 class Upload(UploadSummary, frozen=True):
-    """An upload with the text of a new issue (``source``).
-
-    ``choices`` is what the editor has entered about the issue, as JSON.
-    """
+    """An upload with the text of a new issue (``source``)."""
 
     source: bytes
-    choices: bytes
 
 
 _COLUMNS = column_list(Upload)
