@@ -22,8 +22,8 @@ class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
     Its count is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate` is this count divided
-    by `recipients`. `to_come` is the share (0 to 1) of the issue's clicks that is still expected. Both are None if
-    unknown.
+    by `recipients`. `to_come` is the share (0 to 1) of the issue's clicks that is still expected. `rate` and `to_come`
+    are None if unknown.
     """
 
     slug: str
@@ -40,7 +40,7 @@ class Comparison(Struct, frozen=True):
     """Two issues compared at the same age, `hours` after sending.
 
     `ratio` is the count per recipient of the first issue divided by that of the second; `low` to `high` is its 90 %
-    interval. If recipients are unknown, it is the ratio of the counts. It is None if a count is below 1.
+    interval. If recipients are unknown, `ratio` is the ratio of the counts. It is None if a count is below 1.
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the share of clicks (0 to 1)
     that is expected after that age; None below one hour.

@@ -147,7 +147,7 @@ _INTERVAL_TEXTS = {
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
     """Check 5: warn if the 90 % intervals that the model predicts are too narrow or too wide.
 
-    They are tested on articles that were in several issues.
+    The intervals are tested on articles that were in several issues.
     """
     inside = leave_one_out_coverage(observations, fit)
     if len(inside) < MIN_RERUN_CELLS:

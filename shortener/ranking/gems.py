@@ -38,7 +38,7 @@ def find_hidden_gems(
 ) -> list[int]:
     """Return the indices of the hidden gems: good articles that few readers saw at their position.
 
-    `order` has the indices of all listed articles; the first `top_length` of them are the top list and no gems.
+    `order` has the indices of all listed articles; the first `top_length` are the top list, which contains no gems.
     `min_probability` is the lowest probability of being in the best tenth of all articles. The other conditions are in
     docs/ranking.md section 11.
     """

@@ -44,13 +44,14 @@ def rank(
 ) -> Ranking:
     """Rank articles by appeal: their clicks compared with those of an average article at the same positions.
 
-    All articles are listed, unless one of three arguments selects some: `issue` those of one issue, `month` (YYYY-MM in
-    `zone`) and `since` (epoch seconds) those last shown then. Issues sent after `as_of` (epoch seconds) are ignored.
+    All articles are listed, unless one of three arguments selects some. `issue` selects the articles of one issue,
+    `month` (YYYY-MM in `zone`) those last shown in that month, and `since` (epoch seconds) those last shown since then.
+    Issues sent after `as_of` (epoch seconds) are ignored.
 
-    The fit uses the issues within `window` months of the listed articles, or all issues if it is None. With
-    `background`, it also uses authors, sites and title words. A `blend` with counts from other platforms replaces
-    appeal in the order. The top list has at most `top` articles. There are at most `gems` hidden gems (good articles
-    that few readers saw), each with at least `min_gem_probability` of being in the best tenth.
+    The fit uses the issues within `window` months of the listed articles; None means all issues. With `background`, the
+    fit also uses authors, sites and title words. A `blend` with counts from other platforms replaces appeal in the
+    order. The top list has at most `top` articles. There are at most `gems` hidden gems (good articles that few readers
+    saw), each with at least `min_gem_probability` of being in the best tenth.
 
     If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for invalid arguments
     or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.

@@ -34,9 +34,9 @@ class RankedArticle(Struct, frozen=True):
     interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
     gems (good articles that few readers saw), or None.
 
-    `shown` is the number of issues in which it appeared. Its count in them is in `visitors` or in `clicks`; the other
-    field is None. `expected` is the count of an average article at the same positions. `issue` and `position` are those
-    of its last appearance. In a ranking of one issue, they and the counts are those of that issue.
+    `shown` is the number of issues in which it appeared. Its count in these issues is in `visitors` or in `clicks`; the
+    other field is None. `expected` is the count of an average article at the same positions. `issue` and `position` are
+    those of its last appearance. In a ranking of one issue, `issue`, `position` and the counts are those of that issue.
     """
 
     rank: int
@@ -89,9 +89,9 @@ class Ranking(Struct, frozen=True):
     `as_of` is the time of the ranking, as ISO 8601 in UTC. `issues` are all issues that the model was fitted to, also
     those without a listed article.
 
-    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If no article is
-    listed, it depends on all sent issues. The expected count of an article in an issue has the unit of that issue. If
-    units differ, a warning names the issues that count clicks.
+    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". Without listed
+    articles, all sent issues decide. The expected count of an article in an issue has the unit of that issue. If units
+    differ, a warning names the issues that count clicks.
     """
 
     as_of: str

@@ -1,7 +1,7 @@
 """Completeness of a report: until when the clicks of all redirect nodes are stored, and whether visitors count twice.
 
-A visitor is recognized by a hash. A node that is cut off from the store hashes with a key of its own, so a visitor of
-this node and another one then counts twice.
+A visitor is recognized by a hash. A node that is cut off from the store hashes with a key of its own, so its visitors
+may count twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -167,7 +167,7 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    ``human`` is the number of all human clicks. Clicks that are missing to this number count for the value ''
+    ``human`` is the number of all human clicks. If ``clicks`` adds up to less, the rest counts for the value ''
     (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())

@@ -115,8 +115,8 @@ def describe_unrecorded(clicks: int) -> Message:
 def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
     """Return ``backlog`` plus the clicks from redirect nodes that are not counted yet.
 
-    ``size`` is the number of their bytes. They were recorded after ``since`` (seconds of the UTC epoch; None without
-    such clicks).
+    ``size`` is the number of bytes of these clicks, and ``since`` (seconds of the UTC epoch) a time before the oldest
+    of them. Without such clicks ``since`` is None.
     """
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))

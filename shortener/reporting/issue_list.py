@@ -117,7 +117,7 @@ def _issue_list_item(
 def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
     """Return when an issue was sent or, if unknown, first clicked, in seconds of the UTC epoch.
 
-    Return None if it has no human click until ``as_of`` either.
+    Return None if neither is known at ``as_of``.
     """
     if issue.sent_at is not None:
         return issue.sent_at

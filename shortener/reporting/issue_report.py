@@ -35,8 +35,8 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 class ArticleReport(Struct, frozen=True):
     """Human clicks on an article of an issue.
 
-    ``placements`` are the uses of its links in the issue. ``unplaced`` is the number of clicks for which the use is
-    unknown. ``clicks`` is the sum of all these clicks. ``visitors`` counts a person once a day on each link; None if
+    ``placements`` are the uses of its links in the issue. ``unplaced`` is the number of clicks that belong to no known
+    placement. ``clicks`` is the sum of all these clicks. ``visitors`` counts a person once a day on each link; None if
     unknown. ``rate`` is visitors divided by recipients. ``other`` is the number of automated requests.
     """
 
@@ -57,8 +57,8 @@ class ArticleReport(Struct, frozen=True):
 class OtherLinkReport(Struct, frozen=True):
     """Human clicks on a link of the issue that leads to no article, such as a footer or social link.
 
-    ``placements`` are the uses of the link in the issue. ``unplaced`` is the number of clicks for which the use is
-    unknown. ``other`` is the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
+    ``placements`` are the uses of the link in the issue. ``unplaced`` is the number of clicks that belong to no known
+    placement. ``other`` is the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
     """
 
     short_url: str
@@ -80,8 +80,8 @@ class RerunSuggestion(Struct, frozen=True):
     """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
 
     ``uncertainty_removed`` is the share (0 to 1) of the effect's uncertainty that this would remove. ``shown_again`` is
-    the first later issue that has the article at another position, ``shown_position``; both are None if there is no
-    such issue. ``open`` is True until the next issue is sent.
+    the first later issue that has the article at another position, and ``shown_position`` is that position. Both are
+    None without such an issue. ``open`` is True until the next issue is sent.
     """
 
     url: str

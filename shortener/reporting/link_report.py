@@ -56,8 +56,8 @@ class LinkEdit(Struct, frozen=True):
 class LinkReport(Struct, frozen=True):
     """Report of a link, with its uses in issues as ``placements``.
 
-    ``unplaced`` is the number of human clicks for which the use is unknown. ``settling`` is True while verdicts on its
-    clicks can still change.
+    ``unplaced`` is the number of human clicks that belong to no known placement. ``settling`` is True while verdicts on
+    its clicks can still change.
     """
 
     short_url: str

@@ -25,9 +25,9 @@ def local_day(seconds: int, zone: tzinfo) -> date:
 
 
 def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
-    """Return (begin, end) of each day of ``zone`` that overlaps a period, all in seconds of the UTC epoch.
+    """Return (begin, end) of each day of ``zone`` that overlaps the period from ``begin`` to ``end``.
 
-    ``begin`` and ``end`` are those of the period.
+    All times are in seconds of the UTC epoch.
     """
     days: list[Period] = []
     day = local_day(begin, zone)

@@ -40,7 +40,7 @@ class Outlook(Struct, frozen=True):
     def judgement(self) -> Judgement | None:
         """How the click rate compares with the usual range of earlier issues: "below", "usual" or "above".
 
-        Without a rate or its range, the count is compared. None if it has no range either.
+        Without a rate or its range, the count is compared. The result is None if the count has no range either.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)

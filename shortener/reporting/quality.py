@@ -22,9 +22,9 @@ VERDICT_LABELS = {
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests to which one rule, the ``reason``, gave a verdict, and their share (0 to 1) of all requests.
+    """Number of requests decided by one rule, and their share (0 to 1) of all requests.
 
-    ``words`` describes the reason.
+    ``reason`` is the name of the rule, and ``words`` describes it.
     """
 
     reason: str

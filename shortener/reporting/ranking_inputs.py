@@ -18,7 +18,7 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Counts of one issue, whose keys are (link id, placement number): visitors or, if they are unknown, human clicks.
+    """Counts of one issue by (link id, placement number): visitors or, if the visitors are unknown, human clicks.
 
     A placement is one use of a link in the issue. A visitor counts once a day.
     """

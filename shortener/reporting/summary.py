@@ -75,7 +75,7 @@ class Miss(Struct, frozen=True):
     """Number of requests for a code that were not redirected.
 
     ``status`` is 404 for a code that is unknown or has no target, 410 for a link that is retired or expired. ``code``
-    is '' for the requests for all codes that are not stored singly.
+    is '' for all further codes of a day together, because the number of stored codes is limited.
     """
 
     domain: str
