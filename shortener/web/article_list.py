@@ -1,6 +1,4 @@
-"""The list on the page Articles: the filters of a request, and the rows of articles in groups (clear winners, typical,
-below typical).
-"""
+"""The filters of the page Articles, and its rows in groups such as clear winners."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,10 +28,7 @@ PAGE_SIZE = 30
 
 
 class ArticleFilterValues(Struct, frozen=True):
-    """The filters in the query string of the page Articles; '' means that a filter is not set.
-
-    Without a ``period`` the page shows the latest month.
-    """
+    """The filters in the query string of the page Articles; '' means that a filter is not set."""
 
     period: str
     issue: str
@@ -42,10 +37,10 @@ class ArticleFilterValues(Struct, frozen=True):
 
 
 class ArticleRow(Struct, frozen=True):
-    """A row of the page Articles: the article's entry in the ranking, its details, and the editors' decision about it.
+    """A row of the page Articles: an article with its result, its details and the editors' decision about it.
 
-    ``month`` (YYYY-MM) is the month of the article's last issue. In that month it can be one of the picks (recommended
-    articles). ``month`` is '' if unknown. ``sent_at`` is seconds of the UTC epoch.
+    ``month`` (YYYY-MM) is the month of the article's last issue, '' if unknown. ``sent_at`` is when that issue was
+    sent, in seconds of the UTC epoch.
     """
 
     article: RankedArticle
@@ -59,10 +54,9 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of the articles that are clear winners, typical, below typical, or not comparable, as ``name`` says.
+    """Rows of one group of articles: clear winners, typical, or below typical.
 
-    ``name`` is None if all rows are one group, because the list is not sorted by result. ``total`` is the number of the
-    group's rows on all pages of the list.
+    ``name`` is None if the list is not grouped. ``total`` counts the rows of the group on all pages of the list.
     """
 
     name: ComparedGroup | None
@@ -71,11 +65,9 @@ class RowGroup(Struct, frozen=True):
 
 
 def read_filters() -> ArticleFilterValues:
-    """Return the filters in the query string of the request.
-
-    The parameter ``month`` is another name of the parameter ``period``. Raises InputError for an invalid period.
-    """
+    """Return the filters in the query string of the request. Raises InputError for an invalid period."""
     values = request.args
+    # Links to this page, and the form of a decision, use the name ``month``.
     period = values.get("period") or values.get("month") or request.form.get("month", "")
     if period not in {"", ALL, *WIDE_PERIODS}:
         decisions.check_month(period)
@@ -84,14 +76,11 @@ def read_filters() -> ArticleFilterValues:
 
 
 def ranking_key(filters: ArticleFilterValues) -> RankingKey:
-    """Return the key of the ranking that the filters ask for.
-
-    A period such as "the last 3 months" begins at midnight UTC, so that its key is the same all day and the ranking can
-    be cached under it.
-    """
+    """Return the key of the ranking that the filters select."""
     if filters.issue:
         return RankingKey(issue=filters.issue)
     if days := WIDE_PERIODS.get(filters.period):
+        # The period begins at midnight UTC, so that the key of the cached ranking stays the same all day.
         return RankingKey(since=now() // DAY_SECONDS * DAY_SECONDS - days * DAY_SECONDS)
     return RankingKey() if filters.period == ALL else RankingKey(month=filters.period)
 
@@ -102,7 +91,7 @@ def month_of(sent_at: int) -> str:
 
 
 def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
-    """Return the months (YYYY-MM) in which issues were sent, each once, in the order of the issues."""
+    """Return the distinct months (YYYY-MM) in which issues were sent, in the order of the issues."""
     return list(dict.fromkeys(month_of(issue.sent_at) for issue in sent_issues))
 
 
@@ -131,14 +120,14 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
 
 
 def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
-    """Return the names of the newsletter sections in which the articles of these rows were, in alphabetical order."""
+    """Return the names of the newsletter sections of these articles, in alphabetical order."""
     return sorted({row.details.section for row in rows if row.details.section}, key=str.casefold)
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
-    """Return the rows of the chosen newsletter section, or of all sections, that contain every word of the search.
+    """Return the rows of the chosen newsletter section that contain every word of the search text.
 
-    The words are searched for in title, author and URL.
+    The search covers title, author and URL.
     """
     words = filters.search.casefold().split()
     return [
@@ -150,11 +139,10 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Sort the rows as the query string asks. Return that order, and the sorted rows in groups.
+    """Sort the rows as the query string asks; return the order, and the sorted rows in groups.
 
-    If the rows are ordered by result, the groups are clear winners, typical, below typical, and at the end the articles
-    with too few clicks to compare them. In any other order all rows are one group. ``counted`` is ``visitors`` or
-    ``clicks``, the count by which the order "visitors" sorts.
+    Only rows that are sorted by result form several groups. ``counted`` is the count for the order "visitors":
+    ``visitors`` or ``clicks``.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":
@@ -173,8 +161,9 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
 
 
 def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
-    """Return the groups with only those rows that are on page ``page`` (from 1) of the list. Groups without such rows
-    are left out.
+    """Return the groups with only their rows on one page of the list, without empty groups.
+
+    ``page`` counts from 1.
     """
     start, shown = (page - 1) * PAGE_SIZE, []
     for group in groups:
@@ -194,9 +183,6 @@ def count_groups(rows: Iterable[ArticleRow]) -> Mapping[ComparedGroup, int]:
 
 
 def filter_counted(counted: Iterable[CountedArticle], filters: ArticleFilterValues) -> list[CountedArticle]:
-    """Return the articles that match the search: their title or URL contains every word of it.
-
-    ``counted`` is the list, ordered by counts, that the page shows until a ranking can be estimated.
-    """
+    """Return the articles whose title or URL contains every word of the search text."""
     words = filters.search.casefold().split()
     return [each for each in counted if all(word in f"{each.title} {each.url}".casefold() for word in words)]

@@ -1,6 +1,4 @@
-"""The page of one article: the issues that contained it, its results, its counts on other platforms, its short links,
-and the editors' decisions about it.
-"""
+"""The content of the page about one article: its issues, results, short links, and the editors' decisions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -25,10 +23,10 @@ from shortener.web.ranking_cache import explanation
 
 
 class Appearance(Struct, frozen=True):
-    """The appearance of an article in one issue. ``role`` is what its link is in the issue: ``article``, ``inline`` (a
-    link in running text) or ``other``.
+    """The appearance of an article in one issue.
 
-    ``visitors``, ``clicks`` and ``typical`` (the count of an average article at the same position) are None if unknown.
+    ``role`` is ``article``, ``inline`` (a link in running text) or ``other``. ``typical`` is the count of an average
+    article at the same position in the issue. Unknown figures are None.
     """
 
     issue: str
@@ -42,11 +40,10 @@ class Appearance(Struct, frozen=True):
 
 
 class ArticlePage(Struct, frozen=True):
-    """Content of the page of an article. ``appeal`` compares it with an average article at the same position: 1.8 means
-    that it was clicked 1.8 times as often.
+    """The content of the page about one article.
 
-    ``low`` to ``high`` is the 90 % interval of the appeal. The figures are None while they are computed, and if nothing
-    can be estimated yet.
+    An ``appeal`` of 1.8 means 1.8 times as many clicks as an average article at the same position in an issue. ``low``
+    and ``high`` are the ends of its 90 % interval. Unknown figures are None.
     """
 
     url: str
@@ -79,9 +76,9 @@ class ArticlePage(Struct, frozen=True):
 
 
 def load_article(url: str, *, wait: bool) -> ArticlePage:
-    """Return the content of the page of the article with this canonical URL. Raises NotFound.
+    """Return the content of the page about the article with this canonical URL. Raises NotFound.
 
-    Without ``wait``, the article's figures are None if they are not in the cache yet.
+    Without ``wait``, figures that are not in the cache yet are None.
     """
     shown = articles.list_appearances(store(), url)
     if not shown:

@@ -35,9 +35,7 @@ class _Entry(Struct):
 
 
 class Cache:
-    """Least-recently-used cache. If a value is outdated by new clicks, it is returned at once, while a thread computes
-    the new one.
-    """
+    """Least-recently-used cache that recomputes its values in the background after new clicks."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
@@ -48,8 +46,9 @@ class Cache:
         self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """Return the cached value of ``key``. If there is none, or it expired, or a link was edited since, compute a
-        new one from ``store`` and cache it.
+        """Return the cached value of ``key``, or compute it from ``store`` and cache it.
+
+        A value that expired, or is older than the last edit of a link, is computed anew.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -63,9 +62,7 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``. If there is none, or it expired, or a link was edited since, return None
-        and let a thread compute a new one.
-        """
+        """Return the cached value of ``key``, or start a thread that computes it and return None."""
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
@@ -84,10 +81,9 @@ class Cache:
         return entry.revision.links == revision.links and not is_expired
 
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision, *, clear_count: int) -> Value:
-        """Cache a value and return it. If the cache was cleared while the value was computed, the value is not cached.
+        """Return the value, and cache it unless the cache was cleared during its computation.
 
-        ``revision`` and ``clear_count`` are from before the computation: the revision of the store, and the number of
-        times the cache had been cleared.
+        ``revision`` and ``clear_count`` are from before the computation.
         """
         with self._lock:
             if clear_count == self._clear_count:
@@ -95,10 +91,7 @@ class Cache:
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
-        """Start a thread that computes the value of ``key``. If such a thread is running already, do nothing.
-
-        The caller must hold the lock.
-        """
+        """Start a thread that computes the value of ``key``, unless one is running. The caller must hold the lock."""
         if key in self._pending:
             return
         self._pending.add(key)
@@ -125,10 +118,9 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction, and keep all cached values although the block edits links.
+        """Run the ``with`` block in a transaction, and keep all cached values valid although the block edits links.
 
-        Without this, any edit of a link makes all cached values outdated. The block may edit only links on which no
-        cached value depends.
+        The block may edit only links on which no cached value depends.
         """
         with store.transaction():
             before = listings.store_revision(store)
@@ -140,38 +132,37 @@ class Cache:
                     entry.revision = msgspec.structs.replace(entry.revision, links=after.links)
 
     def clear(self) -> None:
-        """Remove all cached values. Call it after an editor has changed what they were computed from."""
+        """Remove all cached values, after an edit on which some of them depend."""
         with self._lock:
             self._clear_count += 1
             self._entries.clear()
 
 
 def init_app(app: Flask) -> None:
-    """Create the cache of an app. Call it after the app's connection pool was created."""
+    """Create the cache of an app whose connection pool exists already."""
     app.extensions["cache"] = Cache(app.extensions["connection_pool"])
 
 
 def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
-    """Return the cached value of ``key``. If there is none, return the result of ``compute`` and cache it.
+    """Return the cached value of ``key``; if there is none, compute and cache it.
 
-    ``compute`` gets the store connection to use. It must not use the current request, because the cache also calls it
-    in a background thread.
+    ``compute`` gets a store connection. It must not use the current request, because it can run in a background thread.
     """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)
 
 
 def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-    """Return the cached value of ``key``, or None while a thread computes it for the first time."""
+    """Return the cached value of ``key``, or None while a thread computes it."""
     cache: Cache = current_app.extensions["cache"]
     return cache.get_if_ready(store(), key, compute)
 
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction, and keep the cached values of the app although the block edits links.
+    """Run the ``with`` block in a transaction, and keep the cached values valid although the block edits links.
 
-    The block may edit only links that belong to no issue, because no cached value depends on those.
+    The block may edit only links that belong to no issue, because no cached value depends on such links.
     """
     cache: Cache = current_app.extensions["cache"]
     with cache.keep(store()):

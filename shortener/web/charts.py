@@ -1,8 +1,6 @@
 """Charts that the server draws as SVG: lines, areas, dots and bars.
 
-A chart is as wide as the element that contains it. Horizontal positions are in percent; shapes are drawn 1000 units
-wide and then stretched, while text and strokes keep their size. ``static/charts.js`` adds a crosshair with values.
-Every figure of a chart is also in a table below it.
+A chart is as wide as the HTML element around it. ``static/charts.js`` adds a crosshair that shows values.
 """
 
 import math
@@ -26,9 +24,7 @@ Range = tuple[float, float, float]
 
 
 class Line(Struct, frozen=True):
-    """A line through points. ``style`` is a CSS class in charts.css. The ``label``, if any, is written at its last
-    point.
-    """
+    """A line through points, with an optional label at the last point. ``style`` is a CSS class in charts.css."""
 
     style: str
     points: Sequence[Point]
@@ -36,16 +32,19 @@ class Line(Struct, frozen=True):
 
 
 class Area(Struct, frozen=True):
-    """An area between a lower and an upper value at each point of the axis. ``style`` is a CSS class in charts.css."""
+    """An area between a lower and an upper value at each point of the horizontal axis.
+
+    ``style`` is a CSS class in charts.css.
+    """
 
     style: str
     ranges: Sequence[Range]
 
 
 class Dot(Struct, frozen=True):
-    """A dot with the tooltip ``title``. If ``url`` is set, the dot is a link. ``style`` is a CSS class in charts.css.
+    """A dot with the tooltip ``title``. If ``url`` is set, the dot is a link.
 
-    The area in which the link can be clicked is as high as the chart, and ``width`` units of the horizontal axis wide.
+    ``style`` is a CSS class in charts.css. ``width`` is the clickable width in units of the horizontal axis.
     """
 
     x: float
@@ -57,7 +56,7 @@ class Dot(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A text below a point of the horizontal axis. With ``is_mark``, a vertical dashed line is drawn above the text."""
+    """A text below a point of the horizontal axis, with a dashed vertical line above it if ``is_mark`` is set."""
 
     x: float
     text: str
@@ -65,9 +64,9 @@ class Tick(Struct, frozen=True):
 
 
 class Hover(Struct, frozen=True):
-    """What the crosshair shows when it is at the point ``x`` of the horizontal axis.
+    """What the crosshair shows at the point ``x`` of the horizontal axis.
 
-    It shows ``title`` and ``texts`` (one for each of the chart's ``names``), and a dot at each of ``values``.
+    ``texts`` has one text for each of the chart's ``names``. A dot is shown at each of ``values``.
     """
 
     x: float
@@ -77,10 +76,10 @@ class Hover(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
-    """A chart whose horizontal axis goes from ``x_min`` to ``x_max``. ``bars`` are (begin, end, value).
+    """A chart whose horizontal axis goes from ``x_min`` to ``x_max``.
 
-    ``label`` describes the chart to screen readers. ``hover`` is what the crosshair shows at each point, and ``names``
-    are the names of the values that it shows.
+    ``bars`` are (begin, end, value). ``label`` describes the chart to screen readers. ``names`` are the names of the
+    values in ``hover``.
     """
 
     label: str
@@ -106,8 +105,9 @@ class Chart(Struct, frozen=True):
 
 
 def grid_values(highest: float, *, whole: bool, lowest: float = 0.0) -> list[float]:
-    """Return the round values at which a chart has grid lines. The first is at most ``lowest``, the last at least
-    ``highest``.
+    """Return round values for the grid lines of a chart, which cover the range from ``lowest`` to ``highest``.
+
+    With ``whole``, all values are whole numbers.
     """
     if highest <= lowest:
         return [0.0, 1.0] if highest <= 0 else grid_values(highest, whole=whole)
@@ -127,6 +127,7 @@ class _Drawing:
     def draw(self) -> Markup:
         chart = self._chart
         role = "group" if any(dot.url for dot in chart.dots) else "img"
+        # Shapes are drawn 1000 units wide and then stretched. Text and strokes keep their size.
         plot = Markup(
             '<svg class="plot" width="100%" height="{height}" role="{role}" aria-label="{label}">{grid}{marks}'
             '<svg y="{top}" width="100%" height="{inner}" viewBox="0 0 1000 {inner}" preserveAspectRatio="none">'
@@ -223,10 +224,7 @@ class _Drawing:
         )
 
     def _labels(self) -> Iterable[Markup]:
-        """Yield the labels at the ends of the lines.
-
-        If there are several, the lowest is written below its line, and the others above their lines.
-        """
+        """Yield the labels at the ends of the lines."""
         ends = sorted(
             ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),
             key=lambda end: -end[0],
@@ -235,6 +233,7 @@ class _Drawing:
         for index, (line_y, line) in enumerate(ends):
             percent = self._x(line.points[-1][0])
             has_upper = any(abs(self._x(other.points[-1][0]) - percent) < 30 for _, other in ends[index + 1 :])
+            # If another label is near, the lowest label is written below its line, and the others above.
             y = line_y + 16 if has_upper and not placed else line_y - 8
             while any(abs(percent - other_x) < 30 and abs(y - other_y) < LABEL_HEIGHT for other_x, other_y in placed):
                 y -= 1
@@ -268,10 +267,8 @@ def _all_values(chart: Chart) -> Iterable[float]:
 
 
 def _anchor(percent: float) -> str:
-    """Return the SVG text anchor (start, middle or end) for a label at a horizontal position (percent of the width).
-
-    A label at the left or right edge is aligned with the edge, so that it is not cut off.
-    """
+    """Return the SVG text anchor for a label at a horizontal position in percent of the width."""
+    # A label at the left or right edge is aligned with the edge, so that it is not cut off.
     return "start" if percent < 4 else "end" if percent > 96 else "middle"
 
 

@@ -1,6 +1,4 @@
-"""The click map of an issue: a badge at each link. Each badge shows the link's share of all clicks, or compares the
-link's article with an average one (1.8 means that it was clicked 1.8 times as often).
-"""
+"""The click map of an issue: a badge at each link shows how often the link was clicked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -33,9 +31,9 @@ LinkKey = tuple[str, str, int]
 
 
 class MapPlacement(Struct, frozen=True):
-    """An occurrence of a link in an issue, as the table beside the click map lists it.
+    """One appearance of a link in an issue, as the table beside the click map lists it.
 
-    ``share`` is its part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of its badge in the map.
+    ``share`` is the part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of the badge in the map.
     """
 
     kind: str
@@ -46,11 +44,10 @@ class MapPlacement(Struct, frozen=True):
 
 
 class MapRow(Struct, frozen=True):
-    """An article or another link in the table beside the click map. ``share`` is its part of all clicks in the issue,
-    from 0 to 1.
+    """A row of the table beside the click map: an article or another link.
 
-    ``position`` is None for a link that is not an article. ``result`` is the article's entry in the ranking, None if
-    unknown.
+    ``share`` is the part of all clicks in the issue, from 0 to 1. ``position`` is the article's position in the issue,
+    None for another link. ``result`` is the article's entry in the ranking, None if unknown.
     """
 
     title: str
@@ -80,24 +77,19 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Return how an article did: "above" or "below" if its 90 % interval excludes the typical result, else "usual".
-
-    Return "unknown" without a result, or with too few clicks to compare it.
-    """
+    """Compare an article with a typical one: return "above", "usual" or "below", or "unknown" without a result."""
     return result_tone(result) if result and result.is_comparable else "unknown"
 
 
 def articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
-    """Return the articles of a report by position, and then its other links."""
+    """Return the articles of a report in the order of their positions, then its other links."""
     return [*report.articles, *report.links]
 
 
 def map_rows(
     report: IssueReport, *, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> tuple[MapRow, ...]:
-    """Return the rows of the table beside the click map: articles by position, then the other links that
-    were clicked.
-    """
+    """Return the rows of the table beside the click map: first the articles, then the other links with clicks."""
     total = max(1, report.totals.clicks.human)
     return tuple(
         _map_row(item, total=total, results=results, domains=domains)
@@ -130,7 +122,7 @@ def _map_row(
 
 
 def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
-    """Return the HTML id of the badge at an occurrence of a link."""
+    """Return the HTML id of the badge at one appearance of a link."""
     key = parse_short_url(placement.short_url, domains=domains)
     return f"shortener-{key[1] if key else ''}-{placement.n}"
 
@@ -138,11 +130,9 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map by (host, code, placement number) of their links.
+    """Return the badges of the click map by the keys of their links.
 
-    The placement number is the number of the link in the issue, in document order; 0 means all links with this host and
-    code. ``measure`` says what the badges show: the share of the clicks, or the article's multiple of the typical
-    count. ``results`` has the entries of the ranking by article URL.
+    ``results`` has the articles' entries in the ranking, by article URL.
     """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)
@@ -186,7 +176,7 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return a function that returns the badge of a link in the issue, given its URL.
+    """Return a function that finds the badge of a link by the link's URL.
 
     ``shares`` are the badges of the click map.
     """
@@ -203,9 +193,7 @@ def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) ->
 
 
 def clicks_by_kind(report: IssueReport) -> dict[str, int]:
-    """Return the number of clicks on the issue's articles by kind of link (image, title and so on), the most clicked
-    kind first.
-    """
+    """Return the clicks on the issue's articles by kind of link (image, title, …), the most clicked kind first."""
     sums: dict[str, int] = {}
     for article in report.articles:
         for placement in article.placements:

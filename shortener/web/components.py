@@ -26,7 +26,7 @@ MAX_DOUBLINGS = 2.0
 
 
 class IssueHeading(Struct, frozen=True):
-    """The details of an issue that are in the header of every page about the issue."""
+    """The details in the header of every page about an issue."""
 
     slug: str
     title: str
@@ -45,9 +45,9 @@ class TableOrder(Struct, frozen=True):
     descending: bool
 
     def sort(self, rows: Iterable[Row], values: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
-        """Return the rows sorted by the column. Rows with equal values keep their order; rows without a value are last.
+        """Return the rows sorted by the column; rows without a value are last.
 
-        ``values`` maps the key of each column to the function that returns the value of a row.
+        ``values`` has a function for each column that returns the value of a row.
         """
         value = values[self.key]
         all_rows = list(rows)
@@ -58,10 +58,8 @@ class TableOrder(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Register the functions that components.html calls, as globals of templates.
-
-    Other templates import components.html, and an imported template can use only global functions.
-    """
+    """Register the functions that components.html calls."""
+    # Templates import components.html, and an imported template can use only global functions.
     app.jinja_env.globals.update(
         issue_heading=issue_heading,
         unique_id=unique_id,
@@ -74,7 +72,7 @@ def init_app(app: Flask) -> None:
 
 
 def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
-    """Return the order that the query string names; for an unknown column the default, such as ``-visitors``."""
+    """Return the table order in the query string, or ``default`` (such as ``-visitors``) for an unknown column."""
     text = request.args.get("sort", "")
     if text.removeprefix("-") not in columns:
         text = default
@@ -84,8 +82,7 @@ def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
 class TablePage(Struct, frozen=True):
     """One page of a long table. ``page`` is from 1 to ``pages``.
 
-    ``first`` and ``last`` are the numbers of the first and the last row of the page, counted from 1 over the whole
-    table.
+    ``first`` and ``last`` are the numbers of the page's first and last row in the whole table, counted from 1.
     """
 
     rows: Sequence[Any]
@@ -97,9 +94,7 @@ class TablePage(Struct, frozen=True):
 
 
 def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
-    """Return the page of a table that the request asks for. If its number is out of range, return the first or the last
-    page.
-    """
+    """Return the requested page of a table; a page number out of range becomes the nearest one."""
     pages = max(1, -(-len(rows) // page_size))
     page = read_clamped_integer(request.values, "page", minimum=1, maximum=pages, default=1)
     start = (page - 1) * page_size
@@ -138,9 +133,9 @@ def issue_heading(slug: str) -> IssueHeading:
 
 
 def value_bar(value: float | None, typical: float | None, most: float, tone: str) -> Markup:
-    """Return a bar of the length ``value`` with a mark at ``typical``, on a scale from 0 to ``most``, as SVG.
+    """Return an SVG bar of the length ``value`` with a mark at ``typical``, on a scale from 0 to ``most``.
 
-    ``tone`` is its CSS class.
+    ``tone`` is the CSS class of the bar.
     """
     width = _percentage(value or 0, most)
     tick = Markup("")
@@ -159,8 +154,9 @@ def _percentage(value: float, most: float) -> float:
 
 
 class StackPart(Protocol):
-    """A part of a stacked bar. ``verdict`` is its CSS class in site.css, ``share`` its share of the bar's length from 0
-    to 1.
+    """A part of a stacked bar.
+
+    ``verdict`` is a CSS class in site.css. ``share`` is the part of the bar's length, from 0 to 1.
     """
 
     @property
@@ -170,7 +166,7 @@ class StackPart(Protocol):
 
 
 def stacked_bar(parts: Iterable[StackPart]) -> Markup:
-    """Return a bar of several parts side by side, as SVG. A legend elsewhere names the parts."""
+    """Return a bar of several parts side by side, as SVG."""
     rects, left = [], 0.0
     for part in parts:
         rect = Markup('<rect class="{}" x="{}" width="{}" height="12"/>')
@@ -182,9 +178,9 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a small chart of a multiple and its range, as SVG: a dot at ``middle`` on a line from ``low`` to ``high``.
+    """Return a small SVG chart of a multiple: a dot at ``middle`` on a line from ``low`` to ``high``.
 
-    The scale is logarithmic and has marks at 0.5, 1 and 2. ``tone`` is the CSS class.
+    The scale is logarithmic. ``tone`` is the CSS class.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
@@ -207,10 +203,7 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _place_multiple(multiple: float) -> float:
-    """Return the horizontal position of a multiple in the chart of ``interval_glyph``, in pixels.
-
-    The scale is logarithmic. A multiple that is beyond the scale is placed at its end.
-    """
+    """Return the horizontal position (pixels) of a multiple in the chart of ``interval_glyph``."""
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

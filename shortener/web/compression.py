@@ -1,10 +1,8 @@
-"""Compression of responses by gzip, for clients that accept it.
+"""Gzip compression of responses.
 
-A page must not be compressed if it contains a secret and also text that an attacker has chosen: from the sizes of many
-such responses the attacker can guess the secret, even over TLS (the attack BREACH). The attacker's website has to cause
-these requests in the user's browser, with the user's cookies. Therefore a response is compressed only if the request
-came from our own pages or had no cookie. Responses to forms, and those that a view marks by ``leave_uncompressed``, are
-never compressed.
+A page is compressed only if its request came from our own pages or had no cookie. Otherwise another website could guess
+a secret on the page from the sizes of compressed responses (the BREACH attack). Responses to forms, and those that a
+view marks by ``leave_uncompressed``, are never compressed.
 """
 
 import gzip
@@ -37,11 +35,8 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 def init_app(app: Flask) -> None:
-    """Let an app compress its responses.
-
-    Each static file is compressed only once and then kept in memory, because static files do not change while the app
-    runs.
-    """
+    """Let an app compress its responses."""
+    # Static files do not change while the app runs, so that each is compressed only once.
     static_files: dict[str, bytes] = {}
 
     def compress(response: Response) -> Response:
@@ -69,11 +64,7 @@ def init_app(app: Flask) -> None:
 
 
 def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
-    """Return the compressed content of a static file.
-
-    ``compressed`` maps the ETag of each file that was compressed before to its compressed content. A new file is added
-    to it.
-    """
+    """Return the compressed content of a static file. ``compressed`` caches it by ETag."""
     key = response.headers["ETag"]  # not the path: a file has endless ones, such as x/../site.css
     file = response.response
     response.call_on_close(file.close)  # type: ignore[union-attr]  # the response to a file is a file wrapper
@@ -84,7 +75,7 @@ def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
 
 
 def leave_uncompressed() -> None:
-    """Mark the response to the current request as not to be compressed, because it contains a secret."""
+    """Prevent compression of the response to the current request, because it contains a secret."""
     g.has_secret = True
 
 

@@ -39,9 +39,7 @@ class ConnectionPool:
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue(POOL_SIZE)
 
     def acquire(self) -> Store:
-        """Return an idle connection. Open a new one if none is idle, or if the store file was replaced. Raises
-        StoreError.
-        """
+        """Return an idle connection, or open a new one. Raises StoreError."""
         while True:
             try:
                 store = self._idle.get_nowait()
@@ -55,7 +53,7 @@ class ConnectionPool:
                 return store
 
     def release(self, store: Store) -> None:
-        """Give a connection back to the pool. If the pool is full, the connection is closed."""
+        """Return a connection to the pool, or close it if the pool is full."""
         store.roll_back()
         try:
             self._idle.put_nowait(store)
@@ -69,10 +67,10 @@ class ConnectionPool:
 
 
 class CurrentConfig:
-    """The configuration, including the settings that editors have stored. ``read`` reads these settings again.
+    """The configuration, including the settings that editors have stored.
 
-    ``file_config`` is the configuration without the stored settings. ``on_change`` is called when ``read`` finds that
-    they have changed.
+    ``file_config`` is the configuration without these settings. ``on_change`` is called when ``read`` finds new
+    settings.
     """
 
     def __init__(self, config: Config) -> None:
@@ -82,7 +80,7 @@ class CurrentConfig:
 
     @property
     def latest(self) -> Config:
-        """The configuration with the stored settings, as they were when ``read`` was last called."""
+        """The configuration with the stored settings that ``read`` found last."""
         return self._latest[1]
 
     def read(self, store: Store) -> Config:
@@ -95,7 +93,7 @@ class CurrentConfig:
 
 
 def init_app(app: Flask, *, config: Config, open_connection: Callable[[], Store] | None = None) -> None:
-    """Create the connection pool of an app. Each request returns its connection to the pool when it ends.
+    """Create the configuration and the connection pool of an app.
 
     ``open_connection`` opens a store connection, by default to the store that the configuration names.
     """
@@ -121,7 +119,7 @@ def init_app(app: Flask, *, config: Config, open_connection: Callable[[], Store]
 def config() -> Config:
     """Return the configuration with the settings that are stored at the time of this request.
 
-    While the store cannot be read, the settings that were read last are used.
+    If the store cannot be read, the last known settings are used.
     """
     if "config" not in g:
         current: CurrentConfig = current_app.extensions["config"]
@@ -134,13 +132,13 @@ def config() -> Config:
 
 
 def file_config() -> Config:
-    """Return the configuration of the current app without stored settings. It does not need the store."""
+    """Return the configuration of the current app without the settings in the store."""
     current: CurrentConfig = current_app.extensions["config"]
     return current.file_config
 
 
 def store() -> Store:
-    """Return the store connection of this request. It is opened when it is first needed. Raises StoreError."""
+    """Return the store connection of this request, opened at its first use. Raises StoreError."""
     if "store" not in g:
         g.store = current_app.extensions["connection_pool"].acquire()
     request_store: Store = g.store
@@ -154,7 +152,7 @@ def connection_pool() -> ConnectionPool:
 
 
 def now() -> int:
-    """Return the time of this request in seconds of the UTC epoch. It is equal in all calls during one request."""
+    """Return the time of this request in seconds of the UTC epoch. It does not change during the request."""
     if "now" not in g:
         g.now = int(time.time())
     request_time: int = g.now
@@ -162,7 +160,7 @@ def now() -> int:
 
 
 def client_address() -> str:
-    """Return the client's IP address. Behind trusted proxies it is the address that the proxies report."""
+    """Return the client's IP address, which trusted proxies may report."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     return normalizer.client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 
@@ -178,7 +176,7 @@ def current_user_or_none() -> User | None:
 
 
 def account_language() -> str:
-    """Return the language that the signed-in user has chosen; '' if none is chosen, or the store cannot be read."""
+    """Return the tag of the language that the signed-in user has chosen, or '' if it is unknown."""
     try:
         user = current_user_or_none()
     except StoreError:
@@ -197,8 +195,8 @@ def current_user() -> User:
 def role_required(role: Role) -> Callable[[View], View]:
     """Return a decorator for views that only users with ``role`` or a higher role may use.
 
-    Without a signed-in user, a page redirects to the sign-in form; data and form submissions return 401. A user whose
-    role is too low gets 403. The decorated view has the attribute ``role``, which tests read.
+    Without a signed-in user, a page redirects to the sign-in form, and other requests get 401. A user with a lower role
+    gets 403.
     """
 
     def decorate(view: View) -> View:
@@ -211,6 +209,7 @@ def role_required(role: Role) -> Callable[[View], View]:
                 abort(403, _explain_role(role))
             return view(*args, **kwargs)
 
+        # Tests and the reference of the routes read this attribute.
         guarded.role = role  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
@@ -231,5 +230,5 @@ def _require_sign_in() -> Any:
 
 
 def wants_data() -> bool:
-    """Return whether the request is for data or an image. Their clients cannot show the sign-in form."""
+    """Return whether the request is for data or an image instead of a page."""
     return request.path.endswith((".json", ".csv", "/live", ".png", ".svg"))

@@ -1,4 +1,4 @@
-"""Results of the domain checks, which find out whether requests to the domains of short links reach this installation.
+"""Results of the checks whether requests to the domains of short links reach this installation.
 
 The checks run in a thread, so that no page waits for them.
 """
@@ -21,9 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class DomainChecks:
-    """The latest results of the domain checks. If they are outdated when a page asks for them, a thread checks the
-    domains again.
-    """
+    """The latest results of the domain checks, which a thread renews when they are outdated."""
 
     def __init__(self, config: Config, *, session_secret: str) -> None:
         self._config = config
@@ -34,8 +32,9 @@ class DomainChecks:
         self._is_running = False
 
     def latest(self) -> tuple[DomainStatus, ...] | None:
-        """Return the latest results; None until the first checks have ended. If there are none or they are outdated,
-        start a thread that checks the domains.
+        """Return the latest results, or None until the first checks have ended.
+
+        If the results are missing or outdated, a thread checks the domains.
         """
         with self._lock:
             if not self._is_running and self._is_due():
@@ -66,7 +65,7 @@ class DomainChecks:
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Create the domain checks of an app. They run when a page asks for their results."""
+    """Create the domain checks of an app, without running them yet."""
     app.extensions["domain_checks"] = DomainChecks(config, session_secret=app.config["SECRET_KEY"])
 
 

@@ -65,9 +65,10 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 
 
 def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
-    """Let an app answer errors by ``handle_error``, or below some paths by another handler.
+    """Register the error handlers of an app.
 
-    ``other_handlers`` maps the beginning of such a path, for example that of the API, to the handler of its errors.
+    ``other_handlers`` maps the beginning of a path, such as that of the API, to a handler. All other paths use
+    ``handle_error``.
     """
 
     def handle(error: Exception) -> ResponseReturnValue:
@@ -80,11 +81,9 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Return ``response``. If it is an error, first read and discard the rest of the request's body.
-
-    A browser reads the response only after it has sent the whole body. If the connection were closed earlier, the
-    browser would show a connection error.
-    """
+    """Discard the unread request body before an error response, and return the response."""
+    # A browser reads the response only after it has sent the whole body. If the connection is closed earlier, it shows
+    # a connection error.
     if response.status_code >= 400 and (request.content_length or 0) <= MAX_DRAIN_BYTES:
         deadline = time.monotonic() + DRAIN_TIMEOUT_SECONDS
         remaining = request.content_length or 0
@@ -97,7 +96,7 @@ def drain_request(response: Response) -> Response:
 
 
 def handle_error(error: Exception) -> ResponseReturnValue:
-    """Return the response to an error that a view raised. The error's message is shown if it is meant for users."""
+    """Return the response to an error that a view raised."""
     if isinstance(error, HTTPException):
         status = error.code or 500
         if status < 400:
@@ -115,24 +114,22 @@ def handle_error(error: Exception) -> ResponseReturnValue:
 
 
 def error_message(error: Exception) -> str:
-    """Return the message of an error for users, followed by the advice for this kind of error, if any."""
+    """Return the message of an error for users, followed by advice for this kind of error, if any."""
     remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
     message = error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
     return join_messages((message, remedy)) if remedy else message
 
 
 def http_status(error: Exception) -> int:
-    """Return the HTTP status for an error; 500 for an unexpected one.
-
-    A FieldError that was raised from another error gets the status of that error.
-    """
+    """Return the HTTP status for an error; 500 for an unexpected one."""
+    # A FieldError that was raised from another error only adds the form field.
     if isinstance(error, FieldError) and isinstance(error.__cause__, ShortenerError):
         error = error.__cause__
     return next((status for error_class, status in _STATUSES if isinstance(error, error_class)), 500)
 
 
 def render_error_page(status: int, message: str | None = None) -> ResponseReturnValue:
-    """Return an error response: JSON if the request is for JSON, else a page for editors (below /-/) or for readers."""
+    """Return an error response: JSON if the request is for JSON, else an HTML page."""
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or HTTPStatus(status).phrase), status
     if request.path.startswith(EDITOR_PATH) and "accounts" in current_app.blueprints:  # not on a node
@@ -146,7 +143,7 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
 
 
 def _describe_status(status: int) -> tuple[str, str]:
-    """Return (title, default message) of the editors' error page for an HTTP status."""
+    """Return (title, default message) of the error page for an HTTP status."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             return _("One moment, please"), _(
@@ -171,9 +168,9 @@ def _describe_status(status: int) -> tuple[str, str]:
 
 
 def previous_page() -> str | None:
-    """Return the path and query string of the editors' page from which the user came (header Referer).
+    """Return the path and query string of the editors' page in the Referer header.
 
-    Return None if the user came from another website, or if that page has the same path as the request.
+    Return None for another website, or for the path of this request.
     """
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
@@ -184,9 +181,7 @@ def previous_page() -> str | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message as a sentence in the language of the page, with a capital letter and a full stop.
-
-    If the message begins with a name or a URL, it is not capitalized.
-    """
+    """Return a message as a sentence in the language of the page, with a capital letter and a full stop."""
+    # The pattern does not match a name or a URL with dots or digits, so that it is not capitalized.
     text = _FIRST_WORD.sub(lambda word: word[0].capitalize() if word[0].islower() else word[0], translate(message))
     return text if text.endswith(_FULL_STOPS) else f"{text}{current_language().full_stop}"

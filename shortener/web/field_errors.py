@@ -1,6 +1,4 @@
-"""Errors of submitted forms: the page is shown again with the values that were entered, and with the error at its
-field.
-"""
+"""Refused forms: the page is shown again with the entered values, and with the error at its field."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -26,9 +24,9 @@ _CONFIRMATION = Markup(
 
 
 class FormError(Struct, frozen=True):
-    """An error in the submitted form ``form``, at the field with the name ``field``. ``message`` is a sentence.
+    """An error in a submitted form. ``form`` and ``field`` are names, ``message`` is a sentence.
 
-    ``can_confirm`` says that the value is unlikely but possible: if the user confirms it, it is saved.
+    With ``can_confirm``, the user can save the unlikely value after confirming it.
     """
 
     form: str
@@ -38,7 +36,7 @@ class FormError(Struct, frozen=True):
 
 
 class Form:
-    """A form in a template: the values of its fields and, if it was submitted and refused, the error."""
+    """A form in a template: the values of its fields, and the error if the form was refused."""
 
     def __init__(self, error: FormError | None) -> None:
         self._error = error
@@ -60,9 +58,8 @@ class Form:
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
 
     def message(self, field: str, id: str | None = None) -> Markup:
-        """Return the error at a field as a paragraph; '' if the field has none.
-
-        If the value can be confirmed, a checkbox follows.
+        """Return the error at a field as a paragraph, with a checkbox if the value can be confirmed; '' without an
+        error.
         """
         if self._error is None or self._error.field != field:
             return Markup("")
@@ -75,10 +72,9 @@ class Form:
 
 
 def find_form(name: str, /, **identity: object) -> Form:
-    """Return the form with this name, for a template. Templates call this function ``form``.
+    """Return the form with this name. Templates call this function ``form``.
 
-    If several forms of the page have this name, ``identity`` tells which one is meant, by the values of some of its
-    fields.
+    ``identity`` selects one of several forms with this name by the values of its fields.
     """
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
@@ -94,10 +90,9 @@ def unshown_error() -> str:
 
 @contextmanager
 def errors_at(field: str) -> Iterator[None]:
-    """Catch an error for users in the ``with`` block, and raise FieldError with its message at the form field
-    ``field``.
+    """Raise an error for users in the ``with`` block as a FieldError at the form field ``field``.
 
-    A FieldError or StoreError is not changed.
+    A FieldError or StoreError is raised unchanged.
     """
     try:
         yield
@@ -115,8 +110,8 @@ def show_error(form: str, field: str, message: str, *, can_confirm: bool = False
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
     """Let the page that is rendered next show ``error`` in a form, and return the page's HTTP status.
 
-    It is shown at the field that the error names, or at ``field`` if it names none. ``message`` is shown instead of the
-    error's own message. A StoreError is raised again, unless it is StoreBusy.
+    ``field`` is for an error that names no field. ``message`` replaces the error's own message. A StoreError other than
+    StoreBusy is raised again.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
@@ -127,11 +122,9 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 
 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
-    """Return a decorator for the view that handles a submitted form.
+    """Return a decorator that shows the page of a form again if the form's view raises an error for users.
 
-    If the view raises an error for users, the page is shown again with the values that were entered. ``page`` renders
-    the page; it gets the arguments of the view. The error is shown at the field that it names, or at ``field`` if it
-    names none.
+    ``page`` renders the page from the arguments of the view. The error is shown at ``field`` if it names no field.
     """
 
     def decorate(view: View) -> View:

@@ -15,6 +15,7 @@ from shortener.ranking import RankedArticle
 from shortener.ranking.certainty import ComparedGroup, article_group
 from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
+from shortener.reporting.issue_names import name_issues
 from shortener.reporting.outlook import Judgement
 from shortener.services import accounts
 from shortener.store.accounts import Role
@@ -45,6 +46,7 @@ def init_app(app: Flask) -> None:
         capitalized=capitalized,
         isolated=isolate,
         sparkline=sparkline,
+        issue_names=name_issues,
     )
     app.jinja_env.tests["future"] = is_future
     app.jinja_env.tests["recent"] = is_recent
@@ -89,10 +91,7 @@ def format_number(value: float | None, missing: str = NO_VALUE) -> str:
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
-    """Format a share (0 to 1) as a percentage, below 10 % with one decimal, such as 4.2 %. None gives ``missing``.
-
-    A very small share becomes "< 0.1 %".
-    """
+    """Format a share (0 to 1) as a percentage, such as 37 % or 4.2 %. None gives ``missing``."""
     if share is None:
         return missing
     language = current_language()
@@ -102,10 +101,9 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 
 
 def result_tone(result: RankedArticle | None) -> Judgement:
-    """Return how an article did, compared with a typical one.
+    """Compare an article with a typical one: return "above", "usual" or "below".
 
-    It is "above" or "below" if the 90 % interval of the article's result excludes the typical result. Otherwise,
-    without a result, or with too few clicks to compare it, it is "usual".
+    It is "usual" unless the 90 % interval of the article's result excludes the typical result.
     """
     if result is None:
         return "usual"
@@ -150,9 +148,7 @@ def _to_local(value: datetime | int) -> datetime:
 
 
 def format_datetime(value: datetime | int | None) -> Markup:
-    """Return a ``<time>`` element: date and time to the minute in the site's time zone, and the abbreviation of the
-    zone.
-    """
+    """Return a ``<time>`` element with date and time in the site's time zone, and the zone's abbreviation."""
     return _time_element(value, _local_datetime)
 
 
@@ -176,9 +172,7 @@ def format_day(value: datetime | int) -> str:
 
 
 def format_hour(value: int) -> str:
-    """Format a time (seconds of the UTC epoch) as the time of day, on a 24-hour clock in the site's time zone, for a
-    chart.
-    """
+    """Format a time (seconds of the UTC epoch) as hours and minutes in the site's time zone, for a chart."""
     return current_language().format_time(_to_local(value))
 
 
@@ -207,10 +201,8 @@ def is_below(path: str, paths: Sequence[str]) -> bool:
 
 
 def is_recent(instant: int | None) -> bool:
-    """Return whether a user's last use of the pages is so recent that it is shown as "now".
-
-    The last use is stored only every few minutes, so ``instant`` can be a few minutes too early.
-    """
+    """Return whether a user's last use of the pages is so recent that it is shown as "now"."""
+    # The last use is stored only every SESSION_TOUCH_SECONDS, so that ``instant`` can be too early.
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
@@ -220,7 +212,7 @@ def format_datetime_local(value: datetime | int | None) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Format seconds in their largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
+    """Format a duration in seconds in one unit, rounded down: 40 minutes, 5 hours, 3 days."""
     if seconds >= 2 * DAY_SECONDS:
         return ngettext("{count} day", "{count} days", int(seconds // DAY_SECONDS))
     if seconds >= 2 * HOUR_SECONDS:
@@ -240,9 +232,8 @@ def plain_text(text: str) -> str:
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
-    """Return a URL for display: without scheme and ``www.``, and with at most ``max_length`` characters.
-
-    A longer one loses its middle.
+    """Return a URL for display, without scheme and ``www.``. A URL longer than ``max_length`` characters loses its
+    middle.
     """
     if not url:
         return NO_VALUE
@@ -260,7 +251,7 @@ def isolate(name: str) -> Markup:
 
 
 def script_json(value: Any) -> Markup:
-    """Return a value as JSON inside a ``<script>`` element. Characters that could end the element are escaped."""
+    """Return a value as JSON that is safe inside a ``<script>`` element."""
     text = msgspec.json.encode(value, enc_hook=translated_text).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")

@@ -35,8 +35,9 @@ def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGT
 
 
 def read_optional_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH) -> str | None:
-    """Return the text of a field without outer white space; None if it is empty. Raises FieldError if it is
-    too long.
+    """Return the text of a field without outer white space; None if the field is empty.
+
+    Raises FieldError for a text that is too long.
     """
     return read_text(fields, name, max_length=max_length) or None
 
@@ -57,8 +58,9 @@ def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -
 
 
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
-    """Return the integer in a query parameter, limited to ``minimum`` and ``maximum``; ``default`` for any
-    other text.
+    """Return the integer in a query parameter, limited to the range from ``minimum`` to ``maximum``.
+
+    Return ``default`` if the parameter is not an integer.
     """
     text = fields.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) < 12):
@@ -67,10 +69,9 @@ def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum
 
 
 def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | None:
-    """Return the local date and time in a field, converted from ``zone`` to seconds of the UTC epoch; None if the field
-    is empty.
+    """Return the local time in a field as seconds of the UTC epoch; None if the field is empty.
 
-    Raises FieldError for an invalid time.
+    ``zone`` is the time zone of the field. Raises FieldError for an invalid time.
     """
     text = read_text(fields, name, max_length=40)
     if not text:
@@ -110,11 +111,7 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
 
 
 def _read_role(fields: FormFields, name: str) -> Role | None:
-    """Return the role in a field: article, inline (a link in running text) or other. Return None if the field is
-    missing.
-
-    Raises FieldError for any other text.
-    """
+    """Return the role in a field, or None if the field is missing. Raises FieldError for an unknown role."""
     for role in ROLES:
         if fields.get(name) == role:
             return role
@@ -124,12 +121,9 @@ def _read_role(fields: FormFields, name: str) -> Role | None:
 
 
 def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> list[ArticleEdit]:
-    """Return an editor's changes to articles and links of an issue, from the form in ``article_rows.html``. Raises
-    FieldError.
+    """Return an editor's changes to the rows in the form of ``article_rows.html``: articles and links of an issue.
 
-    They are the edited fields of the rows and the changes that the pressed button makes. The buttons ``article``,
-    ``inline`` and ``other`` set the role of the selected rows. The button ``greeting`` makes all articles above the
-    first selected row inline links (links in running text). ``rows`` are all rows of the issue in their order.
+    ``rows`` are all rows of the issue in their order. Raises FieldError.
     """
     edits = [read_article_edit(fields, suffix=f"-{n}") for n in range(ROWS_PER_PAGE) if f"url-{n}" in fields]
     action, selected = fields.get("action", ""), set(fields.getlist("selected"))
@@ -137,6 +131,8 @@ def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> li
         return edits
     if not selected:
         raise FieldError(Message("select at least one row first"), field="selected")
+    # Other buttons set the role of the selected rows. The button ``greeting`` makes all articles above the first
+    # selected row inline links.
     if action != "greeting":
         return [structs.replace(edit, role=action) if edit.url in selected else edit for edit in edits]
     first = next((number for number, row in enumerate(rows) if row.url in selected), 0)

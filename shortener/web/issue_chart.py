@@ -1,6 +1,4 @@
-"""The chart of an issue's visitors or clicks over time, with the usual range, the forecast and another issue to
-compare.
-"""
+"""The chart of an issue's visitors or clicks over time, with the usual range and the forecast."""
 
 from collections.abc import Iterable
 
@@ -15,10 +13,10 @@ from shortener.web.languages import gettext as _
 
 
 def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[float, str]] = ()) -> Chart:
-    """Return the chart of an issue's visitors or clicks over time. ``compared`` is the title of the other issue, if
-    any.
+    """Return the chart of an issue's visitors or clicks over time.
 
-    ``edits`` are changes of links that the chart marks: (age of the issue in hours, description).
+    ``compared`` is the title of another issue in the chart. ``edits`` are changes of links to mark, as (age of the
+    issue in hours, description).
     """
     points = course.points
     usual = [(point.hours, point.usual) for point in points if point.usual]
@@ -67,11 +65,9 @@ def _tick_hours(span: float) -> Iterable[int]:
 
 
 class _Formats(Struct, frozen=True):
-    """The texts of the chart in the language of the request. They are translated once, because a chart has many points.
+    """The translated texts of the chart, with positional placeholders for ``str.format``."""
 
-    Each has positional placeholders, which ``str.format`` fills.
-    """
-
+    # They are translated once, because a chart has many points.
     minutes: str
     hours: str
     hours_minutes: str
@@ -80,7 +76,7 @@ class _Formats(Struct, frozen=True):
     value_range: str
 
     def age(self, hours: float) -> str:
-        """Format an age in hours, such as 45 min, 6 h, 6 h 15 min or 4 d."""
+        """Format an age in hours as text, such as 45 min, 6 h, 6 h 15 min or 4 d."""
         minutes = round(60 * hours)
         if minutes and minutes < 60:
             return self.minutes.format(minutes)
@@ -107,7 +103,7 @@ def _formats() -> _Formats:
 
 
 def format_age(hours: float) -> str:
-    """Format an age in hours, such as 45 min, 6 h, 6 h 15 min or 4 d."""
+    """Format an age in hours as text, such as 45 min, 6 h, 6 h 15 min or 4 d."""
     return _formats().age(hours)
 
 

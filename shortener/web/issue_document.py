@@ -1,8 +1,7 @@
-"""The document of an issue in its sender's own design, sanitized, with badges at its links.
+"""An issue in its sender's own design, sanitized, with badges at its links.
 
-The sanitized document has no script, form, frame, image or link: an image becomes a box of its size with its
-alternative text, and a link becomes the element ``<shortener-link>``. It is shown in a sandboxed frame with its own
-content security policy.
+The sanitized document has no script, form or frame. A box of the same size replaces each image, and the element
+``<shortener-link>`` replaces each link.
 """
 
 import re
@@ -73,9 +72,9 @@ _HAS_OWN_BOX = re.compile(r"(?:^|;)(?:padding|background|border|display:(?:inlin
 
 
 class Badge(Struct, frozen=True):
-    """A badge at a link: its text and tooltip. ``tone`` is the meaning of its color, ``level`` the intensity (0 to 5).
+    """A badge at a link. ``anchor`` is the HTML id of the badge, or ''.
 
-    ``anchor`` is the HTML id of the badge, or ''.
+    ``tone`` is the meaning of the badge's color, ``level`` the intensity of the color from 0 to 5.
     """
 
     text: str
@@ -90,26 +89,23 @@ FindBadge = Callable[[str], Badge | None]
 
 
 class _LinkStart(Struct, frozen=True):
-    """The start tag of a link to ``url`` in a sanitized document. ``attributes`` is the markup of the tag's other
-    attributes.
-    """
+    """The start tag of a link to ``url``, with the markup of the other attributes."""
 
     url: str
     attributes: str
 
 
 class _BadgeSlot(Struct, frozen=True):
-    """The place in a sanitized document where the badge of a link is inserted. The link is the last one that starts
-    before this place.
+    """A marker in a sanitized document, where the badge of the preceding link is inserted.
 
-    ``place`` says where a reader sees the badge: after the link's text, at its corner, or on its image.
+    ``place`` says whether the badge follows the link's text, or is at the link's corner or on its image.
     """
 
     place: Literal["text", "corner", "image"]
 
 
 class IssueDocument(Struct, frozen=True):
-    """A sanitized issue: pieces of markup, and between them the starts of links and the places of badges."""
+    """A sanitized issue: pieces of markup, and between them the start tags of links and the markers for badges."""
 
     format: Format
     parts: tuple[str | _LinkStart | _BadgeSlot, ...]
@@ -143,15 +139,12 @@ def _format_badge(badge: Badge, place: str) -> str:
 
 
 def read_document(source: bytes, *, format: Format) -> IssueDocument:
-    """Return the document ``source`` of an issue, sanitized. The time needed is linear in the size of the document."""
+    """Sanitize the document of an issue. The time needed is linear in the size of the document."""
     return IssueDocument(format, _Sanitizer(_to_html(source, format).encode()).sanitize())
 
 
 def _to_html(source: bytes, format: Format) -> str:
-    """Return an issue as HTML. A mail is reduced to its first part that has text.
-
-    Of MJML only the components that are links or images become HTML; the sanitizer removes the tags of all others.
-    """
+    """Return an issue of any format as HTML."""
     if format == "markdown":
         return _markdown_to_html(source)
     text = source
@@ -160,21 +153,22 @@ def _to_html(source: bytes, format: Format) -> str:
             parts = newsletter.parse(source, format=format).parts
         except InputError:
             parts = ()
+        # A mail is reduced to its first part that has text.
         shown = next((part for part in parts if part.text.strip()), None)
         if shown and not shown.is_html:
             return _markdown_to_html(shown.text)
         text = shown.text if shown else source
     html = text.decode("utf-8", "replace").removeprefix("\ufeff")
+    # Only links and images of MJML become HTML. The sanitizer removes the tags of all other components.
     return _MJML_LINK.sub(r"<\1a", html) if format == "mjml" else html
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Return Markdown as HTML, without front matter. A bare URL becomes a link if the newsletter parser treats it as a
-    link.
-    """
+    """Return Markdown as HTML, without front matter."""
     document = newsletter.parse(source, format="markdown")
     parts, position = [], 0
     for link in document.links:
+        # A bare URL becomes a link if the newsletter parser treats it as one.
         if link.syntax == "bare" and link.start >= position:
             parts += [source[position : link.start], b"<", source[link.start : link.end], b">"]
             position = link.end
@@ -192,7 +186,7 @@ _MARKDOWN_OPTIONS = (
 
 
 class _Sanitizer:
-    """Copies the allowed part of an HTML document, and replaces links and images."""
+    """Copies the allowed elements of an HTML document, and replaces its links and images by our own elements."""
 
     def __init__(self, source: bytes) -> None:
         self._source = source
@@ -209,7 +203,7 @@ class _Sanitizer:
         self._width = 0
 
     def sanitize(self) -> tuple[str | _LinkStart | _BadgeSlot, ...]:
-        """Return the sanitized pieces. Elements that are open at the end are closed."""
+        """Return the pieces of the sanitized document."""
         # Imported here, so that the process of a trial parse loads neither translations nor the web framework.
         from shortener.web.languages import gettext as _
 
@@ -245,8 +239,9 @@ class _Sanitizer:
         return self._source[start:end].decode("utf-8", "replace")
 
     def _attributes(self, token: Token) -> dict[str, str]:
-        """Return the attributes of a tag by name. If a name occurs twice, the first value counts, as in browsers."""
+        """Return the attributes of a tag by name."""
         attributes: dict[str, str] = {flag.decode("ascii", "replace"): "" for flag in token.flags}
+        # If a name occurs twice, the first value counts, as in browsers.
         for each in reversed(token.attributes):
             attributes[each.name.decode("ascii", "replace")] = unescape(self._text(each.start, each.end))
         return attributes
@@ -257,7 +252,7 @@ class _Sanitizer:
             self._output.append(f"<style>{rules}</style>")
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Write a start tag if the element is allowed. Links, images and the body are replaced."""
+        """Write the start tag of an allowed element, or our own element for a link or an image."""
         if tag == "a":
             self._start_link(attributes)
         elif tag == "img":
@@ -272,10 +267,9 @@ class _Sanitizer:
                 self._open(tag)
 
     def _read_body(self, attributes: Mapping[str, str]) -> None:
-        """Use the style of the first body element for the document. Its outdated color attributes (bgcolor, text)
-        become CSS.
-        """
+        """Use the attributes of the first body element for the whole document."""
         if self._body_attributes is None:
+            # These attributes are outdated, and become CSS.
             colors = {"background-color": attributes.get("bgcolor"), "color": attributes.get("text")}
             css = ";".join(f"{name}:{value}" for name, value in colors.items() if value)
             style = f"{css};{attributes.get('style', '')}" if css else attributes.get("style", "")
@@ -298,9 +292,7 @@ class _Sanitizer:
         return "".join(parts)
 
     def _end(self, tag: str) -> None:
-        """Close an element, and the elements inside it that are still open. An end tag without a start tag
-        is ignored.
-        """
+        """Close an element, and the elements inside it that are still open."""
         if tag == "a":
             self._end_link()
         elif self._open_counts[tag]:
@@ -324,14 +316,15 @@ class _Sanitizer:
             self._close()
 
     def _note_width(self, pixels: int) -> None:
-        """Record the width of an element. The widest element gives the width of the design."""
+        """Record the width of an element, because the widest element gives the width of the design."""
         if pixels <= MAX_WIDTH:
             self._width = max(self._width, pixels)
 
     def _write_image_box(self, attributes: Mapping[str, str]) -> None:
-        """Write a box of the size of an image with its alternative text. Spacers and tracking pixels are left out."""
+        """Write a box with the size and the alternative text of an image."""
         sizes = {name: attributes.get(name, "").strip() for name in ("width", "height")}
         pixels = {name: int(match[1]) for name, size in sizes.items() if (match := _PIXELS.fullmatch(size))}
+        # Spacers and tracking pixels are left out.
         if min(pixels.values(), default=MAX_WIDTH) <= 2:
             return
         rules = [f"{name}:{value}px" for name, value in pixels.items()]
@@ -371,7 +364,7 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the name of the element that replaces an element of the sender; None if its tags are removed."""
+    """Return the element name to write for an element of the sender; None if its tags are removed."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
@@ -389,14 +382,14 @@ def _scale_to_frame(width: int) -> str:
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
     """Find the tags of elements that are removed with their content, such as scripts.
 
-    Return a dict with the token index of each of these tags as key; the value is 1 for a start tag and -1 for an end
-    tag. A start tag without an end tag is left out, so that the rest of the document is not removed.
+    Return 1 for each start tag and -1 for each end tag, by the index of the token.
     """
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)
     for number, token in enumerate(tokens):
         if token.name.decode("ascii", "replace") not in _REMOVED_ELEMENTS:
             continue
+        # A start tag without an end tag is left out, so that the rest of the document is not removed.
         if token.kind == "start":
             open_tags[token.name].append(number)
         elif token.kind == "end" and open_tags[token.name]:
