@@ -7,8 +7,10 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.config import Config
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.forecast import Usual, usual_range
 from shortener.reporting.issue_list import IssueListItem
+from shortener.reporting.issue_names import name_issues
 from shortener.reporting.outlook import Outlook
 from shortener.store import Store, draft_links, listings
 from shortener.store.listings import LinkFilter
@@ -17,6 +19,9 @@ CHARTED_ISSUES = 12
 """How many of the latest sent issues the overview compares."""
 SETTLED_DAYS = 7
 """Age from which the count of an issue counts as final: 98 % of its clicks have arrived."""
+PICKS_HOURS = 48
+"""Hours after sending from which most clicks of an issue have arrived, so that its readers' picks can be made: 92 % in
+the published figures of docs/ranking.md section 4."""
 RECENT_DAYS = 366
 """Age up to which an issue's missing number of recipients is worth entering."""
 
@@ -24,19 +29,20 @@ TaskKind = Literal["draft", "no-target", "no-recipients", "picks"]
 
 
 class Task(Struct, frozen=True):
-    """Something that an editor has to do. ``issue`` is a slug, ``month`` is like 2026-11, ``count`` a
-    number of links.
-    """
+    """Something that an editor has to do."""
 
     kind: TaskKind
     issue: str = ""
+    """Slug."""
     title: str = ""
     count: int = 0
+    """Number of links."""
     month: str = ""
+    """Such as 2026-11."""
 
 
 class RecentIssue(Struct, frozen=True):
-    """A sent issue on the overview. ``outlook`` compares it with earlier ones, if there are enough."""
+    """A sent issue on the overview."""
 
     slug: str
     title: str
@@ -46,17 +52,15 @@ class RecentIssue(Struct, frozen=True):
     clicks: int
     rate: float | None
     outlook: Outlook | None
+    """Comparison with earlier issues; None if there are too few."""
 
 
 class Overview(Struct, frozen=True):
-    """Content of the overview page: up to 12 sent issues, the latest first, and open tasks.
-
-    ``usual_rate`` is the usual range of the click rates of the issues that were sent at least ``SETTLED_DAYS`` days
-    ago. It is None if there are fewer than four such issues.
-    """
+    """Content of the overview page: up to 12 sent issues, the latest first, and open tasks."""
 
     issues: tuple[RecentIssue, ...]
     usual_rate: Usual | None
+    """Usual range of the click rates of issues sent at least ``SETTLED_DAYS`` days ago; None for fewer than four."""
     tasks: tuple[Task, ...]
 
 
@@ -92,27 +96,34 @@ def build_overview(
 
 
 def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the open tasks: drafts to send, links without a target, missing numbers of recipients, and last month's
-    recommendations.
-    """
-    tasks = [
-        Task("draft", issue=issue.slug, title=issue.title or issue.slug) for issue in issues if issue.status == "draft"
-    ]
+    """Return the open tasks, such as drafts to send and links without a target."""
+    names = name_issues(issues)
+    tasks = [Task("draft", issue=issue.slug, title=names[issue.slug]) for issue in issues if issue.status == "draft"]
     without_target = listings.count_links(store, LinkFilter(status="todo"), now=now)
     if without_target:
         tasks.append(Task("no-target", count=without_target))
     recent = datetime.fromtimestamp(now, UTC) - timedelta(days=RECENT_DAYS)
     tasks += [
-        Task("no-recipients", issue=issue.slug, title=issue.title or issue.slug)
+        Task("no-recipients", issue=issue.slug, title=names[issue.slug])
         for issue in issues
         if issue.status == "sent" and issue.recipients is None and issue.sent_at and issue.sent_at > recent
     ]
-    local = datetime.fromtimestamp(now, UTC).astimezone(config.zone)
-    month = (local.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-    has_clicks = any(
-        issue.clicks and issue.sent_at and issue.sent_at.astimezone(config.zone).strftime("%Y-%m") == month
-        for issue in issues
-    )
-    if has_clicks and not draft_links.links_by_article(store, month):
+    month = _month_to_pick(issues, config=config, now=now)
+    if month and not draft_links.links_by_article(store, month):
         tasks.append(Task("picks", month=month))
     return tasks
+
+
+def _month_to_pick(issues: Sequence[IssueListItem], *, config: Config, now: int) -> str:
+    """Return the month, such as 2026-11, whose picks an editor can make; '' if there is none.
+
+    It is the latest month with an issue that was sent and clicked, once its last issue was sent ``PICKS_HOURS`` hours
+    ago. A month before the last one is over and done.
+    """
+    sent = [issue.sent_at for issue in issues if issue.status == "sent" and issue.sent_at and issue.clicks]
+    if not sent or max(sent) > datetime.fromtimestamp(now - PICKS_HOURS * HOUR_SECONDS, UTC):
+        return ""
+    today = datetime.fromtimestamp(now, UTC).astimezone(config.zone)
+    last_month = today.replace(day=1) - timedelta(days=1)
+    month = max(sent).astimezone(config.zone).strftime("%Y-%m")
+    return month if month >= last_month.strftime("%Y-%m") else ""

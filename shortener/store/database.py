@@ -152,8 +152,8 @@ def open_store(
     """Open the store, and create or migrate its schema if needed.
 
     The store is in the PostgreSQL database at ``url``, or in the directory ``data`` if ``url`` is ''. Raises StoreError
-    if it cannot be used, or if it is missing and ``create`` is False or there is a click log. Raises SchemaTooNew if a
-    newer version wrote the store.
+    if it cannot be used. A missing store is also an error if ``create`` is False or there is a click log. Raises
+    SchemaTooNew if a newer version wrote the store.
     """
     if url:
         return open_database(
@@ -340,6 +340,7 @@ def _apply_next_migration(db: Database) -> None:
     try:
         # Another process may have migrated the store while this one waited for the write lock.
         pending = [migration.name for migration in MIGRATIONS.pending(db)]
+        # The fifth migration is the first one that needs the tables.
         if pending[:1] == ["m005_lists"]:
             complete_first_tables(db)
         MIGRATIONS.apply(db, stop_before=pending[1:2])
