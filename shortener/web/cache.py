@@ -118,7 +118,7 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction, and keep all cached values valid although the block edits links.
+        """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
 
         The block may edit only links on which no cached value depends.
         """
@@ -160,7 +160,7 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction, and keep the cached values valid although the block edits links.
+    """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
 
     The block may edit only links that belong to no issue, because no cached value depends on such links.
     """
