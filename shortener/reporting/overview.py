@@ -7,8 +7,10 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.config import Config
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.forecast import Usual, usual_range
 from shortener.reporting.issue_list import IssueListItem
+from shortener.reporting.issue_names import name_issues
 from shortener.reporting.outlook import Outlook
 from shortener.store import Store, draft_links, listings
 from shortener.store.listings import LinkFilter
@@ -17,6 +19,9 @@ CHARTED_ISSUES = 12
 """How many of the latest sent issues the overview compares."""
 SETTLED_DAYS = 7
 """Age from which the count of an issue counts as final: 98 % of its clicks have arrived."""
+PICKS_HOURS = 48
+"""Hours after sending from which most clicks of an issue have arrived, so that its readers' picks can be made: 92 % in
+the published figures of docs/ranking.md section 4."""
 RECENT_DAYS = 366
 """Age up to which an issue's missing number of recipients is worth entering."""
 
@@ -92,27 +97,34 @@ def build_overview(
 
 
 def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the open tasks: drafts to send, links without a target, missing numbers of recipients, and last month's
-    recommendations.
-    """
-    tasks = [
-        Task("draft", issue=issue.slug, title=issue.title or issue.slug) for issue in issues if issue.status == "draft"
-    ]
+    """Return the open tasks: drafts to send, links without a target, missing numbers of recipients, and picks."""
+    names = name_issues(issues)
+    tasks = [Task("draft", issue=issue.slug, title=names[issue.slug]) for issue in issues if issue.status == "draft"]
     without_target = listings.count_links(store, LinkFilter(status="todo"), now=now)
     if without_target:
         tasks.append(Task("no-target", count=without_target))
     recent = datetime.fromtimestamp(now, UTC) - timedelta(days=RECENT_DAYS)
     tasks += [
-        Task("no-recipients", issue=issue.slug, title=issue.title or issue.slug)
+        Task("no-recipients", issue=issue.slug, title=names[issue.slug])
         for issue in issues
         if issue.status == "sent" and issue.recipients is None and issue.sent_at and issue.sent_at > recent
     ]
-    local = datetime.fromtimestamp(now, UTC).astimezone(config.zone)
-    month = (local.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-    has_clicks = any(
-        issue.clicks and issue.sent_at and issue.sent_at.astimezone(config.zone).strftime("%Y-%m") == month
-        for issue in issues
-    )
-    if has_clicks and not draft_links.links_by_article(store, month):
+    month = _month_to_pick(issues, config=config, now=now)
+    if month and not draft_links.links_by_article(store, month):
         tasks.append(Task("picks", month=month))
     return tasks
+
+
+def _month_to_pick(issues: Sequence[IssueListItem], *, config: Config, now: int) -> str:
+    """Return the month, such as 2026-11, whose picks an editor can make; '' if there is none.
+
+    It is the latest month with an issue that was sent and clicked, once its last issue was sent ``PICKS_HOURS`` hours
+    ago. A month before the last one is over and done.
+    """
+    sent = [issue.sent_at for issue in issues if issue.status == "sent" and issue.sent_at and issue.clicks]
+    if not sent or max(sent) > datetime.fromtimestamp(now - PICKS_HOURS * HOUR_SECONDS, UTC):
+        return ""
+    today = datetime.fromtimestamp(now, UTC).astimezone(config.zone)
+    last_month = today.replace(day=1) - timedelta(days=1)
+    month = max(sent).astimezone(config.zone).strftime("%Y-%m")
+    return month if month >= last_month.strftime("%Y-%m") else ""

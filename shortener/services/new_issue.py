@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shortener import newsletter
 from shortener.config import Config
-from shortener.errors import FieldError, InputError, NotFound
+from shortener.errors import FieldError, InputError, NotFound, ShortenerError
 from shortener.messages import Message
 from shortener.reporting.issue_contents import ArticleContents
 from shortener.reporting.local_time import local_day
@@ -35,7 +35,7 @@ from shortener.services.plan_contents import PlanContents, plan_contents
 from shortener.short_urls import parse_short_url
 from shortener.store import Store, issues, uploads
 from shortener.store.issues import Issue
-from shortener.store.uploads import Upload
+from shortener.store.uploads import Upload, UploadSummary
 
 UNNAMED_FILES = frozenset(
     (
@@ -57,6 +57,7 @@ class Choices(Struct, frozen=True, omit_defaults=True):
 
     ``known_slug`` is the slug of an existing issue with this text or slug, '' if there is none. ``known`` is the
     editor's decision whether the upload updates that issue or becomes a copy of it; '' means not decided yet.
+    ``articles`` and ``links`` are their numbers in the text after the last change; 0 if they are not known.
     """
 
     title: str = ""
@@ -67,6 +68,8 @@ class Choices(Struct, frozen=True, omit_defaults=True):
     edits: tuple[ArticleEdit, ...] = ()
     targets: dict[str, str] = {}
     """Targets by short URL, for short links that the text contains already."""
+    articles: int = 0
+    links: int = 0
 
 
 class Review(Struct, frozen=True):
@@ -89,6 +92,20 @@ class Review(Struct, frozen=True):
     own_targets: Mapping[str, str]
 
 
+class UnfinishedUpload(Struct, frozen=True):
+    """An uploaded text from which no issue was created yet. Times are seconds of the UTC epoch.
+
+    ``name`` is the name of the file, '' for pasted text. ``articles`` and ``links`` are 0 if they are not known.
+    """
+
+    id: int
+    name: str
+    who: str
+    created_at: int
+    articles: int
+    links: int
+
+
 def add_upload(
     store: Store, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, who: str, now: int
 ) -> int:
@@ -99,7 +116,9 @@ def add_upload(
     """
     choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=bounded_targets(targets))
     with store.transaction():
-        return uploads.add(store, who=who, name=name, source=source, choices=encode_choices(choices), now=now)
+        upload_id = uploads.add(store, who=who, name=name, source=source, choices=encode_choices(choices), now=now)
+    _save_size(store, upload_id, config=config, now=now)
+    return upload_id
 
 
 def replace_text(
@@ -112,6 +131,31 @@ def replace_text(
     choices = replace(choices, targets=bounded_targets({**choices.targets, **targets}))
     with store.transaction():
         uploads.update(store, upload, name=name, source=source, choices=encode_choices(choices), now=now)
+    _save_size(store, upload.id, config=config, now=now)
+
+
+def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> None:
+    """Store the numbers of articles and links in an uploaded text. They stay unknown if it cannot be reviewed."""
+    upload = uploads.get(store, upload_id)
+    try:
+        review = load_review(store, upload, config=config, now=now)
+    except ShortenerError:
+        return
+    save_choices(store, upload, with_size(review.choices, review), now=now)
+
+
+def with_size(choices: Choices, review: Review) -> Choices:
+    """Return ``choices`` with the numbers of articles and links in their review."""
+    return replace(choices, articles=review.contents.articles, links=len(review.contents.issue.links))
+
+
+def list_unfinished(store: Store, *, limit: int) -> list[UnfinishedUpload]:
+    """Return the uploads from which no issue was created, the last changed first."""
+    return [
+        UnfinishedUpload(upload.id, upload.name, upload.who, upload.created_at, choices.articles, choices.links)
+        for upload in uploads.list_unfinished(store, limit=limit)
+        for choices in (choices_of(upload),)
+    ]
 
 
 def save_choices(store: Store, upload: Upload, choices: Choices, *, now: int) -> None:
@@ -120,7 +164,7 @@ def save_choices(store: Store, upload: Upload, choices: Choices, *, now: int) ->
         uploads.update(store, upload, name=upload.name, source=upload.source, choices=encode_choices(choices), now=now)
 
 
-def choices_of(upload: Upload) -> Choices:
+def choices_of(upload: UploadSummary) -> Choices:
     """Return what an editor has entered about an uploaded text."""
     return msgspec.json.decode(upload.choices, type=Choices)
 

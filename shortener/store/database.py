@@ -340,6 +340,7 @@ def _apply_next_migration(db: Database) -> None:
     try:
         # Another process may have migrated the store while this one waited for the write lock.
         pending = [migration.name for migration in MIGRATIONS.pending(db)]
+        # The fifth migration is the first one that needs the tables.
         if pending[:1] == ["m005_lists"]:
             complete_first_tables(db)
         MIGRATIONS.apply(db, stop_before=pending[1:2])

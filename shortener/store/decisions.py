@@ -1,6 +1,6 @@
-"""SQL for editors' decisions about a month's picks (recommended articles): action, reason, editor and time.
+"""SQL for editors' decisions about the recommended articles of a month.
 
-An article has at most one decision in a month; a new one replaces it.
+An article has at most one decision in a month.
 """
 
 import re
@@ -21,10 +21,10 @@ _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """A decision of the editor ``who`` about an article as a pick (recommended article) of a month.
+    """An editor's decision about one article for the recommended articles of a month.
 
-    ``url`` is the canonical URL of the article. ``reason`` is '' if none was given. ``at`` is in seconds of the UTC
-    epoch.
+    ``url`` is the article's canonical URL, ``who`` the editor's name. ``reason`` is '' if none was given. ``at`` is
+    seconds of the UTC epoch.
     """
 
     month: str
@@ -39,11 +39,11 @@ _COLUMNS = column_list(Decision)
 
 
 def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
-    """Store an editor's decision about the article with this canonical URL. An earlier decision about it in the month
-    is replaced.
+    """Store an editor's decision about an article, in place of an earlier one for the same month.
 
-    The caller has to check that an issue of the month contains the article. ``reason`` may be empty. Raises InputError
-    for a missing editor, or an invalid month or action.
+    ``url`` is the article's canonical URL. The caller has to check that an issue of the month contains the article.
+    ``reason`` may be ''. Raises InputError for a missing editor, an invalid month or action, or a text that is too
+    long.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)
@@ -92,7 +92,7 @@ def delete(store: Store, month: str, url: str) -> Decision:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move editors' decisions about an article to its new URL, unless an issue still has an article with the old URL.
+    """Move editors' decisions about an article to its new URL, if no issue uses the old URL any more.
 
     If both URLs have a decision in a month, the later decision is kept.
     """
@@ -133,7 +133,10 @@ def list_by_article(store: Store, url: str) -> list[Decision]:
 
 
 def list_all(store: Store) -> list[Decision]:
-    """Return all editors' decisions. The latest month comes first; within a month, the oldest decision comes first."""
+    """Return all editors' decisions, the latest month first.
+
+    Within a month, the oldest decision is first.
+    """
     sql = f"select {_COLUMNS} from decisions order by month desc, at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql)]
 

@@ -1,4 +1,4 @@
-"""SQL for the short links of the articles in a month's draft of picks (recommended articles)."""
+"""SQL for the short links in drafts of a month's recommended articles."""
 
 from shortener.store.database import Store
 from shortener.store.links import Link
@@ -6,7 +6,7 @@ from shortener.store.sql_text import column_list
 
 
 def links_by_article(store: Store, month: str) -> dict[str, Link]:
-    """Return the short links in a month's draft of picks (recommended articles), by article URL."""
+    """Return the short links in the draft of a month's recommended articles, by article URL."""
     sql = f"""
         select url, {column_list(Link, "links")} from draft_links join links on links.id = draft_links.link_id
         where month = ?
@@ -15,15 +15,14 @@ def links_by_article(store: Store, month: str) -> dict[str, Link]:
 
 
 def save_link(store: Store, month: str, url: str, link_id: int) -> None:
-    """Set the short link of an article in a month's draft of picks (recommended articles)."""
+    """Set the short link of an article in the draft of a month's recommended articles."""
     sql = "update draft_links set link_id = ? where month = ? and url = ?"
     if not store.execute(sql, (link_id, month, url)).rowcount:
         store.execute("insert into draft_links (month, url, link_id) values (?, ?, ?)", (month, url, link_id))
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the short links that an article has in drafts of picks (recommended articles) from its old URL to its new
-    URL.
+    """Move an article's short links in drafts of recommended articles to the article's new URL.
 
     In a month in which the new URL already has a short link, that link is kept.
     """

@@ -1,8 +1,7 @@
 """SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see.
 
-Hits in one quarter-hour that the classification rules would not tell apart are combined in one row, so that the table
-stays small in a flood of clicks. Clicks with a recipient token are not in the table. They do not need it, because few
-clicks have the same token.
+A row combines the hits of a quarter-hour that the classification rules would treat alike. So the table stays small in a
+flood of clicks.
 """
 
 from collections.abc import Iterable
@@ -17,12 +16,10 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """Honeypot hits (clicks on links that readers do not see) of one client in one quarter-hour, as a row of their
-    table.
+    """Clicks of one client on honeypot links (which readers do not see) in one quarter-hour.
 
-    ``first_at`` and ``last_at`` are the times of the first and the last of these clicks (milliseconds of the UTC
-    epoch). An unknown network or address is ''. ``agent_id`` is the id of the user agent; it is 0 if the user agent is
-    unknown, or if ``evidence`` shows that a program clicked.
+    ``first_at`` and ``last_at`` are the times of the first and the last click in milliseconds of the UTC epoch. Unknown
+    values are '' or 0. ``agent_id`` is the id of the user agent, but 0 if ``evidence`` shows that a program clicked.
     """
 
     addr: str
@@ -35,11 +32,10 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the rows of honeypot hits (clicks on links that readers do not see) with one of ``values`` as address or
-    network.
+    """Return the rows of honeypot hits whose address or network is one of ``values``.
 
-    Rows are returned from the quarter-hour that contains ``since`` to the quarter-hour that contains ``until`` (both in
-    milliseconds of the UTC epoch).
+    A honeypot hit is a click on a link that readers do not see. The quarter-hours that contain ``since`` and ``until``
+    (milliseconds of the UTC epoch) are included.
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
@@ -50,10 +46,10 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the single clicks on honeypot links (which readers do not see) with one of ``values`` as address or
-    network.
+    """Return the clicks on honeypot links whose address or network is one of ``values``.
 
-    Clicks are returned from ``since`` until before ``until`` (milliseconds of the UTC epoch).
+    Readers do not see honeypot links. The clicks are from ``since`` until before ``until`` (milliseconds of the UTC
+    epoch).
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -63,21 +59,21 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add new clicks on honeypot links (which readers do not see) to the table of honeypot hits.
+    """Add new clicks on honeypot links, which readers do not see, to the table of honeypot hits.
 
-    Only clicks with the sequence numbers ``first_seq`` to ``last_seq`` are added. ``machine_mask`` is the mask of the
-    evidence bits that show that a program clicked; the user agent of such a click is not stored.
+    The clicks have the sequence numbers ``first_seq`` to ``last_seq``. ``machine_mask`` has the evidence bits that show
+    that a program clicked.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Compute the table of honeypot hits (clicks on links that readers do not see) again for a range of time.
+    """Compute the honeypot hits of a time range again, after its clicks were classified again.
 
-    The range begins with the quarter-hour that contains ``first_at`` and ends with the one that contains ``last_at``
-    (milliseconds of the UTC epoch). Call this after clicks in the range were classified again. ``machine_mask`` is the
-    mask of the evidence bits that show that a program clicked.
+    A honeypot hit is a click on a link that readers do not see. The quarter-hours that contain ``first_at`` and
+    ``last_at`` (milliseconds of the UTC epoch) are included. ``machine_mask`` has the evidence bits that show that a
+    program clicked.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
@@ -89,12 +85,9 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Add the clicks that meet an SQL condition to the table of honeypot hits (clicks on links that readers do not
-    see).
-
-    ``bounds`` are the parameters of the condition. ``machine_mask`` is the mask of the evidence bits that show that a
-    program clicked.
-    """
+    """Add the clicks that meet an SQL condition, with the parameters ``bounds``, to the table of honeypot hits."""
+    # A program's click is stored without its user agent, because it affects clicks with any user agent. Clicks with a
+    # recipient token are left out: few have the same token, so they need no table.
     sql = f"""
         insert into honeypot_hits (quarter_hour, {", ".join(HoneypotHit._fields)})
         select ts / {_QUARTER_HOUR_MS} * {QUARTER_HOUR_SECONDS}, coalesce(addr, ''), coalesce(net, ''),

@@ -1,8 +1,7 @@
 """SQL for the inbox: parts of click logs that redirect nodes have sent and the collector has not read yet.
 
-A node sends the bytes of its log files (segments) in order. Each part is stored in the transaction that also moves the
-file's position in ``sent_segments``, so each byte arrives exactly once. The table ``segments`` has the position up to
-which the collector has read each file.
+A node sends the bytes of each of its log files (segments) in order. The table ``sent_segments`` has the number of bytes
+that were sent, ``segments`` the number that the collector has read.
 """
 
 from collections.abc import Collection
@@ -16,7 +15,7 @@ MAX_PART_BYTES = 256 * 1024
 
 
 class SentPosition(Struct, frozen=True):
-    """How many bytes of a click-log file a redirect node has sent.
+    """How much of a click-log file a redirect node has sent. ``position`` is in bytes.
 
     ``finished`` means that the file was sent whole and is no longer written.
     """
@@ -26,7 +25,7 @@ class SentPosition(Struct, frozen=True):
 
 
 class ReceivedSegment(Struct, frozen=True):
-    """A click-log file of a redirect node, of which the bytes up to ``size`` have arrived."""
+    """A click-log file of a redirect node. Its first ``size`` bytes have arrived."""
 
     id: str
     node: str
@@ -36,7 +35,7 @@ class ReceivedSegment(Struct, frozen=True):
 
 
 def sent_positions(reader: Reader, *, node: str) -> dict[str, SentPosition]:
-    """Return how many bytes of each click-log file (segment) a redirect node has sent, by segment id."""
+    """Return how much of each click-log file (segment) a redirect node has sent, by segment id."""
     rows = reader.execute("select segment_id, position, finished from sent_segments where node = ?", (node,))
     return {row[0]: SentPosition(row[1], bool(row[2])) for row in rows}
 
@@ -53,12 +52,12 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Store the next part of a redirect node's click-log file in one transaction, for the collector to read.
+    """Store the next part of a redirect node's click-log file, for the collector to read.
 
-    ``body`` has the bytes of the file from the position ``start`` on. The clicks in it were recorded after
-    ``recorded_after`` (seconds of the UTC epoch). Unless the file was sent exactly up to ``start``, nothing is changed
-    and False is returned.
+    ``body`` begins at the byte offset ``start`` of the file. Its clicks were recorded after ``recorded_after`` (seconds
+    of the UTC epoch). Unless exactly ``start`` bytes were sent before, nothing is changed and False is returned.
     """
+    # The part is stored in the transaction that also moves the file's position, so each byte arrives exactly once.
     connection = reader.connection
     connection.begin(locked=False)
     try:
@@ -79,10 +78,7 @@ def send(
 def _move(
     reader: Reader, segment_id: str, *, node: str, file_name: str, start: int, size: int, finished: bool, now: int
 ) -> bool:
-    """Advance the position up to which a click-log file was sent, from ``start`` to ``start + size`` (bytes).
-
-    If the position is not ``start``, nothing is changed and False is returned.
-    """
+    """Advance the number of sent bytes of a click-log file by ``size``. Return False if the number is not ``start``."""
     values = (start + size, int(finished), now)
     if start == 0:
         added = reader.execute(
@@ -100,7 +96,7 @@ def _move(
 
 
 def received_segments(store: Store) -> list[ReceivedSegment]:
-    """Return the click-log files of redirect nodes with parts in the inbox that the collector has not read."""
+    """Return the click-log files of redirect nodes that have unread parts in the inbox."""
     rows = store.execute(
         """
         select sent.segment_id, sent.node, sent.name, sent.position, sent.finished from sent_segments as sent
@@ -115,9 +111,9 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
 
 
 def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
-    """Return the bytes of a redirect node's click-log file from the byte ``position`` on.
+    """Return bytes of a redirect node's click-log file, beginning at the byte offset ``position``.
 
-    The node sends a file in parts; the bytes of at most ``parts`` of them are returned.
+    A node sends a file in parts. At most ``parts`` of them are read.
     """
     rows = store.execute(
         "select position, body from inbox where segment_id = ? and position + length(body) > ? "
@@ -133,11 +129,12 @@ def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> b
 
 
 def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> None:
-    """Delete the parts of redirect nodes' click logs that the collector has read. With ``segment_ids``, only parts of
-    these log files are deleted.
+    """Delete the parts of redirect nodes' click logs that the collector has read.
 
-    The last part of a file that was sent whole stays until the collector has recorded that it has read the whole file.
+    With ``segment_ids``, only parts of these log files are deleted.
     """
+    # The last part of a file that was sent whole stays until the collector has recorded that it has read the whole
+    # file.
     store.execute(
         f"""
         delete from inbox where {"true" if segment_ids is None else "segment_id in :ids"} and exists (
@@ -152,9 +149,10 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return the number of bytes that redirect nodes have sent and the collector has not read yet, and a time.
+    """Return the size of the inbox in bytes, and a time after which all its clicks were recorded.
 
-    All clicks in these bytes were recorded after the time (seconds of the UTC epoch), which is None if it is unknown.
+    The inbox contains what redirect nodes have sent of their click logs. The time is seconds of the UTC epoch, None if
+    unknown.
     """
     # A new node does not know after which time its first clicks were recorded, and says 0.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
@@ -163,9 +161,8 @@ def backlog(reader: Reader) -> tuple[int, int | None]:
 
 
 def delete_finished(store: Store, *, before: int) -> None:
-    """Delete the sending positions of redirect nodes' click-log files that were sent whole and have not changed since
-    ``before``.
+    """Delete the records of click-log files that redirect nodes have sent whole.
 
-    ``before`` is in seconds of the UTC epoch.
+    Records that have changed since ``before`` (seconds of the UTC epoch) are kept.
     """
     store.execute("delete from sent_segments where finished = 1 and updated_at < ?", (before,))

@@ -1,4 +1,4 @@
-"""SQL for issues, their articles and their placements (occurrences of links)."""
+"""SQL for issues, their articles and their placements. A placement is one use of a link in an issue."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -22,8 +22,9 @@ CorrectableField = Literal["title", "author", "summary", "position", "role"]
 
 
 class Issue(Struct, frozen=True):
-    """An issue without its two documents (see ``get_documents``). Times are seconds of the UTC epoch; unknown values
-    are None.
+    """An issue without its documents, which ``get_documents`` returns.
+
+    Times are seconds of the UTC epoch. Unknown values are None.
     """
 
     id: int
@@ -40,9 +41,9 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """A link target of one issue. ``position`` is 1 to N for articles, and None for targets that are not articles.
+    """A link target of one issue. ``position`` is 1 to N for articles, and None for all other targets.
 
-    ``corrected_fields`` are the names of the fields that an editor has corrected, separated by spaces.
+    ``corrected_fields`` has the names of the fields that an editor has corrected, separated by spaces.
     """
 
     id: int
@@ -59,9 +60,9 @@ class Article(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """One occurrence of a link in an issue: its number ``n`` in document order, its kind and its text.
+    """One use of a link in an issue, with its number ``n``, its kind and its text.
 
-    ``part`` is the part of a mail in which the link occurs, "html" or "text"; '' if the issue is not a mail.
+    ``part`` is the part of a mail that contains the link, "html" or "text"; '' if the issue is not a mail.
     """
 
     link_id: int
@@ -108,7 +109,7 @@ def list_sent_between(store: Store, since: int, until: int) -> list[Issue]:
 
 
 class HasStatus(Protocol):
-    """Anything with the three times that determine the status of an issue, each in seconds of the UTC epoch or None."""
+    """An object with the three times that determine the status of an issue, in seconds of the UTC epoch."""
 
     @property
     def sent_at(self) -> int | None:
@@ -200,9 +201,9 @@ def correct_article(store: Store, article: Article, field: CorrectableField, val
 
 
 def set_positions(store: Store, positions: dict[int, int | None]) -> None:
-    """Set positions by article id. A position makes a link target an article; None makes it an "other link".
+    """Set the positions of link targets in their issue, by article id.
 
-    An inline link (in running text) without a position stays an inline link.
+    A position makes a target an article. None makes an article an "other link".
     """
     store.connection.execute_many(
         """
@@ -232,9 +233,10 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 
 
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
-    """Return the link targets that recur: those in more than half of the last eight sent issues of a domain and format.
+    """Return the link targets that are in more than half of the last eight sent issues of a domain and format.
 
-    With fewer than three such issues, no target recurs. A target that an editor has made an article is left out.
+    The result is empty if there are fewer than three such issues. Targets that an editor has made articles are left
+    out.
     """
     sql = """
         with recent as (
@@ -262,7 +264,7 @@ def find_by_output(store: Store, output: bytes) -> str | None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of a link's articles after the target of the link has changed from ``old_url`` to ``new_url``.
+    """Change the URL of a link's articles after the target of the link was changed.
 
     In an issue that already has an article with the new URL, nothing is changed.
     """
@@ -277,21 +279,21 @@ def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str
 
 
 def list_placements(store: Store, issue_id: int) -> list[Placement]:
-    """Return the placements (occurrences of links) of an issue in document order."""
+    """Return every use of a link in an issue, in document order."""
     sql = f"select {_PLACEMENT_COLUMNS} from placements where issue_id = ? order by n, link_id"  # noqa: S608
     return [Placement(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) -> set[int]:
-    """Return the numbers of a link's occurrences (as in ``/7pk3e/4``) in all issues but ``except_issue_id``."""
+    """Return the numbers of a link's placements, such as 4 in ``/7pk3e/4``, in all issues but ``except_issue_id``."""
     sql = "select n from placements where link_id = ? and issue_id <> ?"
     return {row[0] for row in store.execute(sql, (link_id, except_issue_id))}
 
 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
-    """Replace the placements (occurrences of links) of an issue.
+    """Replace the stored placements of an issue, which are its uses of links.
 
-    Articles of the issue that have neither a placement nor a link afterwards are deleted.
+    Articles that have neither a placement nor a link afterwards are deleted.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

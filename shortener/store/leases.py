@@ -1,7 +1,4 @@
-"""SQL for leases on PostgreSQL. A lease is held by at most one process of all machines, and for a limited time.
-
-Times are those of the database's clock, so the clocks of the machines do not matter.
-"""
+"""SQL for leases on PostgreSQL. A lease is held by at most one process of all machines, and for a limited time."""
 
 import contextlib
 import time
@@ -15,14 +12,16 @@ RENEWAL_SECONDS = 3.0
 """Time after which a lease is renewed while its holder has no transactions."""
 PAUSE_SECONDS = 20.0
 """Longest time without a statement in a transaction of a holder, whose process may have been stopped."""
+# Times are those of the database's clock, so the clocks of the machines do not matter.
 _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take a lease for ``seconds``. Return its epoch, a number that grows each time the lease is taken.
+    """Take a lease for ``seconds``, or return None if another process holds it.
 
-    If another holder has the lease, return None without waiting for that holder's open transactions.
+    The result is the lease's epoch, a number that grows each time the lease is taken.
     """
+    # Unlike the insertion, this does not wait for open transactions of the holder.
     if current_holder(store, name) not in {None, holder}:
         return None
     values = {"name": name, "holder": holder, "ms": int(seconds * 1000)}
@@ -41,11 +40,8 @@ def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
 
 
 def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -> bool:
-    """Renew a lease for ``seconds``. Return False if another process has taken it meanwhile.
-
-    If this is called inside a transaction, no other process can take the lease before the transaction ends, because the
-    row of the lease is locked.
-    """
+    """Renew a lease for ``seconds``. Return False if another process has taken it meanwhile."""
+    # Inside a transaction the row stays locked, so no other process can take the lease before the transaction ends.
     values = {"name": name, "holder": holder, "epoch": epoch, "ms": int(seconds * 1000)}
     cursor = store.execute(
         f"update leases set until_ms = {_NOW_MS} + :ms where name = :name and holder = :holder and epoch = :epoch",  # noqa: S608
@@ -55,15 +51,14 @@ def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -
 
 
 def limit_pauses(store: Store, *, seconds: float) -> None:
-    """Make PostgreSQL end this transaction if it runs no statement for ``seconds``, for example because its process is
-    suspended.
-    """
+    """Make PostgreSQL end this transaction if it runs no statement for ``seconds``."""
+    # A process pauses, for example, while it is suspended.
     milliseconds = str(int(seconds * 1000))
     store.execute("select set_config('idle_in_transaction_session_timeout', ?, true)", (milliseconds,))
 
 
 def current_holder(store: Store, name: str) -> str | None:
-    """Return the holder of a lease that has not ended, or None."""
+    """Return the name of the process that holds a lease; None if the lease is free."""
     value = store.value(f"select holder from leases where name = ? and until_ms >= {_NOW_MS}", (name,))  # noqa: S608
     return None if value is None else str(value)
 
@@ -76,8 +71,7 @@ def release(store: Store, name: str, *, holder: str) -> None:
 class Lease:
     """A lease that this process holds until ``release`` is called.
 
-    Each transaction of the store checks and renews the lease. It raises LeaseLost if another process has taken the
-    lease.
+    Each transaction of the store renews the lease, and raises LeaseLost if another process has taken it.
     """
 
     def __init__(self, store: Store, name: str, *, holder: str, epoch: int) -> None:
@@ -90,10 +84,10 @@ class Lease:
 
     @classmethod
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
-        """Take a lease, or return None if another holder has it.
+        """Take a lease, or return None if another process holds it.
 
-        ``holder`` names this process and begins with the name of the machine. If an earlier process with the same name
-        still holds the lease, the lease is taken from it, so that process must have ended.
+        ``holder`` is the name of this process. A lease of an earlier process with this name is taken over, so that
+        process must have ended.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)
@@ -111,7 +105,8 @@ class Lease:
         self._renewed_at = time.monotonic()
 
     def release(self) -> None:
-        """Let another process take the lease now. If the store cannot be reached, the lease ends by itself."""
+        """Let another process take the lease now."""
         self._store.check_transaction = None
+        # If the store cannot be reached, the lease ends by itself.
         with contextlib.suppress(StoreError):
             release(self._store, self._name, holder=self._holder)

@@ -1,6 +1,6 @@
 """SQL for link checks, which find out whether the targets of an issue's links answer.
 
-Only the last check of each issue is stored: its progress, and in the end its results.
+Only the last check of each issue is stored.
 """
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from shortener.store.sql_text import column_list
 class StoredLinkCheck(Struct, frozen=True):
     """The last link check of an issue. ``done`` of ``total`` targets were checked so far.
 
-    ``finished_at`` is None while the check runs. ``results`` is a JSON list with the result for each target. Times are
+    ``finished_at`` is None while the check runs. ``results`` is a JSON list with a result for each target. Times are
     seconds of the UTC epoch.
     """
 

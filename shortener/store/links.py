@@ -18,8 +18,8 @@ LinkField = Literal["target", "title", "forward", "expires_at", "status", "honey
 class Link(Struct, frozen=True):
     """A short link. Times are seconds of the UTC epoch; ``target`` is None until it is set.
 
-    ``forward`` says how the query string of a click is added to the target: ``merge``, ``override`` or ``drop``. None
-    means the configured default.
+    ``forward`` is how a click's query string is added to the target: ``merge``, ``override`` or ``drop``. None means
+    the configured default.
     """
 
     id: int
@@ -64,9 +64,7 @@ def get(store: Store, domain: str, code: str) -> Link:
 
 
 def find_by_target(store: Store, domain: str, target: str, *, now: int) -> Link | None:
-    """Return the oldest link with this target that belongs to no issue and redirects at ``now``; None if
-    there is none.
-    """
+    """Return the oldest link to ``target`` that redirects at ``now`` and belongs to no issue, or None."""
     sql = f"""
         select {_COLUMNS} from links where domain = ? and target = ? and issue_id is null and status = 'active'
             and honeypot = 0 and (expires_at is null or expires_at > ?) order by id limit 1
@@ -98,8 +96,7 @@ def add(
 ) -> int:
     """Add a link and return its id. ``target`` is a canonical URL, or None if unknown.
 
-    Call it inside a transaction, because the webhook event of the link is stored too. Raises Conflict for a code that
-    is taken.
+    Call it inside a transaction. Raises Conflict if the code is taken.
     """
     row = store.execute(
         """
@@ -112,12 +109,13 @@ def add(
     if row is None:
         raise Conflict(Message("{domain}/{code}: the code is taken", domain=domain, code=code), kind="code_taken")
     event = {"domain": domain, "code": code, "target": target, "title": title}
+    # The event has to be stored in the transaction that adds the link.
     record_event(store, "link.created", event, now=now)
     return int(row[0])
 
 
 def update_field(store: Store, link: Link, field: LinkField, value: str | int | None, *, who: str, now: int) -> None:
-    """Change one field of a link, and record the old and the new value in its history as an edit by ``who``."""
+    """Change one field of a link, and record the change in the link's history as an edit by ``who``."""
     old = getattr(link, field)
     if old == value:
         return
@@ -144,7 +142,7 @@ def _edit_event(
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Set the issue and the article to which a link belongs. A value that the link already has is not changed."""
+    """Set the issue and the article to which a link belongs, unless they are set already."""
     store.execute(
         """
         update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?

@@ -1,11 +1,7 @@
 """A copy of the links of a store on PostgreSQL in a local SQLite file.
 
-Redirect workers read the copy instead of the database, so that they never depend on the database. For them, the copy
-has the columns of ``links`` and the row of ``meta`` that ``redirect/link_cache.py`` also reads from a store on SQLite.
-For the pages of redirect nodes, it has the titles of links, and the settings.
-
-An update copies only the links that have changed since the revision of the copy. All links are copied again, in one
-transaction, if the copy is of another store, or newer than the store because a backup was restored.
+Redirect workers read the copy, so that they do not depend on the database. For the pages of redirect nodes, it also
+contains the titles of links, and the settings.
 """
 
 import contextlib
@@ -25,6 +21,7 @@ BATCH_SIZE = 5_000
 BUSY_TIMEOUT_SECONDS = 10.0
 STORE_ID_KEY = "store_id"
 """Key in the table ``meta`` for the random number that identifies a store on PostgreSQL."""
+# `redirect/link_cache.py` reads these columns, and the row of `meta`, also from a store on SQLite.
 _COLUMNS = "domain, code, target, title, forward, status, expires_at"
 _VERSION = 1
 """Version of the copy's schema. A copy of another version is replaced."""
@@ -49,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 def update_copy(reader: Reader, data: Path) -> int:
-    """Copy the links that were edited since the last call from the store to the local file in ``data``.
+    """Copy the links that were edited since the last call to the local file in the directory ``data``.
 
     Return the revision number of the last edit that the copy contains. Raises StoreError.
     """
@@ -114,7 +111,7 @@ def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ..
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the local SQLite file that has the copy of the links. It is created if it does not exist."""
+    """Open the local copy of the links, which is created if it does not exist."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)) as copy:
         path.chmod(0o600)
         copy.execute("pragma journal_mode = wal")

@@ -1,7 +1,6 @@
-"""SQL for lists of links (filtered, sorted and paged) and of issues, with their clicks and visitors.
+"""SQL for lists of links and of issues, with their clicks and visitors.
 
-Counts come from the tables ``totals_by_placement`` and ``clicks_by_issue_hour``, so that the time of a list does not
-depend on the number of clicks.
+Numbers are read from tables of click counts, so the time of a list does not depend on the number of clicks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,8 +57,8 @@ _STATUS_CONDITIONS: dict[StatusFilter, str] = {
 class LinkDetails(Struct, frozen=True):
     """A link with its issue, its article, and its human clicks and visitors.
 
-    ``visitors`` is None if too few clicks of the link's issue (or of the link, if it has no issue) have a visitor hash.
-    ``issue`` is a slug, ``article`` a canonical URL. Times are seconds of the UTC epoch.
+    ``issue`` is a slug, ``article`` a canonical URL. ``visitors`` is None if too few clicks have a visitor hash. Times
+    are seconds of the UTC epoch.
     """
 
     id: int
@@ -101,9 +100,7 @@ def all_links(store: Store) -> Iterator[LinkDetails]:
 
 
 def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetails]:
-    """Return the details of the links with these ids, keyed by id and in the order of ``ids``. Unknown ids are left
-    out.
-    """
+    """Return the details of links by id, in the order of ``ids``. Unknown ids are left out."""
     ids = list(ids)
     sql = f"{_SELECT_LINKS} from links {_LINK_JOINS} where links.id in :ids"
     details = {row[0]: LinkDetails(*row) for row in store.execute(sql, {"ids": ids})}
@@ -120,11 +117,11 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 
 
 class LinkFilter(Struct, frozen=True):
-    """Which links a list contains, and in which order. Each of ``words`` has to occur in the code, title or target of a
-    link.
+    """Which links a list contains, and in which order.
 
-    With ``issue`` (a slug), a link has to belong to that issue; with ``issues``, to any of them. ``created_since`` and
-    ``created_until`` are seconds of the UTC epoch. ``is_reversed`` reverses the order ``sort``.
+    A link has to contain each of ``words`` in its code, title or target, and to belong to ``issue`` and to one of
+    ``issues`` (slugs). Criteria without a value do not matter. ``created_since`` and ``created_until`` are seconds of
+    the UTC epoch. ``is_reversed`` reverses the order ``sort``.
     """
 
     words: tuple[str, ...] = ()
@@ -147,9 +144,7 @@ def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
 
 
 def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0) -> list[LinkDetails]:
-    """Return at most ``limit`` links that match a filter, in the filter's order. The first ``offset`` of them are
-    skipped.
-    """
+    """Return at most ``limit`` links that match a filter, after skipping the first ``offset``."""
     ids = None
     if link_filter.sort in _COUNTS and link_filter == LinkFilter(sort=link_filter.sort):
         ids = _most_clicked_ids(store, link_filter.sort, limit=limit, offset=offset)
@@ -166,12 +161,12 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return the next ``limit`` links that match a filter, and the sort key of the last of them (keyset pagination).
+    """Return the next ``limit`` links that match a filter, and the sort key of the last of them.
 
-    ``after`` is the sort key that the previous call returned; None returns the first links. The returned key is None if
-    no links follow. Links that are created between two calls do not cause others to be repeated or left out.
+    Pass this key as ``after`` to the next call; None begins with the first link. The key is None if no links follow.
     """
     where, values = _filter_condition(link_filter, now)
+    # Keyset pagination: links that are created between two calls do not cause others to be repeated or left out.
     keys = ", ".join(_SORT_KEYS[link_filter.sort])
     if after is not None:
         names = [f"key{index}" for index in range(len(after))]
@@ -211,11 +206,8 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the links on one page of an unfiltered list that is sorted by clicks, visitors or last click.
-
-    The result is None if the page contains links without clicks. Reading the table of click counts alone is four times
-    as fast as joining it to all links.
-    """
+    """Return the ids of the most clicked links on one page of a list; None if a link on it has no clicks."""
+    # Reading the table of click counts alone is four times as fast as joining it to all links.
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
         order by coalesce(value, 0) desc, link_id desc limit ? offset ?
@@ -225,10 +217,9 @@ def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) 
 
 
 def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
-    """Return the hour of the last human click on each link, by link id. The hour is its beginning in seconds of the UTC
-    epoch.
+    """Return the hour of the last human click on each link, by link id. Links without clicks are left out.
 
-    Links without clicks are left out.
+    An hour is given by its beginning in seconds of the UTC epoch.
     """
     sql = f"""
         select link_id, {_LAST_CLICKED_HOUR} from (select id as link_id from links where id in :ids) as counted
@@ -297,7 +288,7 @@ class IssueSummary(Struct, frozen=True):
 
 
 def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary]:
-    """Return the issues, the latest first, by sending time or, if that is unknown, by creation.
+    """Return the issues, the latest first, ordered by sending time or else by creation.
 
     Archived and removed issues are left out unless ``with_hidden`` is set.
     """
@@ -325,10 +316,9 @@ class HourlyClicks(Struct, frozen=True):
 
 
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
-    """Return the human clicks on these issues by hour, ordered by issue and hour. Hours without clicks are left out.
+    """Return the human clicks on issues in the first ``hours`` hours after sending, ordered by issue and hour.
 
-    Only clicks in the first ``hours`` hours after sending are returned. If the sending time is unknown, the time is
-    counted from the first click.
+    If the sending time is unknown, the time is counted from the first click. Hours without clicks are left out.
     """
     sql = """
         select issues.id, hour, human
@@ -344,7 +334,7 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
 class StoreRevision(Struct, frozen=True):
     """Two counters: ``rollups`` grows with every change of click counts, ``links`` with every edit of a link.
 
-    A cached report is stored with both numbers. It is outdated when one of them has changed.
+    A cached report is outdated when one of them has changed.
     """
 
     rollups: int
@@ -357,7 +347,10 @@ def store_revision(store: Store) -> StoreRevision:
 
 
 class TargetEdit(Struct, frozen=True):
-    """An edit of a link's target: when (seconds of the UTC epoch), by which user, and from which URL to which."""
+    """An edit of a link's target by the user ``who``, from the URL ``old`` to the URL ``new``.
+
+    ``at`` is seconds of the UTC epoch.
+    """
 
     at: int
     who: str

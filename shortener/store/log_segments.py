@@ -1,4 +1,4 @@
-"""SQL for the segments (files) of the click log: how far the collector has read each, and which lines were damaged."""
+"""SQL for the files (segments) of the click log: how far they were read, and which lines were damaged."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ MAX_SKIPS_PER_SEGMENT = 1000
 
 
 class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a segment, which is a file of the click log.
+    """How far the collector has read a file of the click log. ``position`` is in bytes.
 
-    ``position`` is in bytes. ``in_long_line`` says whether the position is inside a line that is longer than allowed.
-    ``finished`` means that the file was read to its end and no process writes to it any more.
+    ``in_long_line`` means that it is inside a line that is longer than allowed. ``finished`` means that the file was
+    read to its end and is no longer written.
     """
 
     position: int
@@ -23,13 +23,13 @@ class SegmentPosition(Struct, frozen=True):
 
 
 def segment_positions(store: Store) -> dict[str, SegmentPosition]:
-    """Return how far each known file of the click log was read, by segment id (the id of the file)."""
+    """Return how far each file of the click log was read, by the id of the file."""
     rows = store.execute("select id, position, in_long_line, finished_at from segments")
     return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
 
 
 def read_positions(reader: Reader) -> dict[str, int]:
-    """Return the byte position up to which each file of the click log was read, by segment id (the id of the file)."""
+    """Return how many bytes of each file of the click log were read, by the id of the file."""
     return dict(reader.execute("select id, position from segments").fetchall())
 
 
@@ -47,7 +47,7 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
 
 
 def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
-    """Change the id of a segment (file of the click log). Its stored position and damaged lines are kept."""
+    """Change the id of a file of the click log. Its read position and its damaged lines are kept."""
     store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
     store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
 
@@ -61,7 +61,7 @@ class UnfinishedSegment(Struct, frozen=True):
 
 
 def unfinished_segments(store: Store, *, node: str) -> list[UnfinishedSegment]:
-    """Return the files of the click log that one machine wrote and that were not read to their end, ordered by name.
+    """Return the click-log files of one machine that were not read to their end, ordered by name.
 
     ``node`` is the host name of the machine.
     """
@@ -80,9 +80,9 @@ def advance_position(
     skips: Sequence[tuple[int, str]],
     now: int,
 ) -> None:
-    """Store how far a file of the click log was read, how many lines were read, and which of them were damaged.
+    """Store how far a file of the click log was read, and which of the new lines were damaged.
 
-    ``lines`` is the number of newly read lines; ``skips`` are the damaged ones as (byte position, reason).
+    ``lines`` is the number of new lines. ``skips`` are the damaged ones as (byte offset, reason).
     """
     store.execute(
         """
@@ -118,9 +118,9 @@ def advance_position(
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete old records of damaged lines of the click log, and of log files that were read to the end.
+    """Delete the records of damaged lines, and of click-log files that were read to their end.
 
-    Records from before ``before`` (seconds of the UTC epoch) are deleted.
+    Only records from before ``before`` (seconds of the UTC epoch) are deleted.
     """
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))

@@ -25,18 +25,33 @@ def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list
 
     Articles of removed issues, and links that are not articles, are left out.
     """
-    terms, values = ["removed_at is null", "position is not null"], {}
-    for index, word in enumerate(words):
-        fields = ("articles.title", "articles.author", "articles.url")
-        like = (f"{field} like :word{index} escape '\\'" for field in fields)
-        terms.append(f"({' or '.join(like)})")
-        values[f"word{index}"] = f"%{escape_like(word)}%"
+    where, values = _conditions(words)
     sql = f"""
         select articles.url, articles.title, articles.author, issues.slug, position
-        from articles join issues on issues.id = articles.issue_id where {" and ".join(terms)}
+        from articles join issues on issues.id = articles.issue_id where {where}
         order by coalesce(sent_at, issues.created_at) desc, issues.id desc, position limit :limit
     """  # noqa: S608
     found: dict[str, FoundArticle] = {}
     for row in store.execute(sql, values | {"limit": limit * _APPEARANCES}):
         found.setdefault(row[0], FoundArticle(*row))
     return list(found.values())[:limit]
+
+
+def count_articles(store: Store, words: tuple[str, ...]) -> int:
+    """Return the number of articles that ``search_articles`` returns without a limit."""
+    where, values = _conditions(words)
+    sql = f"""
+        select count(distinct articles.url) from articles join issues on issues.id = articles.issue_id where {where}
+    """  # noqa: S608
+    return int(store.execute(sql, values).fetchone()[0])
+
+
+def _conditions(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """Return the SQL condition of articles that have every word, and its parameters."""
+    terms, values = ["removed_at is null", "position is not null"], {}
+    for index, word in enumerate(words):
+        fields = ("articles.title", "articles.author", "articles.url")
+        like = (f"{field} like :word{index} escape '\\'" for field in fields)
+        terms.append(f"({' or '.join(like)})")
+        values[f"word{index}"] = f"%{escape_like(word)}%"
+    return " and ".join(terms), values

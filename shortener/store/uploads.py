@@ -19,7 +19,7 @@ class UploadSummary(Struct, frozen=True):
     pasted.
 
     ``revision`` grows with each change of the upload. ``issue_slug`` is the slug of the issue that was created from it.
-    Times are seconds of the UTC epoch.
+    ``choices`` is what the editor has entered about the issue, as JSON. Times are seconds of the UTC epoch.
     """
 
     id: int
@@ -29,15 +29,13 @@ class UploadSummary(Struct, frozen=True):
     who: str
     name: str
     issue_slug: str | None
+    choices: bytes
 
 
 class Upload(UploadSummary, frozen=True):
-    """An upload, the text of a new issue (``source``). ``choices`` is what the editor has entered about the issue, as
-    JSON.
-    """
+    """An upload, the text of a new issue (``source``)."""
 
     source: bytes
-    choices: bytes
 
 
 _COLUMNS = column_list(Upload)

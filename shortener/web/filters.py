@@ -15,6 +15,7 @@ from shortener.ranking import RankedArticle
 from shortener.ranking.certainty import ComparedGroup, article_group
 from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
+from shortener.reporting.issue_names import name_issues
 from shortener.reporting.outlook import Judgement
 from shortener.services import accounts
 from shortener.store.accounts import Role
@@ -45,6 +46,7 @@ def init_app(app: Flask) -> None:
         capitalized=capitalized,
         isolated=isolate,
         sparkline=sparkline,
+        issue_names=name_issues,
     )
     app.jinja_env.tests["future"] = is_future
     app.jinja_env.tests["recent"] = is_recent

@@ -146,6 +146,29 @@ def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
     return gettext_files.GNUTranslations(compiled)
 
 
+class Translations(gettext_files.NullTranslations):
+    """Translations of one language. Its files are read when the first text is translated, which takes about 0.1 s."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._paths = tuple(folder / f"{name}.po" for name in names)
+
+    @functools.cached_property
+    def _catalogue(self) -> gettext_files.NullTranslations:
+        first, *others = (read_catalogue(path) for path in self._paths)
+        for other in others:
+            first.add_fallback(other)
+        return first
+
+    def gettext(self, message: str) -> str:
+        """Return the translation of a text, or the text itself if there is none."""
+        return self._catalogue.gettext(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        """Return the translation of a text that depends on the number ``n``; if there is none, the English form."""
+        return self._catalogue.ngettext(msgid1, msgid2, n)
+
+
 def _is_usable(message: CatalogueMessage) -> bool:
     """Return whether a translation can be shown: none of its forms (singular, plural) is empty, and each has only
     placeholders that the English text has too.
@@ -167,14 +190,12 @@ def _names(text: str) -> set[str]:
 
 @functools.cache
 def load_languages() -> Mapping[str, Language]:
-    """Return English and every language with translations, by language tag. The files are read once in a process."""
+    """Return English and every language with translations, by language tag."""
     languages = {ENGLISH.tag: ENGLISH}
     for folder in sorted(path.parent for path in CATALOGUES.glob(f"*/{READERS}.po")):
-        translations = read_catalogue(folder / f"{READERS}.po")
-        editors = folder / f"{EDITORS}.po"
-        if editors.exists():
-            translations.add_fallback(read_catalogue(editors))
-        language = build_language(Locale.parse(folder.name), translations, has_editor_pages=editors.exists())
+        has_editor_pages = (folder / f"{EDITORS}.po").exists()
+        translations = Translations(folder, (READERS, EDITORS) if has_editor_pages else (READERS,))
+        language = build_language(Locale.parse(folder.name), translations, has_editor_pages=has_editor_pages)
         languages[language.tag] = language
     return languages
 

@@ -312,10 +312,14 @@ def test_unfinished_texts_are_listed(site: "EditorSite") -> None:
     """The first step lists the texts whose review is not finished; one of them is discarded."""
     browser = site.client("editor")
     path = add_text(browser, file=upload(SOURCE, "tides.md"))
+    add_text(browser, file=upload(SOURCE + b"\n[More](https://a.example/more)\n", "tides.md"))
     page = browser.get("/-/new-issue").text
     assert f'<a href="{path}"><bdi>tides.md</bdi></a>' in page
+    # Two texts of one name differ by their size, and by when they were begun.
+    sizes = re.findall(r"small\">(\d+ articles?, \d+ links?) · begun <time", page)
+    assert len(set(sizes)) == 2
     assert browser.post(path.replace("review", "discard")).status_code == 303
-    assert count_uploads(site) == 0
+    assert count_uploads(site) == 1
     assert browser.get(path).status_code == 404
 
 

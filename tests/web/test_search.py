@@ -57,7 +57,9 @@ def filled(site: "EditorSite") -> "EditorSite":
 )
 def test_articles(filled: "EditorSite", query: str, articles: list[str]) -> None:
     """Articles are found by all words of title, author and address, in every script; wildcards are plain characters."""
-    assert [article["url"] for article in find(filled, query)["articles"]] == articles
+    found = find(filled, query)
+    assert [article["url"] for article in found["articles"]] == articles
+    assert found["totals"].get("articles", 0) == len(articles)
 
 
 def test_issues_links_and_pages(filled: "EditorSite") -> None:
@@ -88,6 +90,7 @@ def test_more_results_than_are_shown(filled: "EditorSite") -> None:
     found = find(filled, "many")
     assert len(found["links"]) == 8
     assert found["has_more"] == ["links"]
+    assert found["totals"]["links"] > len(found["links"]) == 8
     assert 'href="/-/links?q=many"' in filled.client("viewer").get("/-/search?q=many").text
 
 

@@ -1,11 +1,11 @@
 """The schema as an ordered list of migrations, each applied in one transaction.
 
-Units: ``clicks.ts`` is milliseconds of the UTC epoch; every other time is seconds. ``quarter_hour`` and ``day`` are the
-second at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (occurrence of a link in an
-issue), 0 for a click without one.
+To change the schema, add a module with the next number and list its function below. A released migration is neither
+renamed nor edited, because databases store the names of applied functions.
 
-To change the schema, add a module with the next number and list its function below. Databases store the names of the
-applied functions, so a released migration is neither renamed nor edited.
+Units: ``clicks.ts`` is milliseconds of the UTC epoch; every other time is seconds. ``quarter_hour`` and ``day`` are the
+second at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (one use of a link in an
+issue), 0 for a click without one.
 """
 
 from sqlite_utils.migrations import Migrations

@@ -20,15 +20,13 @@ from hourly group by 1, 2, 3;
 
 
 def complete_first_tables(db: Database) -> None:
-    """Create the tables and indexes of the first migration that a very early store lacks.
-
-    This is called before the fifth migration, the first one that needs them. Such a store has complete sums of clicks
-    by hour. Later migrations compute all other sums of clicks from these and from the single clicks.
-    """
+    """Create the tables and indexes of the first migration that a very early store lacks."""
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):
         match = _CREATED_NAME.match(statement)
         if match and match[1] not in existing:
             run_script(db, statement)
+    # Such a store has complete sums of clicks by hour. Later migrations compute all other sums from these and from the
+    # clicks.
     if "totals" not in existing:
         run_script(db, _TOTALS)

@@ -1,6 +1,4 @@
-"""Views, reads and fans of articles on other platforms, and editors' decisions about a month's picks (recommended
-articles).
-"""
+"""Tables of articles' views, reads and fans on other platforms, and of decisions about recommended articles."""
 
 from sqlite_utils import Database
 

@@ -1,4 +1,4 @@
-"""The short links of the articles in a draft of picks (recommended articles of a month)."""
+"""A table of the short links in drafts of a month's recommended articles."""
 
 from sqlite_utils import Database
 
@@ -15,5 +15,5 @@ create table drafts (
 
 
 def m003_drafts(db: Database) -> None:
-    """Create a table with the short link of each article in a draft of picks, by month and article URL."""
+    """Create the table of the short links in drafts, by month and article URL."""
     run_script(db, SCRIPT)

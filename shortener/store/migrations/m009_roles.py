@@ -22,21 +22,16 @@ _NEW_CHECK = "check (format in ('markdown', 'html', 'mjml', 'eml'))"
 
 
 def m009_roles(db: Database) -> None:
-    """Add columns for the roles of link targets, the parts of mails, and archived and removed issues.
-
-    A stored target with a position becomes an article, any other an "other link".
-    """
+    """Add columns for the roles of link targets, the parts of mails, and archived and removed issues."""
     run_script(db, SCRIPT)
     _widen_format_check(db)
 
 
 def _widen_format_check(db: Database) -> None:
-    """Change the ``check`` of ``issues.format`` by editing the schema text itself.
-
-    SQLite cannot alter a check, and rebuilding the table would delete the rows that refer to it. SQLite documents this
-    way for changes that do not concern rows (https://sqlite.org/lang_altertable.html, "Making Other Kinds Of Table
-    Schema Changes").
-    """
+    """Change the ``check`` of ``issues.format`` by editing the schema text itself."""
+    # SQLite cannot alter a check, and rebuilding the table would delete the rows that refer to it. SQLite documents
+    # this way for changes that do not concern rows (https://sqlite.org/lang_altertable.html, "Making Other Kinds Of
+    # Table Schema Changes").
     version = db.execute("pragma schema_version").fetchone()[0]
     db.execute("pragma writable_schema = on")
     db.execute(

@@ -28,10 +28,7 @@ group by 1, 2, 3, 4, 5, 6;
 
 
 def m011_honeypot_hits(db: Database) -> None:
-    """Create the table of honeypot hits (clicks on links that readers do not see), and fill it from the classified
-    clicks.
-
-    511 is the mask of the evidence bits that show that a program clicked. Such a hit is stored without its user agent,
-    because it affects clicks with any user agent.
-    """
+    """Create the table of honeypot hits, and fill it from the classified clicks."""
+    # 511 is the mask of the evidence bits that show that a program clicked. Such a hit is stored without its user
+    # agent, because it affects clicks with any user agent.
     run_script(db, SCRIPT)

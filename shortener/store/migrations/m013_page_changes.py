@@ -22,5 +22,5 @@ create index page_changes_by_time on page_changes (at);
 
 
 def m013_page_changes(db: Database) -> None:
-    """Create the table of changes made on pages, from which they can be undone."""
+    """Create the table of the changes that users made on pages."""
     run_script(db, SCRIPT)

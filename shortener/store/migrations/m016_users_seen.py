@@ -1,6 +1,4 @@
-"""The time at which each user last used the pages. It is stored with the user, because sessions are deleted when they
-end.
-"""
+"""The time at which each user last used the pages."""
 
 from sqlite_utils import Database
 
@@ -14,7 +12,6 @@ update users set seen_at = (select max(seen_at) from sessions where user_id = us
 
 
 def m016_users_seen(db: Database) -> None:
-    """Add the time at which a user last used the pages. For users with open sessions, it is the last use of any
-    session.
-    """
+    """Add the time at which each user last used the pages, at first that of the user's open sessions."""
+    # The time is stored with the user, because sessions are deleted when they end.
     run_script(db, SCRIPT)

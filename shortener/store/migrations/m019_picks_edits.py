@@ -1,6 +1,6 @@
-"""Tables of what editors change in a month's draft of picks (recommended articles).
+"""Tables of what editors change in the draft of a month's recommended articles.
 
-Decisions about picks may have no reason from now on.
+The reason of a decision about an article may be empty from now on.
 """
 
 from sqlite_utils import Database
@@ -46,9 +46,5 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables of what editors choose for a month's recommended articles (how many, their texts, their order),
-    and of templates that editors write.
-
-    The reason of a decision may be empty from now on.
-    """
+    """Create the tables of what editors change in a month's recommended articles, and of their own templates."""
     run_script(db, SCRIPT)

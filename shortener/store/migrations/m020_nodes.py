@@ -1,7 +1,6 @@
-"""Redirect nodes: what they have sent of their click logs, the keys that they share, and the lease of the collector.
+"""Tables of redirect nodes, the machines that answer short links.
 
-A redirect node is a machine that answers short links. A lease lets only one process of all machines be the collector. A
-store on SQLite has no nodes, and these tables stay empty. They exist there too, so that both engines have one schema.
+A store on SQLite has no nodes. The tables exist there too, so that both engines have one schema.
 """
 
 from sqlite_utils import Database
@@ -82,5 +81,5 @@ A node has a database role of its own, which sees and changes only the rows of i
 
 
 def m020_nodes(db: Database) -> None:
-    """Create the tables that redirect nodes (machines that answer short links) need."""
+    """Create the tables of redirect nodes, the click logs that they send, the keys that they share, and leases."""
     run_script(db, SCRIPT)

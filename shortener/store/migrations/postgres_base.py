@@ -1,15 +1,13 @@
 """The schema with which a store on PostgreSQL begins: that of SQLite after the migration ``m014_link_hours``.
 
-The migrations up to that one contain statements that only SQLite has, and no store on PostgreSQL needs them. Types are
-written as in SQLite and translated. The schema differs from SQLite's in four points:
+Types are written as in SQLite and translated. The schema differs from SQLite's in four points:
 
-- ``clicks`` has no foreign keys, because their checks would double the time in which the collector stores clicks. The
-  collector has just looked up the rows to which a click refers. When an issue is deleted, a trigger removes its id from
-  its clicks.
+- ``clicks`` has no foreign keys, because their checks would double the time in which clicks are stored. When an issue
+  is deleted, a trigger removes its id from its clicks.
 - A unique URL is unique by its MD5 hash, and other long texts have hash indexes, because an entry of an ordinary index
   has at most 2,704 bytes.
-- ``links.revision`` is the revision number of the links (in ``meta``) at the last change of a link. All changes in one
-  transaction get the same number. The number is assigned under a row lock, so numbers are committed in ascending order.
+- ``links.revision`` is the revision number of the last change of a link. It is assigned under a row lock, so numbers
+  are committed in ascending order.
 - ``meta`` has a row ``write_lock``, which a write transaction locks.
 """
 

@@ -7,7 +7,8 @@ from sqlite_utils import Database
 
 
 def run_script(db: Database, script: str) -> None:
-    """Execute the statements of a script one by one, because ``executescript`` would commit between them."""
+    """Execute the statements of a script one by one inside the open transaction."""
+    # ``executescript`` would commit the transaction.
     for statement in statements(script):
         db.execute(statement)
 

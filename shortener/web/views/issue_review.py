@@ -86,8 +86,8 @@ def save_review(upload_id: int) -> BaseResponse:
     review = service.load_review(store(), upload, config=config(), now=now())
     choices = service.correct(review, read_article_rows(request.form, review.rows), _read_choices(review))
     if choices != review.choices:
-        _check(structs.replace(upload, choices=service.encode_choices(choices)))
-        service.save_choices(store(), upload, choices, now=now())
+        changed_review = _load_changed(structs.replace(upload, choices=service.encode_choices(choices)))
+        service.save_choices(store(), upload, service.with_size(choices, changed_review), now=now())
     action = request.form.get("action")
     if action == "create":
         return _create(upload_id)
@@ -97,10 +97,10 @@ def save_review(upload_id: int) -> BaseResponse:
     return redirect(url_for("issue_review.show_review", upload_id=upload_id, page=None if page == "1" else page), 303)
 
 
-def _check(upload: Upload) -> None:
-    """Raise FieldError if an upload cannot be reviewed. The error names the form field that causes this."""
+def _load_changed(upload: Upload) -> Review:
+    """Return the review of an upload. Raises FieldError if it cannot be reviewed; the error names the form field."""
     try:
-        service.load_review(store(), upload, config=config(), now=now())
+        return service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:
         field = _FIELDS.get(error.kind, "selected") if error.kind else "selected"
         raise FieldError(error_message(error), field=field) from error

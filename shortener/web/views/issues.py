@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request
 
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
+from shortener.reporting.issue_names import name_issues
 from shortener.reporting.link_records import search_words
 from shortener.store import listings
 from shortener.web.components import read_order, read_page
@@ -49,12 +50,14 @@ def list_issues() -> str:
     """Show a page of the issues that match the search and the status, by default the latest first."""
     hidden = [issue for issue in listings.list_issues(store(), with_hidden=True) if issue.is_hidden]
     order, words, status = read_order(tuple(_SORT_VALUES), default="-sent"), _search_words(), request.args.get("status")
-    found = [issue for issue in _issue_list(with_course=False) if _matches(issue, words, status)]
+    issues = _issue_list(with_course=False)
+    found = [issue for issue in issues if _matches(issue, words, status)]
     page = read_page(order.sort(found, _SORT_VALUES), page_size=PAGE_SIZE)
     prepare_newest_month()
     return render_template(
         "issues.html",
         page=page,
+        names=name_issues(issues),
         order=order,
         is_filtered=bool(words or status),
         statuses=LISTED_STATUSES,

@@ -35,7 +35,7 @@ def _render_text(upload_id: int | None = None) -> str:
         "new_issue.html",
         upload=upload,
         text=upload.source.decode("utf-8", "replace") if upload is not None and is_pasted else "",
-        unfinished=uploads.list_unfinished(store(), limit=MAX_LISTED_UPLOADS) if upload is None else (),
+        unfinished=service.list_unfinished(store(), limit=MAX_LISTED_UPLOADS) if upload is None else (),
         max_bytes=newsletter.MAX_ISSUE_BYTES,
     )
 

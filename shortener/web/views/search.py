@@ -38,8 +38,9 @@ class FoundPage(Struct, frozen=True):
 
 
 class SearchResults(Struct, frozen=True):
-    """What was found for ``query``. ``has_more`` names the kinds of results, such as links, of which not all are
-    listed.
+    """What was found for ``query``: the first results of each kind, and in ``totals`` the number of all by kind.
+
+    ``has_more`` names the kinds of results, such as links, of which not all are listed.
     """
 
     query: str
@@ -48,6 +49,7 @@ class SearchResults(Struct, frozen=True):
     links: tuple[LinkRecord, ...] = ()
     pages: tuple[FoundPage, ...] = ()
     has_more: tuple[str, ...] = ()
+    totals: dict[str, int] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -74,15 +76,21 @@ def _find() -> SearchResults:
     words = search_words(query)
     if not words:
         return SearchResults(query)
-    issues, articles, links = _find_issues(words), _find_articles(words), _find_links(words)
-    kinds = {"issues": issues, "articles": articles, "links": links}
+    issues, pages = _find_issues(words), _find_pages(words)
+    totals = {
+        "issues": len(issues),
+        "articles": search.count_articles(store(), words),
+        "links": listings.count_links(store(), LinkFilter(words=words), now=now()),
+        "pages": len(pages),
+    }
     return SearchResults(
         query,
         issues[:MAX_RESULTS],
-        articles[:MAX_RESULTS],
-        links[:MAX_RESULTS],
-        _find_pages(words),
-        tuple(name for name, rows in kinds.items() if len(rows) > MAX_RESULTS),
+        tuple(search.search_articles(store(), words, limit=MAX_RESULTS)),
+        _find_links(words),
+        pages[:MAX_RESULTS],
+        tuple(name for name in ("issues", "articles", "links") if totals[name] > MAX_RESULTS),
+        totals,
     )
 
 
@@ -97,15 +105,11 @@ def _find_issues(words: tuple[str, ...]) -> tuple[FoundIssue, ...]:
         FoundIssue(issue.slug, issue.title, issue.status(now=now()))
         for issue in found
         if _has_all(f"{issue.title} {issue.slug}", words)
-    )[: MAX_RESULTS + 1]
-
-
-def _find_articles(words: tuple[str, ...]) -> tuple[FoundArticle, ...]:
-    return tuple(search.search_articles(store(), words, limit=MAX_RESULTS + 1))
+    )
 
 
 def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
-    rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=MAX_RESULTS + 1)
+    rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=MAX_RESULTS)
     return tuple(build_link_record(row, config=config(), now=now(), with_counts=False) for row in rows)
 
 
@@ -117,7 +121,7 @@ def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
         for key, term in section.items()
     ]
     found = [page for page in (*_pages(), *terms) if _has_all(page.name, words)]
-    return tuple(sorted(found, key=lambda page: not page.name.casefold().startswith(words[0].casefold())))[:MAX_RESULTS]
+    return tuple(sorted(found, key=lambda page: not page.name.casefold().startswith(words[0].casefold())))
 
 
 def _pages() -> list[FoundPage]:

@@ -1,0 +1,32 @@
+"""Names of issues in lists and menus, which differ even if issues have the same title."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class TitledIssue(Protocol):
+    """An issue with its slug and its title, which can be ''."""
+
+    @property
+    def slug(self) -> str:
+        """The name of the issue in addresses; no two issues have the same."""
+
+    @property
+    def title(self) -> str:
+        """The title, '' if the issue has none."""
+
+
+def name_issues(issues: Iterable[TitledIssue]) -> dict[str, str]:
+    """Return the name of each issue by slug: its title, or the slug if it has no title.
+
+    If several of ``issues`` have the same title, the slug follows it in brackets.
+    """
+    listed = list(issues)
+    counts = Counter(issue.title for issue in listed)
+    return {
+        issue.slug: f"{issue.title} ({issue.slug})"
+        if issue.title and counts[issue.title] > 1
+        else issue.title or issue.slug
+        for issue in listed
+    }
