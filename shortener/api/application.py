@@ -45,7 +45,7 @@ def is_api_path(path: str) -> bool:
 def _answer_unrouted() -> Response | None:
     """Respond to a request below the API's path that matches no operation; return None for other requests.
 
-    OPTIONS is answered. Raises NotFound for an unknown path, and MethodNotAllowed for another method.
+    OPTIONS gets a response. Raises NotFound for an unknown path, MethodNotAllowed for another method.
     """
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None

@@ -70,10 +70,7 @@ def rate_headers() -> dict[str, str]:
 
 
 def authorize_text(text: str, scope: Scope) -> None:
-    """Authorize a request as ``authorize`` does, but with ``text`` as its token. Raises ApiError.
-
-    Clients of other shorteners' APIs send tokens in headers or parameters of their own, from which the caller takes
-    ``text``.
-    """
+    """Authorize a request as ``authorize`` does, but with ``text`` as its token. Raises ApiError."""
+    # Clients of other shorteners' APIs send tokens in headers or parameters of their own.
     g.api_token = _find_token(text.strip())
     authorize(scope)

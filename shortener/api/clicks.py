@@ -40,10 +40,9 @@ class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def export_clicks(query: ClickQuery) -> Response:
     """Export the clicks with final verdicts as JSON lines, the oldest first.
 
-    The response header `Watermark` is the time at which the export ends: all earlier clicks are stored, and no later
-    click can change their verdicts. The header `Link` has the URL from which to fetch later clicks. If clicks are
-    classified again, for example because the rules have changed, exported clicks are not sent again; `rules` is the
-    version of the rules that gave a verdict.
+    All clicks before the time in the response header `Watermark` are stored, and their verdicts are final. The header
+    `Link` has the URL from which to fetch later clicks. Clicks that are classified again by new rules are not exported
+    again; `rules` is the version of the rules that gave a verdict.
     """
     since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
     if query.after:
@@ -68,11 +67,8 @@ def _next_link(end: int) -> str:
 
 
 def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
-    """Yield the exported clicks as JSON lines, several lines at once.
-
-    The clicks are read while the response is sent. By then the request's own connection to the store is closed, so
-    another one is taken from ``pool``.
-    """
+    """Yield the exported clicks as JSON lines, several lines at once."""
+    # The response is sent after the request's own connection to the store is closed.
     connection = pool.acquire()
     try:
         with closing(list_exported_clicks(connection, since=since, until=until, domains=domains)) as clicks:

@@ -1,6 +1,4 @@
-"""Types of fields and parameters that several operations use. Cursors, with which a client fetches the next page of a
-list.
-"""
+"""Types of fields and parameters that several operations use, and cursors for the next page of a list."""
 
 import base64
 import binascii
@@ -61,7 +59,7 @@ def encode_cursor(order: str, key: Sequence[str | int]) -> str:
 
 
 def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
-    """Return the sort key in a cursor, which must have ``length`` parts.
+    """Return the sort key in a cursor. ``length`` is the number of its parts.
 
     Raises ApiError for an invalid cursor, or one from a list in another order than ``order``.
     """

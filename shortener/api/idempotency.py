@@ -1,7 +1,6 @@
 """Idempotency keys: a repeated POST with the same Idempotency-Key gets the stored response of the first one.
 
-The changes of a request and its response are stored in one transaction. So even if the process is killed, repeating the
-request does not make the changes twice (draft-ietf-httpapi-idempotency-key-header-07).
+A request's changes and its response are stored in one transaction (draft-ietf-httpapi-idempotency-key-header-07).
 """
 
 import hashlib
@@ -34,8 +33,7 @@ _running: set[tuple[int, str]] = set()
 def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Response:
     """Return the response of ``view``, or the stored response if this request was made before with the same key.
 
-    ``hidden_field`` names a secret field of the response. It is not stored, so it is null in the response to a repeated
-    request. Responses with a status of 500 or above are not stored. Raises ApiError.
+    ``hidden_field`` names a secret field, which is null in the response to a repeated request. Raises ApiError.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -80,10 +78,7 @@ def _replay(key: str) -> Response | None:
 
 
 def _run(view: Callable[[], Response], key: str, hidden_field: str | None) -> Response:
-    """Run a view and store its response under ``key`` in one transaction.
-
-    If the view fails, its changes are rolled back, and only the response is stored.
-    """
+    """Run a view and store its response under ``key`` in one transaction."""
     try:
         with store().transaction():
             # Another process may have answered the same request before this one got the write lock.
@@ -94,6 +89,7 @@ def _run(view: Callable[[], Response], key: str, hidden_field: str | None) -> Re
             _save(key, response, hidden_field)
             return response
     except Exception as error:
+        # The view's changes were rolled back. Only the response is stored.
         response = problem_response(to_api_error(error))
         if response.status_code >= 500:
             raise

@@ -35,13 +35,13 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     """An issue to add. If the issue exists, it is updated from the document.
 
     Without ``format`` the format is detected. Without ``slug`` it is made from ``title``. ``encoding`` is base64 for a
-    document that is not UTF-8; ``output`` is then base64 too. ``targets`` has targets by short URL, for short links of
-    this installation that the document contains.
+    document that is not UTF-8; ``output`` is then base64 too. ``targets`` has targets by short URL, for short links
+    that the document already contains.
 
-    ``placements``: short URLs end with a number for each occurrence of a link. ``honeypot``: a link that readers do not
-    see is added. ``recipient_tag``: this merge tag is added to every short URL. ``take_over_tracking``: links that
-    listmonk tracks are replaced. ``break_signature``: links in signed parts of a mail are replaced. ``copy``: the
-    document may be that of another issue. ``confirmed``: unlikely values are accepted.
+    ``placements``: short URLs end with a number for each use of a link. ``honeypot``: a link that readers do not see is
+    added. ``recipient_tag``: this merge tag is added to every short URL. ``take_over_tracking``: links that listmonk
+    tracks are replaced. ``break_signature``: links in signed parts of a mail are replaced. ``copy``: the document may
+    be that of another issue. ``confirmed``: unlikely values are accepted.
     """
 
     document: Annotated[str, Meta(min_length=1)]
@@ -69,9 +69,7 @@ class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddedIssue(Struct, frozen=True):
-    """The issue that was added, its document with short links, the links that were not replaced, and warnings for an
-    editor.
-    """
+    """The issue that was added, its document with short links, the links that were not replaced, and warnings."""
 
     issue: IssueContents
     output: str
@@ -105,10 +103,8 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_document(body: NewIssue) -> None:
-    """Raise InputError if the document takes too much time or memory to parse.
-
-    It is tried in a child process, before this process parses the document.
-    """
+    """Raise InputError if the document takes too much time or memory to parse."""
+    # A child process parses it first.
     check_in_sandbox(_source(body), name=_file_name(body))
 
 
@@ -141,7 +137,7 @@ def _file_name(body: NewIssue) -> str:
     prepare=check_document,
 )
 def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
-    """Add an issue, and return its document with short links; all other bytes of the document stay unchanged.
+    """Add an issue, and return its document with short links. All other bytes stay unchanged.
 
     The status is 200 if the issue existed, or with `dry_run`. Adding the same document again changes nothing.
     """
@@ -158,9 +154,7 @@ def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
 
 
 def _add_request(body: NewIssue) -> AddRequest:
-    """Convert the body of the API request to a request for the service that adds an issue. Raises ApiError,
-    InputError.
-    """
+    """Convert the body of an API request to a request to the service. Raises ApiError, InputError."""
     if body.slug is None and not body.title:
         raise ApiError("invalid", "slug: the issue needs a slug, or a title from which one is made", pointer="/slug")
     try:
@@ -192,10 +186,7 @@ def _encode(output: bytes, body: NewIssue) -> str:
 
 
 def _planned_issue(plan: IssuePlan) -> IssueContents:
-    """Return the contents that an issue would have after ``plan``, the result of a dry run, was stored.
-
-    Fields that the plan does not change have their stored values.
-    """
+    """Return the contents that an issue would have after ``plan`` was stored."""
     contents = plan_contents(plan, config=config()).issue
     if plan.issue_id is None:
         if contents.sent_at is None:
@@ -217,7 +208,7 @@ def list_issues(query: IssueListQuery) -> Response:
 
 @operation("GET", "/issues/{slug}", answers={200: IssueContents}, scope="read", etag=True)
 def get_issue(slug: str) -> Response:
-    """Return the articles and links of an issue, with each occurrence of a link."""
+    """Return the articles and links of an issue, with each use of a link."""
     return tagged_answer(load_issue_contents(store(), slug, config=config(), now=now()))
 
 

@@ -29,7 +29,7 @@ class BatchQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """The result for one link of a batch: its HTTP status, and the link or the problem."""
+    """The result for one link of a batch: its HTTP status, and the link or the error."""
 
     status: int
     link: LinkRecord | UnsetType = UNSET
@@ -54,8 +54,8 @@ class BatchAnswer(Struct, frozen=True):
 def create_links(body: Batch, query: BatchQuery) -> Response:
     """Create up to 500 links. The response has one result for each link.
 
-    With `atomic` either all links are created (status 201), or none, and the response is the error of the first that
-    failed.
+    With `atomic`, all links are created (status 201), or none if one fails; the response is then the error of that
+    link.
     """
     with store().transaction():
         results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
@@ -63,10 +63,7 @@ def create_links(body: Batch, query: BatchQuery) -> Response:
 
 
 def _create(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
-    """Create one link of a batch and return its result. ``index`` is the position of the link in the batch, from 0.
-
-    With ``atomic``, raise ApiError if the link cannot be created.
-    """
+    """Create one link of a batch and return its result. With ``atomic``, raise ApiError if it cannot be created."""
     try:
         link, created = make_link(body)
     except (InputError, Conflict, ApiError) as error:

@@ -49,9 +49,7 @@ class CountsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkPage(Struct, frozen=True):
-    """One page of the list of links. ``next`` is the cursor by which the next page is fetched, null on the
-    last page.
-    """
+    """One page of the list of links. ``next`` is the cursor for the next page, null on the last page."""
 
     data: tuple[LinkRecord, ...]
     next: str | None
@@ -60,8 +58,7 @@ class LinkPage(Struct, frozen=True):
 class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
     """A link to create. Without ``code`` one is generated; without ``domain`` the link is on the first domain.
 
-    With ``reuse``, an existing active link is returned instead, if there is one that has this target and belongs to no
-    issue.
+    With ``reuse``, an existing active link to this target is returned instead, if it belongs to no issue.
     """
 
     target: Target
@@ -180,7 +177,7 @@ def link_path(record: LinkRecord) -> str:
 
 @operation("GET", "/links/{domain}/{code}", answers={200: LinkRecord}, scope="read", query=CountsQuery, etag=True)
 def get_link(domain: str, code: str, query: CountsQuery) -> Response:
-    """Return a link. Its ETag depends on the stored fields only, so that clicks do not change it."""
+    """Return a link. Clicks do not change its ETag."""
     record = load_record(domain, code, with_counts=query.counts)
     return json_answer(record) if query.counts else tagged_answer(record)
 
@@ -204,9 +201,7 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
 
 
 def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change fields of a link. Call it inside a transaction. Raises ApiError if the header If-Match forbids
-    the change.
-    """
+    """Change fields of a link, inside a transaction. Raises ApiError if the header If-Match forbids the change."""
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)

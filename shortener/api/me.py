@@ -1,4 +1,4 @@
-"""Operations on the token that was sent with the request, and on the other tokens of the token's owner."""
+"""Operations on the token of the request, and on the other tokens of the token's owner."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,9 +19,7 @@ from shortener.web.context import now, store
 
 
 class Me(Struct, frozen=True):
-    """The token that was sent with the request: its name, scopes and expiry, its owner, and the owner's
-    current role.
-    """
+    """The token of the request: its name, scopes and expiry, its owner, and the owner's current role."""
 
     token: str
     scopes: tuple[Scope, ...]
@@ -31,15 +29,13 @@ class Me(Struct, frozen=True):
 
 
 class TokenList(Struct, frozen=True):
-    """The tokens of the user who owns the token of the request."""
+    """The tokens of the user who owns the request's token."""
 
     data: tuple[TokenSummary, ...]
 
 
 class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
-    """A token to create. It may only have scopes that the token of the request has, and must not expire later than that
-    token.
-    """
+    """A token to create. It cannot have more scopes than the request's token, and cannot expire later."""
 
     name: Annotated[str, Meta(min_length=1, max_length=tokens.MAX_NAME_LENGTH)]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=10)]
@@ -54,7 +50,7 @@ class NewTokenAnswer(TokenSummary, frozen=True):
 
 @operation("GET", "/me", answers={200: Me})
 def get_me() -> Response:
-    """Return the token that was sent with the request, its scopes and its owner."""
+    """Return the token of the request, with its scopes and its owner."""
     token = current_token()
     summary = tokens.summarize(token)
     return json_answer(Me(token.name, token.scopes, summary.expires_at, token.owner, token.role))
@@ -62,7 +58,7 @@ def get_me() -> Response:
 
 @operation("GET", "/me/tokens", answers={200: TokenList})
 def list_my_tokens() -> Response:
-    """List the tokens of the user who owns the token of the request, ordered by name."""
+    """List the tokens of the user who owns the request's token, ordered by name."""
     owned = stored_tokens.list_all(store(), owner=current_token().owner)
     return json_answer(TokenList(tuple(map(tokens.summarize, owned))))
 
@@ -76,9 +72,7 @@ def list_my_tokens() -> Response:
     hidden_field="token",
 )
 def create_my_token(body: NewToken) -> Response:
-    """Create a token of the user who owns the token of the request. It may only have scopes that the token of the
-    request has.
-    """
+    """Create a token for the owner of the request's token. It cannot have more scopes than that token."""
     token = current_token()
     missing = [scope for scope in body.scopes if scope not in token.scopes]
     if missing:
@@ -95,15 +89,15 @@ def create_my_token(body: NewToken) -> Response:
 
 @operation("GET", "/me/tokens/{id}", answers={200: TokenSummary})
 def get_my_token(id: str) -> Response:
-    """Return one of the tokens of the user who owns the token of the request."""
+    """Return one of the tokens of the user who owns the request's token."""
     return json_answer(tokens.summarize(_own_token(id)))
 
 
 @operation("DELETE", "/me/tokens/{id}", answers={204: None}, problems=("scope",))
 def revoke_my_token(id: str) -> Response:
-    """Revoke one of the tokens of the user who owns the token of the request.
+    """Revoke one of the tokens of the user who owns the request's token.
 
-    This is refused if the token to revoke has a scope that the token of the request lacks.
+    This is refused if the token to revoke has a scope that the request's token lacks.
     """
     with store().transaction():
         revoked = _own_token(id)

@@ -27,9 +27,7 @@ View = TypeVar("View", bound=Callable[..., Response])
 
 
 class Operation(Struct, frozen=True):
-    """An operation of the API, which is a method and a path, with its view and everything that the OpenAPI document
-    says about it.
-    """
+    """An operation of the API: a method and a path, with its view and what the OpenAPI document says about it."""
 
     name: str
     method: str
@@ -55,10 +53,7 @@ class Operation(Struct, frozen=True):
 
     @property
     def all_problems(self) -> list[str]:
-        """Names of all problems (kinds of errors) with which the operation can respond.
-
-        General problems are first, and those that were given when the operation was registered are last.
-        """
+        """Names of all problems (kinds of errors) with which the operation can respond."""
         names = [] if self.public else ["token-missing", "token-invalid", "rate-limit"]
         names += ["scope", "role"] if self.scope else []
         names += ["query"] if self.query or self.method == "POST" else []
@@ -92,12 +87,11 @@ def operation(
     """Return a decorator that registers a view as an operation of the API.
 
     The view gets the parameters in the path, and the request's body and query string decoded to the types ``body`` and
-    ``query``. A parameter ``{+name}`` may contain slashes. Without ``scope`` a token with any scope is accepted; with
-    ``public`` no token is needed. ``hidden_field`` is a field of the answer that must not be stored with an idempotency
-    key. ``prepare`` is called with the decoded body before the view.
+    ``query``. A parameter ``{+name}`` may contain slashes. Without ``scope`` any token is accepted; with ``public`` no
+    token is needed. ``hidden_field`` is a field of the answer that must not be stored with an idempotency key.
 
-    A POST with an idempotency key runs in one transaction, so its view must not use the network. Slow work belongs in
-    ``prepare``, which is called before the transaction.
+    A POST with an idempotency key runs in one transaction. Slow work and network requests therefore belong in
+    ``prepare``, which is called with the decoded body before the transaction.
     """
 
     def register(view: View) -> View:

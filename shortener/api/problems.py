@@ -143,9 +143,7 @@ class ApiError(Exception):
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the error response for an exception that a request to the API has raised. Unexpected exceptions are
-    logged.
-    """
+    """Return the error response for an exception in a request to the API, and log an unexpected one."""
     api_error = to_api_error(error)
     path = request.path.encode("unicode_escape").decode()
     if api_error.name == "internal":
@@ -206,10 +204,7 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status for an error in the imitated APIs of other shorteners.
-
-    It is the status of the error, or 400 if the imitated APIs never use that status.
-    """
+    """Return the HTTP status of an error for imitated APIs of other shorteners; 400 if they never use that status."""
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400
 

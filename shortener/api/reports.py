@@ -29,7 +29,7 @@ class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of a comparison: the two issues, and the age at which they are compared."""
+    """Query parameters of a comparison: the two issues, and how many hours after sending they are compared."""
 
     issues: Annotated[str, Meta(description="Slugs of two issues, separated by a comma.", pattern="^[^,]+,[^,]+$")]
     hours: (
@@ -40,7 +40,7 @@ class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 @operation("GET", "/reports/issues/{slug}", answers={200: IssueReport}, scope="read", etag=True)
 def report_issue(slug: str) -> Response:
-    """Report the clicks of an issue by article, occurrence of a link (placement) and hour."""
+    """Report the clicks of an issue by article, by placement (one use of a link) and by hour."""
     report = build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
     outlook = build_outlook(store(), slug, remaining_share=remaining_shares().get(slug), now=now())
     return _report_answer(structs.replace(report, reruns=reruns(slug, wait=True) or (), outlook=outlook))
@@ -48,7 +48,7 @@ def report_issue(slug: str) -> Response:
 
 @operation("GET", "/reports/links/{domain}/{code}", answers={200: LinkReport}, scope="read", etag=True)
 def report_link(domain: str, code: str) -> Response:
-    """Report the clicks of a link by occurrence in an issue (placement) and by hour."""
+    """Report the clicks of a link by placement (one use of the link in an issue) and by hour."""
     key = edit_links.link_key(domain, code, config=config())
     return _report_answer(build_link_report(store(), *key, as_of=now(), domains=config().domains, zone=config().zone))
 
@@ -65,10 +65,8 @@ def report_summary(query: RangeQuery) -> Response:
 
 
 def _report_answer(report: Any) -> Response:
-    """Return a report as JSON with an ETag that does not depend on the current time.
-
-    The ETag leaves out the comparison with earlier issues and the forecast, because they change as time passes.
-    """
+    """Return a report as JSON with an ETag that does not depend on the current time."""
+    # The comparison with earlier issues and the forecast change as time passes.
     timeless = {"as_of": to_datetime(0)} | ({"outlook": None} if isinstance(report, IssueReport) else {})
     return tagged_answer(report, tagged=structs.replace(report, **timeless))
 
@@ -77,7 +75,7 @@ def _report_answer(report: Any) -> Response:
     "GET", "/reports/compare", answers={200: Comparison}, scope="read", query=ComparisonQuery, problems=("not-found",)
 )
 def report_comparison(query: ComparisonQuery) -> Response:
-    """Compare the clicks of two issues at the same age."""
+    """Compare the clicks of two issues at the same time after sending."""
     first, second = query.issues.split(",")
     hours = None if query.hours is UNSET else query.hours
     return json_answer(compare_stored_issues(store(), first, second, as_of=now(), hours=hours))

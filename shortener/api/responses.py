@@ -50,8 +50,8 @@ def entity_tag(value: Any) -> str:
 def check_if_match(current: Any) -> None:
     """Raise ApiError if the header If-Match or If-None-Match of the request forbids the change.
 
-    ``current`` is the object before the change, None if it does not exist. An error is also raised if If-Match is
-    missing although the configuration requires it. Call it in the transaction that changes the object.
+    ``current`` is the object before the change, None if it does not exist. Call it in the transaction that changes the
+    object.
     """
     excluded = parse_etags(request.headers.get("If-None-Match"))
     if current is not None and excluded.contains_weak(entity_tag(current)):

@@ -60,11 +60,10 @@ def handle() -> Response:
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the response for an exception that a request to this API has raised. The caller logs unexpected
-    exceptions.
-    """
+    """Return the response for an exception that a request to this API has raised."""
     problem = to_api_error(error)
     if problem.name == "internal":
+        # The caller logs unexpected exceptions.
         raise error
     if problem.name in {"token-missing", "token-invalid"}:
         answer = _failure(403, "Please log in")

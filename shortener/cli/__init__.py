@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 
 class CliContext(Struct):
-    """What each command receives: the path of the configuration file, and the configuration, which is loaded when
-    needed.
+    """The configuration that each command receives. It is loaded when needed.
 
-    ``config`` includes the settings that editors have stored. ``file_config`` does not, for commands such as ``serve``
-    that do not read the store.
+    ``config`` includes the settings that editors have stored; ``file_config`` does not.
     """
 
     config_file: str | None
@@ -40,9 +38,11 @@ class CliContext(Struct):
 
     @property
     def file_config(self) -> Config:
-        """The configuration from the file and the environment, without the settings that editors have stored. Raises
-        ConfigError.
+        """The configuration from the file and the environment, without stored settings.
+
+        Raises ConfigError if it is invalid.
         """
+        # Commands such as `serve` use it, because they do not read the store.
         if self.cached_file_config is None:
             self.cached_file_config = load(self.config_path, environment=environment())
         return self.cached_file_config
@@ -58,8 +58,9 @@ class CliContext(Struct):
         return self.cached_config
 
     def stored_settings(self) -> dict[str, str]:
-        """Return the settings that editors have stored, by key; empty if the store cannot be read. Raises
-        ConfigError.
+        """Return the settings that editors have stored, by key; an empty dict if the store cannot be read.
+
+        Raises ConfigError if the configuration file or the environment is invalid.
         """
         data, url = self.file_config.data_directory, self.file_config.storage.url
         if not (url or (data / STORE_FILE_NAME).exists()):
@@ -75,9 +76,9 @@ class CliContext(Struct):
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
         """Open the store and return it, migrated if necessary.
 
-        ``missing`` says what happens if there is no store: ``create`` creates it, ``empty`` returns an empty temporary
-        store for this command, and ``error`` raises StoreError. Raises StoreError if the store cannot be used. Raises
-        ConfigError if there is no store, and neither a file nor an environment variable configures where to create it.
+        If there is no store, ``create`` creates it, ``empty`` returns an empty temporary one, and ``error`` raises
+        StoreError. Raises StoreError if the store cannot be used, ConfigError if there is neither a store nor a
+        configuration.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
@@ -127,9 +128,7 @@ class MainGroup(Group):
     """The group of all commands. Errors that users can cause are printed as one line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line. An error outside of a command, such as a full disk during ``--help``, is printed as one
-        line.
-        """
+        """Run the command line, and print also an error outside of a command as one line."""
         open_closed_streams()
         with report_errors():
             return super().main(*args, **kwargs)
@@ -149,7 +148,7 @@ pass_cli_context = click.make_pass_decorator(CliContext)
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the CliContext and an open store, which is closed when the command ends.
 
-    If there is no store yet, the command gets an empty temporary one; no store is created in the data directory.
+    If there is no store, the command gets an empty temporary one.
     """
     return _pass_store(command, missing="empty")
 
@@ -160,7 +159,7 @@ def with_new_store(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_existing_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the CliContext and an open store. If there is none, the command raises StoreError."""
+    """Give a command the CliContext and an open store. The command raises StoreError if there is no store."""
     return _pass_store(command, missing="error")
 
 

@@ -166,9 +166,8 @@ def _format_header(text: str | None) -> str:
 def reclassify(context: CliContext, store: Store, since: int | None, output_format: str) -> None:
     """Classify stored clicks again by the current rules.
 
-    The changed verdicts are listed. Run it after an upgrade with new rules or a change of [verdicts] datacenters. If it
-    is interrupted, the next run continues where it stopped. The collector may run at the same time, but after a change
-    of [verdicts] datacenters restart the server first.
+    Run it after an upgrade with new rules, or after a change of [verdicts] datacenters and a restart of the server. If
+    it is interrupted, the next run continues where it stopped.
     """
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Reclassifying clicks", total=None)

@@ -86,7 +86,7 @@ def demo(directory: Path, port: int, leave: bool) -> None:
 def _prepare_directory(directory: Path, *, port: int) -> Path:
     """Write a configuration file for the demonstration into ``directory``, and return the file's path.
 
-    An earlier demonstration in the directory is deleted. Raises InputError if it contains anything else.
+    An earlier demonstration is deleted. Raises InputError if the directory contains anything else.
     """
     config_path = directory / "config.toml"
     if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
@@ -126,17 +126,14 @@ def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> l
 
 
 def _last_sending(now: int) -> int:
-    """Return the sending time of the last sample issue, in seconds of the UTC epoch.
-
-    It is the latest time that lets all simulated readers click before ``now``.
-    """
+    """Return the sending time of the last sample issue, in seconds of the UTC epoch."""
+    # The latest eight o'clock (UTC) that lets all simulated readers click before ``now``.
     return (now - LATEST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
 
 
 def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
-    """Add one sample issue, as `shortener issue add` would have done on the day of its sending.
-
-    Its document is written to ``directory`` with and without short links.
+    """Add one sample issue as of its sending time, and write its document with and without short links to
+    ``directory``.
     """
     request = AddRequest(
         source=issue.source, filename="issue.md", slug=issue.slug, sent_at=sent_at, recipients=issue.recipients
@@ -186,7 +183,7 @@ def _serve(config: Config, config_path: Path, issues: list[IssueContents], direc
 
 
 def _wait_until_ready(server: subprocess.Popen[str]) -> str:
-    """Wait until the server prints that it is ready. Return its next line, which says how the first admin signs in."""
+    """Wait until the server is ready. Return the line of its output that says how the first admin signs in."""
     assert server.stdout is not None  # noqa: S101 - for the type checker: the caller passed stdout=PIPE
     line = server.stdout.readline()
     if not line:

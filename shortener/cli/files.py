@@ -53,10 +53,9 @@ def read_csv(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file with a header line, as (line number, cells by column name).
 
-    ``required`` are the columns that the header must have. ``aliases`` maps other headings of a column to the column's
-    name; only the letters of a heading are compared, in lower case. The delimiter is the character of ``delimiters``
-    that is most frequent in the header. Raises InputError for an unreadable file, and for a row that has too many cells
-    or lacks a required cell. With ``all_cells_required``, all cells are required.
+    ``required`` are columns that the header must have. ``aliases`` maps other headings to column names. The delimiter
+    is the one of ``delimiters`` that is most frequent in the header. Raises InputError for an unreadable file or an
+    invalid row.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
@@ -79,14 +78,13 @@ def read_csv(
 
 
 def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
-    """Return the column names of a header line, in lower case. Each alias is replaced by the name that it stands for.
-
-    If several cells stand for one column, only the first of them is replaced.
-    """
+    """Return the column names of a header line in lower case, with each alias replaced by its column name."""
     columns: list[str] = []
     for cell in header:
         column = cell.strip().lower()
+        # Only the letters of a heading are compared.
         name = aliases.get("".join(c for c in column if c.isalpha()), column)
+        # If several cells stand for one column, only the first of them is replaced.
         columns.append(column if name in columns else name)
     return columns
 
@@ -94,7 +92,7 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
 def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
     """Print the first MAX_LISTED_ERRORS of ``errors``, which are (line number, message), and raise InputError.
 
-    ``row_count`` is the number of all rows in the file, for the error message.
+    ``row_count`` is the number of all rows in the file.
     """
     for line, message in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {message}", err=True)
@@ -106,9 +104,8 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file, which replaces the file ``path`` if the ``with`` block succeeds.
 
-    If ``path`` is None or "-", the block writes to standard output. The temporary file is opened at once, so a path
-    that cannot be written is reported before the block runs. A device or a pipe is written directly. Raises InputError
-    if the file cannot be opened or written, or if ``path`` is the file ``protected``.
+    None or "-" means standard output. Raises InputError if the file cannot be opened or written, or is the file
+    ``protected``.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()
@@ -118,6 +115,8 @@ def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator
         return
     if protected is not None and path.exists() and protected.exists() and path.samefile(protected):
         raise InputError(f"{path}: would overwrite the issue itself; choose another --output")
+    # A device or a pipe is written directly. Other files are opened here, so that a path that cannot be written is
+    # reported before the block runs.
     direct = path.exists() and not path.is_file() and not path.is_dir()
     partial = path if direct else path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -23,10 +23,9 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Group that lists its commands in the order of their definition. Their modules are loaded when they are called.
+    """Group that lists its commands in the order of their definition, and loads their modules when they are called.
 
-    ``sections`` has the commands under each heading of the help, as ``{heading: {command: module}}``. The modules are
-    in ``shortener.cli``, and each lists the commands that it defines in ``COMMANDS``.
+    ``sections`` has the commands under each heading of the help, as ``{heading: {command: module}}``.
     """
 
     command_class = Command
@@ -48,7 +47,7 @@ class Group(click.Group):
         return [*self.commands, *(name for names in self.sections.values() for name in names)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command with this name; its module is loaded if necessary. Return None for an unknown name."""
+        """Return the command with this name, and load its module if necessary; None for an unknown name."""
         for names in self.sections.values():
             if cmd_name in names:
                 commands = importlib.import_module(f"shortener.cli.{names[cmd_name]}").COMMANDS
@@ -69,9 +68,7 @@ class Group(click.Group):
         return command.get_short_help_str(MAX_SUMMARY_LENGTH + 1) if command else ""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples of the group. If it has none, write the first example of each of its first two
-        commands.
-        """
+        """Write the examples of the group. Without any, write one example of each of its first two commands."""
         write_examples(formatter, self.examples or tuple(self._examples_of_commands(ctx))[:2])
 
     def _examples_of_commands(self, ctx: click.Context) -> Iterator[str]:

@@ -41,7 +41,7 @@ port = {port}
 
 
 class HostType(click.ParamType[str]):
-    """Option type: the host of short links. A scheme before the host and a slash after it are removed."""
+    """Option type: the host of short links, without scheme and slashes."""
 
     name = "host"
 

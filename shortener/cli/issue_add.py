@@ -171,9 +171,7 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
 
 
 def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
-    """Print which headers of a mail are stored. If the issue has no sending time, print also the time in the mail's
-    header.
-    """
+    """Print which headers of a mail are stored, and the date in its headers if the issue has no sending time."""
     click.echo(f"Mail: {MAIL_STORED}.", err=to_stderr)
     if result.date_in_headers is not None and result.created:
         date = datetime.fromtimestamp(result.date_in_headers, UTC).isoformat().replace("+00:00", "Z")
@@ -185,7 +183,7 @@ def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
-    """Print the honeypot link (one that readers do not see), its HTML, and how scanners and screen readers treat it."""
+    """Print the honeypot link, its HTML, and how scanners and screen readers treat it."""
     if result.honeypot_html:
         click.echo(
             f"Honeypot link {result.honeypot_url} at the end of the body, which no reader sees:",
@@ -219,7 +217,7 @@ def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
 def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
     """Reclassify the clicks of all queued issues, and print which verdicts changed.
 
-    Issues are queued when their sending time or their honeypot links (which readers do not see) change.
+    Issues are queued when their sending time or their honeypot links change.
     """
     changes = run_reclassification_queue(store)
     for (_, before, after), clicks in sorted(changes.items(), key=lambda item: -item[1]):

@@ -87,8 +87,7 @@ def set_issue(
     """Correct an issue, or one of its articles (--article).
 
     If the sending time or a honeypot link changes, the clicks of the issue are reclassified. The command asks before it
-    saves an unlikely value: fewer recipients than visitors, a sending time after the first clicks, or a sending time
-    more than 31 days ahead.
+    saves an unlikely value, such as fewer recipients than visitors or a sending time after the first clicks.
     """
     article_options = {"author": author, "summary": summary, "position": position, "is_article": is_article}
     issue_options = {"sent_at": sent_at, "recipients": recipients, "trap": trap, "not_trap": not_trap}
@@ -125,9 +124,7 @@ def set_issue(
 
 
 class _IssueChanges(Struct, frozen=True):
-    """The options of ``issue set`` that concern the issue itself, not an article. None means that an option is not
-    given.
-    """
+    """The options of ``issue set`` about the issue itself. None means that an option is not given."""
 
     title: str | None
     sent_at: int | None
@@ -168,14 +165,13 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
     """Return how an option changes a field: a new value, None to clear the field, or UNSET for no change.
 
-    ``value`` is the value of the option, None if the option is not given. ``clear_value`` is the value that clears the
-    field.
+    ``value`` is None if the option is not given; it is ``clear_value`` to clear the field.
     """
     return UNSET if value is None else None if value == clear_value else value
 
 
 def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> str:
-    """Mark a link as a honeypot link (one that readers do not see), or unmark it. Return the message about it."""
+    """Mark a link as a honeypot link, or unmark it, and return a message about it."""
     link = edit.mark_honeypot(
         store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
     )

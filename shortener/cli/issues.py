@@ -91,7 +91,7 @@ def _table_row(row: IssueRow, zone: ZoneInfo) -> list[object]:
 def show(context: CliContext, store: Store, slug: str, output_format: str) -> None:
     """Show the articles and links of an issue.
 
-    The placements of a link are its occurrences in the issue. Each is listed as kind and number, such as title/2.
+    A placement is one use of a link in the issue, listed as kind and number, such as title/2.
     """
     contents = load_issue_contents(store, slug, config=context.config, now=int(time.time()))
     if output_format == "json":

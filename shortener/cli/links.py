@@ -203,10 +203,7 @@ def set_link(
 
 
 def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config) -> Link:
-    """Apply all ``changes`` to the link with the short URL ``url``, in one transaction.
-
-    Return the link as it was before.
-    """
+    """Apply all ``changes`` to the link with the short URL ``url``, and return the link as it was before."""
     now = int(time.time())
     with store.transaction():
         short_link = get_link(store, url, config=config)

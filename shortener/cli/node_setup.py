@@ -42,9 +42,8 @@ class NodeName(click.ParamType[str]):
 def token(context: CliContext, store: Store, name: str, host: str) -> None:
     """Add a node, and print the token with which it joins.
 
-    Run it on the central machine (`shortener centre`). The token contains the password of a database role that may read
-    links, settings, daily keys and the list of nodes, and send clicks and reports of this node. It cannot read clicks
-    or accounts. For a node that exists already, the password is replaced.
+    Run it on the central machine (`shortener centre`). The token contains a database password that gives the node no
+    access to clicks or accounts. For a node that exists already, the password is replaced.
     """
     config = context.file_config
     if not config.storage.url:
@@ -98,8 +97,7 @@ def join(context: CliContext, token_file: Path | None) -> None:
 def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
     """List the nodes, each with what it last reported.
 
-    A node reports its version, how far its copy of the links is behind, and how many bytes of clicks it still has to
-    send.
+    A node reports its version, the delay of its copy of the links, and the bytes of clicks that it still has to send.
     """
     zone = context.config.zone
     rows = list_node_health(store, now=time.time())

@@ -1,6 +1,4 @@
-"""``shortener node``: run a redirect node. Only what the supervisor process needs is imported, so that it starts
-quickly.
-"""
+"""``shortener node``: run a redirect node. Imports are few, so that it starts quickly."""
 
 import click
 

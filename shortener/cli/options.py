@@ -101,11 +101,10 @@ _Saved = TypeVar("_Saved")
 
 
 def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
-    """Call ``save(False)``. If it raises Doubtful because of an unlikely value, and the user confirms the value, call
-    ``save(True)``.
+    """Call ``save(False)``. If it raises Doubtful and the user confirms the unlikely value, call ``save(True)``.
 
-    Without a terminal the user cannot be asked, and Doubtful is raised. With ``force``, only ``save(True)`` is called.
-    Return the result of the last call.
+    Without a terminal, Doubtful is raised. With ``force``, only ``save(True)`` is called. Return the result of the last
+    call.
     """
     try:
         return save(force)

@@ -137,13 +137,11 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 class _TableConsole(Console):
-    """A console of the library rich that raises BrokenPipeError if the program that reads the output has ended.
-
-    rich itself would exit with status 1. Commands end normally in this case, as with any other output.
-    """
+    """A console of the library rich that raises BrokenPipeError if the program that reads the output has ended."""
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError instead of ending the process."""
+        # rich itself would exit with status 1, but commands end normally in this case.
         raise BrokenPipeError
 
 
@@ -158,8 +156,7 @@ def print_table(
 ) -> None:
     """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty.
 
-    In a narrow terminal, the columns ``optional`` are left out one by one until the table fits, and the column ``note``
-    becomes a second line of each row. The option --wide shows all columns.
+    In a narrow terminal, ``optional`` columns are left out, and the column ``note`` becomes a second line of each row.
     """
     cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:
@@ -181,7 +178,7 @@ def print_table(
 
 
 def _table_width() -> int | None:
-    """Return the width that a table may have: that of the terminal, or PIPE_WIDTH; None (no limit) with --wide."""
+    """Return the width that a table may have, in characters; None means no limit."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(WIDE_KEY):
         return None
@@ -189,14 +186,12 @@ def _table_width() -> int | None:
 
 
 def command_name() -> str:
-    """Return how to call `shortener` on this machine, so that commands in messages can be copied to the shell.
-
-    It is "shortener" if the shell finds the running program by this name, else the path of the program.
-    """
+    """Return how to call `shortener` in a shell on this machine, for commands in messages."""
     program = Path(sys.argv[0])
     found = shutil.which("shortener")
     if program.name != "shortener" or (found and Path(found).resolve() == program.resolve()):
         return "shortener"
+    # The shell does not find the running program by its name.
     return str(program)
 
 

@@ -95,10 +95,9 @@ def picks(
 ) -> None:
     """Write the picks section for the next issue.
 
-    Picks are recommended articles: the top articles and the hidden gems of a month.
+    Picks are recommended articles: the top of a month's ranking, and hidden gems (good articles that few readers saw).
 
-    Each article of the section gets a short link. Later drafts of the month use these links again. The links belong to
-    no issue until `shortener issue add` adds the issue that contains the section.
+    Each article of the section gets a short link, which later drafts of the month use again.
     """
     if ctx.invoked_subcommand is not None:
         if month is not None:
@@ -139,11 +138,9 @@ def _write_section(
     *,
     now: int,
 ) -> None:
-    """Write the section of the recommended articles, and create short links to these articles.
-
-    If the section cannot be written, no link is created.
-    """
+    """Write the section of the recommended articles, and create short links to these articles."""
     text = None if template is None else read_text(template, max_bytes=MAX_TEMPLATE_BYTES)
+    # If the section cannot be written, no link is created.
     with open_atomic(output) as file, store.transaction():
         linked = draft_picks.add_short_links(store, draft, config=context.config, now=now)
         file.write(_render_section(linked, output_format, text, template).encode())

@@ -62,8 +62,8 @@ def rank(
 ) -> None:
     """Rank articles by appeal, corrected for their position.
 
-    Appeal is an article's visitors or clicks, divided by what is typical in its issue and position. An article with few
-    clicks is ranked close to the average, because its clicks may be chance.
+    Appeal is an article's visitors or clicks, divided by what is typical for its issue and position. An article with
+    few clicks is ranked close to the average, because its clicks may be chance.
     """
     query: dict[str, Any] = {
         "config": context.config,
@@ -130,16 +130,13 @@ def format_appeal(appeal: float) -> str:
 
 
 class AppealScale:
-    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the average appeal.
-
-    The scale leaves out the lowest 5 % of the intervals' lower ends and the highest 5 % of their upper ends, so that
-    one wide interval does not compress all others.
-    """
+    """A logarithmic scale on which 90 % intervals of appeal are drawn as text. `|` marks 1, the average appeal."""
 
     def __init__(self, articles: Sequence[RankedArticle]) -> None:
         min_low, max_high = DRAWN_APPEAL_RANGE
         lows = sorted(max(article.low, min_low) for article in articles) or [0.5]
         highs = sorted(min(article.high, max_high) for article in articles) or [2.0]
+        # The extreme 5 % at each end are left out, so that one wide interval does not compress all others.
         self._log_low = math.log(min(lows[len(lows) // 20], 0.5))
         self._log_high = math.log(max(highs[-1 - len(highs) // 20], 2.0))
 

@@ -65,7 +65,7 @@ reasons_option = click.option(
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of an issue by article and placement.
 
-    A placement is one occurrence of a link in the issue.
+    A placement is one use of a link in the issue.
     """
     now = int(time.time())
     result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
@@ -159,10 +159,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a line about an article that was suggested to be shown again at another position.
-
-    It ends with the state: open, done in a later issue, or not done.
-    """
+    """Return a line about the suggestion to show an article again at another position, with its state."""
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
@@ -182,9 +179,7 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
 
 
 def _print_reasons(result: IssueReport | LinkReport, zone: ZoneInfo) -> None:
-    """Print the totals, the number of requests by verdict and reason, and the low, best and high estimates of human
-    clicks.
-    """
+    """Print the totals, the requests by verdict and reason, and three estimates of human clicks."""
     _print_totals(result.totals, result.quality, zone, settling=result.settling)
     print_table(
         "Verdicts by reason",
@@ -245,7 +240,7 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of a short link by placement.
 
-    A placement is one occurrence of the link in an issue. The CSV format lists the clicks by hour instead.
+    A placement is one use of the link in an issue. The CSV format lists the clicks by hour instead.
     """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(

@@ -1,7 +1,4 @@
-"""``shortener serve`` and ``centre``: start the server.
-
-Only what the supervisor process needs is imported, so that it starts quickly.
-"""
+"""``shortener serve`` and ``centre``: start the server. Imports are few, so that it starts quickly."""
 
 import re
 import socket
@@ -58,8 +55,7 @@ def centre(context: CliContext, host: str | None, port: int | None, workers: int
     """Serve like `serve`, and collect clicks of redirect nodes.
 
     Redirect nodes are machines that run `shortener node`. The store has to be on PostgreSQL. Several machines may run
-    `shortener centre` for one store: each redirects and serves the pages, and one of them collects the clicks of all.
-    SIGTERM or Ctrl-C stops it.
+    `shortener centre` for one store. SIGTERM or Ctrl-C stops it.
     """
     config = context.file_config
     if not config.storage.url:

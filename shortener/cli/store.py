@@ -34,9 +34,8 @@ def store() -> None:
 def restore_wal(context: CliContext, log: Path | None) -> None:
     """Put back a write-ahead log that was set aside.
 
-    If the store file is replaced, for example by a backup, the write-ahead log of the earlier file is renamed. LOG is
-    such a renamed log (default: the latest). Stop the server first. The log is tried on a copy of the store, and
-    refused if it belongs to another store file.
+    If the store file is replaced, for example by a backup, its write-ahead log is renamed. LOG is such a renamed log
+    (default: the latest). Stop the server first. A log of another store file is refused.
     """
     data = context.file_config.data_directory
     path = data / STORE_FILE_NAME
@@ -70,8 +69,7 @@ def restore_wal(context: CliContext, log: Path | None) -> None:
 def copy(context: CliContext, store: Store, url: str | None, url_file: Path | None) -> None:
     """Copy the store into an empty PostgreSQL database.
 
-    Stop the server first. The copy is one transaction: afterwards the database is complete or still empty. Row counts
-    and sums of every table are compared before the copy is committed. The store itself is not changed.
+    Stop the server first. If the copy fails, the database stays empty. The store itself is not changed.
     """
     if bool(url) == bool(url_file):
         raise click.UsageError("give either --to or --to-file")

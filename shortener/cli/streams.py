@@ -16,22 +16,22 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 
 
 def open_closed_streams() -> None:
-    """Open closed standard streams as the null device. Characters that the encoding lacks are written as "?".
-
-    If a stream stayed closed, the next file that is opened, such as the store, would get its file descriptor (0, 1 or
-    2), and output would be written into that file.
-    """
+    """Open closed standard streams as the null device."""
+    # If a stream stayed closed, the next file that is opened, such as the store, would get its file descriptor (0, 1 or
+    # 2), and output would be written into that file.
     for number, name in enumerate(STREAM_NAMES):
         if getattr(sys, name) is None:
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_RDWR), number)
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    # Characters that the encoding lacks are written as "?".
     if not _is_utf8():
         _reconfigure(errors="replace")
 
 
 def use_utf8() -> None:
-    """Write UTF-8 to standard output even if the locale has another encoding, because JSON and CSV are for programs."""
+    """Write UTF-8 to standard output even if the locale has another encoding."""
+    # JSON and CSV are for programs.
     if not _is_utf8():
         _reconfigure(encoding="utf-8")
 
@@ -47,7 +47,8 @@ def _reconfigure(**settings: str) -> None:
 
 
 def flush_output() -> None:
-    """Write buffered standard output, so that a full disk is reported as an error of the command. Raises OSError."""
+    """Write buffered standard output. Raises OSError."""
+    # A full disk is then reported as an error of the command.
     sys.stdout.flush()
 
 
@@ -80,6 +81,7 @@ def _exit_with(message: str) -> None:
 
 
 def _discard_output() -> None:
-    """Send buffered output to the null device, because writing it at exit would fail again."""
+    """Send buffered output to the null device."""
+    # Writing it at exit would fail again.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,7 +24,7 @@ NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 class FittedTable(Struct, frozen=True):
     """A table for the terminal, and the headings of the columns that were left out.
 
-    ``natural_width`` is the width in characters that it would have with all columns and without folded text.
+    ``natural_width`` is the table's width in characters without folded text.
     """
 
     table: Table
@@ -44,9 +44,8 @@ def fit_table(
 ) -> FittedTable:
     """Return a table that is at most ``width`` characters wide. None means no limit.
 
-    Until it fits, the columns ``optional`` are left out, the first one first. In a narrow table the text of the column
-    ``note`` becomes a second line in the column named "title". A column is right-aligned if all its cells, except
-    ``empty_cells``, are numbers.
+    Until it fits, the columns ``optional`` are left out, the first one first. In a narrow table, the column ``note``
+    becomes a second line in the column "title".
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []
@@ -63,6 +62,7 @@ def fit_table(
             omitted.append(column)
     table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     for column, column_cells in cells.items():
+        # A column of numbers is right-aligned; ``empty_cells`` do not count.
         numeric = _are_numbers(column_cells, empty_cells)
         fixed = width is None or _width(column_cells) <= MAX_FIXED_WIDTH
         table.add_column(headings[column], justify="right" if numeric else "left", overflow="fold", no_wrap=fixed)

@@ -43,10 +43,9 @@ SCANNERS_PER_READER = 0.004
 
 
 class ReaderLink(Struct, frozen=True):
-    """A link in the sample issue that readers can click. Its kind, position and appeal determine how often they do.
+    """A link in the sample issue that readers can click. ``n`` is the number at the end of its short URL.
 
-    ``n`` is the placement number at the end of the short URL. ``appeal`` says how much the article attracts readers, as
-    a multiple of the average article.
+    ``appeal`` says how much its article attracts readers, as a multiple of the average article.
     """
 
     code: str
@@ -70,7 +69,7 @@ class _Client(Struct, frozen=True):
 def simulate_clicks(
     links: Sequence[ReaderLink], *, host: str, readers: int, sent_at: int, last_delay: int, seed: int
 ) -> list[ClickLine]:
-    """Return the click-log lines of ``readers`` simulated readers and of some bots and mail scanners, in order of time.
+    """Return the click-log lines of simulated readers, bots and mail scanners, in order of time.
 
     Equal arguments give equal lines. Each reader's first click is at most ``last_delay`` seconds after ``sent_at``,
     which is in seconds of the UTC epoch.
@@ -100,9 +99,9 @@ def _reader_lines(
 
 
 def _delay_seconds(rng: random.Random, last_delay: int) -> float:
-    """Return how many seconds after the sending of an issue a reader first clicks.
+    """Return a random delay in seconds, from the sending of an issue to a reader's first click.
 
-    The number is random, with a log-normal distribution between one minute and ``last_delay``.
+    The distribution is log-normal, between one minute and ``last_delay``.
     """
     while True:
         delay = MEDIAN_DELAY_SECONDS * rng.lognormvariate(0, DELAY_SPREAD)
@@ -118,7 +117,7 @@ def _browser(rng: random.Random) -> _Client:
 
 
 def _random_address(rng: random.Random) -> tuple[str, str]:
-    """Return a random private network, and a random text in place of the hash of a client's address in that network."""
+    """Return a random private network, and a random text in place of the hash of an address in it."""
     network = f"10.{rng.randrange(256)}.{rng.randrange(256)}.0/24"
     return network, f"{rng.getrandbits(64):016x}"
 
@@ -154,9 +153,7 @@ def _bot_line(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_a
 def _mail_scanner_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int
 ) -> Iterator[ClickLine]:
-    """Yield the click-log lines of a simulated mail scanner: it requests 12 to 24 links at once, with a browser's user
-    agent.
-    """
+    """Yield the clicks of a simulated mail scanner: 12 to 24 requests at once, with a browser's user agent."""
     client = _Client(*_random_address(rng), BROWSER_USER_AGENTS[1], None, None, {"accept": "*/*"})
     time = sent_at + rng.uniform(1, 20)
     for link in links[: rng.randrange(12, 25)]:

@@ -16,8 +16,8 @@ _NEWLINE = re.compile(rb"\r\n?|\n")
 def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
     """Decode the part of a mail that is at the bytes ``start`` to ``end`` of the source.
 
-    ``encoding`` is its transfer encoding, such as base64. Return None if the text cannot be decoded, or not encoded
-    again to exactly these bytes.
+    ``encoding`` is its transfer encoding, such as base64. Return None if decoding and encoding again would not give
+    exactly these bytes.
     """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None

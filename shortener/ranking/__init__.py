@@ -1,8 +1,9 @@
-"""Rank newsletter articles by appeal: how often an article is clicked compared with an average one in the same place.
+"""Rank newsletter articles by appeal: how often an article is clicked compared with an average one at the same
+position.
 
-Position, issue, number of links and chance are accounted for. The package is pure: it uses no database, no web
-framework and no clock. `rank` returns the list, `explain` the factors behind one article, `compare` two issues at equal
-age, and `suggest_reruns` the articles to show again. The method is docs/ranking.md.
+`rank` returns the list, `explain` the factors behind one article, `compare` two issues at equal age, and
+`suggest_reruns` the articles to show again. The package uses no database, no web framework and no clock. The method is
+in docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare

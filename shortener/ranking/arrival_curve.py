@@ -1,5 +1,5 @@
-"""The arrival curve F(age): the share of an issue's clicks that has arrived at an age of the issue (docs/ranking.md
-section 4).
+"""The arrival curve: the share of an issue's clicks that has arrived by each age of the issue (docs/ranking.md section
+4).
 """
 
 import math
@@ -25,49 +25,37 @@ The last point is not from the source; it closes the curve.
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
-    """A curve that gives the share of an issue's clicks that has arrived by a given time after sending.
-
-    `shares` are its values (0 to 1) at the ages `BUCKET_EDGES` (hours).
-    """
+    """The share of an issue's clicks that has arrived by each age of the issue, as a curve."""
 
     shares: FloatArray
+    """Values of the curve (0 to 1) at the ages `BUCKET_EDGES`, in hours."""
 
     def shares_at(self, hours: FloatArray) -> FloatArray:
-        """Return the share of clicks (0 to 1) that has arrived at each of the ages `hours` (docs/ranking.md section 4).
-
-        Between the ages `BUCKET_EDGES` the share is linear in the logarithm of the age. In the first hour it grows
-        evenly, and after the last edge it is 1.
-        """
+        """Return the share of an issue's clicks (0 to 1) that has arrived at each of the ages `hours`."""
+        # The share is linear in the log of the age; in the first hour it grows evenly (docs/ranking.md section 4).
         after_first_hour = np.interp(np.log(np.maximum(hours, 1.0)), np.log(BUCKET_EDGES[1:]), self.shares[1:])
         first_hour = self.shares[1] * np.maximum(hours, 0.0)
         return np.asarray(np.where(hours < 1.0, first_hour, after_first_hour), dtype=np.float64)
 
     def share_at(self, hours: float) -> float:
-        """Return the share of clicks (0 to 1) that has arrived at the age `hours`."""
+        """Return the share of an issue's clicks (0 to 1) that has arrived at the age `hours`."""
         return float(self.shares_at(np.array([hours]))[0])
 
 
 def prior_curve() -> ArrivalCurve:
-    """Return the arrival curve that is used before there is data. It is drawn through shares from published studies.
-
-    Between two of these shares, the probit of the share is linear in the logarithm of the age (docs/ranking.md section
-    4).
-    """
+    """Return the arrival curve that is used before there is data, drawn through shares from published studies."""
     normal = NormalDist()
+    # Between two shares, the probit of the share is linear in the log of the age (docs/ranking.md section 4).
     probits = np.array([normal.inv_cdf(share) for share in PUBLISHED_SHARES.values()])
     inner = np.interp(np.log(BUCKET_EDGES[1:-1]), np.log(list(PUBLISHED_SHARES)), probits)
     return ArrivalCurve(shares=np.array([0.0, *(normal.cdf(float(probit)) for probit in inner), 1.0]))
 
 
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
-    """Estimate the arrival curve, the share of clicks that has arrived at each age of an issue (docs/ranking.md section
-    4).
-
-    The prior curve counts as much as a fixed number of clicks. Ages are divided into intervals. An issue contributes
-    only the intervals that are over, so a recent issue contributes the early hours.
-    """
+    """Estimate the share of an issue's clicks that has arrived at each age of the issue (docs/ranking.md section 4)."""
     prior = prior_curve().shares
     counts = _clicks_by_bucket(observations, arrivals)
+    # An issue contributes only the intervals that are over, so a recent issue contributes the early hours.
     completed = observations.age_hours[:, None] >= np.array(BUCKET_EDGES[1:])
     in_bucket = (counts * completed).sum(axis=0)
     up_to_end = (counts.cumsum(axis=1) * completed).sum(axis=0)
@@ -80,14 +68,11 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
 
 
 def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return a matrix with the clicks of each issue (row) in each interval between two `BUCKET_EDGES` (column).
-
-    An `Arrival` has the clicks from `start_hours` to `end_hours` after sending. All of them are counted in the interval
-    that contains the middle of that time.
-    """
+    """Return a matrix with the clicks of each issue (row) in each interval between two `BUCKET_EDGES` (column)."""
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
     for arrival in arrivals:
+        # All clicks of an arrival count in the interval that contains the middle of its time.
         midpoint = (arrival.start_hours + arrival.end_hours) / 2
         bucket = bisect_right(BUCKET_EDGES, midpoint) - 1
         if arrival.issue in rows and 0 <= bucket < counts.shape[1]:
@@ -96,11 +81,8 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
 
 
 def clicks_within(arrivals: Sequence[Arrival], *, hours: float) -> float:
-    """Return the number of clicks of one issue in the first `hours` after sending.
-
-    An `Arrival` has the clicks from `start_hours` to `end_hours` after sending. If `hours` is between the two, the
-    clicks of the `Arrival` are assumed to be evenly spread over that time.
-    """
+    """Return the number of clicks of one issue in the first `hours` after sending."""
+    # The clicks of an arrival are assumed to be evenly spread over its time.
     return math.fsum(_share_within(arrival, hours) * arrival.clicks for arrival in arrivals)
 
 

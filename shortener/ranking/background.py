@@ -30,25 +30,23 @@ WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
 
 
 class BackgroundGroup(Struct, frozen=True, eq=False):
-    """Columns of the design matrix whose coefficients have one variance in common, for example a column for each site.
-
-    `columns` has a row for each article. `names` are the names of the columns, and `sd` is the prior standard deviation
-    of the coefficients.
-    """
+    """The columns of the design matrix for one kind of predictor, for example a column for each site."""
 
     kind: str
     sd: float
+    """Prior standard deviation of the coefficients, which have one variance in common."""
     names: tuple[str, ...]
+    """Names of the columns."""
     columns: FloatArray
+    """Matrix with a row for each article."""
 
 
 def build_background(
     urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
 ) -> tuple[BackgroundGroup, ...]:
-    """Return the design columns for the sites, authors and title words of the articles `urls`, in up to three groups.
+    """Return the design columns for the sites, authors and title words of the articles `urls`.
 
     `titles` and `authors` are by URL. Only sites, authors and words that several articles have in common get a column.
-    A group without columns is left out.
     """
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
@@ -76,20 +74,14 @@ def title_words(title: str) -> set[str]:
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent names (of sites or of authors), and a matrix (articles x names) with 1 where an article has
-    the name, else 0.
-    """
+    """Return the frequent names, and a matrix (articles x names) with 1 where an article has the name, else 0."""
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)
 
 
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent words, and a matrix (articles x words) that says which titles contain them.
-
-    An entry is 1 if the title contains the word, else 0; the mean of these values over all titles is subtracted from
-    each column. The row of an article without a title is 0.
-    """
+    """Return the frequent words, and a matrix (articles x words) that says which titles contain them."""
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])
     counts = Counter(word for found in words for word in found)
@@ -98,6 +90,7 @@ def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
     frequent = _most_frequent(usable, minimum=MIN_WORD_TITLES, limit=MAX_WORDS)
     columns = _membership(words, frequent)
     if titled.any():
+        # The mean over all titles is subtracted; an article without a title gets 0.
         columns = np.where(titled[:, None], columns - columns[titled].mean(axis=0), 0.0)
     return frequent, columns
 

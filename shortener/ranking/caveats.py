@@ -29,9 +29,7 @@ RERUN_ADVICE = Message("show 2-3 articles of each issue again at another positio
 
 
 def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
-    """Return the sentences that tell editors what a ranking of the listed articles cannot show (docs/ranking.md section
-    16).
-    """
+    """Return the sentences that tell editors what a ranking of the listed articles cannot show."""
     return [
         *_fit_caveats(analysis),
         *_click_caveats(analysis, listed),

@@ -18,10 +18,10 @@ GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0
 
 
 def certainty_group(low: float, high: float) -> Group:
-    """Return the group of an article by the 90 % interval of its appeal, `low` to `high`; 1 is the average article.
+    """Return the group of an article from the 90 % interval of its appeal, `low` to `high`.
 
-    It is "winner" if the whole interval is above 1, "below" if it is below 1, and otherwise "typical" (docs/ranking.md
-    section 10).
+    An average article has the appeal 1. The group is "winner" if the interval is above 1, "below" if it is below 1, and
+    otherwise "typical" (docs/ranking.md section 10).
     """
     return "winner" if low > 1 else "below" if high < 1 else "typical"
 
@@ -32,18 +32,12 @@ def article_group(article: RankedArticle) -> ComparedGroup:
 
 
 def interval_width(articles: Sequence[RankedArticle]) -> float:
-    """Return the median of `high / low` over all articles: how wide their 90 % intervals are. It is 1
-    without articles.
-    """
+    """Return how wide the 90 % intervals are: the median of `high / low` over all articles, 1 without articles."""
     return median(article.high / article.low for article in articles) if articles else 1.0
 
 
 def confidence(ranking: Ranking) -> Confidence:
-    """Return the confidence of a ranking: good, fair or low (docs/ranking.md section 10).
-
-    It is good if the intervals are narrow and there are no warnings. It is low if the intervals are wide or the model
-    could not be fitted.
-    """
+    """Return the confidence of a ranking: good, fair or low (docs/ranking.md section 10)."""
     width = interval_width(ranking.articles)
     if ranking.method != METHOD or width > FAIR_WIDTH:
         return "low"

@@ -21,9 +21,9 @@ from shortener.ranking.wording import format_count, format_interval, format_mult
 class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
-    Its count up to the compared age is in `visitors` or in `clicks`, whichever of them `counted` names; the other is
-    None. `rate` is this count divided by `recipients`, None if the recipients are unknown. `to_come` is the share (0 to
-    1) of the issue's clicks that is still expected now, None if it cannot be estimated.
+    Its count is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate` is this count divided
+    by `recipients`. `to_come` is the share (0 to 1) of the issue's clicks that is still expected. `rate` and `to_come`
+    are None if unknown.
     """
 
     slug: str
@@ -39,12 +39,11 @@ class ComparedIssue(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """Two issues compared at the same age, `hours` after sending.
 
-    `ratio` is the rate (count per recipient) of the first issue divided by that of the second, and `low` to `high` its
-    90 % interval. If the recipients of an issue are unknown, `ratio` is the ratio of the counts. It is None if one of
-    the counts is below 1.
+    `ratio` is the count per recipient of the first issue divided by that of the second; `low` to `high` is its 90 %
+    interval. If recipients are unknown, `ratio` is the ratio of the counts. It is None if a count is below 1.
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the share of clicks (0 to 1)
-    expected after that age; None if `hours` is below 1.
+    that is expected after that age; None below one hour.
     """
 
     hours: float
@@ -67,15 +66,11 @@ def compare(
     as_of: float,
     hours: float | None = None,
 ) -> Comparison:
-    """Compare the issues with these slugs at the same age: `hours` after sending, by default the age of the younger
-    issue.
+    """Compare two issues at the same age: `hours` after sending, by default the age of the younger issue.
 
-    `arrivals` are the visitors or clicks of each issue as a whole, over short intervals. `as_of` is the present time in
-    seconds of the UTC epoch. The interval of the ratio assumes that the counts n1 and n2 of the issues vary like
-    Poisson counts: the logarithm of the ratio has standard deviation `sqrt(1/n1 + 1/n2)` (docs/ranking.md section 18).
-
-    Raises NotFound for an issue that was not sent by `as_of`, and InputError for an age that the younger issue has not
-    reached.
+    `arrivals` are the visitors or clicks of each issue, over short intervals. `as_of` is the present time in seconds of
+    the UTC epoch. Raises NotFound for an issue that was not sent by `as_of`, and InputError for an age that the younger
+    issue has not reached.
     """
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]
@@ -99,6 +94,8 @@ def compare(
         )
         for issue, count in zip(issues, counts, strict=True)
     )
+    # The counts n1 and n2 are assumed to vary like Poisson counts: the log of their ratio has the standard deviation
+    # sqrt(1/n1 + 1/n2) (docs/ranking.md section 18).
     interval = _ratio_with_interval(issues, counts)
     ratio, low, high = interval or (None, None, None)
     to_come, counted = None if age < MIN_AGE_HOURS else 1 - curve.share_at(age), common_unit(issues)

@@ -7,19 +7,20 @@ from shortener.ranking.selection import ArticleFilter, select_articles
 
 
 class CountedArticle(Struct, frozen=True):
-    """An article with its count, summed over all issues.
-
-    The count is in `visitors` or in `clicks`; the other field is None. `issue` and `position` are those of its last
-    appearance, and `shown` is the number of appearances.
-    """
+    """An article with its count, summed over all issues."""
 
     url: str
     title: str
     issue: str
+    """Issue in which the article appeared last."""
     position: int | None
+    """Position in this last issue."""
     visitors: int | None
+    """The count, if visitors are counted, else None."""
     clicks: int | None
+    """The count, if clicks are counted, else None."""
     shown: int
+    """Number of issues in which the article appeared."""
 
 
 def count_articles(history: History, *, as_of: float, article_filter: ArticleFilter) -> tuple[CountedArticle, ...]:

@@ -61,29 +61,29 @@ SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio"
 
 
 class Design(Struct, frozen=True, eq=False):
-    """The regression: its matrices and the priors of its coefficients. A cell is one article in one issue.
+    """The regression: its matrices and the priors of its coefficients.
 
-    `x` (cells x coefficients) is the design matrix. `t` (articles x coefficients) is the part of it that depends on the
-    article alone: how high editors place it, its views, reads and fans on other platforms, and its background (site,
-    author, title words). All other columns of `t` are 0. `offset` has for each cell the log of the issue's recipients
-    plus the log of the share of its clicks that has arrived. The columns of `x` from `first_issue_column` on are the
-    issue effects.
-
-    `background` has one entry for each group of background effects (sites, authors, title words): the columns of the
-    group, and the prior standard deviation of its coefficients. `incomplete_variance` has for each issue the variance
-    that is added to the prior of its effect because not all clicks have arrived. `recipients_known` has 1 for each
-    issue with known recipients, else 0.
+    A cell is one article in one issue.
     """
 
     effects: tuple[Effect, ...]
     x: FloatArray
+    """Design matrix (cells x coefficients)."""
     t: FloatArray
+    """The part of `x` that depends on the article alone (articles x coefficients); its other columns are 0."""
     offset: FloatArray
+    """For each cell, the log of the issue's recipients plus the log of the share of its clicks that has arrived."""
     shape: SortingShape
     background: tuple[tuple[slice, float], ...]
+    """For each group (sites, authors, title words), its columns and the prior standard deviation of its
+    coefficients.
+    """
     first_issue_column: int
+    """First column of `x` that is an issue effect."""
     incomplete_variance: FloatArray
+    """For each issue, the variance added to the prior of its effect because clicks are still expected."""
     recipients_known: FloatArray
+    """For each issue, 1 if its recipients are known, else 0."""
     prior_phi: float
 
 
@@ -96,12 +96,10 @@ def build_design(
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the matrices of the regression and its priors from the observations (docs/ranking.md section 6).
+    """Build the matrices of the regression and the priors of its coefficients (docs/ranking.md section 6).
 
     `completed_shares` has for each issue the share of its clicks (0 to 1) that has arrived. `total_weights` has for
-    each cell (one article in one issue) the sum of the placement weights of its links. `signal_scores` (articles x 3)
-    has the result of `z_scores`. If no position is known, the effects of position and of the editors' order are left
-    out.
+    each article in an issue the sum of the placement weights of its links. `signal_scores` is the result of `z_scores`.
     """
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
@@ -142,15 +140,10 @@ def build_design(
 def _assemble(
     observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices `t` (articles x coefficients) and `x` (cells x coefficients) of a `Design`. A cell is one
-    article in one issue.
-
-    The columns of both are `cell_columns` (one value per cell), `article_columns` (one value per article), and one for
-    each issue. In `t`, all columns except `article_columns` are 0. A row of `x` has the values of its cell, the values
-    of its article, and 1 in the column of its issue.
-    """
+    """Return the matrices `t` and `x` of a `Design`, put together from columns."""
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])
+    # A row of x has the values of its cell, the values of its article, and 1 in the column of its issue.
     issue_columns = np.eye(issues)[observations.issue_index]
     x = t[observations.article_index] + np.column_stack(
         [*cell_columns, np.zeros((cells, len(article_columns))), issue_columns]
@@ -159,9 +152,7 @@ def _assemble(
 
 
 def fill_positions(observations: Observations) -> FloatArray:
-    """Return the position of each cell (one article in one issue). An unknown one is replaced by the middle of the
-    issue.
-    """
+    """Return the position of each article in each issue; an unknown position is replaced by the middle of the issue."""
     middle = (1 + last_positions(observations)) / 2
     known = np.isfinite(observations.positions)
     return np.where(known, observations.positions, middle[observations.issue_index])
@@ -175,10 +166,7 @@ def last_positions(observations: Observations) -> FloatArray:
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """Return for each cell (one article in one issue) 1 if it is at one of the last two positions of the issue, else 0.
-
-    In an issue with fewer than three positions it is 0.
-    """
+    """Return for each article in each issue 1 if it is at one of the last two positions of the issue, else 0."""
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
 
@@ -186,9 +174,9 @@ def in_last_two_positions(observations: Observations) -> FloatArray:
 def hat_basis(log_position: FloatArray) -> list[FloatArray]:
     """Return the piecewise linear basis functions of the position effect, one array for each knot in `POSITION_KNOTS`.
 
-    An array has the function's value at each log position. It is 1 at its knot and falls linearly to 0 at the
-    neighbouring knots; after the last knot it stays 1. The values at a position add up to 1.
+    An array has the function's value at each log position.
     """
+    # A function is 1 at its knot and falls linearly to 0 at the neighbouring knots; after the last knot it stays 1.
     knots = np.log(POSITION_KNOTS)
     return [np.interp(log_position, knots, values) for values in np.eye(len(POSITION_KNOTS))]
 
@@ -196,8 +184,7 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
     """Return for each article how high in the issue editors placed it on average, relative to the mean article.
 
-    The measure is the mean of `position_scores` over its appearances. It corrects for editors who put better articles
-    first (Mundlak's device, docs/ranking.md section 7).
+    It corrects for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
@@ -209,18 +196,16 @@ def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatA
 def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
     """Return a score for each position, higher near the top.
 
-    It is -log(position) if `shape` is "log", and the normal score if it is "normal". `last` has the last position of
-    each issue.
+    `last` has for each position the last position of its issue.
     """
     return -np.log(positions) if shape == "log" else normal_scores(positions, last)
 
 
 def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
-    """Return a score for each position, higher near the top: the standard normal quantile of the position's rank in its
-    issue.
+    """Return the normal score of each position, higher near the top (docs/ranking.md section 7).
 
-    `last` has n, the last position of the issue. The score is `Phi^-1((n - pos + 0.625) / (n + 0.25))`, where Phi^-1 is
-    the normal quantile function (docs/ranking.md section 7).
+    The score is `Phi^-1((n - pos + 0.625) / (n + 0.25))`, where n is the `last` position of the issue and Phi^-1 the
+    normal quantile function.
     """
     shares = np.clip((last - positions + 0.625) / (last + 0.25), NORMAL_SCORE_LIMIT, 1 - NORMAL_SCORE_LIMIT)
     distinct, index = np.unique(shares, return_inverse=True)

@@ -45,8 +45,7 @@ With fewer clicks, the 90 % interval would contain clearly more than 90 % of the
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
     """Run all checks of the fitted model and return their warnings.
 
-    `top_articles` are the indices of the first articles of the ranking. If there are two fits, the one with the larger
-    weight is checked.
+    `top_articles` are the indices of the first articles of the ranking.
     """
     if analysis.fit is None:
         return []
@@ -61,11 +60,8 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequen
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: warn if the fitted clicks of a listed issue are not 0.8 to 1.25 times its observed clicks.
-
-    Differences that chance explains are accepted. If no positions are known, nothing is checked: the position effect is
-    then part of the noise, and fitted sums are always too small.
-    """
+    """Check 1: warn if the fitted clicks of a listed issue are not 0.8 to 1.25 times its observed clicks."""
+    # Without positions, their effect is part of the noise, and fitted sums are always too small.
     if not observations.has_positions:
         return
     observed = np.bincount(observations.issue_index, observations.clicks, len(observations.issues))
@@ -85,9 +81,8 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, are on average 15 % above or below the fit.
-
-    Differences that chance explains (two standard deviations) are accepted.
+    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, are on average 15 % above or below the
+    fit.
     """
     # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu
@@ -107,8 +102,7 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
     """Check 3: warn if one of three estimated parameters is outside its plausible range.
 
-    They are eta (position effect), omega (effect of further links to an article) and s_q (standard deviation of the
-    article effects) of docs/ranking.md section 6. If no positions are known, only s_q is checked.
+    The parameters are eta, omega and s_q of docs/ranking.md section 6.
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
@@ -151,16 +145,15 @@ _INTERVAL_TEXTS = {
 
 
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 5: warn if the intervals that the model predicts are too narrow or too wide.
+    """Check 5: warn if the 90 % intervals that the model predicts are too narrow or too wide.
 
-    For each appearance of an article that was in several issues, a 90 % interval is predicted from the other
-    appearances. 80 to 97 % of the actual counts should be inside. The upper limit is raised by two binomial standard
-    deviations, because it is often exceeded by chance.
+    The intervals are tested on articles that were in several issues.
     """
     inside = leave_one_out_coverage(observations, fit)
     if len(inside) < MIN_RERUN_CELLS:
         return
     share, (low, high) = float(inside.mean()), COVERAGE_RANGE
+    # The upper limit is raised by two binomial standard deviations, because it is often exceeded by chance.
     if not low <= share <= high + 2 * np.sqrt(high * (1 - high) / len(inside)):
         yield (
             f"predicted from their other appearances, {share:.0%} of re-run articles are in their 90% interval, so "
@@ -169,10 +162,9 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return for each appearance of an article that was in several issues whether its count was predictable: 1 or 0.
+    """Return 1 for each count inside the 90 % interval that the model predicts from all other counts, else 0.
 
-    It is 1 if the count is within the 90 % interval that the model predicts from all data except this appearance.
-    Appearances with fewer than 5 predicted clicks are left out.
+    Only articles that were in several issues are used. Counts with fewer than 5 predicted clicks are left out.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.
@@ -194,12 +186,11 @@ def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
 
 
 def check_permutation(analysis: Analysis) -> Iterator[str]:
-    """Check 6: warn if the estimated position effect stays about equal when positions are shuffled within each issue.
-
-    It should fall by one standard deviation or more. Nothing is checked if the effect is mostly based on its prior,
-    because it would then stay equal in any case.
+    """Check 6: warn if the estimated position effect stays about equal when positions are shuffled within each
+    issue.
     """
     eta, variance = analysis.effect_estimate(POSITION_ETA)
+    # An effect that is mostly based on its prior stays equal in any case.
     if not (is_position_effect_measured(analysis) and eta > PLAUSIBLE_RANGES["eta"][0]):
         return
     permuted = permuted_eta(analysis)
@@ -213,8 +204,7 @@ def check_permutation(analysis: Analysis) -> Iterator[str]:
 def permuted_eta(analysis: Analysis) -> float:
     """Return the position effect eta, fitted after a random permutation of the positions within each issue.
 
-    It is nan if the fit fails. Site, author and title words are left out, because they hardly change eta and cost most
-    of the time.
+    It is nan if the fit fails.
     """
     rng, observations = np.random.default_rng(RANDOM_SEED), analysis.observations
     positions = observations.positions.copy()
@@ -222,6 +212,7 @@ def permuted_eta(analysis: Analysis) -> float:
         cells = np.flatnonzero(observations.issue_index == issue)
         positions[cells] = rng.permutation(positions[cells])
     observations = msgspec.structs.replace(observations, positions=positions)
+    # Site, author and title words are left out: they hardly change eta and cost most of the time.
     permuted = msgspec.structs.replace(analysis, observations=observations, background=())
     design = prepare_design(permuted, shape=analysis.design.shape)
     try:

@@ -1,7 +1,6 @@
-"""The evidence (marginal likelihood) of a fit by Laplace's approximation, and the weights with which several fits are
-averaged.
+"""The evidence (marginal likelihood) of a fit, and the weights with which several fits are averaged.
 
-The formulas are in docs/ranking.md section 8.1.
+The formulas, with Laplace's approximation, are in docs/ranking.md section 8.1.
 """
 
 import math
@@ -23,9 +22,8 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
-    """Return the log of the marginal likelihood of a fit by Laplace's approximation (docs/ranking.md section 8.1).
-
-    A constant that is equal for all fits of these observations is left out.
+    """Return the log of the marginal likelihood of a fit by Laplace's approximation, up to a constant (docs/ranking.md
+    section 8.1).
     """
     with np.errstate(all="ignore"):
         return _log_evidence(fit, design, observations)
@@ -52,8 +50,9 @@ def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float
 
 
 def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
-    """Return `sum log NegBin(clicks | mu, phi)` with variance `mu + phi mu^2`. The term that depends on clicks alone is
-    left out.
+    """Return `sum log NegBin(clicks | mu, phi)` without the term that depends on clicks alone.
+
+    The variance is `mu + phi mu^2`.
     """
     size = 1 / phi
     rising = math.fsum(math.lgamma(y + size) - math.lgamma(size) for y in clicks.tolist())
@@ -61,11 +60,7 @@ def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
 
 
 def _log_prior_of_variances(fit: Fit, design: Design) -> float:
-    """Return the log prior density of the estimated variances, up to a constant (docs/ranking.md section 8.1).
-
-    It is the sum of `-df/2 (log s + s0/s)` over all variances s; s0 is the centre of the prior and df its degrees of
-    freedom.
-    """
+    """Return the log prior density of the estimated variances, up to a constant (docs/ranking.md section 8.1)."""
     variances = fit.variances
     terms = [
         (variances.appeal, APPEAL_SD**2, APPEAL_DF),
@@ -74,6 +69,7 @@ def _log_prior_of_variances(fit: Fit, design: Design) -> float:
     ]
     for (_, sd), variance in zip(design.background, variances.background, strict=True):
         terms.append((variance, sd**2, BACKGROUND_DF))
+    # s is a variance, s0 the centre of its prior, and df the degrees of freedom of its prior
     return sum(-df / 2 * (math.log(s) + s0 / s) for s, s0, df in terms)
 
 

@@ -36,51 +36,49 @@ MAX_LISTED_LINKS = 20
 
 
 class Factor(Struct, frozen=True):
-    """One factor of an article's appeal or of its expected clicks, such as "position"; `times` is its value, 1 if it
-    has no effect.
-    """
+    """One factor of an article's appeal or of its expected clicks, such as "position"."""
 
     name: str
     times: float
+    """Value of the factor, 1 if it has no effect."""
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One article in one issue, with the factors whose product is its expected clicks.
-
-    `expected` are the clicks that an average article would have had in its place, and `fitted` is `expected` times the
-    appeal of the article. The observed count is in `visitors` or in `clicks`, whichever the issue counts; the other
-    field is None.
-    """
+    """One article in one issue, with the factors whose product is its expected clicks."""
 
     issue: str
     position: int | None
     placements: tuple[str, ...]
     visitors: int | None
+    """The observed count, if the issue counts visitors, else None."""
     clicks: int | None
+    """The observed count, if the issue counts clicks, else None."""
     expected: float
+    """Clicks that an average article would have had at this position of the issue."""
     fitted: float
+    """`expected` times the appeal of the article."""
     factors: tuple[Factor, ...]
 
 
 class Explanation(Struct, frozen=True):
-    """The figures of one article, with the factors whose product is its appeal, a multiple of the average article.
-
-    `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. The count of the article
-    is in `visitors` if every issue that contains it counts visitors, otherwise in `clicks`; the other field is None.
-    `counted` names the field that is used.
-    """
+    """The figures of one article, with the factors whose product is its appeal."""
 
     url: str
     title: str
     appeal: float
+    """A multiple of the average article, with the 90 % interval `low` to `high`."""
     low: float
     high: float
     counted: Counted
+    """Visitors if every issue that contains the article counts visitors, else clicks."""
     visitors: int | None
+    """The count, if `counted` is "visitors", else None."""
     clicks: int | None
+    """The count, if `counted` is "clicks", else None."""
     expected: float
     factors: tuple[Factor, ...]
     cells: tuple[ExplainedAppearance, ...]
+    """Its appearances in issues."""
     footer: str
 
 
@@ -108,13 +106,13 @@ def explain(
 ) -> Explanation:
     """Explain the figures of the article with the canonical target `url`; the other arguments are those of `rank`.
 
-    An article last shown before the window (`window` months) is explained by a separate fit of the issues around that
-    time. Raises NotFound for a URL that is not on the list at `as_of` (epoch seconds).
+    Raises NotFound for a URL that is not on the list at `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
         raise NotFound(f"no article with the target URL {url!r} is on the list", kind="article_not_ranked")
     fitted = restrict_to_window(sent, urls, months=window)
+    # An article last shown before the window is explained by a fit of the issues around that time.
     if url not in {appearance.url for appearance in fitted.appearances}:
         fitted = restrict_to_window(sent, {url}, months=window)
     analysis = analyse(fitted, as_of=as_of, background=background)
@@ -184,11 +182,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors whose product is the appeal of an article, a multiple of the average article.
-
-    They are what the editors' order, counts from other platforms and the background (site, author, title words)
-    predict, and the effect of the article's own clicks.
-    """
+    """Return the factors whose product is the appeal of an article, a multiple of the average article."""
     appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:
         return (Factor("shrunken rate", appeal),)
@@ -203,13 +197,10 @@ def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
 
 
 def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
-    """Return `factors` with one more factor, which makes their product equal to `total`.
-
-    It is needed because the other factors come from the fit with the larger weight, while `total` is an average of two
-    fits. With fewer than two fits nothing is added.
-    """
+    """Return `factors` with one more factor, which makes their product equal to `total`."""
     if len(analysis.fits) < 2:
         return tuple(factors)
+    # The factors come from the fit with the larger weight, while the total is an average of two fits.
     return (*factors, Factor(OTHER_PICTURE, total / math.prod(factor.times for factor in factors)))
 
 
@@ -220,9 +211,7 @@ def _effect_factors(
 ) -> tuple[Factor, ...]:
     """Combine effects into named factors, and return one factor for each entry of `effects_by_factor`.
 
-    The key of an entry is the name of the factor, and its value the effects that the factor combines. `contributions`
-    has what each of `effects` adds to the logarithm of the product. A factor is left out if one of its effects is not
-    in `effects`.
+    `contributions` has what each of `effects` adds to the logarithm of the product.
     """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))

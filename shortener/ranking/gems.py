@@ -1,6 +1,7 @@
-"""Two short lists beside the ranking: hidden gems (good, but seen by few), and articles loved by few readers.
+"""Two short lists beside the ranking: hidden gems, and articles loved by few.
 
-Their conditions are in docs/ranking.md section 11.
+Hidden gems have high appeal, but were at positions that few readers see. Articles loved by few have few clicks, but
+many of their readers applauded them on another platform. The conditions are in docs/ranking.md section 11.
 """
 
 from collections.abc import Sequence
@@ -21,10 +22,7 @@ MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
 def top_decile_probability(posterior: Posterior) -> FloatArray:
-    """Return for each article the probability that it is in the best tenth of all articles.
-
-    It is the share of the simulations (`posterior.draws`) in which the article is in the best tenth.
-    """
+    """Return for each article the probability that it is in the best tenth of all articles."""
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
 
@@ -40,11 +38,9 @@ def find_hidden_gems(
 ) -> list[int]:
     """Return the indices of the hidden gems: good articles that few readers saw at their position.
 
-    `order` has the indices of all listed articles; the first `top_length` of them are the top list. A hidden gem meets
-    five conditions (docs/ranking.md section 11): it is not in the top list; its clicks are below the 75th percentile of
-    the list; its expected clicks are at most at the 60th percentile; its score is above 0; and its probability of being
-    in the best tenth of all articles is at least `min_probability`. Gems are sorted by this probability, highest first,
-    and then by the upper bound of their appeal.
+    `order` has the indices of all listed articles; the first `top_length` are the top list, which contains no gems.
+    `min_probability` is the lowest probability of being in the best tenth of all articles. The other conditions are in
+    docs/ranking.md section 11.
     """
     if not order:
         return []
@@ -63,11 +59,9 @@ def find_hidden_gems(
 
 
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
-    """Return the indices of the articles with few clicks that many of their readers applauded, the most applauded
-    first.
+    """Return the indices of articles with few clicks that many of their readers applauded, the most applauded first.
 
-    Such an article has fewer clicks than the median of the list and at least 30 reads. The lower bound of the 90 %
-    interval of its fans per read must exceed the fans per read of all articles (docs/ranking.md section 11).
+    The conditions are in docs/ranking.md section 11.
     """
     if not order:
         return []

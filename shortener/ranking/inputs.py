@@ -19,25 +19,26 @@ MAX_COUNT = 10**12
 
 
 class Issue(Struct, frozen=True):
-    """One sent issue: `sent_at` in epoch seconds, `recipients` None if unknown.
-
-    `counted` is the unit of all its counts, "visitors" or "clicks"; a field named `clicks` has the same unit. `total`
-    is the count of the whole issue; if it is None, the counts of its articles are added up. The two can differ, because
-    a visitor who clicks two articles counts as one visitor of the issue.
-    """
+    """One sent issue."""
 
     slug: str
     title: str
     sent_at: float
+    """Seconds of the UTC epoch."""
     recipients: int | None = None
+    """None if unknown."""
     counted: Counted = "clicks"
+    """Unit of all counts of the issue, also of a field named `clicks`."""
     total: int | None = None
+    """Count of the whole issue, in which a visitor who clicks two articles counts once. None: the sum of its
+    articles.
+    """
 
 
 class Placement(Struct, frozen=True):
-    """All links of one kind (title, image, …) to an article in an issue, with their total clicks.
+    """All links of one kind, such as title or image, to an article in an issue, with their total clicks.
 
-    In the rest of the program a placement is a single occurrence of a link.
+    Elsewhere in the program a placement is a single link in an issue.
     """
 
     kind: str
@@ -46,20 +47,19 @@ class Placement(Struct, frozen=True):
 
 
 class Appearance(Struct, frozen=True):
-    """One article in one issue, with its clicks up to the time of the ranking.
-
-    `url` is the canonical target, by which an article is recognized in other issues. `position` is 1 for the top of the
-    issue, None if unknown. If the issue counts visitors, `clicks` has the visitors and `all_clicks` the clicks. The
-    clicks of `placements` may add up to more than `clicks`, because a visitor can click links of two kinds. Several
-    appearances of an article in one issue are merged later.
-    """
+    """One article in one issue, with its clicks up to the time of the ranking."""
 
     issue: str
     url: str
+    """Canonical target, by which the article is recognized in other issues."""
     clicks: int
+    """Visitors, if the issue counts visitors."""
     position: int | None = None
+    """1 for the top of the issue; None if unknown."""
     placements: tuple[Placement, ...] = ()
+    """Their clicks may add up to more than `clicks`, because a visitor can click links of two kinds."""
     all_clicks: int | None = None
+    """Clicks, if `clicks` has visitors."""
 
     @property
     def click_count(self) -> int:

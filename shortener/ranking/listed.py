@@ -11,16 +11,15 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The articles that a ranking lists, and which of the observations belong to them.
-
-    `articles` are indices. `cells` says for each cell of `observations` (one article in one issue) whether its article
-    is listed. `has_gems` says whether hidden gems (good articles that few readers saw) are shown.
-    """
+    """The articles that a ranking lists, and which of the observations belong to them."""
 
     observations: Observations
     articles: tuple[int, ...]
+    """Indices of the articles."""
     cells: npt.NDArray[np.bool_]
+    """For each cell (one article in one issue), whether its article is listed."""
     has_gems: bool
+    """Whether hidden gems (good articles that few readers saw) are shown."""
 
     @property
     def issue_indices(self) -> tuple[int, ...]:

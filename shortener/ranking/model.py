@@ -20,42 +20,37 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 
 
 class Solution(Struct, frozen=True, eq=False):
-    """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty.
-
-    `covariance_root` is a matrix L for which `L' L` is the covariance of `beta`. `article_precision` has for each
-    article the inverse variance that its effect would have if `beta` were known: D of docs/ranking.md section 8.
-    `elimination` (articles x coefficients) says by how much an article effect falls if a coefficient rises by 1: R of
-    the same section.
-
-    `article_variances` are the posterior variances of `u`. `predictor_variances` are those of the fitted log mean of
-    each cell (one article in one issue).
-    """
+    """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty."""
 
     beta: FloatArray
     u: FloatArray
     covariance_root: FloatArray
+    """Matrix L for which `L' L` is the covariance of `beta`."""
     article_precision: FloatArray
+    """Inverse variance of each article effect if `beta` were known: D of docs/ranking.md section 8."""
     elimination: FloatArray
+    """By how much an article effect falls if a coefficient rises by 1 (articles x coefficients): R of section 8."""
     article_variances: FloatArray
+    """Posterior variances of `u`."""
     predictor_variances: FloatArray
+    """Posterior variances of the log mean of each article in each issue."""
 
 
 class Variances(Struct, frozen=True):
-    """The estimated variances of the model: `appeal` is that of the article effects, `open_rate` that of the issue
-    effects, and `phi` that of the noise beyond chance (overdispersion).
-
-    They are s_q^2, s_i^2 and phi of docs/ranking.md section 6. `background` has one variance for each group of
-    background effects (sites, authors, title words).
-    """
+    """The estimated variances of the model (docs/ranking.md section 6)."""
 
     appeal: float
+    """Variance of the article effects: s_q^2."""
     open_rate: float
+    """Variance of the issue effects: s_i^2."""
     phi: float
+    """Variance of the noise beyond chance (overdispersion)."""
     background: tuple[float, ...]
+    """One variance for each group of background effects: sites, authors, title words."""
 
 
 def prior_of_variances(design: Design) -> Variances:
-    """Return the variances with which a fit begins. They are the centres of their priors."""
+    """Return the variances with which a fit begins, the centres of their priors."""
     return Variances(
         appeal=APPEAL_SD**2,
         open_rate=OPEN_RATE_SD**2,
@@ -67,18 +62,19 @@ def prior_of_variances(design: Design) -> Variances:
 class Fit(Struct, frozen=True, eq=False):
     """The fitted model: the solution of the last round, the variances, and the fitted clicks `mu`.
 
-    The arrays have one entry per cell (one article in one issue). `predictor_variances` are the variances of log `mu`,
-    and `weights` are the weights of the least-squares problem: h and W of docs/ranking.md section 8. `converged` is
-    false if the last round still changed the log mean of a cell by more than `CONVERGED_STEP`.
+    The arrays have one entry for each article in each issue.
     """
 
     solution: Solution
     variances: Variances
     mu: FloatArray
     weights: FloatArray
+    """Weights of the least-squares problem: W of docs/ranking.md section 8."""
     predictor_variances: FloatArray
+    """Variances of log `mu`: h of docs/ranking.md section 8."""
     iterations: int
     converged: bool
+    """False if the last round still changed a log mean by more than `CONVERGED_STEP`."""
 
 
 def fit_model(design: Design, observations: Observations) -> Fit:
@@ -113,10 +109,7 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks and the least-squares weights of all cells: mu and W of docs/ranking.md section 8.
-
-    A cell is one article in one issue.
-    """
+    """Return the fitted clicks and the least-squares weights: mu and W of docs/ranking.md section 8."""
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
 
@@ -130,8 +123,8 @@ def solve(
 ) -> Solution:
     """Solve the weighted least-squares problem of one round of the fit.
 
-    `weights` and `working_response` are W and z of docs/ranking.md section 8, with one entry per cell (one article in
-    one issue). Raises LinAlgError if the matrix of the normal equations is not positive definite.
+    `weights` and `working_response` are W and z of docs/ranking.md section 8. Raises LinAlgError if the matrix of the
+    normal equations is not positive definite.
     """
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
@@ -154,10 +147,9 @@ def solve(
 def _solution_variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the posterior variances of the article effects, and those of the log means of the cells.
+    """Return the posterior variances of the article effects, and those of the log means.
 
-    A cell is one article in one issue. `root` is a matrix L for which `L' L` is the covariance of the coefficients, and
-    `d` is the precision D of each article effect. The results are var(u_a) and h_c of docs/ranking.md section 8.
+    They are var(u_a) and h_c of docs/ranking.md section 8.
     """
     # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
     x_root = design.x @ root.T
@@ -171,12 +163,11 @@ def _solution_variances(
 
 
 def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
-    """Return the inverse of a lower triangular matrix. It is computed by halves, which is faster than a
-    general solver.
-    """
+    """Return the inverse of a lower triangular matrix."""
     size = len(matrix)
     if size <= BLOCK_SIZE:
         return np.asarray(np.tril(np.linalg.solve(matrix, np.eye(size))), dtype=np.float64)
+    # Inversion by halves is faster than a general solver.
     half = size // 2
     inverse = np.zeros_like(matrix)
     first, second = invert_lower_triangle(matrix[:half, :half]), invert_lower_triangle(matrix[half:, half:])
@@ -186,15 +177,11 @@ def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
 
 
 def prior_variances(design: Design, variances: Variances) -> FloatArray:
-    """Return the prior variance of each coefficient, in the order of `design.effects`.
-
-    The variance of an issue effect is larger for a recent issue, because the share of its clicks that has arrived is
-    uncertain. If the recipients of the issue are unknown, it is a large constant instead of `variances.open_rate`
-    (docs/ranking.md section 6).
-    """
+    """Return the prior variance of each coefficient, in the order of `design.effects` (docs/ranking.md section 6)."""
     by_coefficient = np.array([effect.sd**2 for effect in design.effects])
     for (columns, _), variance in zip(design.background, variances.background, strict=True):
         by_coefficient[columns] = variance
+    # The variance is larger for a recent issue, because the share of its clicks that has arrived is uncertain.
     # s_i^2 + (0.5 (1 - F))^2, where F is the share of the clicks of issue i that has arrived
     by_coefficient[design.first_issue_column :] = (
         np.where(design.recipients_known, variances.open_rate, UNKNOWN_RECIPIENTS_SD**2) + design.incomplete_variance
@@ -222,24 +209,17 @@ def update_variances(
 
 
 def _update_appeal_variance(solution: Solution, previous: float) -> float:
-    """Return the variance of the article effects for the next round of the fit: s_q^2 of docs/ranking.md section 8.
-
-    `previous` is the variance in the round that gave `solution`. The prior of the variance has as much weight as
-    `APPEAL_DF` articles.
-    """
+    """Return the variance of the article effects for the next round of the fit: s_q^2 of docs/ranking.md section 8."""
     # s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))
     freedom = 1 - solution.article_variances / previous
     return float((APPEAL_DF * APPEAL_SD**2 + (solution.u**2).sum()) / (APPEAL_DF + freedom.sum()))
 
 
 def _update_open_rate_variance(design: Design, solution: Solution, previous: float) -> float:
-    """Return the variance of the issue effects for the next round of the fit: s_i^2 of docs/ranking.md section 8.
-
-    `previous` is the variance in the round that gave `solution`. Issues with unknown recipients are left out. A recent
-    issue has less weight, because its effect also contains the error in the estimated share of clicks that has arrived.
-    """
+    """Return the variance of the issue effects for the next round of the fit: s_i^2 of docs/ranking.md section 8."""
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
+    # A recent issue has less weight, because its effect also contains the error in the estimated share F.
     alpha = solution.beta[design.first_issue_column :]
     f = previous / (previous + design.incomplete_variance)
     alpha_variance = (solution.covariance_root[:, design.first_issue_column :] ** 2).sum(axis=0)
@@ -250,10 +230,8 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
 
 
 def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the variance of each group of background effects (sites, authors, title words) for the next round of the
-    fit.
-
-    `previous` has the variances in the round that gave `solution`. The formula is in docs/ranking.md section 8.
+    """Return the variance of each group of background effects for the next round of the fit (docs/ranking.md section
+    8).
     """
     # s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2)), at least 1e-5; s0 is the prior standard deviation
     updated = []
@@ -268,9 +246,8 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md section 8.
-
-    The argument `phi` is the variance in the round that gave `solution`.
+    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md section
+    8.
     """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)

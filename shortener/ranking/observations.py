@@ -18,20 +18,22 @@ MIN_AGE_HOURS = 1 / 60  # at age 0 the arrival curve is 0, and its logarithm is 
 
 
 class Observations(Struct, frozen=True, eq=False):
-    """Clicks, positions and other data of all cells as arrays. A cell is one article in one issue.
+    """Clicks, positions and other data as arrays with one entry per cell, which is one article in one issue.
 
-    The cells are sorted by article and then by issue; those of article a begin at `article_starts[a]`. `age_hours` has
-    one entry per issue, `article_starts` one per article, and every other array one per cell. `issues` are sorted by
-    sending time and `urls` alphabetically, so that the order of the input rows has no effect.
+    The cells are sorted by article and then by issue.
     """
 
     issues: tuple[Issue, ...]
+    """Sorted by sending time."""
     urls: tuple[str, ...]
+    """Sorted alphabetically, so that the order of the input rows has no effect."""
     appearances: tuple[Appearance, ...]
     age_hours: FloatArray
+    """One entry per issue."""
     issue_index: IntArray
     article_index: IntArray
     article_starts: IntArray
+    """Index of the first cell of each article."""
     clicks: FloatArray
     positions: FloatArray  # nan if unknown
     is_rerun: FloatArray  # 1 if an earlier issue contains the article, otherwise 0
@@ -42,9 +44,7 @@ class Observations(Struct, frozen=True, eq=False):
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Return for each article the sum of `values`, which has one entry or row per cell (one article in
-        one issue).
-        """
+        """Return for each article the sum of `values`, which has one entry or row for each article in each issue."""
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 
@@ -84,7 +84,7 @@ def build_observations(history: History, *, as_of: float) -> Observations:
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
     """Merge several appearances of an article in one issue into one.
 
-    Clicks are added, placements are added by kind (title, image, …), and the position nearest to the top is kept.
+    Clicks are added, and the position nearest to the top is kept.
     """
     groups: dict[tuple[str, str], list[Appearance]] = {}
     for appearance in appearances:

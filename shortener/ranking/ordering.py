@@ -19,30 +19,31 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """The ordered list of articles. `order` contains their indices; the first `top` of them are the top list.
-
-    `gems` (good articles that few readers saw) and `loved_by_few` contain indices too. The arrays have one entry per
-    article of the analysis, also for articles that are not listed. `appeal` is a multiple of the average article with
-    the 90 % interval `low` to `high`; `p_top` is the probability of belonging to the top list. `blend` is the editors'
-    weighted sum that replaces appeal in the order, or None.
-    """
+    """The ordered list of articles. The arrays have one entry per article, also for articles that are not listed."""
 
     order: list[int]
+    """Indices of the listed articles; the first `top` of them are the top list."""
     top: int
     appeal: FloatArray
+    """A multiple of the average article, with the 90 % interval `low` to `high`."""
     low: FloatArray
     high: FloatArray
     p_top: FloatArray
+    """Probability of belonging to the top list."""
     top_decile_probability: FloatArray
+    """Probability of being in the best tenth of all articles."""
     gems: list[int]
+    """Indices of the hidden gems, which are good articles that few readers saw."""
     loved_by_few: list[int]
+    """Indices of articles with few clicks that many of their readers applauded."""
     blend: FloatArray | None
+    """The editors' weighted sum that replaces appeal in the order, or None."""
 
 
 def top_length(article_count: int, max_articles: int) -> int:
     """Return how many articles at the head of the ranking are called the top list.
 
-    It is a fifth of all articles, but at least 3. It never exceeds `max_articles` or `article_count`.
+    It is a fifth of all articles, but at least 3 and at most `max_articles`.
     """
     return min(max_articles, max(MIN_TOP, article_count // TOP_SHARE), article_count)
 
@@ -58,10 +59,9 @@ def order_articles(
 ) -> Ordering:
     """Sort the articles `urls` by score (log of the appeal), and choose the top list and the hidden gems.
 
-    A `blend` (the editors' weighted sum of appeal and counts from other platforms) replaces the score. Articles with
-    equal values are sorted by the probability of belonging to the top list, then by clicks and URL. The top list has at
-    most `max_articles` articles. There are at most `max_gems` hidden gems (good articles that few readers saw), each
-    with at least `min_gem_probability` of being in the best tenth. See docs/ranking.md section 10.
+    A `blend` replaces the score by a weighted sum of appeal and counts from other platforms. The top list has at most
+    `max_articles` articles. There are at most `max_gems` hidden gems, each with at least `min_gem_probability` of being
+    in the best tenth (docs/ranking.md section 10).
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

@@ -1,7 +1,7 @@
 """The picks: the section of recommended articles in the next issue.
 
 They are the first articles of the ranking and its hidden gems (good articles that few readers saw), changed by editors'
-decisions. A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
+decisions (docs/ranking.md section 13).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,28 +17,25 @@ Action = Literal["pin", "exclude", "choose"]
 
 
 class Decision(Struct, frozen=True):
-    """What the editor `who` decided about an article; `decided_at` is in epoch seconds, `reason` can be empty.
-
-    `pin` puts the article first in the list, `choose` first among the lesser known articles, and `exclude` removes it.
-    """
+    """What the editor `who` decided about an article."""
 
     url: str
     action: Action
+    """`pin` puts the article first, `choose` first among the lesser known, and `exclude` removes it."""
     reason: str
+    """Can be empty."""
     who: str
     decided_at: float
+    """Seconds of the UTC epoch."""
 
 
 class ArticleDetails(Struct, frozen=True):
-    """The data of an article that a template can show.
-
-    `short_url` is the short link of the article, to which numbers are added so that clicks on image, title and further
-    links are counted separately.
-    """
+    """The data of an article that a template can show."""
 
     url: str
     title: str
     short_url: str
+    """Short link of the article; numbers added to it separate the clicks on image, title and further links."""
     image: str | None = None
     byline: str | None = None
     byline_url: str | None = None
@@ -46,30 +43,26 @@ class ArticleDetails(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """One recommended article; `origin` says where it comes from.
-
-    That is the top of the ranking, its hidden gems (good articles that few readers saw), or an editor. `ranked` is its
-    entry in the ranking, or None if the ranking does not contain it. `decision` is what an editor decided about it, if
-    anything.
-    """
+    """One recommended article."""
 
     url: str
     origin: Literal["list", "gem", "pinned", "chosen"]
+    """From the ranking: "list" or "gem". By an editor: "pinned" or "chosen"."""
     ranked: RankedArticle | None
+    """Its entry in the ranking; None if the ranking does not contain it."""
     decision: Decision | None
+    """What an editor decided about it, if anything."""
 
 
 class Picks(Struct, frozen=True):
-    """The recommended articles, in two lists.
-
-    `featured` are the articles that editors pinned and the first of the ranking. `lesser_known` are the articles that
-    editors chose and the hidden gems (good articles that few readers saw). `excluded` are the decisions that removed an
-    article; readers never see them.
-    """
+    """The recommended articles, in two lists."""
 
     featured: tuple[Pick, ...]
+    """The articles that editors pinned, and then the first of the ranking."""
     lesser_known: tuple[Pick, ...]
+    """The articles that editors chose, and then hidden gems (good articles that few readers saw)."""
     excluded: tuple[Decision, ...]
+    """The decisions that removed an article; readers never see them."""
     footer: str
     warnings: tuple[str, ...]
 
@@ -83,10 +76,9 @@ def select_picks(
 ) -> Picks:
     """Select the recommended articles of the next issue from a ranking and the editors' decisions.
 
-    Featured are the pinned articles, oldest decision first, and then those of the ranking, up to `max_featured` in all.
-    Lesser known are the articles that editors chose, and then at most `max_gems` hidden gems (good articles that few
-    readers saw). The default numbers are those of the ranking. The last decision about an article counts. Raises
-    InputError for a decision without a name, or with an unknown action.
+    `max_featured` includes the pinned articles. `max_gems` is the largest number of hidden gems (good articles that few
+    readers saw). The defaults are those of the ranking. The last decision about an article counts. Raises InputError
+    for a decision without a name, or with an unknown action.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
@@ -114,9 +106,9 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return for each article URL the decision that counts: the last one about the article.
+    """Return for each article URL the last decision about the article; the oldest of these decisions is first.
 
-    The mapping is in order of the times of these decisions, oldest first. Raises InputError for an invalid decision.
+    Raises InputError for an invalid decision.
     """
     effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
@@ -134,10 +126,9 @@ def _check_decision(decision: Decision) -> None:
 
 
 def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
-    """Return the recommended articles, sorted within each of the two lists as an editor arranged them.
+    """Return the recommended articles, with each of the two lists in the order of the URLs in `order`.
 
-    `order` are the URLs of the articles in this order. An article that is not in `order` stays behind the article that
-    it followed before.
+    An article that is not in `order` stays behind the article that it followed before.
     """
     return msgspec.structs.replace(
         picks, featured=_arrange(picks.featured, order), lesser_known=_arrange(picks.lesser_known, order)

@@ -1,5 +1,6 @@
-"""The whole computation from a click history to the estimates of its articles, with simpler estimates if
-the fit fails.
+"""The whole computation from a click history to the estimates of its articles.
+
+If the fit fails, simpler estimates are returned.
 """
 
 import math
@@ -31,23 +32,20 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 
 
 class Inputs(Struct, frozen=True, eq=False):
-    """The data from which the design matrix is built.
-
-    `weights` say how much a link of each kind (title, image, …) is clicked. `signals` are views, reads and fans of the
-    articles on other platforms, and `background` is site, author and title words.
-    """
+    """The data from which the design matrix is built."""
 
     observations: Observations
     curve: ArrivalCurve
     weights: dict[str, float]
+    """How much a link of each kind, such as title or image, is clicked."""
     signals: SignalColumns
+    """Views, reads and fans of the articles on other platforms."""
     background: tuple[BackgroundGroup, ...]
+    """Columns for sites, authors and title words."""
 
 
 class WeightedFit(Struct, frozen=True, eq=False):
-    """A fit under one model of how editors order articles; `weight` (0 to 1) is its share in the average of
-    all fits.
-    """
+    """A fit under one model of how editors order articles, with its weight (0 to 1) in the average of all fits."""
 
     design: Design
     fit: Fit
@@ -63,22 +61,20 @@ class WeightedFit(Struct, frozen=True, eq=False):
 
 
 class Analysis(Inputs, frozen=True, eq=False):
-    """All estimates that follow from one history of clicks.
-
-    There is one fit for each of two models of how editors order articles. `fits` has those that succeeded, the one with
-    the largest weight first; `design` and `fit` belong to that one. `posterior` is the weighted mixture of all fits. If
-    every fit failed, `posterior` has simple estimates, `fit` is None, and `fit_error` is the reason.
-
-    `background_scores` is the part of each article's log appeal that site, author and title words predict in `fit`; its
-    mean is 0.
-    """
+    """All estimates that follow from one history of clicks."""
 
     design: Design
+    """Design of `fit`."""
     fit: Fit | None
+    """The fit with the largest weight; None if every fit failed."""
     posterior: Posterior
+    """The weighted mixture of all fits, or simple estimates if every fit failed."""
     fit_error: str | None
+    """Why every fit failed, else None."""
     fits: tuple[WeightedFit, ...]
+    """One fit for each model of how editors order articles, without those that failed; the largest weight is first."""
     background_scores: FloatArray
+    """What site, author and title words add to each article's log appeal in `fit`; its mean is 0."""
 
     @property
     def remaining_shares(self) -> list[float]:
@@ -87,7 +83,7 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def eta_uncertainty_removed(self) -> float:
-        """By how many percent the data reduced the prior variance of eta, the position effect (docs/ranking.md section
+        """Percentage by which the data reduced the prior variance of the position effect eta (docs/ranking.md section
         15).
         """
         return 100 * (1 - self.eta_estimate[1] / POSITION_ETA.sd**2)
@@ -185,14 +181,12 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 
 
 class Arrivals(Struct, frozen=True, eq=False):
-    """The share of each issue's clicks that is still expected, and the arrival curve from which it is read.
-
-    `remaining_shares` has the share (0 to 1) by issue slug. `curve` gives the share of clicks that has arrived at each
-    age of an issue; it is None if there are no articles.
-    """
+    """The arrival curve of clicks, and the share of each issue's clicks that is still expected."""
 
     remaining_shares: dict[str, float]
+    """Share (0 to 1) still expected, by issue slug."""
     curve: ArrivalCurve | None
+    """Share of clicks that has arrived at each age of an issue; None if there are no articles."""
 
     def arrived_share(self, slug: str) -> float | None:
         """Return the share of an issue's clicks (0 to 1) that has arrived, None if it cannot be estimated."""
@@ -203,8 +197,7 @@ class Arrivals(Struct, frozen=True, eq=False):
 def estimate_arrivals(history: History, *, as_of: float, window: float | None) -> Arrivals:
     """Return the arrival curve and the shares of clicks still expected, without fitting the model.
 
-    `window` is the number of months of history that are used, None for all. This takes a fraction of the time of
-    `rank`.
+    `window` is the number of months of history that are used, None for all.
     """
     sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
     if not urls:
@@ -216,11 +209,9 @@ def estimate_arrivals(history: History, *, as_of: float, window: float | None) -
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Fit the regression once for each of two models of how editors order articles (`SORTING_SHAPES`). Yield (design,
-    fit, posterior, log marginal likelihood) of each fit.
+    """Yield (design, fit, posterior, log marginal likelihood) for each model of how editors order articles.
 
-    A fit that fails is left out, and its error is appended to `errors`. If no positions are known, there is one fit
-    without a term for the editors' order.
+    If a fit fails, its error is appended to `errors`.
     """
     shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
     for shape in shapes:
@@ -237,10 +228,7 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
 
 
 def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
-    """Return the design matrices of the observations.
-
-    They depend on the estimated shares of clicks that have arrived, and on the estimated weights of links of each kind.
-    """
+    """Return the design matrices of the observations."""
     observations = inputs.observations
     return build_design(
         observations,

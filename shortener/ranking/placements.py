@@ -23,11 +23,11 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
     """Estimate how much a link of each kind (title, image, …) is clicked, relative to title = 1 (docs/ranking.md
     section 5).
 
-    The model is Luce's choice rule, fitted by a minorize-maximize algorithm. Only appearances with two kinds of links
-    or more are used; the effects of position, issue and article cancel out in them.
+    The model is Luce's choice rule, fitted by a minorize-maximize algorithm.
     """
     kinds = sorted({placement.kind for row in appearances for placement in row.placements} | {"title"})
     prior = np.array([PRIOR_WEIGHTS.get(kind, DEFAULT_WEIGHT) for kind in kinds])
+    # In an appearance with two kinds of links or more, the effects of position, issue and article cancel out.
     clicks, links = _tabulate_by_kind(appearances, kinds)
     weights = prior / prior.sum()
     pseudo_clicks = PRIOR_PSEUDO_CLICKS * weights
@@ -41,10 +41,7 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return two matrices (appearances x placement kinds): the clicks, and the number of links.
-
-    Appearances with only one kind are left out.
-    """
+    """Return two matrices (appearances x placement kinds): the clicks, and the number of links."""
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]
@@ -53,7 +50,5 @@ def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tu
 
 
 def sum_weights(appearances: Sequence[Appearance], weights: dict[str, float]) -> FloatArray:
-    """Return for each appearance of an article in an issue the sum of the weights of its links; 1 if its links are
-    unknown.
-    """
+    """Return for each appearance of an article the sum of the weights of its links; 1 if its links are unknown."""
     return np.array([sum(weights[p.kind] * p.links for p in row.placements) or 1.0 for row in appearances])

@@ -17,19 +17,19 @@ RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """The estimates of all articles; arrays have one entry per article unless stated otherwise.
-
-    `score` is log appeal relative to the mean article, and `sd` its standard deviation. `expected` are the clicks that
-    an average article would have had in the same places; `cell_expected` has them per cell (one article in one issue).
-    `draws` is a matrix of simulated scores, simulations x articles.
-    """
+    """The estimates of all articles, in arrays with one entry per article."""
 
     score: FloatArray
+    """Log appeal relative to the mean article."""
     sd: FloatArray
+    """Standard deviation of the score."""
     clicks: FloatArray
     expected: FloatArray
+    """Clicks that an average article would have had at the same positions."""
     draws: FloatArray
+    """Simulated scores (simulations x articles)."""
     cell_expected: FloatArray
+    """Expected clicks of each article in each issue."""
 
 
 def compute_posterior(fit: Fit, design: Design, observations: Observations) -> Posterior:
@@ -54,11 +54,9 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the weighted mixture of several posteriors of one list of articles. The weights must add up to 1.
+    """Return the weighted mixture of several posteriors of one list of articles (docs/ranking.md section 9).
 
-    Scores and expected clicks are weighted means. `sd` also contains the differences between the scores of the
-    posteriors. Each posterior contributes a number of its simulated scores that is proportional to its weight, in the
-    given order (docs/ranking.md section 9).
+    The weights must add up to 1.
     """
     # score = sum w score_m, sd^2 = sum w (sd_m^2 + (score_m - score)^2), expected = sum w expected_m
     w = np.array(weights)[:, None]
@@ -66,6 +64,7 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
     variance = sum(
         weight * (each.sd**2 + (each.score - score) ** 2) for weight, each in zip(weights, posteriors, strict=True)
     )
+    # Each posterior contributes a number of simulated scores that is proportional to its weight.
     ends = np.rint(np.cumsum([0.0, *weights]) * DRAW_COUNT).astype(int)
     draws = [each.draws[first:last] for each, first, last in zip(posteriors, ends, ends[1:], strict=False)]
     return Posterior(
@@ -79,14 +78,10 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
-    """Return simple estimates, which are used if the model could not be fitted (docs/ranking.md section 8).
-
-    Expected clicks: all clicks are distributed over the articles, in proportion to the recipients of each issue and to
-    the share of its clicks that has arrived. Appeal: the clicks of the article divided by its expected clicks, shrunk
-    towards 1.
-    """
+    """Return simple estimates, which are used if the model could not be fitted (docs/ranking.md section 8)."""
     # appeal = (clicks + 2) / (expected + 2): the 2 is the weight 1/0.7^2 of a Gamma prior.
     # Log appeal has the standard deviation 1 / sqrt(clicks + 2).
+    # All clicks are distributed in proportion to recipients and to the share of clicks that has arrived.
     exposure = np.exp(np.clip(design.offset - design.offset.max(), -50, 0))
     cell_expected = exposure * (observations.clicks.sum() / exposure.sum())
     expected = observations.sum_by_article(cell_expected)

@@ -42,17 +42,16 @@ def rank(
     background: bool = True,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ranking:
-    """Rank articles by appeal: their clicks compared with those of an average article in the same places.
+    """Rank articles by appeal: their clicks compared with those of an average article at the same positions.
 
-    Issues sent after `as_of` (epoch seconds) are ignored. All articles are listed, unless one of three arguments
-    selects some: `month` (YYYY-MM in `zone`) those last shown in that month, `since` (epoch seconds) those last shown
-    since then, and `issue` those of one issue, with their counts in that issue.
+    All articles are listed, unless one of three arguments selects some. `issue` selects the articles of one issue,
+    `month` (YYYY-MM in `zone`) those last shown in that month, and `since` (epoch seconds) those last shown since then.
+    Issues sent after `as_of` (epoch seconds) are ignored.
 
-    The fit uses the issues within `window` months of the listed articles, or all issues if it is None. With
-    `background`, estimates of articles with few clicks are pulled towards articles with the same author, site or title
-    words. A `blend` (weighted sum of appeal and counts from other platforms) replaces appeal in the order. The top list
-    has at most `top` articles. There are at most `gems` hidden gems (good articles that few readers saw), each with at
-    least `min_gem_probability` of being in the best tenth.
+    The fit uses the issues within `window` months of the listed articles; None means all issues. With `background`, the
+    fit also uses authors, sites and title words. A `blend` with counts from other platforms replaces appeal in the
+    order. The top list has at most `top` articles. There are at most `gems` hidden gems (good articles that few readers
+    saw), each with at least `min_gem_probability` of being in the best tenth.
 
     If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for invalid arguments
     or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
@@ -137,7 +136,7 @@ def _ranked_article(
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
-    """Return the row of an article in the list. Its counts are summed over the appearances with the indices `cells`."""
+    """Return the row of an article in the list, with its counts summed over the appearances `cells` (indices)."""
     posterior, signals = analysis.posterior, analysis.signals
     appearances = [analysis.observations.appearances[cell] for cell in cells]
     shown, expected = appearances[-1], math.fsum(posterior.cell_expected[cells])

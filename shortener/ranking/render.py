@@ -33,30 +33,28 @@ BUNDLED_TEMPLATES = {
 
 
 class TemplateEntry(Struct, frozen=True):
-    """The variables of one article in a template.
-
-    `image_link` (None without an image), `title_link` and `more_link` are short links to the article. Each ends with a
-    number, by which clicks on them are counted separately. `origin` is "list" for the top of the ranking, "gem" for a
-    hidden gem (a good article that few readers saw), and "pinned" or "chosen" for an editor's decision.
-    """
+    """The variables of one article in a template."""
 
     title: str
     image: str | None
     image_link: str | None
+    """Short link behind the image; None without an image."""
     title_link: str
+    """Short link; its last number separates clicks on the title from those on image and "more" link."""
     more_link: str
     byline: str | None
     byline_url: str | None
     blurb: str | None
     origin: str
+    """From the ranking: "list" or "gem". By an editor: "pinned" or "chosen"."""
 
 
 def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
     """Return the picks (recommended articles) as a section in Markdown.
 
-    `details` has one entry for each pick. `template` is the text of a Jinja template, by default the bundled one. Its
-    variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and `url`
-    makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
+    `details` has one entry for each pick. `template` is a Jinja template, by default the bundled one. Its variables
+    `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and `url` makes a
+    link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
     """
     return _render_template(
         _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details
@@ -64,10 +62,9 @@ def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template
 
 
 def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks (recommended articles) as a section in HTML.
+    """Return the picks (recommended articles) as a section in HTML, with all values escaped.
 
-    Values are escaped; only the template itself may contain markup. Arguments, template variables and errors are those
-    of `render_markdown`.
+    Arguments, template variables and errors are those of `render_markdown`.
     """
     return _render_template(
         _jinja_environment(as_html=True), template or bundled_template("picks.html.j2"), picks, details
@@ -134,9 +131,8 @@ def escape_markdown(text: str) -> str:
 
 
 def _collapse_whitespace(text: str) -> str:
-    """Return text as one line, with single spaces between words. Text that the template has marked as safe HTML is
-    returned unchanged.
-    """
+    """Return text as one line, with single spaces between words."""
+    # text that the template has marked as safe HTML stays unchanged
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 

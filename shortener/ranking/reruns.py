@@ -39,28 +39,23 @@ MIN_SHARE_REMOVED = 0.01
 
 
 class Rerun(Struct, frozen=True):
-    """An article to show again at `new_position` instead of `position`.
-
-    `share_removed` is the share (0 to 1) of the variance of eta, the position effect, that showing it again would
-    remove. For a second suggestion it is a share of the variance that the first suggestion leaves.
-    """
+    """An article to show again at `new_position` instead of `position`."""
 
     url: str
     position: int
     new_position: int
     share_removed: float
+    """Share (0 to 1) by which this reduces the variance of the position effect, after earlier suggestions."""
 
 
 def suggest_reruns(
     history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
 ) -> tuple[Rerun, ...]:
-    """Return at most two articles of an issue to show again at another position, so that the position effect can be
-    estimated better.
+    """Return at most two articles of an issue to show again, so that the position effect can be estimated better.
 
-    First comes the article whose repetition would most reduce the variance of eta, the position effect. The second is
-    the best one after that, with another new position (docs/ranking.md section 21). The result is empty if no positions
-    are known, if the fit fails, or if no repetition would help enough. `window` is the number of months of history that
-    are used, None for all. Raises NotFound for an issue that was not sent by `as_of` (epoch seconds).
+    The article that reduces the variance of the effect most is first (docs/ranking.md section 21). The result is empty
+    if no positions are known, if the fit fails, or if no repetition would help enough. `window` is the number of months
+    of history that are used, None for all. Raises NotFound for an issue that was not sent by `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:
@@ -95,11 +90,7 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
 
 
 def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (article, position, new position) for each article of an issue that was always at one position.
-
-    Articles are indices. New positions are those in `POSITION_KNOTS` that exist in the issue and are at least twice or
-    at most half the old position.
-    """
+    """Yield (article, position, new position) for each article of an issue that was always at one position."""
     observations = analysis.observations
     last = last_positions(observations)[issue]
     for cell in np.flatnonzero(observations.issue_index == issue):
@@ -117,12 +108,10 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how the normal matrix S (the inverse of the covariance of the coefficients) would change if an article
-    were shown once more, at `new_position`.
+    """Return how the normal matrix would change if an article were shown once more, at `new_position`.
 
-    The change is `B' diag(s) B`; the result is (B, s), a matrix of rows and the sign of each row. The change subtracts
-    what the article contributes to S now, and adds what it would contribute with the new appearance (docs/ranking.md
-    section 21). `issue` and `article` are indices.
+    The normal matrix is the inverse of the covariance of the coefficients. Its change is `B' diag(s) B`; the result is
+    (B, s) (docs/ranking.md section 21). `issue` and `article` are indices.
     """
     design = analysis.design
     cells = np.flatnonzero(analysis.observations.article_index == article)
@@ -139,10 +128,9 @@ def information_change(
 
 
 def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) -> tuple[FloatArray, FloatArray]:
-    """Return what an article contributes to the normal matrix (the inverse of the covariance of the coefficients).
+    """Return what an article contributes to the normal matrix, as (B, s) of `B' diag(s) B`.
 
-    The contribution is `B' diag(s) B`; the result is (B, s), a matrix of rows and the sign of each row. `rows` are the
-    rows of the article in the design matrix, and `weights` their least-squares weights (docs/ranking.md section 21).
+    `rows` are the rows of the article in the design matrix, and `weights` their least-squares weights.
     """
     # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
@@ -150,12 +138,8 @@ def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) 
 
 
 def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: int) -> FloatArray:
-    """Return all rows of an article in the design matrix as they would be after one more appearance, at `new_position`.
-    The new row is the last.
-
-    `cells` are the indices of its rows so far. Those rows change too, because they contain how high editors place the
-    article on average. The next issue is assumed to be as long as `issue`. It has no column in the matrix: its effect
-    is part of the noise of the new row.
+    """Return the rows of an article in the design matrix after one more appearance at `new_position`; the new row is
+    last.
     """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
@@ -166,6 +150,7 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
         RERUN: 1.0,
         PLACEMENT_OMEGA: float(design.x[cells, omega].mean()),
         POSITION_ETA: -float(log_position[0]),
+        # the next issue is assumed to be as long as `issue`
         LAST_TWO_POSITIONS: float(new_position > last[issue] - 2 and last[issue] > 2),
         **{effect: float(hat[0]) for effect, hat in zip(KNOT_EFFECTS, hat_basis(log_position), strict=True)},
     }
@@ -176,6 +161,7 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
     last_by_cell = last[observations.issue_index[cells]]
     before = position_scores(fill_positions(observations)[cells], last_by_cell, design.shape)
     added = position_scores(position, last[[issue]], design.shape)
+    # The old rows change too, because they contain how high editors place the article on average.
     rows[:, design.effects.index(SORTING_EFFECTS[design.shape])] += np.append(before, added).mean() - before.mean()
     return rows
 
@@ -183,11 +169,11 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
 def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
     """Return the least-squares weight that one more appearance of an article would have when all clicks have arrived.
 
-    `row` is the row of the appearance in the design matrix. The next issue is assumed to have as many recipients and
-    articles as `issue` (docs/ranking.md section 21).
+    `row` is the row of the appearance in the design matrix.
     """
     # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu are the expected clicks. The last term is the uncertainty of the new
     # issue's effect, which its n articles determine.
+    # The next issue is assumed to have as many recipients and articles as `issue`.
     recipients = float(fill_recipients(analysis.observations)[0][issue])
     count = int((analysis.observations.issue_index == issue).sum())
     mu = recipients * float(np.exp(row @ fit.solution.beta + fit.solution.u[article]))
@@ -196,8 +182,7 @@ def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: F
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return by how much the variance of one coefficient falls if `B' diag(s) B` is added to the normal matrix (the
-    inverse of `covariance`).
+    """Return by how much the variance of one coefficient falls if `B' diag(s) B` is added to the normal matrix.
 
     `rows` is B, `signs` is s, and `column` is the index of the coefficient.
     """
@@ -206,8 +191,7 @@ def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, sig
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return the covariance of the coefficients after `B' diag(s) B` is added to the normal matrix (the inverse of
-    `covariance`).
+    """Return the covariance of the coefficients after `B' diag(s) B` is added to its inverse.
 
     `rows` is B and `signs` is s.
     """

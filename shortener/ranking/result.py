@@ -23,7 +23,7 @@ def is_comparable(count: float | None, expected: float) -> bool:
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return (visitors, clicks): `count` in the place that `counted` names, and None in the other place."""
+    """Return (visitors, clicks): `count` is the one that `counted` names, and the other is None."""
     return (count, None) if counted == "visitors" else (None, count)
 
 
@@ -34,10 +34,9 @@ class RankedArticle(Struct, frozen=True):
     interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
     gems (good articles that few readers saw), or None.
 
-    `shown` is the number of its appearances in issues. Its count in all of them is in `visitors` or in `clicks`,
-    whichever the ranking counts; the other field is None. `expected` is the count that an average article would have
-    had in the same places. `issue` and `position` are those of the last appearance. In a ranking of the articles of one
-    issue, the counts, `issue` and `position` are those of that issue.
+    `shown` is the number of issues in which it appeared. Its count in these issues is in `visitors` or in `clicks`; the
+    other field is None. `expected` is the count of an average article at the same positions. `issue` and `position` are
+    those of its last appearance. In a ranking of one issue, `issue`, `position` and the counts are those of that issue.
     """
 
     rank: int
@@ -70,8 +69,8 @@ class RankedArticle(Struct, frozen=True):
 class IssueProgress(Struct, frozen=True):
     """An issue that was used for the ranking, with its figures at the time of the ranking.
 
-    `hours` is its age since sending. Its count is in `visitors` or in `clicks`, whichever of them `counted` names; the
-    other is None. `to_come` is the share (0 to 1) of its clicks that is still expected.
+    `hours` is its age since sending. Its count is in `visitors` or in `clicks`, as `counted` says; the other field is
+    None. `to_come` is the share (0 to 1) of its clicks that is still expected.
     """
 
     slug: str
@@ -85,15 +84,14 @@ class IssueProgress(Struct, frozen=True):
 
 
 class Ranking(Struct, frozen=True):
-    """All listed articles in order; the first `top` of them are the top list. `as_of` is the time of the ranking, as
-    ISO 8601 in UTC.
+    """All listed articles in order; the first `top` of them are the top list.
 
-    `issues` are all issues that the model was fitted to, also those without a listed article. Each issue counts
-    visitors or, if too few of its visitors are known, clicks.
+    `as_of` is the time of the ranking, as ISO 8601 in UTC. `issues` are all issues that the model was fitted to, also
+    those without a listed article.
 
-    `counted` is the unit of the whole ranking: "visitors" if every issue with a listed article (without listed
-    articles: every sent issue) counts visitors, otherwise "clicks". The expected count of an article in an issue has
-    the unit of that issue. If units differ, a warning names the issues that count clicks.
+    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". Without listed
+    articles, all sent issues decide. The expected count of an article in an issue has the unit of that issue. If units
+    differ, a warning names the issues that count clicks.
     """
 
     as_of: str

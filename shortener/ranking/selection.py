@@ -19,18 +19,19 @@ SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 class ArticleFilter(Struct, frozen=True):
     """Which articles to list: all of them, unless one of three fields selects some.
 
-    `month` (YYYY-MM in `zone`) selects the articles last shown in that month, `issue` those of one issue, and `since`
-    (epoch seconds) those last shown in an issue sent since then. Raises InputError if more than one of the three is
-    given, or for an invalid month.
+    Raises InputError if more than one of `month`, `issue` and `since` is given, or for an invalid month.
     """
 
     month: str | None = None
+    """Articles last shown in this month (YYYY-MM in `zone`)."""
     issue: str | None = None
+    """Articles of the issue with this slug."""
     zone: tzinfo = UTC
     since: float | None = None
+    """Articles last shown in an issue sent since this time (epoch seconds)."""
 
     def __post_init__(self) -> None:
-        """Check the values. Raises InputError if more than one of the filters is given, or for an invalid month."""
+        """Raise InputError if more than one of the filters is given, or for an invalid month."""
         if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
             raise InputError(Message("rank either a month or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
@@ -38,11 +39,10 @@ class ArticleFilter(Struct, frozen=True):
 
 
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
-    """Return the issues that can be ranked at `as_of` (epoch seconds), and the URLs of the articles that
-    `article_filter` selects from them.
+    """Return the issues that can be ranked, and the URLs of the articles that `article_filter` selects from them.
 
-    An issue can be ranked from `MIN_AGE_HOURS` after sending on, if it has clicks. Raises InputError for an invalid
-    history, and NotFound if the issue of the filter was not sent by `as_of`.
+    An issue with clicks can be ranked at `as_of` (epoch seconds) from `MIN_AGE_HOURS` after sending on. Raises
+    InputError for an invalid history, and NotFound if the issue of the filter was not sent by `as_of`.
     """
     sent = select_sent(history, as_of=as_of)
     clicked = clicked_issues(sent)
@@ -130,16 +130,15 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history with only the issues in a window of time around the listed articles `urls`.
+    """Return the history with only the issues sent within `months` of the last issues of the articles `urls`.
 
-    The window begins `months` before the first and ends `months` after the last of the issues in which a listed article
-    was last shown. If all articles are listed, it begins `months` before the newest of these issues, so that older
-    articles leave the list. If `months` is None, all issues are kept.
+    If `months` is None, all issues are kept.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:
         return history
     times = [last_issues[url].sent_at for url in urls]
+    # If all articles are listed, only the newest issue counts, so that older articles leave the list.
     newest, oldest = max(times), min(times) if len(urls) < len(last_issues) else max(times)
     width = months * SECONDS_PER_MONTH
     issues = [issue for issue in history.issues if oldest - width <= issue.sent_at <= newest + width]

@@ -20,18 +20,17 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Views, reads and fans of the articles on other platforms, as arrays with one entry per article; nan where a count
-    is missing.
-
-    `read_ratio` is reads per view and `fan_ratio` fans per read. With few counts they are pulled towards the ratio of
-    all articles, by 20 pseudo-counts (docs/ranking.md section 14).
+    """Views, reads and fans of the articles on other platforms, as arrays with one entry per article; nan if
+    missing.
     """
 
     views: FloatArray
     reads: FloatArray
     fans: FloatArray
     read_ratio: FloatArray
+    """Reads per view, pulled towards the ratio of all articles by 20 pseudo-counts (docs/ranking.md section 14)."""
     fan_ratio: FloatArray
+    """Fans per read, pulled towards the ratio of all articles too."""
 
     @property
     def overall_fan_ratio(self) -> float:
@@ -49,9 +48,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
 
 def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColumns:
-    """Return the views, reads and fans from other platforms as arrays in the order of the articles `urls`. Articles
-    that are not in `urls` are left out.
-    """
+    """Return the views, reads and fans from other platforms as arrays in the order of the articles `urls`."""
     by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
     rows = [by_url.get(url, Signal(url=url)) for url in urls]
     views = np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64)
@@ -89,8 +86,8 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return for each article the ratio numerator / denominator, at most 1. Where counts are small, it is pulled
-    towards the ratio of all articles together.
+    """Return for each article numerator / denominator, at most 1, pulled towards the common ratio if the counts are
+    small.
     """
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
@@ -107,7 +104,7 @@ class Blend(Struct, frozen=True):
     reads: float = 0.15
 
     def __post_init__(self) -> None:
-        """Check the weights. Raises InputError for negative or infinite weights, or if all are 0."""
+        """Raise InputError for negative or infinite weights, or if all are 0."""
         weights = (self.appeal, self.fans, self.reads)
         if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")

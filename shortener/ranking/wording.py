@@ -78,9 +78,8 @@ def format_note(
 ) -> str:
     """Return the note that explains the result of an article in the list (docs/ranking.md section 15).
 
-    `article` is its index, `count` and `expected` are its figures, and `bounds` is the 90 % interval of its appeal, a
-    multiple of the average article. `gem_probability` is its probability of being in the best tenth if it is a hidden
-    gem (a good article that few readers saw), else None.
+    `article` is its index, and `bounds` is the 90 % interval of its appeal. `gem_probability` is its probability of
+    being in the best tenth if it is a hidden gem (a good article that few readers saw), else None.
     """
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
@@ -142,10 +141,7 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the basis of the expected clicks of an article, such as "at its position".
-
-    It completes the phrase "clicks expected …" in the note of the article.
-    """
+    """Return the basis of the "clicks expected" in the note of an article, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -157,8 +153,8 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """Return the text below the ranking: how well the position effect is known, how editors order articles, the share
-    of the newest issue's clicks that is still expected, and the blend if any.
+    """Return the text below the ranking: about the position effect, the editors' order, clicks still expected, and the
+    blend.
     """
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     remaining = (
@@ -203,17 +199,14 @@ def _describe_position_effect(analysis: Analysis) -> str:
 
 
 def is_position_effect_measured(analysis: Analysis) -> bool:
-    """Return whether the position effect is determined by the data rather than by its prior.
-
-    At least one article must have been shown at two positions, and the data must have removed 60 % of the prior
-    variance.
-    """
+    """Return whether the position effect is determined by the data rather than by its prior."""
     return analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED and count_multi_position_articles(analysis) > 0
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return a list with one text: the probabilities of the two models of how editors order articles. The list is empty
-    without a fit or without positions.
+    """Return a list with one text, the probabilities of the two models of how editors order articles.
+
+    It is empty without a fit or without positions.
     """
     weights = analysis.sorting_weights
     if not weights:
@@ -223,11 +216,8 @@ def _describe_sorting(analysis: Analysis) -> list[str]:
 
 
 def count_multi_position_articles(analysis: Analysis) -> int:
-    """Return the number of articles that were shown at two or more different known positions.
-
-    Only these articles separate the position effect from the editors' habit of putting better articles first
-    (docs/ranking.md section 7).
-    """
+    """Return the number of articles that were shown at two or more different known positions."""
+    # Only these articles separate the position effect from the editors' order (docs/ranking.md section 7).
     positions: dict[str, set[int]] = {}
     for appearance in analysis.observations.appearances:
         if appearance.position is not None:

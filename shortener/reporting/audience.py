@@ -1,7 +1,6 @@
 """The audience of an issue: its human clicks by device, mail client, language, referrer and country.
 
-Also the clicks on each link by readers with one of these values, such as readers from Norway. Sums by two properties at
-once, such as phones in Norway, are not stored.
+Sums by two properties at once, such as phones in Norway, are not stored.
 """
 
 import tomllib
@@ -17,13 +16,10 @@ from shortener.store.reports import BreakdownRow
 
 
 class AudiencePart(Struct, frozen=True):
-    """Human clicks with one value of a property such as country, and their share (0 to 1) of all human clicks.
-
-    ``value`` is '' for the clicks whose value is unknown. Referrers that belong to one mail client, such as
-    outlook.live.com and outlook.office.com, are added up under the name of the client.
-    """
+    """Human clicks with one value of a property such as country, and their share (0 to 1) of all human clicks."""
 
     value: str
+    """'' for the clicks whose value is unknown; for referrers of a mail client, the name of the client."""
     clicks: int
     share: float
 
@@ -37,10 +33,10 @@ def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tupl
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Add up stored sums of human clicks: return for each property, such as the country, its values with their clicks.
+    """Return the human clicks by property, such as the country, and by value, from stored sums.
 
-    The value with the most clicks is first. ``human`` is the number of all human clicks. For each property the clicks
-    add up to it: those without a stored value count for the value '' (unknown).
+    The value with the most clicks is first. ``human`` is the number of all human clicks. Clicks without a stored value
+    count for the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -65,11 +61,9 @@ class LinkClicks(Struct, frozen=True):
 
 
 def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the links of an issue that readers with one value of a property, such as the country NO, clicked, and how
-    often.
+    """Return the clicks on each link of an issue by readers with one value of a property, such as the country NO.
 
-    ``dimension`` is the property. ``value`` is the value of an ``AudiencePart``; for referrers it can be the name of a
-    mail client.
+    ``dimension`` is the property, and ``value`` the value of an ``AudiencePart``.
     """
     clicks: dict[tuple[str, str], int] = {}
     for row in reports.issue_breakdown_by_link(store, issue_id, dimension):
@@ -79,9 +73,7 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
 
 
 def fold_value(dimension: str, value: str) -> str:
-    """Return the value under which clicks are counted: for a referrer that belongs to a mail client the name of the
-    client, otherwise ``value`` itself.
-    """
+    """Return the name of the mail client to which a referrer belongs, or ``value`` itself for any other value."""
     if dimension != "referrer" or not value:
         return value
     host = value.removeprefix("android-app://").lower()

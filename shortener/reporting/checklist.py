@@ -45,17 +45,20 @@ THIRD_PARTY_SHORTENERS = frozenset(
 
 
 class Check(Struct, frozen=True):
-    """Result of one check of an issue. ``words`` is a sentence for editors, ``items`` names the places to fix."""
+    """Result of one check of an issue."""
 
     level: Level
     name: str
     words: str
+    """A sentence for editors."""
     items: tuple[str, ...] = ()
+    """The places to fix."""
 
 
 def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
-    """Return the results of all checks of an issue. The checks use stored data only; no request is sent to a link's
-    target.
+    """Return the results of all checks of an issue.
+
+    The checks use stored data only; no request is sent to a link's target.
     """
     return (
         *_check_details(issue),

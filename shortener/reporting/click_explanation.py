@@ -36,26 +36,26 @@ GROUP_LABELS: Mapping[str, str] = {
 
 
 class NearbyClickGroup(Struct, frozen=True):
-    """Summary of the clicks that were made close in time to an explained click and share a property with it, such as
-    the network.
-
-    ``shared`` names the property. ``clicks`` is the number of these nearby clicks, all made at most ``seconds`` before
-    or after the explained click. ``nearest`` is the time in seconds between it and the nearest of them. ``links``,
-    ``networks`` and ``agents`` are the numbers of different links, networks and user agents among the nearby clicks.
-    """
+    """Summary of the clicks that are close in time to an explained click and share one property with it."""
 
     shared: str
+    """Name of the property, such as the network."""
     seconds: int
+    """Largest time in seconds between the explained click and a nearby click."""
     clicks: int
+    """Number of the nearby clicks."""
     links: int
+    """Number of different links among the nearby clicks."""
     networks: int
+    """Number of different networks among the nearby clicks."""
     agents: int
+    """Number of different user agents among the nearby clicks."""
     nearest: float
     """Seconds between the click and the nearest of the nearby clicks."""
 
 
 class RequestDetails(Struct, frozen=True):
-    """The request of a click as stored. None means that a field was not sent, or not stored."""
+    """The request of a click as stored. None means that a field was missing in the request, or is not stored."""
 
     method: str
     user_agent: str | None
@@ -66,12 +66,7 @@ class RequestDetails(Struct, frozen=True):
 
 
 class ClickExplanation(Struct, frozen=True):
-    """The verdict on a click and everything that explains it.
-
-    ``spoken`` are the rules that match the click, ``noticed`` describes its evidence, and ``neighbours`` summarizes the
-    nearby clicks by the property that they share with it. ``rules`` is the version of the rules. ``settled`` is False
-    while clicks that arrive later can still change the verdict.
-    """
+    """The verdict on a click and everything that explains it."""
 
     id: str
     at: datetime
@@ -85,12 +80,17 @@ class ClickExplanation(Struct, frozen=True):
     words: str
     precision: str
     rules: int
+    """Version of the rules."""
     settled: bool
+    """False while clicks that arrive later can still change the verdict."""
     judged: bool
     """Whether the group rules have been applied to the click."""
     spoken: tuple[RuleMatch, ...]
+    """The rules that match the click."""
     noticed: tuple[str, ...]
+    """Descriptions of the click's evidence."""
     neighbours: tuple[NearbyClickGroup, ...]
+    """Summaries of the nearby clicks, by the property that they share with the click."""
     request: RequestDetails
 
 

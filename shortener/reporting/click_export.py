@@ -12,19 +12,17 @@ from shortener.store.reports import ClickRow, export_clicks
 
 
 class ExportedClick(Struct, frozen=True):
-    """One exported click. ``n`` is the number of the clicked occurrence of a link in its issue (1 is the first), None
-    if unknown.
-
-    ``rules`` is the version of the rules that gave the verdict.
-    """
+    """One exported click."""
 
     id: str
     ts: str
     short_url: str
     n: int | None
+    """Number of the clicked link in the issue, counted from 1 in document order; None if unknown."""
     verdict: str
     reason: str
     rules: int
+    """Version of the rules that gave the verdict."""
     country: str
     browser: str
     os: str

@@ -1,8 +1,7 @@
-"""Completeness of a report: until when the clicks of all redirect nodes are stored, and on which days visitors may be
-counted twice.
+"""Completeness of a report: until when the clicks of all redirect nodes are stored, and whether visitors count twice.
 
-A visitor is recognized by a hash. While a node is cut off from the store, it hashes with a key of its own. A visitor
-who clicks on this node and on another one then has two hashes and counts twice.
+A visitor is recognized by a hash. A node that is cut off from the store hashes with a key of its own, so its visitors
+may count twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +20,7 @@ LATE_SECONDS = 60
 
 
 def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Sequence[datetime]) -> Quality:
-    """Return ``quality`` with its fields about redirect nodes filled in, such as the time until which their clicks are
-    stored.
+    """Return ``quality`` with its fields about redirect nodes filled in.
 
     ``as_of`` is the current time in seconds of the UTC epoch. ``hours`` has the first and the last hour with clicks; it
     is empty if there are no clicks.
@@ -47,7 +45,7 @@ def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Seq
 def describe_completeness(
     quality: Quality, *, format_time: Callable[[datetime], str], format_day: Callable[[datetime], str]
 ) -> Iterator[str]:
-    """Yield sentences that warn about clicks that nodes have not sent yet, and about visitors that may be counted
+    """Yield sentences that warn of clicks still missing from redirect nodes, and of visitors that may be counted
     twice.
     """
     node = quality.waiting_for

@@ -1,5 +1,5 @@
-"""Values that all reports use: click rates, and clicks by verdict, hour, occurrence of a link, and properties such as
-the browser.
+"""Values that all reports use: click rates, and clicks by verdict, by hour, by link, and by properties such as the
+browser.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,8 +48,9 @@ class Totals(Struct, frozen=True):
 
 
 class TimelineHour(Struct, frozen=True):
-    """Human clicks and automated requests in one hour of the site's time zone. ``hour`` is the beginning of the hour in
-    UTC.
+    """Human clicks and automated requests in one hour of the site's time zone.
+
+    ``hour`` is the beginning of the hour in UTC.
     """
 
     hour: datetime
@@ -58,7 +59,7 @@ class TimelineHour(Struct, frozen=True):
 
 
 class BreakdownPart(Struct, frozen=True):
-    """Human clicks with one value of a dimension, such as one browser, and their share (0 to 1) of all human clicks.
+    """Human clicks with one value of a property such as the browser, and their share (0 to 1) of all human clicks.
 
     ``value`` is '' for the clicks whose value is unknown, and None for the sum of all values that are not listed.
     """
@@ -73,9 +74,10 @@ Breakdown = dict[str, tuple[BreakdownPart, ...]]
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks on one placement, which is an occurrence of a link in an issue, and its visitors (None: unknown).
+    """Human clicks and visitors of one placement, which is one use of a link in an issue.
 
-    ``n`` is the number of the placement in document order, and ``other`` the number of automated requests.
+    ``n`` is the number of the placement in document order. ``other`` is the number of automated requests. ``visitors``
+    is None if unknown.
     """
 
     n: int
@@ -110,9 +112,9 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
 
 
 def build_timeline(rows: Iterable[PeriodClicks], *, zone: tzinfo) -> tuple[TimelineHour, ...]:
-    """Return the clicks by hour of ``zone``, without hours that have none.
+    """Return the clicks by hour of the time zone ``zone``, without hours that have no clicks.
 
-    The rows are in order of time, and each is for a quarter-hour or an hour.
+    The rows are in order of time; each is for a quarter-hour or an hour.
     """
     hours: list[list[int]] = []
     begin = end = 0
@@ -138,9 +140,9 @@ def has_visitors(rows: Iterable[ClickTotals]) -> bool:
 
 
 def are_visitors_known(visitor_clicks: int, *, human: int) -> bool:
-    """Return whether the number of visitors is known: enough of the ``human`` clicks have a visitor hash.
+    """Return whether enough of the ``human`` clicks have a visitor hash, so that the number of visitors is known.
 
-    ``visitor_clicks`` is the number of human clicks that have a visitor hash.
+    ``visitor_clicks`` is the number of human clicks with a visitor hash.
     """
     return visitor_clicks >= MIN_VISITOR_SHARE * human
 
@@ -151,9 +153,9 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return the human clicks by dimension (browser, country, …) and value, from stored sums.
+    """Return the human clicks by property (browser, country, …) and value, from stored sums.
 
-    ``human`` is the number of all human clicks, to which the clicks of each dimension add up.
+    ``human`` is the number of all human clicks, to which the clicks of each property add up.
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:

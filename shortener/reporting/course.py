@@ -33,35 +33,31 @@ AGES = (
 
 
 class CoursePoint(Struct, frozen=True):
-    """One point of the chart that shows an issue's visitors or clicks over time. ``hours`` is the age of the issue at
-    this point.
-
-    ``count`` is the number of visitors or clicks up to this age, None for the future. In an hourly chart it is the
-    number in the hour before this age. ``usual`` is the usual range of this number in earlier issues, ``compared`` the
-    number in an issue chosen for comparison, and ``forecast`` the number expected in the future. Each is None if
-    unknown.
-    """
+    """One point of the chart of an issue's visitors or clicks over time."""
 
     hours: float
+    """Age of the issue at this point."""
     count: int | None
+    """Visitors or clicks up to this age or, in an hourly chart, in the hour before it. None for the future."""
     usual: Usual | None
+    """Usual range of the count in earlier issues; None if unknown."""
     compared: int | None
+    """Count of the issue chosen for comparison; None if unknown."""
     forecast: Forecast | None
+    """Count expected in the future; None if unknown."""
 
 
 class Course(Struct, frozen=True):
-    """The chart of an issue's visitors or clicks over time.
-
-    ``start`` (seconds of the UTC epoch) is when the issue was sent or, if that is unknown, first clicked. ``pace`` says
-    whether the points are totals or counts by hour. ``final`` is the forecast of the final count, None if there is
-    none.
-    """
+    """The chart of an issue's visitors or clicks over time."""
 
     counted: Counted
     pace: Pace
+    """Whether the points are totals or counts by hour."""
     start: int
+    """When the issue was sent or, if unknown, first clicked, in seconds of the UTC epoch."""
     points: tuple[CoursePoint, ...]
     final: Forecast | None = None
+    """Forecast of the final count, or None."""
 
     @property
     def has_usual(self) -> bool:
@@ -70,8 +66,8 @@ class Course(Struct, frozen=True):
 
 
 class CourseRequest(Struct, frozen=True):
-    """What the chart of an issue over time is to show: visitors or clicks, as totals or by hour, and an issue to
-    compare with, if any.
+    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and an issue to compare
+    with.
     """
 
     counted: Counted = "visitors"
@@ -80,10 +76,7 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The totals of earlier issues over time, and the usual range of their visitors or clicks by age in hours.
-
-    Both hardly change, so they can be cached.
-    """
+    """The totals of earlier issues over time, and the usual range of their visitors or clicks by age in hours."""
 
     totals: "Sequence[_Totals]"
     by_age: Mapping[float, Usual | None]
@@ -94,7 +87,7 @@ class UsualCourse(Struct, frozen=True):
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Load the visitors or clicks of earlier issues over time, and compute their usual range at each age that the chart
+    """Return the visitors or clicks of earlier issues over time, with their usual range at each age that the chart
     shows.
     """
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
@@ -105,10 +98,10 @@ def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted,
 def build_course(
     store: Store, issues: ComparedIssues, request: CourseRequest, *, usual: UsualCourse, arrivals: Arrivals, now: int
 ) -> Course:
-    """Return the chart of an issue's visitors or clicks over time: counts until ``now`` (seconds of the UTC epoch), and
-    the forecast after that.
+    """Return the chart of an issue's visitors or clicks over time, with a forecast after ``now``.
 
-    ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks that are still expected.
+    ``now`` is in seconds of the UTC epoch. ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks
+    that are still expected.
     """
     own = issues.issue
     start = _start(store, own, now=now)
@@ -139,10 +132,7 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 
 def _ages(age: float, span: float) -> list[float]:
-    """Return the ages in hours, up to ``span``, at which a chart of totals has points.
-
-    ``age`` is the current age of the issue. It gets a point too if it is below ``span``.
-    """
+    """Return the ages in hours, up to ``span``, at which a chart of totals has points."""
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
 
@@ -152,19 +142,15 @@ def _hourly_ages(span: float) -> list[float]:
 
 
 class _Totals(Struct):
-    """The total number of visitors or clicks of an issue over time: ``counts[i]`` at the age ``hours[i]``. It is known
-    until the age ``end_hours``.
-    """
+    """The total number of visitors or clicks of an issue over time: ``counts[i]`` at the age ``hours[i]``."""
 
     end_hours: float
+    """Age until which the totals are known."""
     hours: list[float]
     counts: list[int]
 
     def at(self, hours: float) -> int | None:
-        """Return the total number of visitors or clicks at the age ``hours``; None if this age is not reached yet.
-
-        Within a quarter-hour, clicks are assumed to be spread evenly.
-        """
+        """Return the total number of visitors or clicks at the age ``hours``; None if this age is not reached yet."""
         exact = self._exact(hours)
         return None if exact is None else round(exact)
 
@@ -186,11 +172,7 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return for each issue (by id) its total number of visitors or clicks over time.
-
-    The time begins when the issue was sent, and ends at ``now`` (seconds of the UTC epoch), or LONGEST_HOURS after
-    sending if that is earlier.
-    """
+    """Return for each issue (by id) its total number of visitors or clicks over time, until ``now``."""
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}
@@ -203,10 +185,7 @@ def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Count
 
 
 def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
-    """Return the total number of visitors or clicks over time, for an issue sent at ``start``, until ``end``.
-
-    Both are in seconds of the UTC epoch. Clicks from before the issue was sent count at age 0.
-    """
+    """Return the total number of visitors or clicks over time, for an issue sent at ``start``, until ``end``."""
     totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
     for row in rows:
         count = row.visitors if counted == "visitors" else row.clicks
@@ -225,13 +204,10 @@ def _usual(totals: Iterable[_Totals], hours: float, pace: Pace) -> Usual | None:
 
 
 def _expected_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
-    """Return the forecast of the total number of visitors or clicks when the issue is ``hours`` old.
-
-    It is ``final``, the forecast of the final number, times the share of clicks that has arrived by that age. It is
-    never below ``count``, the number so far.
-    """
+    """Return the forecast of the total number of visitors or clicks when the issue is ``hours`` old."""
     if final is None or arrivals.curve is None:
         return None
     share = arrivals.curve.share_at(hours)
+    # The forecast is never below the number so far.
     values = (max(float(count), number * share) for number in (final.expected, final.low, final.high))
     return Forecast(*values)

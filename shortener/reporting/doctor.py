@@ -31,8 +31,7 @@ MIN_FREE_BYTES = 500 * 1024 * 1024
 def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:
     """Run all checks of the installation and return their results. ``now`` is in seconds of the UTC epoch.
 
-    ``config_path`` is the file from which ``config`` was loaded, None for defaults. An invalid configuration cannot be
-    loaded, so it is not reported here.
+    ``config_path`` is the file from which ``config`` was loaded, None for defaults.
     """
     now = time.time() if now is None else now
     return [
@@ -148,9 +147,8 @@ def _check_store(config: Config) -> Finding:
 
 
 def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
-    """Check for write-ahead logs of SQLite that do not belong to the current store file.
-
-    Such a log is left behind when the store file is replaced, for example by a copied backup.
+    """Check for write-ahead logs of SQLite that do not belong to the current store file, such as after a copied
+    backup.
     """
     store = config.data_directory / STORE_FILE_NAME
     try:

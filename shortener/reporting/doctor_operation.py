@@ -67,9 +67,7 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_settings(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check whether the settings that editors have stored are valid on this machine. A time zone may be unknown here,
-    for example.
-    """
+    """Check whether the settings that editors have stored are valid on this machine, such as the time zone."""
     for key, problem in invalid_settings(config, settings.read(reader)).items():
         yield Finding("warn", key, f"the stored setting is not used: {problem}; save it again on the page Settings")
 
@@ -181,11 +179,9 @@ def file_system_kind(path: Path, *, mounts: str) -> str:
 
 
 def _can_lock(data: Path) -> bool:
-    """Return whether file locks work in the directory: a second lock on a locked file must fail.
-
-    If that cannot be found out, for example because the disk is full, the result is True.
-    """
+    """Return whether file locks work in the directory; True if that cannot be found out."""
     try:
+        # A second lock on a locked file must fail.
         with tempfile.NamedTemporaryFile(dir=data, prefix=".lock-test-") as file, Path(file.name).open("rb") as second:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:

@@ -24,8 +24,9 @@ FORECAST_SHARES = (0.1, 0.93)
 
 
 class Forecast(Struct, frozen=True):
-    """The number of visitors or clicks that an issue is expected to have in the end, with its 90 % interval ``low`` to
-    ``high``.
+    """The number of visitors or clicks that an issue is expected to have in the end.
+
+    ``low`` to ``high`` is its 90 % interval.
     """
 
     expected: float
@@ -34,8 +35,7 @@ class Forecast(Struct, frozen=True):
 
 
 class Usual(Struct, frozen=True):
-    """The usual range of earlier issues' counts (of visitors, for example): median, 10th (``low``) and 90th percentile
-    (``high``).
+    """The usual range of the visitors or clicks of earlier issues: median, 10th percentile ``low`` and 90th ``high``.
 
     Each earlier issue is counted at the age of the issue that is compared with them. ``issues`` is the number of
     earlier issues.
@@ -48,13 +48,10 @@ class Usual(Struct, frozen=True):
 
 
 def forecast_count(count: int, share: float) -> Forecast | None:
-    """Return the forecast of an issue's final count (of visitors or clicks), with its 90 % interval; None if there is
-    no forecast.
+    """Return the forecast of an issue's final number of visitors or clicks: ``count / share``, with a 90 % interval.
 
-    ``count`` is the count so far. ``share`` (0 to 1) is the part of the final count that usually has arrived by now,
-    according to the arrival curve. The forecast is ``count / share``. The interval covers the error of the arrival
-    curve and chance (docs/ranking.md section 22). There is no forecast if the count is 0, or if the share is outside
-    ``FORECAST_SHARES``.
+    ``count`` is the number so far. ``share`` (0 to 1) is the part of the final number that usually has arrived by now.
+    Return None if ``count`` is 0 or ``share`` is outside ``FORECAST_SHARES``. Source: docs/ranking.md section 22.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None
@@ -67,7 +64,7 @@ def forecast_count(count: int, share: float) -> Forecast | None:
 def usual_range(values: Sequence[float]) -> Usual | None:
     """Return the usual range of ``values``: median, 10th and 90th percentile. None if there are too few values.
 
-    ``values`` has one value for each earlier issue, the latest issue first. Only the first MAX_USUAL_ISSUES are used.
+    ``values`` has one value for each earlier issue, the latest issue first.
     """
     if len(values) < MIN_USUAL_ISSUES:
         return None

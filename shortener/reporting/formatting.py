@@ -20,10 +20,10 @@ def zone_abbreviation(local: datetime) -> str:
 
 
 def escape_csv(value: Any) -> Any:
-    """Return a value as the cell of a CSV file: "" for None, ISO 8601 for a time, and the items of a tuple joined by
-    spaces.
+    """Return a value as the cell of a CSV file.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front. NUL characters are removed.
+    None becomes "", a time becomes ISO 8601, and the items of a tuple are joined by spaces. A text that a spreadsheet
+    would take for a formula gets an apostrophe in front.
     """
     if value is None:
         return ""

@@ -1,6 +1,4 @@
-"""Health of a running installation: store, clicks that are not stored yet, clicks that could not be logged, and free
-disk space.
-"""
+"""Health of a running installation: its store, its disk space, and clicks that are not stored or not logged."""
 
 import shutil
 import time
@@ -27,7 +25,7 @@ MAX_BACKLOG_SECONDS = 60.0
 
 
 class Backlog(Struct, frozen=True):
-    """How much of the click log is not in the store yet: the number of bytes, and the age of the oldest line in
+    """How much of the click log is not in the store yet: its size in bytes, and the age of its oldest line in
     seconds.
     """
 
@@ -38,18 +36,20 @@ class Backlog(Struct, frozen=True):
 class Health(Struct, frozen=True):
     """Content of the health page ``/-/health``.
 
-    ``store`` is ``ok`` or an error message. ``unrecorded`` is the number of clicks that could not be written to the
-    click log. ``disk_free`` is in bytes. ``notes`` explains a status other than ``pass``. With the status ``warn``,
-    links are still redirected and clicks recorded.
+    With the status ``warn``, links are still redirected and clicks recorded.
     """
 
     status: Literal["pass", "warn", "fail"]
     version: str
     store: str
+    """``ok`` or an error message."""
     backlog: Backlog
     unrecorded: int
+    """Number of clicks that could not be written to the click log."""
     disk_free: int
+    """Free disk space in bytes."""
     notes: tuple[str, ...]
+    """Explanations of a status other than ``pass``."""
     nodes: tuple[NodeHealth, ...] = ()
 
 
@@ -113,10 +113,10 @@ def describe_unrecorded(clicks: int) -> Message:
 
 
 def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
-    """Return ``backlog`` plus the clicks that redirect nodes have sent and that are not counted yet.
+    """Return ``backlog`` plus the clicks from redirect nodes that are not counted yet.
 
-    ``size`` is the number of their bytes. They were recorded after ``since`` (seconds of the UTC epoch; None without
-    such clicks).
+    ``size`` is the number of bytes of these clicks, and ``since`` (seconds of the UTC epoch) a time before the oldest
+    of them. Without such clicks ``since`` is None.
     """
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
@@ -125,7 +125,7 @@ def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
     """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
 
-    ``positions`` has, by segment id, the byte up to which a file of the log is stored.
+    ``positions`` has by segment id the byte offset up to which a file of the log is stored.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
@@ -141,14 +141,12 @@ class _TimedLine(Struct):
 
 
 def _line_time(path: Path, position: int, *, now: float) -> float:
-    """Return the time of the click in the log line that begins at a byte position, in seconds of the UTC epoch.
-
-    If the line is damaged, return the file's modification time; if the file cannot be read, ``now``.
-    """
+    """Return the time of the click in the log line at the byte offset ``position``, in seconds of the UTC epoch."""
     try:
         with path.open("rb") as file:
             file.seek(position)
             return msgspec.json.decode(file.readline(MAX_LINE_BYTES), type=_TimedLine).ts
+    # The line is damaged.
     except msgspec.MsgspecError:
         return path.stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""Contents of an issue: its articles, its short links, and each occurrence of a link."""
+"""Contents of an issue: its articles, its short links, and each use of a link."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ from shortener.store.links import Link
 
 
 class PlacementContents(Struct, frozen=True):
-    """One occurrence of a link in an issue: its number in document order, its kind (title, image, …) and its text.
+    """One use of a link in an issue: its number in document order, its kind (title, image, …) and its text.
 
-    ``part`` is "html" or "text", the part of a mail in which the link occurs; '' in other documents.
+    ``part`` is "html" or "text", the part of a mail with the link; '' in other documents.
     """
 
     n: int
@@ -26,9 +26,9 @@ class PlacementContents(Struct, frozen=True):
 
 
 class LinkContents(Struct, frozen=True):
-    """A short link with its occurrences in the issue. ``article`` is the URL of its article, None without one.
+    """A short link with its uses in the issue.
 
-    ``trap`` marks a honeypot link, which readers do not see.
+    ``article`` is the URL of its article, None without one. ``trap`` marks a honeypot link, which readers do not see.
     """
 
     short_url: str
@@ -42,17 +42,16 @@ class LinkContents(Struct, frozen=True):
 
 
 class ArticleLinkContents(Struct, frozen=True):
-    """A short link of an article. ``placements`` are its occurrences in the issue, without those that belong to another
-    article.
-    """
+    """A short link of an article, with the uses of the link that belong to this article."""
 
     short_url: str
     placements: tuple[PlacementContents, ...]
 
 
 class ArticleContents(Struct, frozen=True):
-    """A link target of the issue with the fields that editors can correct. ``position`` is None if it is not an
-    article.
+    """A link target of the issue with the fields that editors can correct.
+
+    ``position`` is None if the target is not an article.
     """
 
     position: int | None
@@ -68,10 +67,10 @@ class ArticleContents(Struct, frozen=True):
 
 
 class IssueContents(Struct, frozen=True):
-    """Contents of an issue. ``todo`` lists the short links that have no target yet.
+    """Contents of an issue.
 
-    ``articles`` are ordered by position; targets that are not articles are left out. ``links`` has every short link
-    once.
+    ``articles`` are ordered by position; other link targets are left out. ``links`` has every short link once. ``todo``
+    lists the short links that have no target yet.
     """
 
     slug: str
@@ -132,10 +131,9 @@ def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) ->
 
 
 def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
-    """Return the link targets of an issue that are not articles: first those of inline links (links in running text),
-    then others.
+    """Return the link targets of an issue that are not articles: first those linked in running text, then others.
 
-    They have the fields of an article, so that an editor can correct them or make them articles. Raises NotFound.
+    They have the fields of an article, because editors can make them articles. Raises NotFound.
     """
     issue = issues.get(store, slug)
     short_urls = _short_urls(links.list_by_issue(store, issue.id), config=config)
@@ -155,10 +153,7 @@ def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, st
 def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
-    """Return each article with its short links, and for each link its occurrences that belong to the article.
-
-    ``short_urls`` has the short URL of each link, by link id.
-    """
+    """Return each article with its short links, and for each link its uses that belong to the article."""
     by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:
         if placement.article_id in by_article:

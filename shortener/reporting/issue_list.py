@@ -17,12 +17,7 @@ SPARKLINE_STEP_HOURS = 3
 
 
 class IssueListItem(Struct, frozen=True):
-    """An issue in the list, with its human clicks; ``other`` is the number of automated requests.
-
-    ``todo`` is the number of links without a target. ``course`` has the human clicks in each step of
-    ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of the issue's clicks that is still
-    expected, None if it cannot be estimated. ``status`` is draft, scheduled, sent, archived or removed.
-    """
+    """An issue in the list, with its human clicks."""
 
     slug: str
     title: str
@@ -32,13 +27,18 @@ class IssueListItem(Struct, frozen=True):
     articles: int
     links: int
     todo: int
+    """Number of links without a target."""
     clicks: int
     visitors: int | None
     other: int
+    """Number of automated requests."""
     rate: float | None
     to_come: float | None
+    """Share (0 to 1) of the issue's clicks that is still expected; None if it cannot be estimated."""
     course: tuple[int, ...]
+    """Human clicks in each step of ``SPARKLINE_STEP_HOURS`` since sending."""
     status: str = "draft"
+    """draft, scheduled, sent, archived or removed."""
 
 
 class IssueRow(Struct, frozen=True):
@@ -82,8 +82,7 @@ def build_issue_list(
     """Return all issues with their clicks, the latest issue first.
 
     ``remaining_shares`` has by slug the share of an issue's clicks that is still expected at ``now`` (seconds of the
-    UTC epoch). With ``with_course=False``, clicks by hour are not read, which is faster, and the fields that need them
-    are empty.
+    UTC epoch). ``with_course=False`` is faster and leaves ``course`` empty.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []
@@ -116,10 +115,9 @@ def _issue_list_item(
 
 
 def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
-    """Return when an issue was sent, in seconds of the UTC epoch.
+    """Return when an issue was sent or, if unknown, first clicked, in seconds of the UTC epoch.
 
-    If its sending time is unknown, return the first hour with a human click on it. If it has none until ``as_of``,
-    return None.
+    Return None if neither is known at ``as_of``.
     """
     if issue.sent_at is not None:
         return issue.sent_at
@@ -134,11 +132,7 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> 
 
 
 def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
-    """Return when an issue was sent, in seconds of the UTC epoch.
-
-    If its sending time is unknown, return the first of ``hours`` (the hours with clicks). Without clicks, return when
-    the issue was created.
-    """
+    """Return when an issue was sent or, if unknown, first clicked or else created, in seconds of the UTC epoch."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 
 

@@ -1,6 +1,4 @@
-"""Report of one issue: its human clicks by article, link, occurrence of a link, hour, and properties such as the
-browser.
-"""
+"""Report of one issue: its human clicks by article, by link, by hour, and by properties such as the browser."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -37,10 +35,9 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 class ArticleReport(Struct, frozen=True):
     """Human clicks on an article of an issue.
 
-    ``placements`` are the occurrences of its links in the issue. ``unplaced`` is the number of clicks on a short URL
-    without a placement number, for which the occurrence is unknown. ``clicks`` is the sum of all these clicks.
-    ``visitors`` counts a person once a day on each link; it is None if too few clicks of the issue have a visitor hash.
-    ``rate`` is visitors divided by recipients, ``other`` the number of automated requests.
+    ``placements`` are the uses of its links in the issue. ``unplaced`` is the number of clicks that belong to no known
+    placement. ``clicks`` is the sum of all these clicks. ``visitors`` counts a person once a day on each link; None if
+    unknown. ``rate`` is visitors divided by recipients. ``other`` is the number of automated requests.
     """
 
     position: int
@@ -60,9 +57,8 @@ class ArticleReport(Struct, frozen=True):
 class OtherLinkReport(Struct, frozen=True):
     """Human clicks on a link of the issue that leads to no article, such as a footer or social link.
 
-    ``placements`` are its occurrences in the issue. ``unplaced`` is the number of clicks on its short URL without a
-    placement number, for which the occurrence is unknown. ``other`` is the number of automated requests. ``trap`` marks
-    a honeypot link, which readers do not see.
+    ``placements`` are the uses of the link in the issue. ``unplaced`` is the number of clicks that belong to no known
+    placement. ``other`` is the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
     """
 
     short_url: str
@@ -83,9 +79,9 @@ class OtherLinkReport(Struct, frozen=True):
 class RerunSuggestion(Struct, frozen=True):
     """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the current uncertainty of this effect that the repetition would
-    remove. ``shown_again`` is the first later issue that has the article at another position, and ``shown_position``
-    that position; both are None if there is no such issue. ``open`` is True until the next issue is sent.
+    ``uncertainty_removed`` is the share (0 to 1) of the effect's uncertainty that this would remove. ``shown_again`` is
+    the first later issue that has the article at another position, and ``shown_position`` is that position. Both are
+    None without such an issue. ``open`` is True until the next issue is sent.
     """
 
     url: str
@@ -99,10 +95,10 @@ class RerunSuggestion(Struct, frozen=True):
 
 
 class IssueReport(Struct, frozen=True):
-    """Report of an issue. ``articles`` has all its articles by position, also those without clicks.
+    """Report of an issue, with all its articles by position, also those without clicks.
 
     ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again in a
-    later issue. ``outlook`` compares the issue with earlier ones, and is None if it was not computed.
+    later issue. ``outlook`` compares the issue with earlier ones; None if it was not computed.
     """
 
     slug: str
@@ -132,8 +128,8 @@ def build_issue_report(
 ) -> IssueReport:
     """Return the report of the issue with this slug. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. The scheme of short URLs is taken from ``domains``, the
-    configured domains. The timeline has the hours of the time zone ``zone``.
+    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains. ``zone`` is the
+    time zone of the hours in the timeline.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -162,12 +158,11 @@ def build_issue_report(
 
 
 class _PlacementTotals(Struct, frozen=True):
-    """Click counts of one placement, which is an occurrence of a link. ``placement`` is None for the clicks on the link
-    whose placement is unknown.
-    """
+    """Click counts of one placement, which is one use of a link in an issue."""
 
     link: LinkDetails
     placement: Placement | None
+    """None for the clicks on the link whose placement is unknown."""
     totals: ClickTotals
 
 
@@ -199,11 +194,7 @@ class _IssueReportBuilder:
         return visitors if self._has_visitors else None
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article to which the clicks in ``row`` are attributed; None if they belong to no article.
-
-        It is the article of the row's placement (occurrence of a link). For clicks whose placement is unknown, it is
-        the article of the link or, if the link has none, of the link's first placement.
-        """
+        """Return the article to which the clicks in ``row`` are attributed; None if they belong to no article."""
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)
         article = self._articles.get(row.link.article_id or 0)
@@ -238,7 +229,7 @@ class _IssueReportBuilder:
         )
 
     def other_link_reports(self) -> tuple[OtherLinkReport, ...]:
-        """Return the reports of the links that belong to no article: first inline links (in running text), then others.
+        """Return the reports of the links that belong to no article: first links in running text, then others.
 
         Each of the two groups is ordered by age, the oldest link first.
         """
@@ -290,9 +281,9 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the click counts of each placement (occurrence of a link) of an issue, also of those without clicks.
+    """Return the click counts of each use of a link in an issue, also of those without clicks.
 
-    ``unplaced`` are the ids of links that do not occur in the document; each of them gets a row as well.
+    ``unplaced`` are the ids of links that the document does not contain; each of these links gets a row too.
     """
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}

@@ -15,10 +15,11 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 
 
 class LinkRecord(Struct, frozen=True, kw_only=True):
-    """A short link. ``issue`` is a slug, ``article`` the URL of its article, and ``position`` the article's position.
+    """A short link, with its click counts if requested.
 
+    ``issue`` is a slug, ``article`` the URL of its article, and ``position`` the article's position in the issue.
     ``status`` is active, todo (without a target), expired or retired. ``clicks`` are human clicks. ``visitors`` is None
-    if too few of them have a visitor hash.
+    if too few clicks have a visitor hash.
     """
 
     short_url: str

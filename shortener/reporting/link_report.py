@@ -27,9 +27,10 @@ from shortener.store.reports import ClickTotals, LinkPlacementRow
 
 
 class LinkPlacementCount(Struct, frozen=True):
-    """Human clicks on one occurrence of a link in an issue. ``other`` is the number of automated requests.
+    """Human clicks on one use of a link in an issue.
 
-    ``visitors`` is None if unknown. ``issue`` is a slug, ``article`` the URL of the article.
+    ``issue`` is a slug, ``article`` the URL of the article. ``visitors`` is None if unknown. ``other`` is the number of
+    automated requests.
     """
 
     n: int
@@ -43,7 +44,7 @@ class LinkPlacementCount(Struct, frozen=True):
 
 
 class LinkEdit(Struct, frozen=True):
-    """One change of a field of a link by the editor ``who``; ``old`` and ``new`` are its values."""
+    """One change of a field of a link by the editor ``who``, from the value ``old`` to ``new``."""
 
     at: datetime
     who: str
@@ -53,10 +54,10 @@ class LinkEdit(Struct, frozen=True):
 
 
 class LinkReport(Struct, frozen=True):
-    """Report of a link. ``placements`` are its occurrences in issues.
+    """Report of a link, with its uses in issues as ``placements``.
 
-    ``unplaced`` is the number of human clicks on its short URL without a placement number, for which the occurrence is
-    unknown. ``settling`` is True while verdicts on its clicks can still change.
+    ``unplaced`` is the number of human clicks that belong to no known placement. ``settling`` is True while verdicts on
+    its clicks can still change.
     """
 
     short_url: str
@@ -89,8 +90,8 @@ def build_link_report(
 ) -> LinkReport:
     """Return the report of the link with this domain and code. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. The scheme of short URLs is taken from ``domains``, the
-    configured domains. The timeline has the hours of the time zone ``zone``.
+    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains. ``zone`` is the
+    time zone of the hours in the timeline.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)
@@ -154,10 +155,10 @@ def _link_edit(at: int, who: str, field: str, old: str | None, new: str | None) 
 
 
 def link_status(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
-    """Return the status of a link at ``now`` (seconds of the UTC epoch): active, retired, expired, or todo if it has no
-    target.
+    """Return the status of a link at ``now`` (seconds of the UTC epoch): active, retired, expired or todo (without a
+    target).
 
-    ``status`` is the stored status, which is active or retired.
+    ``status`` is the stored status, active or retired.
     """
     if status == "retired":
         return "retired"

@@ -18,22 +18,26 @@ MAX_BEHIND_SECONDS = 60
 
 
 class LocalNode(Struct, frozen=True):
-    """Content of ``/-/health`` on a node; ``notes`` explains a status other than ``pass``.
+    """Content of the health page ``/-/health`` on a redirect node.
 
-    ``links_behind_seconds`` is the time since the node's links were last known to be up to date. ``sent_until`` is a
-    time before which all clicks were sent. Each is None if that was never the case. With the status ``fail`` nothing is
-    redirected.
+    With the status ``fail`` nothing is redirected.
     """
 
     status: Literal["pass", "warn", "fail"]
     version: str
     node: str
     links_behind_seconds: int | None
+    """Time since the links were last compared with the central store; None if never."""
     sent_until: datetime | None
+    """Time before which all clicks were sent to the central store; None if none were sent yet."""
     backlog_bytes: int
+    """Size of the click-log lines that were not sent yet."""
     unrecorded: int
+    """Number of clicks that could not be written to the click log."""
     disk_free: int
+    """Free disk space in bytes."""
     notes: tuple[str, ...]
+    """Explanations of a status other than ``pass``."""
 
 
 def check_local_node(config: Config, *, now: float | None = None) -> LocalNode:

@@ -11,10 +11,8 @@ Period = tuple[int, int]
 
 @lru_cache(maxsize=8192)
 def day_start(day: date, zone: tzinfo) -> int:
-    """Return when a day begins in ``zone``, in seconds of the UTC epoch: at its first midnight.
-
-    If clocks are set forward so that there is no midnight, the day begins when they are set.
-    """
+    """Return when a day begins in ``zone``: at its first midnight, in seconds of the UTC epoch."""
+    # Without a midnight, because clocks are set forward, this is the moment when they are set.
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
@@ -27,15 +25,15 @@ def local_day(seconds: int, zone: tzinfo) -> date:
 
 
 def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
-    """Return (begin, end) of each day of ``zone`` that overlaps the time from ``begin`` to ``end`` (seconds of the UTC
-    epoch).
+    """Return (begin, end) of each day of ``zone`` that overlaps the period from ``begin`` to ``end``.
 
-    A date that the zone skips, by crossing the date line, is left out.
+    All times are in seconds of the UTC epoch.
     """
     days: list[Period] = []
     day = local_day(begin, zone)
     while day_start(day, zone) < end:
         following = day + timedelta(days=1)
+        # A date that the zone skips, by crossing the date line, is left out.
         if day_start(day, zone) < day_start(following, zone):
             days.append((day_start(day, zone), day_start(following, zone)))
         day = following
@@ -43,14 +41,12 @@ def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
 
 
 def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
-    """Return (begin, end) of the hour of ``zone`` that contains the quarter-hour beginning at ``quarter_hour``.
-
-    If clocks are set forward or back by a part of an hour, such as 30 minutes, the hour is split when they are set.
-    """
+    """Return (begin, end) of the hour of ``zone`` that contains the quarter-hour beginning at ``quarter_hour``."""
     shift = _hour_shift(quarter_hour // DAY_SECONDS, zone)
     if shift is not None:
         begin = quarter_hour - (quarter_hour + shift) % HOUR_SECONDS
         return begin, begin + HOUR_SECONDS
+    # If clocks are set by a part of an hour, such as 30 minutes, the hour is split when they are set.
     offset = _utc_offset(quarter_hour, zone) % HOUR_SECONDS
     begin = quarter_hour - (quarter_hour + offset) % HOUR_SECONDS
     while _utc_offset(begin, zone) % HOUR_SECONDS != offset:
@@ -59,8 +55,9 @@ def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
 
 
 def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
-    """Return whether all hours of ``zone`` in a period begin at a full hour of UTC; True if the period is
-    None (empty).
+    """Return whether all hours of ``zone`` in a period begin at a full hour of UTC.
+
+    It is True for the period None, which is empty.
     """
     if period is None:
         return True
@@ -72,7 +69,7 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
 def _hour_shift(utc_day: int, zone: tzinfo) -> int | None:
     """Return the minutes of a zone's UTC offset, in seconds: 1800 for a zone at +05:30, 0 at +02:00.
 
-    The result is 0 to 3599, or None if it changes on this day. ``utc_day`` is in days since 1970.
+    Return None if it changes on this day. ``utc_day`` is in days since 1970.
     """
     shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
     return shifts.pop() if len(shifts) == 1 else None

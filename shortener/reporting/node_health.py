@@ -1,4 +1,4 @@
-"""State of the redirect nodes, as each of them last reported it to the centre."""
+"""State of the redirect nodes, as each node last reported it to the central store."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,23 +14,24 @@ MAX_SILENT_SECONDS = 60
 
 
 class NodeHealth(Struct, frozen=True):
-    """State of a redirect node in its last report, which was received at ``heard_at``, ``heard_seconds`` ago (None: it
-    never reported).
-
-    ``links_behind`` is the number of changes of links that were not applied on the node yet. All its clicks from before
-    ``sent_until`` had been sent; ``backlog_bytes`` is the size of the click-log lines that had not been sent.
-    ``unrecorded`` is the number of clicks that could not be written to its log; ``disk_free`` is in bytes.
-    """
+    """State of a redirect node in its last report."""
 
     name: str
     version: str
     heard_at: datetime | None
+    """When the report was received; None without a report."""
     heard_seconds: int | None
+    """Seconds since then; None without a report."""
     links_behind: int
+    """Number of changes of links that the node had not applied yet."""
     sent_until: datetime | None
+    """Time before which all clicks had been sent to the central store."""
     backlog_bytes: int
+    """Size of the click-log lines that had not been sent to the central store."""
     unrecorded: int
+    """Number of clicks that the node could not write to its click log."""
     disk_free: int
+    """Free disk space in bytes."""
 
     @property
     def is_silent(self) -> bool:

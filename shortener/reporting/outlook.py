@@ -21,12 +21,11 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """Comparison of a sent issue with up to 12 earlier issues, each counted at the age that the sent issue has now.
+    """Comparison of a sent issue with up to 12 earlier issues, all counted at the age that the sent issue has now.
 
-    ``hours`` is this age. ``count`` is the number of the issue's visitors, or of its clicks if the visitors of one of
-    the compared issues are unknown; ``counted`` says which. ``rate`` is visitors divided by recipients. ``usual_count``
-    and ``usual_rate`` are the usual ranges of the earlier issues, None if fewer than four have a value. ``forecast`` is
-    the forecast of the final count, None if the count is too small or almost final.
+    ``hours`` is this age. ``count`` is the issue's visitors or clicks, as ``counted`` says. ``rate`` is visitors
+    divided by recipients. ``usual_count`` and ``usual_rate`` are the usual ranges of the earlier issues; None for fewer
+    than four issues. ``forecast`` is that of the final count; None if the count is too small or almost final.
     """
 
     counted: Literal["visitors", "clicks"]
@@ -41,7 +40,7 @@ class Outlook(Struct, frozen=True):
     def judgement(self) -> Judgement | None:
         """How the click rate compares with the usual range of earlier issues: "below", "usual" or "above".
 
-        If the rate or its range is unknown, the count is compared instead. None if the count has no range either.
+        Without a rate or its range, the count is compared. The result is None if the count has no range either.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
@@ -49,7 +48,7 @@ class Outlook(Struct, frozen=True):
 
 
 def judge(value: float, usual: Usual) -> Judgement:
-    """Return whether ``value`` is "below", in ("usual") or "above" the usual range."""
+    """Return whether ``value`` is "below" or "above" the usual range, or "usual"."""
     if value < usual.low:
         return "below"
     return "above" if value > usual.high else "usual"
@@ -106,15 +105,13 @@ def _round(number: float) -> int:
 
 
 class ComparedIssues(Struct, frozen=True):
-    """An issue, and the issues with which it can be compared, the latest first.
-
-    ``earlier`` has up to 12 issues sent before it, from which the usual range is computed; ``others`` has all that can
-    be chosen for comparison.
-    """
+    """An issue, and the issues with which it can be compared, the latest first."""
 
     issue: IssueSummary
     earlier: tuple[IssueSummary, ...]
+    """Up to 12 issues sent before it, from which the usual range is computed."""
     others: tuple[IssueSummary, ...]
+    """All issues that can be chosen for comparison."""
 
 
 def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
@@ -131,17 +128,14 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
     """Return the comparison with earlier issues and the forecast of an issue at ``now`` (seconds of the UTC epoch).
 
-    The result is None if the issue was not sent or has no clicks. ``remaining_share`` is the share (0 to 1) of its
-    clicks that is still expected, None if unknown. Raises NotFound.
+    Return None if the issue was not sent or has no clicks. ``remaining_share`` is the share (0 to 1) of its clicks that
+    is still expected, None if unknown. Raises NotFound.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
 
 def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return the comparison and forecast of an issue as ``build_outlook`` does.
-
-    ``found`` has the issue, and the issues with which it is compared.
-    """
+    """Return the comparison and forecast of ``found.issue``, as ``build_outlook`` does."""
     issue = found.issue
     if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
         return None
@@ -149,22 +143,19 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """Usual ranges of two numbers in earlier issues: ``clicks`` are human clicks, ``filtered`` is the share of
-    automated requests.
-
-    Clicks are counted at the age that the compared issue has now. The share (0 to 1) is that of all requests so far.
-    Each range is None if there are fewer than four earlier issues.
-    """
+    """Usual ranges of two numbers in earlier issues, counted at the age that the compared issue has now."""
 
     clicks: Usual | None
+    """Range of human clicks; None for fewer than four earlier issues."""
     filtered: Usual | None
+    """Range of the share (0 to 1) of automated requests in all requests; None for fewer than four earlier issues."""
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
     """Return the usual ranges of human clicks and of the share of automated requests in ``found.earlier``.
 
     Clicks are counted up to the age that ``found.issue`` has at ``now`` (seconds of the UTC epoch). Both ranges are
-    None if that issue has not been sent by then.
+    None if ``found.issue`` has not been sent by then.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -179,11 +170,7 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:
-    """Return for several issues the ``Outlook`` (comparison and forecast) of each, by slug. Issues without one are left
-    out.
-
-    Each result is that of ``build_outlook``, but the clicks of each issue are read only once.
-    """
+    """Return for several issues what ``build_outlook`` returns, by slug. Issues without a result are left out."""
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
     for issue in found:
@@ -218,10 +205,9 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return for each issue (by id) the number of its clicks and visitors until a given time.
+        """Return for each issue (by id) the number of its clicks and visitors until the time that ``ends`` has for it.
 
-        ``ends`` has the time for each issue, by issue id, in seconds of the UTC epoch. Issues without clicks are left
-        out.
+        Times are in seconds of the UTC epoch. Issues without clicks are left out.
         """
         return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
 
@@ -243,12 +229,9 @@ def _compare(
 
 
 def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
-    """Return the time until which each issue's clicks are counted, by issue id: the moment when it was ``age`` seconds
-    old.
-
-    For ``issue`` itself this moment is the present. It is rounded up to a quarter-hour, so that all clicks count.
-    """
+    """Return by issue id the time when each issue was ``age`` seconds old, until which its clicks are counted."""
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
+    # For the issue itself that is the present, rounded up so that all clicks count.
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS
     return ends
 

@@ -29,19 +29,20 @@ TaskKind = Literal["draft", "no-target", "no-recipients", "picks"]
 
 
 class Task(Struct, frozen=True):
-    """Something that an editor has to do. ``issue`` is a slug, ``month`` is like 2026-11, ``count`` a
-    number of links.
-    """
+    """Something that an editor has to do."""
 
     kind: TaskKind
     issue: str = ""
+    """Slug."""
     title: str = ""
     count: int = 0
+    """Number of links."""
     month: str = ""
+    """Such as 2026-11."""
 
 
 class RecentIssue(Struct, frozen=True):
-    """A sent issue on the overview. ``outlook`` compares it with earlier ones, if there are enough."""
+    """A sent issue on the overview."""
 
     slug: str
     title: str
@@ -51,17 +52,15 @@ class RecentIssue(Struct, frozen=True):
     clicks: int
     rate: float | None
     outlook: Outlook | None
+    """Comparison with earlier issues; None if there are too few."""
 
 
 class Overview(Struct, frozen=True):
-    """Content of the overview page: up to 12 sent issues, the latest first, and open tasks.
-
-    ``usual_rate`` is the usual range of the click rates of the issues that were sent at least ``SETTLED_DAYS`` days
-    ago. It is None if there are fewer than four such issues.
-    """
+    """Content of the overview page: up to 12 sent issues, the latest first, and open tasks."""
 
     issues: tuple[RecentIssue, ...]
     usual_rate: Usual | None
+    """Usual range of the click rates of issues sent at least ``SETTLED_DAYS`` days ago; None for fewer than four."""
     tasks: tuple[Task, ...]
 
 
@@ -97,7 +96,7 @@ def build_overview(
 
 
 def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the open tasks: drafts to send, links without a target, missing numbers of recipients, and picks."""
+    """Return the open tasks, such as drafts to send and links without a target."""
     names = name_issues(issues)
     tasks = [Task("draft", issue=issue.slug, title=names[issue.slug]) for issue in issues if issue.status == "draft"]
     without_target = listings.count_links(store, LinkFilter(status="todo"), now=now)

@@ -22,9 +22,9 @@ VERDICT_LABELS = {
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests with one reason (the rule that decided), and their share (0 to 1) of all requests.
+    """Number of requests decided by one rule, and their share (0 to 1) of all requests.
 
-    ``words`` describes the reason.
+    ``reason`` is the name of the rule, and ``words`` describes it.
     """
 
     reason: str
@@ -48,7 +48,7 @@ class HumanRange(Struct, frozen=True):
 class LocalKeyDay(Struct, frozen=True):
     """A UTC day on which a redirect node was cut off from the store, so that its visitors may be counted twice.
 
-    The node hashed visitors with a key of its own. ``day`` is the beginning of the day.
+    ``day`` is the beginning of the day.
     """
 
     node: str
@@ -58,13 +58,12 @@ class LocalKeyDay(Struct, frozen=True):
 class Quality(Struct, frozen=True):
     """Data quality of a report: how many of its requests are automated, by verdict and reason.
 
-    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``, and ``set_aside`` the share of automated
-    requests. ``band`` has the low, best and high estimate of human clicks, None if the reasons are unknown.
+    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``; ``set_aside`` is the share of automated
+    ones. ``band`` has the low, best and high estimate of human clicks, None if the reasons are unknown.
 
-    ``complete_until`` is the time until which the clicks of all redirect nodes are stored, None without nodes or if a
-    node has sent nothing yet. If clicks are late, ``waiting_for`` is the node that is furthest behind, and
-    ``last_heard`` the time of its last report. ``local_keys`` are the days on which visitors of a node may be counted
-    twice.
+    ``complete_until`` is the time until which the clicks of all redirect nodes are stored, None if unknown.
+    ``waiting_for`` is the node that is furthest behind, if clicks are late, and ``last_heard`` the time of its last
+    report. ``local_keys`` are the days on which visitors of a node may be counted twice.
     """
 
     sentence: str
@@ -82,8 +81,7 @@ class Quality(Struct, frozen=True):
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
     """Return the data quality of a report whose requests are counted in ``clicks``.
 
-    ``values`` are stored sums by dimension and value. Only those of the dimension ``reason`` are used, with values such
-    as ``scanner/burst``.
+    ``values`` are stored sums by property and value. Only those of the property ``reason`` are used.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)
@@ -98,12 +96,10 @@ def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ())
 
 
 def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
-    """Return whether verdicts in a report can still change, which is possible for clicks of the last 15 minutes.
-
-    The timeline has only whole hours. So the result is True until 15 minutes after the end of its last hour.
-    """
+    """Return whether verdicts in a report can still change, which is possible for clicks of the last 15 minutes."""
     if not timeline:
         return False
+    # The timeline has only whole hours, so its last hour counts as recent until 15 minutes after its end.
     end = int(timeline[-1].hour.timestamp()) + HOUR_SECONDS
     return not is_settled(end * 1000, now_ms=as_of * 1000)
 
@@ -174,11 +170,9 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether clicks with a reason count as human in the estimate ``band`` (strict, usual or lenient).
-
-    If the current rules do not have this reason any more, they count as human if their stored verdict is human.
-    """
+    """Return whether the requests of one reason count as human in the estimate ``band`` (strict, usual or lenient)."""
     known = REASONS.get(reason_share.reason)
+    # The current rules do not have this reason any more, so the stored verdict counts.
     if known is None or known.verdict != reason_share.verdict:
         return reason_share.verdict == "human"
     return counts_as_human(reason_share.reason, band=band)

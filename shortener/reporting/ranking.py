@@ -49,10 +49,9 @@ def rank_stored_articles(
 ) -> Ranking:
     """Return the ranking of the articles last shown in ``month``, of those of ``issue``, or of all articles.
 
-    With ``since``, only articles last shown since then are listed. ``since`` and ``as_of``, the time of the ranking,
-    are in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of hidden gems (good
-    articles that few readers saw), by default the configured ones. Raises InputError for an invalid month, NotFound for
-    an unknown issue.
+    ``since`` restricts it to articles last shown since then. ``since`` and ``as_of``, the time of the ranking, are in
+    seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of hidden gems, by default the
+    configured ones. Raises InputError for an invalid month, NotFound for an unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -79,8 +78,7 @@ def count_stored_articles(
     issue: str | None = None,
     since: int | None = None,
 ) -> tuple[CountedArticle, ...]:
-    """Return the articles that ``rank_stored_articles`` would rank, ordered by clicks. The ranking model, which takes
-    long, is not computed.
+    """Return the articles that ``rank_stored_articles`` would rank, ordered by clicks without the slow ranking model.
 
     Raises InputError for an invalid month, NotFound for an unknown issue.
     """
@@ -97,10 +95,10 @@ def explain_article(
     month: str | None = None,
     issue: str | None = None,
 ) -> Explanation:
-    """Return the explanation of one article's figures in a ranking. ``url`` is its URL or a short link to it.
+    """Return the explanation of one article's figures in a ranking.
 
-    The other arguments select the ranking, as in ``rank_stored_articles``. Raises NotFound for an article that this
-    ranking does not contain.
+    ``url`` is the URL of the article or a short link to it. The other arguments select the ranking, as in
+    ``rank_stored_articles``. Raises NotFound for an article that this ranking does not contain.
     """
     known = load_history(store, as_of=as_of)
     article = resolve_article_url(store, known, url, config=config)
@@ -119,8 +117,8 @@ def explain_article(
 def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
-    """Compare two issues (slugs) at the same age: ``hours`` after sending, by default the current age of the younger
-    one.
+    """Compare the issues with two slugs at the same age: ``hours`` after sending, by default the age of the younger
+    issue.
 
     Raises NotFound for an issue not sent by ``as_of`` (seconds of the UTC epoch), InputError if the younger issue is
     not ``hours`` old yet.
@@ -131,26 +129,17 @@ def compare_stored_issues(
 
 
 def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[str, float]:
-    """Return for each sent issue (by slug) the share (0 to 1) of its clicks that is still expected.
-
-    It is estimated from the arrival times of clicks, without the ranking model.
-    """
+    """Return for each sent issue (by slug) the share (0 to 1) of its clicks that is still expected."""
     return load_arrivals(store, config=config, as_of=as_of).remaining_shares
 
 
 def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
-    """Return the arrival curve (the share of an issue's clicks that has arrived by each age), and for each issue the
-    share still expected.
-
-    Both are estimated from the arrival times of clicks, without the ranking model.
-    """
+    """Return the arrival curve of clicks, and for each issue the share of its clicks that is still expected."""
     return estimate_arrivals(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 
 def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
-    """Return the report of an issue with two fields added: the comparison with earlier issues, and articles worth
-    showing again.
-    """
+    """Return the report of an issue with the comparison with earlier issues and articles worth showing again added."""
     share = load_remaining_shares(store, config=config, as_of=as_of).get(report.slug)
     return msgspec.structs.replace(
         report,
@@ -162,9 +151,8 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
     """Return at most two articles of an issue that are worth showing again, and whether a later issue has shown them.
 
-    Only issues sent by ``as_of`` (seconds of the UTC epoch) are considered. The suggestions are computed from the
-    clicks of the issue's first seven days, or until the next issue if that is earlier; so they do not change later. An
-    issue that was not sent has no suggestions.
+    Only issues sent by ``as_of`` (seconds of the UTC epoch) are considered. An issue that was not sent has no
+    suggestions.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)
@@ -172,6 +160,7 @@ def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int
     if index is None:
         return ()
     later = issues[index + 1 :]
+    # Only the first days of an issue count, so that its suggestions do not change later.
     counted_until = min(as_of, int(issues[index].sent_at) + SUGGESTION_SECONDS)
     if later:
         counted_until = max(int(issues[index].sent_at), min(counted_until, int(later[0].sent_at) - 1))
@@ -212,7 +201,7 @@ def _to_suggestion(rerun: Rerun, history: History, later: Sequence[Issue]) -> Re
 
 
 def resolve_article_url(store: Store, loaded_history: History, text: str, *, config: Config) -> str:
-    """Return the canonical URL of an article. ``text`` is its URL or a short link to it; any other text is returned
+    """Return the canonical URL of an article, given as its URL or as a short link. Any other text is returned
     unchanged.
     """
     urls = {showing.url for showing in loaded_history.appearances}

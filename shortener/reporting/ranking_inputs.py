@@ -1,6 +1,4 @@
-"""Load the ranking's input: issues, appearances of articles, arrival times of clicks, and counts from other
-platforms.
-"""
+"""Load the ranking's input: issues, articles in issues, arrival times of clicks, and counts from other platforms."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -20,29 +18,31 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Visitors of one issue by (link id, placement number), or human clicks if the visitors are unknown.
+    """Counts of one issue by (link id, placement number): visitors or, if the visitors are unknown, human clicks.
 
-    A visitor counts once a day: for each link in ``link_counts``, for each placement (occurrence of a link) in
-    ``placement_counts``, and for the whole issue in ``total``. ``clicks`` always has human clicks.
+    A placement is one use of a link in the issue. A visitor counts once a day.
     """
 
     has_visitors: bool
     total: int
+    """Count of the whole issue."""
     clicks: dict[tuple[int, int], int]
+    """Human clicks in any case."""
     link_counts: dict[tuple[int, int], int]
+    """A visitor counts once on each link."""
     placement_counts: dict[tuple[int, int], int]
+    """A visitor counts once on each placement."""
 
 
 def load_history(store: Store, *, as_of: int) -> History:
     """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch).
 
-    Clicks count up to the end of the hour that contains ``as_of``. Drafts (issues with neither a sending time nor a
-    human click) and links without a position are left out. An article is identified by its canonical URL. Counts are
-    visitors, or clicks if too few clicks of an issue have a visitor hash. Signals (views, reads and fans from other
-    platforms) always have their present values. Titles and authors are those in an article's latest issue.
+    Clicks count up to the end of the hour that contains ``as_of``. Counts are visitors, or clicks if too few clicks of
+    an issue have a visitor hash. Signals (views, reads and fans from other platforms) have their present values.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
+    # A draft has neither a sending time nor a human click.
     issues = [issue for issue in issues if issue.id in sent]
     clicks = _group_by_issue(issue_clicks.human_clicks_by_placement(store, until=as_of))
     articles = _group_by_issue(issue_clicks.list_ranked_articles(store))
@@ -103,11 +103,7 @@ def _appearances(
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
-    """Yield each article of an issue with its position in the issue, its clicks and its placements (occurrences of its
-    links).
-
-    Articles without clicks are included.
-    """
+    """Yield each article of an issue with its position in the issue, its clicks and its links, also without clicks."""
     counted = _sums_by_article(article_placements, counts.link_counts)
     clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}
@@ -130,12 +126,12 @@ def _sums_by_article(
 ) -> dict[int, int]:
     """Return the sum of ``counts`` for each article, by article id.
 
-    The keys of ``counts`` are (link id, placement number); a placement is an occurrence of a link. The number 0 means
-    an unknown placement, which counts for the article of the link's first occurrence.
+    The keys of ``counts`` are (link id, placement number). A placement is one use of a link in the issue.
     """
     article_ids: dict[tuple[int, int], int] = {}
     for row in article_placements:
         article_ids[row.link_id, row.n] = row.article_id
+        # The number 0 is an unknown placement, which counts for the article of the link's first one.
         article_ids.setdefault((row.link_id, 0), row.article_id)
     sums: dict[int, int] = {}
     for (link_id, n), count in counts.items():
@@ -145,11 +141,7 @@ def _sums_by_article(
 
 
 def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) -> Iterator[Placement]:
-    """Yield for each kind of placement of an article (title, image, …) the number of its placements and the sum of
-    their clicks.
-
-    A placement is an occurrence of a link; ``rows`` are those of one article.
-    """
+    """Yield for each kind of link to an article (title, image, …) the number of links and the sum of their clicks."""
     clicks_by_kind: dict[str, list[int]] = {}
     for row in rows:
         count = counts.placement_counts.get((row.link_id, row.n), 0)
@@ -175,9 +167,9 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour after sending, not divided by article.
+    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour after sending.
 
-    Clicks from before an issue was sent count at age 0.
+    They are those of the whole issue, not of its articles. Clicks from before an issue was sent count at age 0.
     """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))

@@ -34,7 +34,10 @@ MAX_TOP_MISSES = 10
 
 
 class IssueTotals(Struct, frozen=True):
-    """Human clicks and visitors (None: unknown) of one issue; ``other`` is the number of automated requests."""
+    """Human clicks and visitors of one issue.
+
+    ``visitors`` is None if unknown. ``other`` is the number of automated requests.
+    """
 
     slug: str
     title: str
@@ -58,8 +61,9 @@ class TopLink(Struct, frozen=True):
 
 
 class TimelineDay(Struct, frozen=True):
-    """Human clicks and other requests on one day of the site's time zone. ``day`` is the beginning of the
-    day in UTC.
+    """Human clicks and other requests on one day of the site's time zone.
+
+    ``day`` is the beginning of the day in UTC.
     """
 
     day: datetime
@@ -68,10 +72,10 @@ class TimelineDay(Struct, frozen=True):
 
 
 class Miss(Struct, frozen=True):
-    """Number of requests for a code that were not redirected. ``status`` is 404 for a code that is unknown or has no
-    target, 410 for a link that is retired or expired.
+    """Number of requests for a code that were not redirected.
 
-    Only a limited number of codes is stored for each day. ``code`` is '' for the requests for all other codes together.
+    ``status`` is 404 for a code that is unknown or has no target, 410 for a link that is retired or expired. ``code``
+    is '' for all further codes of a day together, because the number of stored codes is limited.
     """
 
     domain: str
@@ -107,10 +111,11 @@ def build_summary(
     domains: Sequence[Domain] = (),
     zone: tzinfo = UTC,
 ) -> Summary:
-    """Return the report of the site from ``since`` until before ``until`` (seconds of the UTC epoch; None: no limit).
+    """Return the report of the site from ``since`` until before ``until`` (seconds of the UTC epoch; None means no
+    limit).
 
-    The range is widened to whole quarter-hours. ``as_of`` is the current time. Days are those of the time zone
-    ``zone``. Raises InputError if ``since`` is not before ``until``.
+    The range is widened to whole quarter-hours. ``as_of`` is the current time. ``zone`` is the time zone of the days.
+    Raises InputError if ``since`` is not before ``until``.
     """
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)
@@ -167,8 +172,7 @@ def _all_issue_totals(
 ) -> tuple[IssueTotals, ...]:
     """Return the totals of the issues, the latest issue first.
 
-    With ``has_bounds``, which means that the report covers a limited time, issues without clicks in that time are left
-    out.
+    With ``has_bounds``, issues without clicks in the time of the report are left out.
     """
     by_issue = {row.issue_id: row for row in sums}
     return tuple(_issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds)

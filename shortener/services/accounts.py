@@ -1,6 +1,6 @@
 """Accounts of the editor pages: passwords, roles, sessions that expire, and invitations.
 
-An invitation is a one-time URL, the invite link, at which a user chooses a password.
+An invitation is a one-time URL at which a user chooses a password.
 """
 
 import functools
@@ -37,18 +37,13 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return the hash of a random password, with which a password is compared if the user is unknown.
-
-    So the comparison takes as long as for an existing user, and does not reveal which users exist.
-    """
+    """Return the hash of a random password, which ``verify_password`` compares if the user is unknown."""
+    # The check then takes as long as for an existing user, and does not reveal which users exist.
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
 
 def check_name(name: str) -> str:
-    """Return a user name with its Unicode characters and spaces normalized.
-
-    Raises InputError if it is empty, too long or unprintable, or has a slash.
-    """
+    """Return a user name with its Unicode characters and spaces normalized. Raises InputError for an invalid name."""
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
         raise InputError(Message("a name has 1 to {limit} printable characters and no slash", limit=MAX_NAME_LENGTH))
@@ -82,10 +77,8 @@ def hash_password(password: str) -> str:
 
 
 def _normalize_password(password: str) -> str:
-    """Return the password in the Unicode form NFKC, so that it does not matter how a keyboard composes letters.
-
-    A character that UTF-8 cannot encode becomes "?".
-    """
+    """Return the password in the Unicode form NFKC."""
+    # So it does not matter how a keyboard composes letters. A character that UTF-8 cannot encode becomes "?".
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
@@ -95,24 +88,21 @@ def role_allows(role: Role, required: Role) -> bool:
 
 
 def verify_password(user: User | None, password: str) -> bool:
-    """Return whether ``password`` is the password of the user.
-
-    For an unknown user (None), or a user without a password, the check takes as long as for a wrong password.
-    """
+    """Return whether ``password`` is the password of the user; false for an unknown user (None)."""
     password_hash = user.password_hash if user is not None and user.password_hash else _dummy_hash()
     matches = check_password_hash(password_hash, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
     return matches and password_hash is not _dummy_hash() and len(password) <= MAX_PASSWORD_LENGTH
 
 
 def add_user(store: Store, name: str, *, role: Role, password: str | None, now: int) -> None:
-    """Add a user. If ``password`` is None, the user can choose one by an invitation.
+    """Add a user.
 
-    Unused invitations of the first admin become invalid. Raises InputError for a name or password that is not allowed,
-    Conflict for a name that exists.
+    Without ``password``, the user chooses one with an invitation. Raises InputError, and Conflict if the name exists.
     """
     hashed = "" if password is None else hash_password(password)
     with store.transaction():
         accounts.add(store, check_name(name), role=role, password_hash=hashed, now=now)
+        # There is a user now, so the invitation of the first admin becomes invalid.
         accounts.delete_first_admin_invitations(store)
 
 
@@ -145,7 +135,7 @@ def remove_user(store: Store, name: str) -> None:
 
 
 def _require_admin_left(store: Store, user: User) -> None:
-    """Raise InputError if the user is the only admin with a password. Such a user must stay an admin."""
+    """Raise InputError if the user is the only admin with a password."""
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
         raise InputError(
             Message("{name} is the last admin who can sign in; make another user admin first", name=user.name)
@@ -153,7 +143,7 @@ def _require_admin_left(store: Store, user: User) -> None:
 
 
 def start_session(store: Store, user: User, *, now: int) -> str:
-    """Start a session of a user. Return its token, which is the value of the session cookie."""
+    """Start a session of a user, and return its token for the session cookie."""
     token = secrets.token_urlsafe(32)
     with store.transaction():
         accounts.delete_expired_sessions(
@@ -194,13 +184,13 @@ def end_session(store: Store, token: str) -> None:
 
 
 def invite(store: Store, name: str, *, config: Config, now: int) -> str:
-    """Return the URL of a new invitation for a user, which replaces the previous one. Raises NotFound."""
+    """Create an invitation for a user and return its URL. The previous one becomes invalid. Raises NotFound."""
     with store.transaction():
         return _create_invitation(store, accounts.get(store, name), config=config, now=now)
 
 
 def invite_first_admin(store: Store, *, config: Config, now: int) -> str | None:
-    """Return the URL of the invitation that creates the first admin. Return None if there are users already."""
+    """Return the invitation URL at which the first admin creates an account; None if there are users already."""
     with store.transaction():
         return None if accounts.count_users(store) else _create_invitation(store, None, config=config, now=now)
 
@@ -219,9 +209,9 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set the password of an invited user and return the user. ``name`` is needed only to create the first admin.
+    """Set the password of an invited user and return the user. Raises InputError.
 
-    Raises InputError, also for an invitation that was used or has expired.
+    ``name`` is used only if the first admin creates an account.
     """
     hashed = hash_password(password)
     with store.transaction():
@@ -240,5 +230,6 @@ def accept_invitation(store: Store, token: str, *, name: str, password: str, now
 
 
 def _hash_token(token: str) -> str:
-    """Return the hash under which a token is stored. A fast hash is enough, because tokens are random."""
+    """Return the hash under which a token is stored."""
+    # A fast hash is enough, because tokens are random.
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""Adding an issue: all changes are planned from the document and the store, and then stored in one transaction."""
+"""Adding an issue: all changes are planned first, and then stored in one transaction."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -42,11 +42,11 @@ MAX_SLUG_LENGTH = 100  # characters
 
 
 class AddResult(Struct, frozen=True):
-    """The result of adding an issue. ``output`` is the source with its URLs replaced by short URLs.
+    """The result of adding an issue. ``output`` is the document with short URLs.
 
-    ``adopted`` is the number of our short links that the source already contained. ``skipped`` has a line of text for
-    each link that the configuration excludes, and ``untouched`` for each link that cannot or must not be replaced.
-    ``left_alone`` has all these links as structs.
+    ``adopted`` is the number of our short links that the document already contained. ``skipped`` lists the links that
+    the configuration excludes. ``untouched`` lists the other links that are not replaced. ``left_alone`` has both kinds
+    as structs.
     """
 
     slug: str
@@ -76,9 +76,7 @@ class AddResult(Struct, frozen=True):
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
     """Add an issue, or update the one with this slug, in one transaction. Unchanged input changes nothing.
 
-    Raises InputError if the document is no issue, and Doubtful for an unlikely value unless ``request.confirmed`` is
-    set. Raises Conflict if a short link in the document already has another target than ``request.targets`` gives, or
-    if the document contains the short links of another issue.
+    Raises InputError, Conflict, and Doubtful for unlikely values that the request does not confirm.
     """
     parsed = parse_request(request, config=config)
     with store.transaction():
@@ -98,11 +96,10 @@ def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Read the stored document of an issue again with the rules of the installed version of the program. Store the
-    result, and return it.
+    """Parse the stored document of an issue again with the rules of the installed program version, and store the
+    result.
 
-    Corrections by editors, codes of links, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing
-    is stored. Raises NotFound.
+    Corrections by editors and short URLs are kept. With ``dry_run`` nothing is stored. Raises NotFound.
     """
     with nullcontext() if dry_run else store.transaction():
         issue = issues.get(store, slug)
@@ -128,13 +125,13 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
 
 
 def untouched_links(store: Store, slug: str, *, config: Config, now: int) -> tuple[str, ...]:
-    """Return a line for each link of a stored issue whose URL is not replaced by a short URL. Raises NotFound."""
+    """Return a line of text for each link of a stored issue that is not replaced by a short link. Raises NotFound."""
     plan = reread_issue(store, slug, config=config, now=now, dry_run=True)
     return left_alone_lines(plan.skipped + plan.untouched)
 
 
 def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> bool:
-    """Return whether the short URLs in an issue's output end in placement numbers, such as ``/7pk3e/4``."""
+    """Return whether the short URLs in an issue's document end in a number, as in ``/7pk3e/4``."""
     urls = (
         f"{build_short_url(link.domain, link.code, domains=config.domains)}/".encode()
         for link in links.list_by_issue(store, issue_id)
@@ -148,10 +145,9 @@ def removed_issue_error(slug: str) -> InputError:
 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
-    """Return what adding the issue of a parsed request would store.
+    """Return what adding the issue of a parsed request would store. Raises InputError, Conflict.
 
-    ``changed`` in the plan is false if the store already has everything that the request contains; with ``reread`` it
-    is always true. Raises InputError, Conflict.
+    With ``reread``, even an unchanged document counts as changed.
     """
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
@@ -204,10 +200,7 @@ def parse_request(request: AddRequest, *, config: Config) -> ParsedRequest:
 
 
 def _parse(source: bytes, request: AddRequest) -> Document:
-    """Return the parsed document of a request. Raises UnreadableDocument.
-
-    Raises InputError if the document is Markdown and a honeypot link (one that readers do not see) was requested.
-    """
+    """Return the parsed document of a request. Raises InputError, and UnreadableDocument."""
     detected = request.format or newsletter.detect_format(request.filename or newsletter.PASTED_NAME, source)
     if detected not in get_args(Format):
         raise InputError(
@@ -240,8 +233,7 @@ def _parse(source: bytes, request: AddRequest) -> Document:
 def parse_targets(rows: Sequence[tuple[int, str, str]], *, config: Config) -> dict[ShortLinkKey, str]:
     """Return targets by short link, from rows of (line number, short URL, target).
 
-    Raises InputError, with the line number, for a short URL of another domain, a target that is not allowed, or a short
-    link with two targets.
+    Raises InputError, with the line number, for an invalid row.
     """
     targets: dict[ShortLinkKey, str] = {}
     for line, short_url, target in rows:

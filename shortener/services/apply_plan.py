@@ -12,10 +12,9 @@ from shortener.store.webhooks import record_event
 
 
 def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> int:
-    """Store the changes that were planned for an issue, and return the id of the issue.
+    """Store the changes that were planned for an issue, and return the issue's id.
 
-    Call it in the transaction in which the plan was made. Raises Conflict if another process has taken one of the new
-    codes.
+    Call it in the transaction in which the plan was made. Raises Conflict if another process has taken a new code.
     """
     with store.transaction():
         # Articles and decisions are moved to the new target before the articles are saved.

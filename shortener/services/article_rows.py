@@ -1,4 +1,4 @@
-"""The list of an issue's link targets on a page: its order, and the corrections that an editor submits in it."""
+"""The list of an issue's link targets on a page: its order, and the corrections that an editor submits in the list."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -14,9 +14,9 @@ def reading_order(
 ) -> tuple[ArticleContents, ...]:
     """Return the link targets of an issue in the order in which a page lists them.
 
-    Articles are ordered by position. Any other target follows the article that precedes it in the document. ``place``
-    returns a sort key for the place of a target in the document.
+    ``place`` returns a sort key for the order in the document.
     """
+    # Articles are ordered by position. Any other target follows the article that precedes it in the document.
     before: tuple[int, int] = (0, 0)
     keyed = []
     for target in sorted(targets, key=place):
@@ -30,14 +30,12 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 
 
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return what an editor changed in a form: an edit for each changed target, with only the fields that differ from
-    those shown.
-
-    Fields that were not changed are None or UNSET. If the editor turns an article into an inline or other link, the
-    articles after it move up, so their submitted positions are reduced.
+    """Return the changes that an editor made in a form: for each changed target, only the fields that differ from
+    ``shown``.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]
+    # If an article becomes an inline or other link, the articles after it move up: reduce their submitted positions.
     removed = [by_url[edit.url].position or 0 for edit in edits if edit.role not in (None, "article")]
     return tuple(_moved_up(edit, removed) for edit in edits if edit != ArticleEdit(url=edit.url))
 
@@ -64,10 +62,7 @@ def _moved_up(edit: ArticleEdit, removed: Sequence[int]) -> ArticleEdit:
 def merge_corrections(
     earlier: Iterable[ArticleEdit], new: Iterable[ArticleEdit], *, shown: Mapping[str, ArticleContents]
 ) -> tuple[ArticleEdit, ...]:
-    """Return the earlier corrections, overridden by the new ones.
-
-    Earlier corrections of targets that are not in ``shown`` (the targets by URL) are dropped.
-    """
+    """Return the earlier corrections of the targets in ``shown``, overridden by the new ones."""
     new = tuple(new)
     removed = [shown[edit.url].position or 0 for edit in new if edit.role not in (None, "article")]
     merged = {edit.url: _moved_up(edit, removed) for edit in earlier if edit.url in shown}

@@ -1,8 +1,6 @@
-"""Rendering of a template that editors have written, in a child process with limits on processor time and memory.
+"""Rendering of templates that editors have written, in a child process with limits on processor time and memory.
 
-A template is a program: nested loops or huge powers of numbers can run forever, and Python cannot stop them. The child
-process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the result, or
-one line that says what is wrong, to standard output.
+A template can loop forever, and Python cannot stop it in the same process.
 """
 
 import sys
@@ -24,8 +22,8 @@ INVALID_TEMPLATE_STATUS = 3
 
 
 class TemplateRequest(Struct, frozen=True):
-    """The request to the child process: the picks (recommended articles), details of these articles, and the template
-    with which to render them.
+    """The input of the child process: a template, the picks (recommended articles) to render, and details of these
+    articles.
     """
 
     output_format: Literal["markdown", "html"]
@@ -35,7 +33,7 @@ class TemplateRequest(Struct, frozen=True):
 
 
 def render_custom_template(request: TemplateRequest) -> str:
-    """Return the section of the picks (recommended articles), rendered by an editor's own template.
+    """Return the section of recommended articles, rendered by an editor's own template.
 
     Raises InputError if the template fails or exceeds the limits.
     """
@@ -58,7 +56,7 @@ def render_custom_template(request: TemplateRequest) -> str:
 
 
 def main() -> int:
-    """Set the limits of this process, then render the request on standard input. Return the exit status."""
+    """Limit the resources of this process, and render the request on standard input. Return the exit status."""
     limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=TemplateRequest)
     render_picks = render.render_markdown if request.output_format == "markdown" else render.render_html

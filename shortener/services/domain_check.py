@@ -1,7 +1,6 @@
 """Check whether a domain of short links leads to this installation, by a request over the public internet.
 
-The request contains a random text (nonce), and the expected answer is its signature. Only this installation can sign
-it, because the key is derived from its secret.
+The request contains a random text (nonce), which only this installation can sign.
 """
 
 import hmac
@@ -34,9 +33,7 @@ DomainResult = Literal["answers", "elsewhere", "silent", "unknown", "private", "
 
 
 class DomainStatus(Struct, frozen=True):
-    """Result of the check whether a domain reaches this installation. ``is_https`` is true if the domain's short links
-    are https URLs.
-    """
+    """The result of the check whether a domain leads to this installation."""
 
     host: str
     is_https: bool
@@ -44,11 +41,8 @@ class DomainStatus(Struct, frozen=True):
 
 
 def installation_secret(config: Config, *, session_secret: str) -> str:
-    """Return a secret that all machines of an installation share, so that each redirect node can answer a domain check.
-
-    With PostgreSQL, the secret is the random id of the store, read from this machine's copy of the links. Without
-    PostgreSQL, or if the machine has no such copy, it is ``session_secret``.
-    """
+    """Return a secret that all machines of an installation share, with which they answer domain checks."""
+    # With PostgreSQL it is the random id of the store, which each redirect node has in its copy of the links.
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
             if store_id := copy.meta(STORE_ID_KEY):
@@ -65,7 +59,7 @@ def sign_nonce(nonce: str, *, secret: str) -> str:
 def check_domain(domain: Domain, *, secret: str, user_agent: str, resolver: Resolver = resolve_host) -> DomainStatus:
     """Check whether requests to a domain reach the installation with this secret.
 
-    The check takes a few seconds at most, in addition to the DNS lookup. Requests are sent to public addresses only.
+    The check takes a few seconds at most, in addition to the DNS lookup.
     """
     result = _request_answer(domain, secret=secret, user_agent=user_agent, resolver=resolver)
     return DomainStatus(domain.host, domain.scheme == "https", result)

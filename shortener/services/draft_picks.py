@@ -1,8 +1,4 @@
-"""The draft of a month's picks: recommended articles, from the ranking and from editors' decisions, with short links.
-
-If a draft is built again, its articles keep their short links. Editors' changes of its texts and order are stored by
-``store/picks_edits.py``.
-"""
+"""The draft of a month's picks: recommended articles from the ranking and from editors' decisions, with short links."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -29,12 +25,10 @@ from shortener.store.picks_edits import PicksEdits, PickText, SectionFormat, Tem
 
 
 class Draft(Struct, frozen=True):
-    """The draft of a month's recommended articles, the ranking that they come from, and the details of each article by
-    URL.
+    """The draft of a month's recommended articles, and the ranking that they come from.
 
-    ``short_url`` in the details is '' for an article without a link. ``as_of`` is in seconds of the UTC epoch.
-    ``template`` is the name of the template that the editors have chosen. ``own_templates`` has, by format, the
-    templates that they have written.
+    ``details`` has the details of each article by URL. ``as_of`` is in seconds of the UTC epoch. ``template`` is the
+    name of the chosen template. ``own_templates`` has the editors' own templates by format.
     """
 
     month: str
@@ -56,7 +50,7 @@ class DecisionReport(Struct, frozen=True):
 
 
 class MonthDecision(Struct, frozen=True):
-    """An editor's decision about an article in the recommended articles of a month, as commands and the API show it."""
+    """An editor's decision about a recommended article of a month, as commands and the API show it."""
 
     month: str
     url: str
@@ -69,8 +63,7 @@ class MonthDecision(Struct, frozen=True):
 class DraftEntry(Struct, frozen=True):
     """One article in the draft of a month's recommended articles, or one that an editor has excluded.
 
-    ``origin`` says why it is there: the top of the ranking ("list"), a hidden gem of the ranking ("gem"), or an
-    editor's decision. ``ranked`` is its row in the ranking, None if it is not ranked.
+    ``origin`` says why it is there; "list" is the top of the ranking. ``ranked`` is its row in the ranking, if any.
     """
 
     url: str
@@ -87,8 +80,7 @@ class DraftEntry(Struct, frozen=True):
 class DraftReport(Struct, frozen=True):
     """The draft of a month's recommended articles, as pages and JSON show it.
 
-    ``featured`` are pinned articles and the top of the ranking. ``lesser_known`` are articles that editors chose, and
-    hidden gems (good articles that few readers saw).
+    ``lesser_known`` are articles that editors chose, and good articles that few readers saw.
     """
 
     month: str
@@ -110,12 +102,11 @@ def build_draft(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """Return the draft of a month's recommended articles. Articles that have no short link yet get none; nothing is
-    stored.
+    """Return the draft of a month's recommended articles. Nothing is stored.
 
-    ``top`` limits the number of articles from the top of the ranking, and ``gems`` that of hidden gems (good articles
-    that few readers saw). By default the limits are those that editors have chosen for the month, else those of the
-    configuration. Raises InputError for an invalid month, NotFound for a month without articles.
+    ``top`` and ``gems`` limit the numbers of top articles and of hidden gems (good articles that few readers saw). None
+    means the limit that editors or the configuration have set. Raises InputError for an invalid month, NotFound for one
+    without articles.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
@@ -135,7 +126,7 @@ def draft_from_ranking(
 ) -> Draft:
     """Return the draft of a month's recommended articles as ``build_draft`` does, but from the given ranking.
 
-    ``edits`` is used instead of the stored edits.
+    ``edits``, if given, is used instead of the stored edits.
     """
     month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
     if not ranking.articles and not month_decisions:
@@ -155,15 +146,13 @@ def draft_from_ranking(
 
 
 def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> Draft:
-    """Create a short link for each recommended article that has none in the draft of the month. Return the new draft.
-
-    A retired or expired link is replaced. A new link belongs to no issue until an issue that contains it is added.
-    """
+    """Create the missing short links of the recommended articles, and return the draft with all short links."""
     with store.transaction():
         # Read again under the write lock: another request may have drafted the month since the draft was built.
         texts = picks_edits.texts_by_article(store, draft.month)
         details = _article_details(store, draft.month, draft.details, texts, config=config, now=now)
         for url in picks.picked_urls(draft.picks):
+            # A retired or expired link is replaced. A new link belongs to no issue until an issue contains it.
             if not details[url].short_url:
                 link_id = _add_link(store, url, details[url].title, config=config, now=now)
                 draft_links.save_link(store, draft.month, url, link_id)
@@ -177,8 +166,7 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
 def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
     """Return the recommended articles as a section of an issue. Raises InputError.
 
-    ``template`` is the text of a template. By default it is the one that editors have written for the format, else the
-    bundled one.
+    ``template`` is the text of a template; None means the editors' own one for the format, else the bundled one.
     """
     template = draft.own_templates.get(output_format) if template is None else template
     if template is not None:
@@ -189,8 +177,7 @@ def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, 
 
 
 def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
-    """Return a draft of recommended articles for a preview, in which articles without a short link have the URL
-    ``link``.
+    """Return a copy of the draft for a preview, with the URL ``link`` for each article without a short link.
 
     With ``replace``, all articles have the URL ``link``, and all images have the URL ``image``.
     """
@@ -236,11 +223,10 @@ def decide(
     config: Config,
     now: int,
 ) -> Decision:
-    """Store and return an editor's decision about the article with this URL or short URL. Counts and ranking stay as
-    they are.
+    """Store and return an editor's decision about the article with this URL or short URL.
 
-    ``reason`` is None for a decision that will get its reason later. Raises NotFound if no issue of the month has the
-    article, InputError if reason or editor is empty.
+    ``reason`` is None if it will be given later. Raises NotFound if no issue of the month has the article, InputError
+    if the reason or editor is empty.
     """
     decisions.check_month(month)
     if reason is not None and not reason.strip():
@@ -265,10 +251,9 @@ def report_month_decision(decision: Decision) -> MonthDecision:
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the editor's decision about an article in ``month``.
+    """Delete and return the editor's decision about an article in ``month``. Raises NotFound, InputError.
 
-    Without ``month``, the article must have a decision in one month only. Raises NotFound if there is no decision, and
-    InputError if there are decisions in several months.
+    ``month`` may be None if the article has a decision in one month only.
     """
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:
@@ -285,7 +270,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert an editor's decision about an article from the struct of the store to that of the package ``ranking``."""
+    """Convert an editor's decision from the struct of the store to that of the package ``ranking``."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,
@@ -296,7 +281,7 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
 
 
 def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: Config, as_of: int) -> str:
-    """Return the message for a month without ranked articles. It names the latest six months with ranked articles."""
+    """Return the message for a month without ranked articles, which names the latest months that have some."""
     months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
     months = sorted(set().union(*months_of_articles.values()), reverse=True)
     if month in months:
@@ -308,10 +293,8 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
 def _article_details(
     store: Store, month: str, urls: Iterable[str], texts: Mapping[str, PickText], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return the details of articles for the rendered section (title, short URL, image, author, summary), keyed by
-    article URL.
-
-    ``texts`` are the texts that editors have changed, by article URL.
+    """Return the details of articles for the rendered section, by article URL. ``texts`` are texts that editors
+    changed.
     """
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
@@ -331,7 +314,7 @@ def _article_details(
 
 
 def _embeddable_image(url: str) -> str | None:
-    """Return the URL of an article's image; None if it is empty, or not safe in the rendered section."""
+    """Return the URL of an article's image; None if it is empty or unsafe."""
     try:
         render.sanitize_url(url)
     except InputError:
@@ -340,7 +323,7 @@ def _embeddable_image(url: str) -> str | None:
 
 
 def _active_short_url(url: str, link: Link | None, *, config: Config, now: int) -> str:
-    """Return the short URL of an article's link; '' if it has no link, or if the link does not redirect."""
+    """Return the short URL of an article's link; '' if there is no link that redirects."""
     if link and link.status == "active" and (link.expires_at is None or now < link.expires_at):
         return build_short_url(link.domain, link.code, domains=config.domains)
     # The URL of an article may be an adopted short link that has no target yet.

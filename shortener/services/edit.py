@@ -33,10 +33,9 @@ def correct_issue(
     recipients: int | UnsetType | None = UNSET,
     confirmed: bool = False,
 ) -> None:
-    """Set the given fields of an issue. UNSET leaves a field unchanged, and None clears sending time or recipients.
+    """Set the given fields of an issue. UNSET leaves a field unchanged, None clears sending time or recipients.
 
-    The title cannot be cleared. ``confirmed`` stores unlikely values too. A new sending time queues the issue's clicks
-    for reclassification. Raises NotFound, InputError, and Doubtful for unlikely values.
+    ``confirmed`` stores unlikely values too. Raises NotFound, InputError, and Doubtful for unlikely values.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -53,29 +52,27 @@ def correct_issue(
             check_details(store, issue, now=now, **known)  # type: ignore[arg-type]
         issues.update(store, issue.id, now=now, **changes)
         if sent_at is not UNSET and sent_at != issue.sent_at:
+            # Verdicts of clicks depend on the sending time.
             queue_reclassification(store, issue.id)
 
 
 def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
     """Change the target of a link to the canonical URL ``target``.
 
-    The new URL replaces the old one in the link's article, in editors' decisions about it, and in edits of its texts
-    and order in drafts. If the link had no target, it also replaces the short URL in the links of drafts.
+    The link's article, and editors' decisions about that article, get the new URL too.
     """
     if target == link.target:
         return
     old = link.target or build_short_url(link.domain, link.code, domains=config.domains)
     with store.transaction():
         replace_target(store, link, old, target, who=who, now=now)
+        # Until a link has a target, the short URL stands for its article in drafts.
         if link.target is None:
             draft_links.rename_url(store, old_url=old, new_url=target)
 
 
 def replace_target(store: Store, link: Link, old: str, target: str, *, who: str, now: int) -> None:
-    """Change the target of a link, and change the URL of its article from ``old`` to ``target``.
-
-    Editors' decisions about the article, and edits of its texts and order in drafts, get the new URL too.
-    """
+    """Change the target of a link, and change the URL of its article from ``old`` to ``target``."""
     links.update_field(store, link, "target", target, who=who, now=now)
     issues.rename_article_url(store, link.id, old_url=old, new_url=target)
     decisions.rename_url(store, old_url=old, new_url=target)
@@ -87,10 +84,7 @@ REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expir
 
 
 def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
-    """Return the last edit of each field of a link, by field. Edits that cannot be reverted are left out.
-
-    Each edit is a dict, as ``links.list_edits`` returns it.
-    """
+    """Return the last edit of each field of a link, by field. Edits that cannot be reverted are left out."""
     last = {edit["field"]: edit for edit in links.list_edits(store, link.id)}
     # A target cannot become unknown again, because readers may have followed it.
     return {
@@ -101,10 +95,9 @@ def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
 
 
 def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
-    """Give a field of a link the value that it had before its last edit. This is stored as a new edit.
+    """Give a field of a link the value that it had before its last edit.
 
-    ``at`` is the time of the last edit (seconds of the UTC epoch). Raises Conflict if the field was edited after
-    ``at``.
+    ``at`` is the time of that edit (seconds of the UTC epoch). Raises Conflict if the field was edited again.
     """
     with store.transaction():
         edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
@@ -120,10 +113,9 @@ def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config
 def mark_honeypot(
     store: Store, slug: str, url: str, *, config: Config, who: str, now: int, is_honeypot: bool = True
 ) -> Link:
-    """Mark a link of an issue as a honeypot link, which readers do not see, or unmark it. Return the changed link.
+    """Mark a link of an issue as a honeypot link, or unmark it, and return the changed link. Raises NotFound.
 
-    The target of a marked link is no longer an article. A change queues the issue's clicks for reclassification. Raises
-    NotFound.
+    Readers do not see a honeypot link.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -168,8 +160,8 @@ def correct_article(
 ) -> Article:
     """Correct the given fields of the article with this short URL or target, and return the changed article.
 
-    None leaves a field unchanged. ``is_article=False`` removes the article from the ranked articles. A new version of
-    the issue does not overwrite corrected fields. Raises NotFound, InputError.
+    None leaves a field unchanged. ``is_article=False`` removes the article from the ranking. Raises NotFound,
+    InputError.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -189,10 +181,10 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for an article of an issue. A text or role of None, and a position of UNSET, mean no change.
+    """New values for a link target of an issue. None means no change of a text or role, UNSET no change of the
+    position.
 
-    A position of None means that the target is not an article. ``role`` is article, inline (a link in running text) or
-    other. All roles are set before the positions.
+    A position of None means that the target is not an article. An inline link is one in running text.
     """
 
     url: str
@@ -230,11 +222,9 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
-    """Change the role of link targets of an issue: article, inline (a link in running text) or other. Return the
-    targets.
+    """Change the role of link targets of an issue, and return these targets. The role is article, inline or other.
 
-    ``urls`` are short URLs or targets. The roles count as corrected, so a new version of the issue does not change them
-    back. Raises NotFound, and InputError for an unknown role or without a URL.
+    ``urls`` are short URLs or targets. Raises NotFound, InputError.
     """
     if role not in ROLES:
         raise InputError(Message("{role}: unknown role; expected one of {names}", role=role, names=", ".join(ROLES)))
@@ -273,10 +263,7 @@ def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article, offsets: Mapping[int | None, int]) -> int:
-    """Return the position (from 1) of an article among the articles of its issue in document order.
-
-    ``offsets`` is the result of ``_first_offsets``.
-    """
+    """Return the position (from 1) of an article among the articles of its issue in document order."""
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
         other.position is not None and offsets.get(other.id, 0) < own_offset
@@ -285,16 +272,13 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return a sort key for each article of an issue, by article id: where in the document its first short URL is.
-
-    The key is the byte offset in the document with short URLs. If any short URL is not found there, as in a mail in
-    base64, all keys are placement numbers instead: the lowest one of each article. After an edit of the document,
-    placement numbers can be in another order.
-    """
+    """Return the byte offset of each article's first short URL in the document, by article id, as a sort key."""
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
     codes = links.codes_by_id(store, {placement.link_id for placement in placements})
     places = [output.find(f"/{codes[each.link_id][1]}/{each.n}".encode()) for each in placements]
+    # A mail in base64 has no readable short URLs. Placement numbers then replace all offsets; they can be in another
+    # order after an edit of the document.
     is_found = all(place >= 0 for place in places)
     offsets: dict[int | None, int] = {}
     for placement, place in zip(placements, places, strict=True):
@@ -304,7 +288,7 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
 
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article, mark it as corrected by an editor, and renumber the other articles.
+    """Set the position of an article as an editor's correction, and renumber the other articles.
 
     A position of None means that the link target is not an article.
     """
@@ -312,7 +296,7 @@ def _move_article(store: Store, issue: Issue, article: Article, position: int | 
 
 
 def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id, mark them as corrected by an editor, and renumber the other articles.
+    """Set positions by article id as an editor's corrections, and renumber the other articles.
 
     A position of None means that the link target is not an article.
     """

@@ -27,10 +27,8 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
-    """Return (host, code) of a short link in the form in which they are stored: in lower case, unless codes on the
-    domain are case-sensitive.
-
-    The host may also be a domain that is no longer configured.
+    """Return (host, code) of a short link as they are stored: in lower case, unless the domain's codes are
+    case-sensitive.
     """
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()
@@ -50,7 +48,7 @@ def add_link(
 ) -> Link:
     """Create and return a short link that belongs to no issue. Without ``code`` its code is generated.
 
-    Raises InputError for a target, code or host that is not allowed, and Conflict for a code that is taken.
+    Raises InputError, and Conflict for a code that is taken.
     """
     domain = find_domain(host, config=config)
     canonical = validate_target(target, config=config)
@@ -72,7 +70,7 @@ def add_link(
 def find_reusable(store: Store, target: str, *, config: Config, now: int, host: str | None = None) -> Link | None:
     """Return the oldest active link to this target that belongs to no issue; None if there is none.
 
-    Raises InputError for a target or host that is not allowed.
+    Raises InputError.
     """
     domain = find_domain(host, config=config)
     return links.find_by_target(store, domain.host, validate_target(target, config=config), now=now)
@@ -81,10 +79,7 @@ def find_reusable(store: Store, target: str, *, config: Config, now: int, host: 
 def change_link(
     store: Store, link: Link, changes: Mapping[LinkField, str | int | None], *, config: Config, who: str, now: int
 ) -> None:
-    """Change fields of a link in one transaction. Each change is recorded in the link's history.
-
-    Raises TargetRefused for a target that is not allowed.
-    """
+    """Change fields of a link, and record each change in the link's history. Raises TargetRefused."""
     with store.transaction():
         for field, value in changes.items():
             if field == "target":

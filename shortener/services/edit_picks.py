@@ -1,6 +1,6 @@
 """Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-Each kind of edit has a struct for the values before or after the edit, which is stored so that the edit can be undone.
+The structs here hold the values before or after an edit, so that it can be undone.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,7 @@ class MonthSettings(Struct, frozen=True, tag="picks settings"):
 
 
 class MonthText(Struct, frozen=True, tag="pick text"):
-    """The texts of a recommended article as editors changed them for a month, before or after an edit.
-
-    They are stored, so that the edit can be undone.
-    """
+    """Changed texts of a recommended article, before or after an edit, stored so that the edit can be undone."""
 
     month: str
     url: str
@@ -85,7 +82,7 @@ class FormatTemplate(Struct, frozen=True, tag="picks template"):
         return format_template(store, self.section_format)
 
     def restore(self, store: Store, now: int) -> None:
-        """Replace the template in the store by the one that this object holds. If it is None, delete the stored one."""
+        """Replace the template in the store by the one that this object holds; None deletes it."""
         picks_edits.save_template(store, self.section_format, self.template)
 
 
@@ -95,7 +92,7 @@ def month_settings(store: Store, month: str) -> MonthSettings:
 
 
 def month_text(store: Store, month: str, url: str) -> MonthText:
-    """Return the stored texts that editors changed for an article in a month's recommended articles."""
+    """Return the texts of a recommended article that editors have changed for a month."""
     return MonthText(month, url, picks_edits.texts_by_article(store, month).get(url, PickText()))
 
 
@@ -110,15 +107,14 @@ def format_template(store: Store, section_format: SectionFormat) -> FormatTempla
 
 
 def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, blurb: str) -> None:
-    """Store changed texts of an article for a month's recommended articles. Raises FieldError."""
+    """Store changed texts of a recommended article for a month. Raises FieldError."""
     picks_edits.save_text(store, month, url, changed_text(store, url, title=title, byline=byline, blurb=blurb))
 
 
 def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str) -> PickText:
-    """Return the changed texts of an article for a month's recommended articles.
+    """Return the texts of a recommended article, with None for each text that equals the article's own.
 
-    A text that equals the article's own is None. All but the title may be empty. Raises FieldError for an empty
-    title or a text that is too long.
+    Raises FieldError for an empty title or a text that is too long.
     """
     texts = {name: " ".join(text.split()) for name, text in (("title", title), ("byline", byline), ("blurb", blurb))}
     for name, text in texts.items():
@@ -138,10 +134,10 @@ def move(store: Store, month: str, selection: Picks, url: str, *, position: int)
 
 
 def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
-    """Return the URLs of all recommended articles, after the article ``url`` was moved to ``position``.
+    """Return the URLs of all recommended articles in their new order, with ``url`` moved to ``position``.
 
-    The position counts from 1 in the list of the article: the featured or the lesser-known articles. A position beyond
-    the end means the last one. Raises FieldError if ``selection`` does not contain the article.
+    Featured and lesser-known articles are two lists; ``position`` counts from 1 in the one that contains ``url``.
+    Raises FieldError if ``selection`` does not contain it.
     """
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)
@@ -162,11 +158,10 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
 
 
 def check_template(sample: TemplateRequest) -> None:
-    """Check a template that editors have written: render the request ``sample`` in a process with limits on time and
-    memory.
+    """Check a template that editors have written by rendering ``sample`` in a process with limits.
 
-    That can take seconds, so call it outside a transaction. An empty template is accepted. Raises InputError if
-    rendering fails, FieldError for a template that is too long.
+    Rendering can take seconds, so call it outside a transaction. Raises InputError if it fails, FieldError for a
+    template that is too long.
     """
     check_template_size(sample.template)
     if sample.template.strip():
@@ -180,6 +175,6 @@ def check_template_size(text: str) -> None:
 
 
 def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:
-    """Store the template that editors have written for a format. If the text is empty, delete the template."""
+    """Store the template that editors have written for a format. An empty text deletes it."""
     template = OwnTemplate(text, who, now) if text.strip() else None
     picks_edits.save_template(store, section_format, template)

@@ -13,10 +13,7 @@ _MIN_OWN_FRACTION = 0.9  # of the links of an issue: a document that has them is
 
 
 def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, config: Config, now: int) -> ExistingIssue:
-    """Return the stored version of an issue, if any, and the stored short links that its new document contains.
-
-    ``host`` is the domain of the issue's short links.
-    """
+    """Return the stored version of an issue, if any, and the stored short links that its new document contains."""
     issue = issues.find(store, parsed.slug)
     short_links = _stored_short_links(store, parsed, config)
     own_links = links.list_by_issue(store, issue.id) if issue else []
@@ -52,10 +49,7 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the stored issue to which the document of this request belongs; None if there is none.
-
-    The document is the source of that issue, or its output (the document with short URLs), which may have been edited.
-    """
+    """Return the slug of the issue whose document was given, with or without short links; None if there is none."""
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
     return same or _find_by_output(store, parsed, _stored_short_links(store, parsed, config), config)
@@ -64,15 +58,12 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose output (document with short URLs) is the given document; None if there is
-    none.
-
-    An edited output is recognized too if it still contains most of the issue's short links.
-    """
+    """Return the slug of the issue whose document with short links was given; None if there is none."""
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:
         return exact
+    # An edited document is recognized if it still contains most of the issue's short links.
     owners = {link.issue_id for link in short_links.values() if not link.honeypot}
     if len(owners) != 1 or len(short_links) < _MIN_OWN_LINKS:
         return None

@@ -1,6 +1,6 @@
 """The history of changes that users made on pages, and their undoing.
 
-Each change is stored with the values before and after it. A change can be undone until its values are changed again.
+Each change is stored with the values before and after it, and can be undone until these values change again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,9 +28,9 @@ MAX_READ_CHANGES = 100
 
 
 class IssueDetails(Struct, frozen=True, tag="details"):
-    """Title, sending time (seconds of the UTC epoch) and number of recipients of an issue, before or after an edit.
+    """Details of an issue before or after an edit, stored so that the edit can be undone.
 
-    They are stored, so that the edit can be undone.
+    ``sent_at`` is in seconds of the UTC epoch.
     """
 
     slug: str
@@ -43,13 +43,11 @@ class IssueDetails(Struct, frozen=True, tag="details"):
         return issue_details(store, self.slug)
 
     def restore(self, store: Store, now: int) -> None:
-        """Replace the title, sending time and number of recipients in the store by those that this object holds.
-
-        If the sending time changes, the issue's clicks are queued for reclassification.
-        """
+        """Replace the details of the issue in the store by those that this object holds."""
         issue = issues.get(store, self.slug)
         issues.update(store, issue.id, now=now, title=self.title, sent_at=self.sent_at, recipients=self.recipients)
         if issue.sent_at != self.sent_at:
+            # Verdicts of clicks depend on the sending time.
             queue_reclassification(store, issue.id)
 
 
@@ -87,7 +85,7 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Replace the decision in the store by the one that this object holds. If it is None, delete the stored one."""
+        """Replace the decision in the store by the one that this object holds; None deletes it."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -117,23 +115,23 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the user the role that this object holds.
+        """Give the user the role that this object holds, or add or remove the user.
 
-        Add the user again after a removal; remove the user if ``user`` is None. The user has to sign in again. Raises
-        InputError if no admin would be left.
+        Raises InputError if no admin would be left.
         """
         if self.user is None:
             remove_user(store, self.name)
         elif accounts.find(store, self.name) is None:
             accounts.add(store, self.name, role=self.user.role, password_hash=self.user.password_hash, now=now)
         else:
+            # This also ends the user's sessions.
             set_role(store, self.name, self.user.role, now=now)
 
 
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
     """Statuses of links (active or retired) by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is the user who is written into the links' histories if these statuses are stored again.
+    ``who`` is the user who undoes the edit, for the history of each link.
     """
 
     statuses: dict[int, str]
@@ -152,7 +150,7 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 class LinkTargets(Struct, frozen=True, tag="link targets"):
     """Targets of links by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is the user who is written into the links' histories if these targets are stored again.
+    ``who`` is the user who undoes the edit, for the history of each link.
     """
 
     targets: dict[int, str]
@@ -228,9 +226,8 @@ def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
 
 
 def link_targets(store: Store, ids: Iterable[int]) -> LinkTargets:
-    """Return the targets of links. Links without a target are left out, because a target cannot become
-    unknown again.
-    """
+    """Return the stored targets of the links with these ids, without links whose target is unknown."""
+    # A target cannot become unknown again.
     return LinkTargets({link.id: link.target for link in links.list_by_id(store, ids) if link.target is not None})
 
 
@@ -256,8 +253,7 @@ def recorded(
 ) -> Iterator[Recorder]:
     """Run the ``with`` block in a transaction, and store what it changed, so that the change can be undone.
 
-    ``state`` returns the values that can change; it is called before and after the block. ``page`` is the page on which
-    the user ``who`` made the change, ``summary`` says what was changed.
+    ``state`` returns the values that may change. ``summary`` says what was changed, for the history of ``page``.
     """
     recorder = Recorder()
     with store.transaction():
@@ -271,10 +267,9 @@ def recorded(
 
 
 def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
-    """Undo a change: store the values from before the change again. ``who`` is the user who undoes it.
+    """Undo a change by storing the values from before it again. ``who`` is the user who undoes it.
 
-    Raises Conflict if the values were changed again or the change was undone already, InputError if no admin would be
-    left.
+    Raises Conflict if the values were changed again, InputError if no admin would be left.
     """
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
     with store.transaction():
@@ -294,7 +289,7 @@ def list_changes(store: Store, page: str) -> list[PageChange]:
 def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
     """Return the last changes of editors' decisions about an article, the latest first.
 
-    ``pages`` are the pages on which editors decide, one for each month; only changes made there are searched.
+    ``pages`` are the pages to search.
     """
     changes = (change for page in pages for change in page_changes.list_latest(store, page, limit=MAX_READ_CHANGES))
     concerned = [change for change in changes if _is_decision_about(msgspec.json.decode(change.after, type=State), url)]
@@ -310,10 +305,7 @@ def _encode(state: State) -> bytes:
 
 
 def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return the states before and after a change, reduced to what differs.
-
-    Only articles and settings, which consist of many values, are reduced. Other states are returned unchanged.
-    """
+    """Return the states before and after a change, reduced to the articles or settings that differ."""
     if isinstance(before, StoredSettings) and isinstance(after, StoredSettings):
         keys = [key for key, value in before.values.items() if after.values[key] != value]
         return _only_keys(before, keys), _only_keys(after, keys)
@@ -335,9 +327,8 @@ def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, .
 
 
 def _is_unchanged(after: State, present: State) -> bool:
-    """Return whether the state directly ``after`` a change equals the ``present`` state. A user's password is not
-    compared.
-    """
+    """Return whether the state directly ``after`` a change equals the ``present`` state."""
+    # A new password does not prevent undoing a change of the role.
     if isinstance(after, UserAccount) and isinstance(present, UserAccount) and after.user and present.user:
         return after.user.role == present.user.role and after.user.id == present.user.id
     return after == present

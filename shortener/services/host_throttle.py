@@ -28,7 +28,7 @@ class HostThrottle:
     """Limits requests to one at a time for each host, and caches results. All link checks of a process share one
     throttle.
 
-    ``clock`` returns monotonic seconds, ``host_interval`` is the pause after a request in seconds; tests replace both.
+    ``host_interval`` is the pause after a request in seconds. ``clock`` returns monotonic seconds.
     """
 
     def __init__(
@@ -44,8 +44,7 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait until a request to the host or address ``key`` is allowed. During the ``with`` block, no other request
-        to it is allowed.
+        """Wait until a request to the host or address ``key`` is allowed, and allow no other during the ``with`` block.
 
         ``deadline`` is in seconds of the clock. Raises SlotTimeout if the wait would last longer.
         """
@@ -69,12 +68,8 @@ class HostThrottle:
                 self._condition.notify_all()
 
     def _seconds_until_free(self, key: str) -> float:
-        """Return the seconds until the next request to the host or address ``key`` is allowed; 0 or less if it is
-        allowed now.
-
-        If another thread is sending a request to it, the seconds are unknown. The result is then 1, after which the
-        caller has to try again.
-        """
+        """Return the seconds until a request to the host or address ``key`` is allowed; 0 or less means now."""
+        # How long a request of another thread takes is unknown: wait a second, then ask again.
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 
     def cache_answer(self, target: str, status: int) -> None:

@@ -1,7 +1,4 @@
-"""Import of signals: views, reads and fans (readers who applauded) that other platforms counted for our articles.
-
-A row identifies its article by URL, by the id of a Medium story, or by title.
-"""
+"""Import of signals: views, reads and fans (readers who applauded) that other platforms counted for our articles."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -40,8 +37,8 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 class ParsedSignals(Struct, frozen=True):
     """The content of a file of counts (views, reads, fans) from another platform.
 
-    ``signals`` has the counts of known articles, ``unmatched_rows`` a text for each row whose article is unknown, and
-    ``row_errors`` the line number and error message of each invalid row.
+    ``signals`` has the counts of known articles, ``unmatched_rows`` a text for each row whose article is unknown.
+    ``row_errors`` has (line number, error message) of each invalid row.
     """
 
     signals: tuple[Signal, ...]
@@ -52,7 +49,7 @@ class ParsedSignals(Struct, frozen=True):
 def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config) -> ParsedSignals:
     """Parse the rows of a signals file: each is a line number and a dict of cells by column name. Nothing is stored.
 
-    The columns are some of url, id, title, views, reads and fans. An empty cell means that the count is unknown.
+    The columns are some of url, id, title, views, reads and fans. An empty cell means an unknown count.
     """
     articles = _ArticleIndex(store, config)
     signals_by_url: dict[str, tuple[int, Signal]] = {}
@@ -88,16 +85,13 @@ class _ArticleIndex:
                 self._urls_by_medium_id.setdefault(medium_id, set()).add(article.url)
 
     def find_urls(self, row: Mapping[str, str]) -> list[str]:
-        """Return the URLs of the article that a row identifies; empty for an unknown article.
-
-        There are several if issues link to one Medium story by different URLs. Raises InputError for an invalid URL, or
-        a title that several articles have.
-        """
+        """Return the URLs of the article that a row identifies; empty for an unknown article. Raises InputError."""
         if raw_url := row.get("url", ""):
             url = self._resolve_url(raw_url)
             if url in self._urls:
                 return [url]
             if urls := self._urls_by_medium_id.get(_medium_id(url)):
+                # Issues may link to one Medium story by different URLs.
                 return sorted(urls)
         if urls := self._urls_by_medium_id.get(row.get("id", "").lower()):
             return sorted(urls)

@@ -19,7 +19,7 @@ Targets = Mapping[ShortLinkKey, str]
 class LeftAloneLink(Struct, frozen=True):
     """A link whose URL is not replaced: its line in the document, its URL (``text``), and the reason.
 
-    The reason completes "because", for example "it is a relative URL".
+    The reason is a clause, such as "it is a relative URL".
     """
 
     line: int
@@ -28,9 +28,7 @@ class LeftAloneLink(Struct, frozen=True):
 
 
 class AddRequest(Struct, frozen=True):
-    """A document to add as an issue, with the values and options that an editor entered. None means that nothing was
-    entered.
-    """
+    """A document to add as an issue, with the values that an editor entered. None means that nothing was entered."""
 
     source: bytes
     filename: str
@@ -63,9 +61,7 @@ class AddRequest(Struct, frozen=True):
 
 
 class ExistingIssue(Struct, frozen=True):
-    """The stored data with which a document is compared: the stored issue, if there is one, and the short links that
-    the document contains.
-    """
+    """The stored data with which a document is compared: the stored issue, if any, and the document's short links."""
 
     issue: Issue | None = None
     source: bytes = b""
@@ -86,8 +82,8 @@ class ExistingIssue(Struct, frozen=True):
 class PlannedLink(Struct):
     """A short link that the issue will have. ``link_id`` is None for a new one.
 
-    ``adopted`` says that the document already contained its short URL. ``retargeted`` says that the link is stored and
-    its target changes to ``target``. ``article`` is the index of the link's article in the plan's list of articles.
+    ``adopted`` means that the document already contained its short URL. ``retargeted`` means that a stored link gets a
+    new target. ``article`` is the index of its article in the plan's list of articles.
     """
 
     key: ShortLinkKey
@@ -115,10 +111,10 @@ class PlannedArticle(Struct):
 
 
 class PlannedPlacement(Struct, frozen=True):
-    """An occurrence of a short link in the issue to be stored.
+    """A use of a short link in the document of the planned issue. ``link`` and ``article`` are indexes into the plan's
+    lists.
 
-    ``link`` and ``article`` are indexes into the plan's lists. ``n`` is the placement number, which the short URL ends
-    with, as 4 in ``/7pk3e/4``.
+    ``n`` is the number at the end of the short URL, as 4 in ``/7pk3e/4``.
     """
 
     link: int
@@ -132,8 +128,7 @@ class PlannedPlacement(Struct, frozen=True):
 class Occurrence(Struct):
     """A link in the document, with the short link that replaces it.
 
-    ``planned_link`` is the index of that short link in the plan's list of links. ``placement_number`` is the number at
-    the end of its URL, as 4 in ``/7pk3e/4``.
+    ``placement_number`` is the number at the end of the short URL, as 4 in ``/7pk3e/4``.
     """
 
     link: DocumentLink
@@ -170,8 +165,9 @@ class IssuePlan(Struct, frozen=True):
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request to add an issue, with its parsed document, its slug, and the recipient tag (a merge tag) found in the
-    document.
+    """A request to add an issue, with its parsed document and slug.
+
+    ``found_tag`` is the recipient tag in the document.
     """
 
     request: AddRequest

@@ -9,8 +9,7 @@ from shortener.store.issues import Article, Issue
 def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> None:
     """Hide a sent issue from lists and comparisons; with ``undo`` show it again.
 
-    The issue's links still redirect, and its articles stay in the ranking. Raises NotFound, and InputError for an issue
-    that was not sent.
+    Its links still redirect. Raises NotFound, and InputError for an issue that was not sent.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -22,10 +21,9 @@ def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> N
 
 
 def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
-    """Remove a draft. Its links are retired, and their codes are never given to other links.
+    """Remove a draft and retire its links. It can be restored for ``issues.REMOVED_DAYS`` days.
 
-    It can be restored for ``issues.REMOVED_DAYS`` days. Raises NotFound, and InputError for an issue that was sent or
-    is scheduled.
+    Raises NotFound, and InputError for an issue that was sent or is scheduled.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -57,23 +55,21 @@ def stored_targets(store: Store, slug: str) -> list[Article]:
 
 
 def _set_link_status(store: Store, issue: Issue, *, old: str, new: str, who: str, now: int) -> None:
-    """Change the status of the links of an issue from ``old`` to ``new``.
-
-    Links that another issue contains as well, and links that were retired before the issue was removed, stay as they
-    are.
-    """
+    """Change the status of the links of an issue from ``old`` to ``new``."""
     for link in links.list_by_issue(store, issue.id):
         if link.issue_id != issue.id or link.status != old:
             continue
+        # Another issue contains this link as well.
         if issues.used_placement_numbers(store, link.id, except_issue_id=issue.id):
             continue
+        # A link that was retired before the issue was removed stays retired.
         retired_by_removal = issue.removed_at is None or _was_retired_at(store, link.id, issue.removed_at)
         if retired_by_removal:
             links.update_field(store, link, "status", new, who=who, now=now)
 
 
 def _was_retired_at(store: Store, link_id: int, at: int) -> bool:
-    """Return whether the link was retired at the time ``at`` (seconds of the UTC epoch), when its issue was removed."""
+    """Return whether the last change of the link's status retired it at the time ``at`` (seconds of the UTC epoch)."""
     edits = links.list_edits(store, link_id)
     last = next((edit for edit in reversed(edits) if edit["field"] == "status"), None)
     return last is not None and last["new"] == "retired" and last["at"] == at

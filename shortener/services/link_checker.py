@@ -1,6 +1,6 @@
 """Link checks: whether the targets of links answer. Time, size and number of requests are limited.
 
-No request goes to a private network. Only the status and the Location header of a response are used.
+No request goes to a private network.
 """
 
 import queue
@@ -51,9 +51,9 @@ CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 
 
 class LinkStatus(Struct, frozen=True):
-    """The result of checking one target. ``text`` is the message for the editor.
+    """The result of checking one target.
 
-    Its placeholder ``{number}``, if any, stands for ``number``, such as the HTTP status.
+    ``number`` replaces ``{number}`` in the message ``text``; often it is the HTTP status.
     """
 
     target: str
@@ -63,7 +63,7 @@ class LinkStatus(Struct, frozen=True):
 
     @property
     def message(self) -> Message:
-        """The translatable message for an editor about the result."""
+        """The translatable message about the result."""
         return Message(self.text, number=self.number)
 
 
@@ -78,10 +78,10 @@ def check_links(
     timeout_seconds: float = TOTAL_TIMEOUT_SECONDS,
     results: dict[str, LinkStatus] | None = None,
 ) -> tuple[LinkStatus, ...]:
-    """Request each target, and return the results in the same order. It takes about ``timeout_seconds`` at most.
+    """Check whether each target answers, and return the results in the same order.
 
-    A target that answered recently is not requested again. Each result is added to ``results``, by target, as soon as
-    it is known. ``resolver``, ``is_allowed`` and ``ports`` are replaced in tests, which have a network of their own.
+    It takes about ``timeout_seconds`` at most. Each result is also added to ``results``, by target, as soon as it is
+    known.
     """
     targets = list(targets)
     checker = LinkChecker(user_agent, throttle, resolver, is_allowed, ports, time.monotonic() + timeout_seconds)
@@ -98,7 +98,7 @@ def check_links(
 
 
 def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], None], *, deadline: float) -> None:
-    """Check groups of targets in threads until the deadline (monotonic seconds). A thread that hangs is abandoned."""
+    """Check groups of targets in threads until the deadline (monotonic seconds)."""
     waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
     for group in groups:
         waiting.put(group)
@@ -117,6 +117,7 @@ def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], 
     for thread in threads:
         thread.start()
     for thread in threads:
+        # A thread that hangs is abandoned.
         thread.join(max(0.0, deadline + JOIN_GRACE_SECONDS - time.monotonic()))
 
 
@@ -131,9 +132,7 @@ class LinkChecker(Struct, frozen=True):
     deadline: float
 
     def check_host(self, targets: list[str], results: dict[str, LinkStatus]) -> None:
-        """Check the targets on one host one after the other until the deadline. Each result is added to ``results``, by
-        target.
-        """
+        """Check the targets on one host, one after the other, and add each result to ``results``, by target."""
         for target in targets:
             try:
                 results[target] = self.check(target)
@@ -141,9 +140,7 @@ class LinkChecker(Struct, frozen=True):
                 return
 
     def check(self, target: str) -> LinkStatus:
-        """Check one target. Redirects are followed as long as they lead to allowed addresses. Raises SlotTimeout at the
-        deadline.
-        """
+        """Check one target, and follow redirects to allowed addresses. Raises SlotTimeout at the deadline."""
         url, remaining = target, TARGET_TIMEOUT_SECONDS
         try:
             for _ in range(MAX_REDIRECTS + 1):
@@ -170,11 +167,9 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
-        """Return the result for a target that responded with this HTTP status: it answers, or there is trouble with it.
-
-        A status below 400 is cached, so that the target is not requested again soon.
-        """
+        """Return the result for a target that responded with this HTTP status."""
         if status < 400:
+            # So the target is not requested again soon.
             self.throttle.cache_answer(target, status)
             return LinkStatus(target, "answers", ANSWERS, status)
         # Many sites refuse every program with one of these (999: LinkedIn), although the page is there for readers.
@@ -184,7 +179,7 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("answers with {number}"), status)
 
     def _resolve_allowed(self, url: str) -> tuple[str, str]:
-        """Return (host of the URL, one of its IP addresses), if all its addresses are allowed.
+        """Return (host of the URL, one of its IP addresses) if all its addresses are allowed.
 
         Raises AddressRefused, OSError.
         """
@@ -195,8 +190,7 @@ class LinkChecker(Struct, frozen=True):
         return host, resolve_allowed(host, port, resolver=self.resolver, is_allowed=self.is_allowed)
 
     def _send_request(self, url: str, address: str, deadline: float) -> tuple[int, str]:
-        """Send one request to the IP address ``address``, which the caller has checked. Return the status and the
-        Location header.
+        """Send one request to ``address``, an IP address that was checked. Return the status and the Location header.
 
         Raises OSError, HTTPException.
         """

@@ -8,9 +8,7 @@ from shortener.store import Store, links
 
 
 def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config: Config) -> str:
-    """Return ``custom_code`` in the form in which it is stored, or a new random code if it is None. Raises
-    CodeRefused.
-    """
+    """Return ``custom_code`` in the form in which it is stored, or a new random code for None. Raises CodeRefused."""
     if custom_code is None:
         return new_unused_code(store, domain, config=config)
     code = _normalize(custom_code, domain)
@@ -22,17 +20,14 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
 
 
 def _is_reserved(code: str, *, config: Config) -> bool:
-    """Return whether paths of another shortener's API begin with this code. Such codes cannot be used while that API is
-    on.
-    """
+    """Return whether this code is a path of an imitated API of another shortener."""
     return code in {path.strip("/") for path in config.api.compatible_paths}
 
 
 def new_unused_code(store: Store, domain: Domain, *, config: Config) -> str:
-    """Return a random code that no link of the domain has.
+    """Return a random code that no link of the domain has. Raises CodeRefused if no code is free.
 
-    Call it inside the transaction that stores the link, so that no other process takes the code in between. Raises
-    CodeRefused if no code is free.
+    Call it inside the transaction that stores the link.
     """
 
     def is_taken(code: str) -> bool:

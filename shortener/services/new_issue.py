@@ -55,9 +55,8 @@ KnownChoice = Literal["", "update", "copy"]
 class Choices(Struct, frozen=True, omit_defaults=True):
     """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
 
-    ``known_slug`` is the slug of an existing issue with this text or slug, '' if there is none. ``known`` is the
-    editor's decision whether the upload updates that issue or becomes a copy of it; '' means not decided yet.
-    ``articles`` and ``links`` are their numbers in the text after the last change; 0 if they are not known.
+    ``known_slug`` is the slug of an existing issue with this text or slug. ``known`` says whether to update or copy
+    that issue; '' means not decided yet. ``articles`` and ``links`` are their numbers in the text; 0 means unknown.
     """
 
     title: str = ""
@@ -73,11 +72,10 @@ class Choices(Struct, frozen=True, omit_defaults=True):
 
 
 class Review(Struct, frozen=True):
-    """What will be created from an uploaded text.
+    """What will be created from an uploaded text. ``rows`` are the link targets in reading order.
 
-    ``rows`` are the link targets in reading order. ``known_issue`` is the existing issue with this text or slug.
-    ``known`` is the editor's decision whether the upload updates that issue or becomes a copy of it; '' means not
-    decided yet. ``own_targets`` maps each short URL in the text to the target that was entered for it.
+    ``known_issue`` is an existing issue with this text or slug. ``known`` says whether to update or copy that issue; ''
+    means not decided yet. ``own_targets`` maps each short URL in the text to the target that was entered for it.
     """
 
     upload: Upload
@@ -109,10 +107,9 @@ class UnfinishedUpload(Struct, frozen=True):
 def add_upload(
     store: Store, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, who: str, now: int
 ) -> int:
-    """Store a text for review and return the id of the upload.
+    """Store a text for review and return the id of the upload. Raises InputError if the text is not an issue.
 
-    ``targets`` maps short URLs that the text already contains to their targets. Raises InputError if the text is not an
-    issue.
+    ``targets`` maps short URLs that the text already contains to their targets.
     """
     choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=bounded_targets(targets))
     with store.transaction():
@@ -177,7 +174,7 @@ def encode_choices(choices: Choices) -> bytes:
 def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[str, str]:
     """Return a copy of ``targets``, a dict from short URL to target.
 
-    Raises FieldError, with the name of the form's ``field``, if there are more than MAX_TARGETS.
+    Raises FieldError for the form's ``field`` if there are more than MAX_TARGETS.
     """
     if len(targets) > MAX_TARGETS:
         message = Message("this has more than {limit} short links; leave out those of other issues", limit=MAX_TARGETS)
@@ -197,8 +194,7 @@ def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
 
 
 def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Review:
-    """Return what an editor reviews before an issue is created: what the uploaded text would become, with the editor's
-    corrections so far.
+    """Return what the uploaded text would become as an issue, with the editor's corrections so far.
 
     Raises InputError, Conflict.
     """
@@ -232,11 +228,7 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 
 
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return the request to add the issue of an upload, with what the editor entered.
-
-    An edit of an article identifies it by URL. While an article's link has no target, that is the short URL. If the
-    editor has entered a target for the link since then, it replaces the short URL in the edits of the request.
-    """
+    """Return the request to add the issue of an upload, with what the editor entered."""
     targets = {}
     for short_url, target in choices.targets.items():
         if key := parse_short_url(short_url, domains=config.domains):
@@ -244,6 +236,7 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
     edits = []
     for edit in choices.edits:
         edit_key = parse_short_url(edit.url, domains=config.domains)
+        # A short URL stands for the article in an edit made before its target was entered.
         edits.append(replace(edit, url=targets.get(edit_key, edit.url)) if edit_key else edit)
     return AddRequest(
         source=upload.source,
@@ -256,9 +249,7 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
 
 
 def _known_issue(store: Store, parsed: ParsedRequest, config: Config) -> Issue | None:
-    """Return the existing issue with this text, else the one with this slug; None if there is none or it
-    was removed.
-    """
+    """Return the existing issue with this text, else the one with this slug; None if there is none."""
     slug = find_known_issue(store, parsed, config)
     issue = issues.find(store, slug) if slug is not None else issues.find(store, parsed.slug)
     return issue if issue is not None and issue.removed_at is None else None
@@ -274,7 +265,7 @@ def _free_slug(store: Store, slug: str) -> str:
 
 
 def check_new_slug(store: Store, slug: str) -> None:
-    """Raise InputError for a text that cannot be a slug, or if an issue has this slug already, even a removed one."""
+    """Raise InputError for a text that cannot be a slug, or that is the slug of an issue, even a removed one."""
     check_slug(slug)
     issue = issues.find(store, slug)
     if issue is None:
@@ -287,11 +278,7 @@ def check_new_slug(store: Store, slug: str) -> None:
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:
-    """Return ``choices`` with the editor's corrections of articles: those made earlier, and those in the submitted
-    form.
-
-    For a field that was corrected in both, the submitted value counts.
-    """
+    """Return ``choices`` with the submitted corrections of articles, which override the earlier ones."""
     new = find_corrections(review.rows, submitted)
     shown = {row.url: row for row in review.rows}
     return replace(choices, edits=merge_corrections(review.request.corrections, new, shown=shown))
@@ -300,7 +287,7 @@ def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) 
 def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> AddResult:
     """Create or update the issue of a reviewed upload, and delete the uploaded text.
 
-    Raises FieldError if an issue with this text or slug exists and the editor has not said what to do about it.
+    Raises FieldError if the text or slug is that of an existing issue and the editor has not chosen what to do.
     """
     with store.transaction():
         upload = uploads.get(store, upload.id)

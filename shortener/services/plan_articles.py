@@ -15,12 +15,7 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Find link targets whose URL was changed in the new version of a document. Return a dict from new to stored URL.
-
-    A new URL replaces a stored one under these conditions: the document does not contain the stored one any more; both
-    have the same title or link text; no other target has this text; and the stored URL has one short link, which
-    belongs to this issue only.
-    """
+    """Return the targets whose URL was changed in the new version of a document, as a dict from new to stored URL."""
     if existing.issue is None:
         return {}
     keys = {target.key for target in extracted.articles}
@@ -29,6 +24,8 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
     ]
     stored_urls = {article.url for article in existing.articles}
     new = [target for target in extracted.articles if target.key not in stored_urls]
+    # A new URL replaces a stored one that the document no longer contains, if both have the same title or link text,
+    # and no other target has it. The stored URL must have one short link, which belongs to this issue only.
     gone_by_signature = _unique_by_signature({article.url: _stored_texts(article, existing) for article in gone})
     new_by_signature = _unique_by_signature({target.key: _texts(target) for target in new})
     retargets: dict[str, str] = {}
@@ -62,10 +59,9 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return a dict from title or link text, in normalized form, to the one URL that has it.
+    """Return a dict from normalized title or link text to the only URL with this text.
 
-    Texts that several URLs have, and very short texts, are left out. ``texts`` has the titles and link texts of each
-    URL.
+    ``texts`` has the titles and link texts of each URL.
     """
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
@@ -142,10 +138,7 @@ def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]
 
 
 def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
-    """Apply an editor's edits that differ from the planned fields, and mark these fields as corrected.
-
-    Roles (article, inline or other link) are set before positions.
-    """
+    """Apply an editor's edits to the planned articles, and mark the changed fields as corrected."""
     by_url = {article.url: article for article in planned}
     found = [(by_url[edit.url], edit) for edit in edits if edit.url in by_url]
     for article, edit in found:
@@ -165,7 +158,7 @@ def _mark(article: PlannedArticle, *fields: str) -> None:
 
 
 def _correct_role(planned: Sequence[PlannedArticle], article: PlannedArticle, role: Role) -> None:
-    """Set the role of a link target. A target that becomes an article gets its position in document order."""
+    """Set the role of a link target. A new article gets its position in document order."""
     place = {other.url: number for number, other in enumerate(planned)}
     order = sorted((other for other in planned if other.position and other is not article), key=_position)
     if role == "article":
@@ -176,7 +169,7 @@ def _correct_role(planned: Sequence[PlannedArticle], article: PlannedArticle, ro
 
 
 def _move(planned: Sequence[PlannedArticle], moves: Iterable[tuple[PlannedArticle, int | None]]) -> None:
-    """Put articles at new positions. None means that a target is not an article any more."""
+    """Move articles to new positions; None means that a target is not an article any more."""
     moved = {article.url: (article, position) for article, position in moves if position != article.position}
     order = sorted((other for other in planned if other.position and other.url not in moved), key=_position)
     for article, position in sorted(moved.values(), key=_new_position):

@@ -45,10 +45,8 @@ def plan_issue(
 ) -> IssuePlan:
     """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
 
-    ``codes`` yields unused codes of ``domain``. ``changed`` in the plan is false if the store already has everything
-    that the request contains; with ``reread`` it is always true. Raises InputError. Raises Conflict if a short link in
-    the document already has another target than the request gives, or if the document contains the short links of
-    another issue.
+    ``codes`` yields unused codes of ``domain``. With ``reread``, even an unchanged document counts as changed. Raises
+    InputError, Conflict.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -126,9 +124,9 @@ def _placements(
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
     """Return the recipient tag to add to short URLs; '' for none.
 
-    A recipient tag is a placeholder that the mailing service replaces by a token of the recipient. The tag in the
-    request is preferred, then the one found in the document, then the one in the stored document with short URLs.
+    The mailing service replaces the tag by a token of the recipient.
     """
+    # The tag in the request has precedence over one in the document, and that over the stored one.
     tag = parsed.request.recipient_tag
     if tag is not None:
         return newsletter.check_recipient_tag(tag) if tag else ""
@@ -141,9 +139,7 @@ def _stored_tag(existing: ExistingIssue, config: Config) -> str:
 
 
 def stored_source(request: AddRequest, format: str) -> bytes:
-    """Return the document in the form in which it is stored. From a mail, headers that can name a person
-    are removed.
-    """
+    """Return the document in the form in which it is stored: a mail without headers that can name a person."""
     return newsletter.stored_form(request.source) if format == "eml" else request.source
 
 
@@ -154,11 +150,7 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request changes nothing.
-
-    The document must be the stored one, with or without short links, and all values of the request must be stored
-    already.
-    """
+    """Return whether the request changes nothing in the stored issue."""
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
         return False
@@ -181,11 +173,7 @@ def _entered_fields(request: AddRequest) -> dict[str, Any]:
 def _fields(
     parsed: ParsedRequest, existing: ExistingIssue, extracted: ExtractedIssue, output: bytes, domain: Domain
 ) -> dict[str, Any]:
-    """Return the fields of the issue to store, by name.
-
-    For a new issue they are what the editor entered, else what was found in the document. For a stored issue they are
-    only what changes.
-    """
+    """Return the fields of the issue to store, by name; for a stored issue, only the fields that change."""
     request, document = parsed.request, parsed.document
     source = stored_source(request, document.format)
     stored_output = newsletter.stored_form(output) if document.format == "eml" else output
@@ -220,14 +208,11 @@ def _plan_honeypot(
     domain: Domain,
     codes: Iterator[str],
 ) -> PlannedLink | None:
-    """Return the honeypot link (one that readers do not see) of the issue: the stored one, else a new one if requested.
-
-    A new one is also made if the document was copied from another issue and contains the honeypot link of that issue.
-    Returns None in all other cases.
-    """
+    """Return the stored or new honeypot link of the issue, which readers do not see; None if it has none."""
     stored = _stored_honeypot(existing)
     if stored is not None:
         return stored
+    # A document that was copied from another issue contains that issue's honeypot link, and gets a new one.
     if not parsed.request.add_honeypot and not any(occurrence.honeypot for occurrence in occurrences):
         return None
     # A reader who follows it after all arrives at the page of the bare domain.
@@ -243,11 +228,7 @@ def _write_document(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return the document with short URLs, and the HTML of a new honeypot link that was inserted ('' for none).
-
-    A honeypot link is one that readers do not see. ``tag`` is the recipient tag to add to each short URL, which the
-    mailing service replaces by a token of the recipient; '' for none.
-    """
+    """Return (document with short URLs, HTML of a new honeypot link that was inserted, or '')."""
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]
@@ -263,10 +244,7 @@ def _write_document(
 
 
 def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
-    """Return the links that cannot or must not be replaced, with the reasons, in document order.
-
-    They are the links in ``left``, and those that were found when the document was parsed.
-    """
+    """Return the links that cannot or must not be replaced, with the reasons, in document order."""
     untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
     return tuple(sorted([*untouched, *left], key=_line))
 
@@ -283,7 +261,7 @@ def _warnings(
     articles: Sequence[PlannedArticle],
     retargets: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield warnings of one line about what an editor should check before the issue is sent."""
+    """Yield one-line warnings about what an editor should check before the issue is sent."""
     yield from parsed.document.warnings
     for new, old in retargets.items():
         yield Message("{old}: the link leads to {new} now", old=old, new=new)

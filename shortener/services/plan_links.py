@@ -1,4 +1,4 @@
-"""The links that an issue will have: the target, short link and placement number of each link in the document."""
+"""The links that an issue will have: target, short link and placement number of each link in the document."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -41,9 +41,8 @@ def match_links(
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
     """Find the target of each link in the document. Return (all links, skipped links, links left alone).
 
-    Skipped are links that the configuration excludes, and those to pages of this installation. Left alone are links
-    that cannot or must not be replaced. ``targets`` has the targets that the request gives for short links in the
-    document. Raises Conflict if such a short link already has another target.
+    Skipped links are excluded by the configuration. Links left alone cannot or must not be replaced. ``targets`` has
+    new targets of short links in the document. Raises Conflict if a short link already has another target.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -63,6 +62,7 @@ def match_links(
             if key is not None:
                 _match_short_link(occurrence, key, existing, targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
+                # Pages of this installation are skipped too.
                 skipped.append(LeftAloneLink(line, url, Message("a page of this installation")))
             else:
                 target = canonicalize_target(url, allow_private=config.redirect.private_targets, own_hosts=own_hosts)
@@ -85,8 +85,7 @@ def _skip_pattern(url: str, skips: Iterable[str]) -> str | None:
 def _match_short_link(
     occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
 ) -> None:
-    """Record in ``occurrence`` that a link in the document is already one of our short links (or our honeypot link,
-    which readers do not see).
+    """Record in ``occurrence`` that a link in the document is one of our short links.
 
     Raises Conflict if the short link has another target than the one in ``targets``.
     """
@@ -121,16 +120,13 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Find stored short links that have no target yet and get one from ``targets``. Return a dict from target to short
-    URL.
-
-    Until the plan is stored, the articles of these links have the short URL in place of the target.
-    """
+    """Return a dict from target to short URL, for the stored short links that get their first target."""
     found: dict[str, str] = {}
     for occurrence in occurrences:
         key = occurrence.short_link_key
         stored = existing.short_links.get(key) if key else None
         if key and stored is not None and stored.target is None and key in targets:
+            # Until the plan is stored, the short URL stands for the target in the article.
             found[targets[key]] = build_short_url(*key, domains=config.domains)
     return found
 
@@ -147,9 +143,8 @@ def plan_links(
 ) -> list[PlannedLink]:
     """Return the short links of the issue, one for each target, and assign one to each link in the document.
 
-    ``article_by_link`` maps the index of a link in the document to the index of its article. ``retargets`` maps a
-    target that was changed in the document to the stored target that it replaces. ``targets`` has the targets that the
-    request gives for short links in the document. ``codes`` yields unused codes of ``domain``.
+    ``article_by_link`` maps indexes of links in the document to indexes of articles. ``retargets`` maps changed targets
+    to the stored ones. ``targets`` has new targets of short links. ``codes`` yields unused codes of ``domain``.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -210,20 +205,20 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Give each occurrence of a link in the document its placement number, which its short URL ends with.
+    """Give each link in the document its placement number, as 4 in the short URL ``/7pk3e/4``.
 
-    A number that the URL in the document already has is kept. Otherwise it is the number that the link had in the
-    previous version of the issue, or the next free number. ``twins`` maps a link that only Outlook shows to the equal
-    link that other mail programs show; both get one number.
+    ``twins`` maps a link that only Outlook shows to the equal link that other mail programs show.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
+    # A number that the URL in the document already has is kept.
     used: set[int] = set()
     for occurrence in placed:
         number = occurrence.placement_number
         if number in used or number in elsewhere[occurrence.planned_link or 0]:
             occurrence.placement_number = 0
         used.add(occurrence.placement_number)
+    # Other links get the numbers of the previous version of the issue, then free ones.
     previous: dict[int, list[int]] = {}
     for placement in existing.placements:
         if placement.n not in used:
@@ -240,10 +235,9 @@ def number_placements(
 
 
 def _number_remaining(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
-    """Give each occurrence that has no placement number yet the next free one.
+    """Give each link without a placement number the next free one.
 
-    ``used`` are the numbers already given. ``elsewhere`` has, by the index of the planned link, the numbers that the
-    link has in other issues, which are not free either.
+    ``used`` are the numbers already given. ``elsewhere`` has the numbers of each planned link in other issues.
     """
     next_number = 0
     for occurrence in placed:
@@ -258,7 +252,7 @@ def _number_remaining(placed: Sequence[Occurrence], elsewhere: Sequence[frozense
 def short_urls(
     occurrences: Sequence[Occurrence], planned: Sequence[PlannedLink], *, config: Config, with_numbers: bool
 ) -> Iterator[tuple[int, str]]:
-    """Yield (index of the link in the document, short URL) for every link in the document whose URL is replaced.
+    """Yield (index of the link in the document, short URL) for every link whose URL is replaced.
 
     With ``with_numbers``, each short URL ends with its placement number, as in ``/7pk3e/4``.
     """

@@ -13,10 +13,9 @@ MAX_SCHEDULED_DAYS = 31
 def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, recipients: int | None, now: int) -> None:
     """Raise Doubtful if new values of an issue are unlikely. ``issue`` is the stored issue, None for a new one.
 
-    A number of recipients is unlikely if the issue had more visitors. A sending time is unlikely after the first
-    clicks, or more than ``MAX_SCHEDULED_DAYS`` after ``now``. A value of None means unknown. Values that are stored
-    already are not checked again. Times are in seconds of the UTC epoch.
+    Times are in seconds of the UTC epoch. A value of None means unknown.
     """
+    # Values that are stored already are not checked again.
     doubts: dict[str, str] = {}
     if sent_at is not None and (issue is None or sent_at != issue.sent_at):
         doubts["sent_at"] = _doubt_sending_time(store, issue, sent_at, now=now)

@@ -1,7 +1,6 @@
 """HTTP requests to hosts on the public internet only, for link checks and webhooks.
 
-A host name is resolved once, all its addresses are checked, and the request goes to one of them. So a later DNS answer
-cannot redirect it to a private address (DNS rebinding). Redirects are not followed here.
+All addresses of a host are checked, and the request goes to a checked one, so DNS rebinding cannot redirect it.
 """
 
 import contextlib
@@ -98,11 +97,11 @@ def send_request(
     body: bytes | None = None,
     max_body_bytes: int = 0,
 ) -> HTTPResponse:
-    """Send one request to the IP address ``address``, which the caller has checked. Return the response with at most
-    ``max_body_bytes`` of its body.
+    """Send one request to ``address``, an IP address that the caller has checked. With ``body`` it is a POST, else a
+    GET.
 
-    With ``body`` it is a POST, otherwise a GET. ``deadline`` is in monotonic seconds; each operation on the socket also
-    ends after ``socket_timeout_seconds``. Raises OSError, HTTPException.
+    The response has at most ``max_body_bytes`` of its body. ``deadline`` is in monotonic seconds. Raises OSError,
+    HTTPException.
     """
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -144,10 +143,7 @@ def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
 
 
 def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[str, str], bytes]:
-    """Return (status, headers, bytes read after the headers) of a response. Interim responses (1xx) are skipped.
-
-    Raises HTTPException, OSError.
-    """
+    """Return (status, headers, bytes read after the headers) of a response. Raises HTTPException, OSError."""
     received, total = b"", 0
     while total <= MAX_HEAD_BYTES:
         head, end, rest = received.partition(b"\r\n\r\n" if b"\r\n\r\n" in received else b"\n\n")
@@ -169,10 +165,7 @@ def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[s
 
 
 def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, max_bytes: int) -> bytes:
-    """Return at most the first ``max_bytes`` of a response body. If the connection fails, return what has arrived.
-
-    ``received`` are the bytes of the body that were read together with the headers.
-    """
+    """Return at most the first ``max_bytes`` of a response body. ``received`` are those read with the headers."""
     limit = _Deadline(min(limit.at, time.monotonic() + BODY_TIMEOUT_SECONDS), limit.socket_timeout_seconds)
     with contextlib.suppress(OSError):
         while len(received) < max_bytes:
@@ -185,9 +178,7 @@ def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, 
 
 
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Return status and headers of a response. If a header occurs several times, the first counts. Raises
-    HTTPException.
-    """
+    """Return status and headers of a response. Raises HTTPException."""
     lines = head.decode("latin-1").splitlines()
     words = lines[0].split(None, 2) if lines else []
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):

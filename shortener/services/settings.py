@@ -19,13 +19,11 @@ def find_changes(
 ) -> dict[str, str | None]:
     """Return the settings to store, by key: those whose submitted ``texts`` differ from the values in use.
 
-    A value of None means that the setting returns to its default. An empty text has this effect too. ``config`` is the
-    configuration without stored settings. A key that the configuration file or the environment sets is skipped.
-
-    Raises FieldError for an invalid value; its field is the key. Raises Doubtful if the time zone changes and
-    ``confirmed`` is false.
+    A value of None means that the setting returns to its default. ``config`` is the configuration without stored
+    settings. Raises FieldError for an invalid value, and Doubtful if the time zone changes and ``confirmed`` is false.
     """
     present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
+    # A key that the configuration file or the environment sets is skipped. An empty text means the default.
     values = {key: _parse(key, text) or defaults[key] for key, text in texts.items() if key not in config.given}
     changes = {key: text for key, text in values.items() if text != present[key]}
     if ZONE in changes and not confirmed:

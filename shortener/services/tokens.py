@@ -51,7 +51,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class TokenSummary(Struct, frozen=True):
-    """A token as commands, pages and the API show it. Its text is not stored; ``start`` has its first characters."""
+    """A token as commands, pages and the API show it. ``start`` has the first characters of its text."""
 
     id: int
     name: str
@@ -83,7 +83,7 @@ def add_token(
     """Create a token of the user ``owner``. With ``hexadecimal`` it is short, for clients that limit its length.
 
     ``expires_at`` is in seconds of the UTC epoch, None for never. Raises NotFound for an unknown user, Conflict if the
-    user has a token of this name, and InputError for an invalid name or scope.
+    user has a token of this name, InputError.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)
@@ -109,7 +109,8 @@ def _random_token() -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the hash under which a token is stored. A fast hash is enough, because tokens are random."""
+    """Return the hash under which a token is stored."""
+    # A fast hash is enough, because tokens are random.
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -174,9 +175,9 @@ def unusable_scopes(token: Token) -> tuple[Scope, ...]:
 
 
 def revoke_token(store: Store, name: str, *, owner: str | None = None) -> Token:
-    """Delete the token with this name and return it. ``owner`` is needed if several users have a token of this name.
+    """Delete the token with this name and return it. Raises NotFound, Conflict.
 
-    Raises NotFound, Conflict.
+    ``owner`` is needed if several users have a token of this name.
     """
     with store.transaction():
         found = [token for token in tokens.list_all(store, owner=owner) if token.name == name]

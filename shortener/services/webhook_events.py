@@ -1,8 +1,4 @@
-"""Webhook events that are found by regular checks of the store: counted clicks, bursts of automated requests,
-milestones.
-
-The table ``meta`` says which events have been recorded, so that each is recorded only once.
-"""
+"""Webhook events found by regular checks of the store: counted clicks, bursts of automated requests, milestones."""
 
 from typing import Any
 
@@ -34,10 +30,7 @@ COUNTED_SEQ, COUNTED_AT = "webhook_counted_seq", "webhook_counted_at"
 
 
 def record_due_events(store: Store, *, config: Config, now: int) -> None:
-    """Record the webhook events that are due at ``now`` (seconds of the UTC epoch).
-
-    Types of events that no endpoint is to receive are left out.
-    """
+    """Record the webhook events that are due at ``now`` (seconds of the UTC epoch)."""
     record_counted_clicks(store, config=config, now=now)
     if webhooks.is_subscribed(store, "traffic.machine_burst"):
         record_bursts(store, now=now)
@@ -46,11 +39,7 @@ def record_due_events(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
-    """Record a webhook event with the number of clicks that were classified since the last such event.
-
-    The event is recorded at most once a minute. Each click is counted in one event only, as human or automated; a later
-    change of that verdict is not reported. Clicks from before the first endpoint was added are left out.
-    """
+    """Record a webhook event with the number of clicks classified since the last such event, at most once a minute."""
     last_seq, last_at, seq = store.meta(COUNTED_SEQ), store.meta(COUNTED_AT), store.meta("classified_seq")
     if not webhooks.is_subscribed(store, "clicks.counted"):
         if last_at:
@@ -62,6 +51,8 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
     with store.transaction():
         store.set_meta(COUNTED_SEQ, seq)
         store.set_meta(COUNTED_AT, now)
+        # Each click is counted once: later changes of its verdict, and clicks before the first subscription, are left
+        # out.
         rows = webhooks.new_clicks(store, after_seq=last_seq, until_seq=seq) if last_at else []
         if rows:
             links: list[dict[str, Any]] = [
@@ -83,10 +74,7 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_bursts(store: Store, *, now: int) -> None:
-    """Record a webhook event for each issue that got a burst of automated requests of one verdict, such as scanner.
-
-    For each issue and verdict, at most one event a day is recorded.
-    """
+    """Record a webhook event for each issue with a burst of automated requests, at most one a day for each verdict."""
     since = now - now % QUARTER_HOUR_SECONDS - BURST_WINDOW_SECONDS + QUARTER_HOUR_SECONDS
     for requests in webhooks.issue_requests(store, since=since):
         for verdict in ("bot", "scanner", "preview", "prefetch"):
@@ -112,17 +100,14 @@ def _record_burst(store: Store, requests: IssueRequests, verdict: str, *, since:
 
 
 def record_milestones(store: Store, *, config: Config, now: int) -> None:
-    """Record a webhook event for each issue that has reached a milestone: a certain number of hours since it was sent.
-
-    The event waits until all clicks before the milestone are classified (as human or automated). If an issue has
-    reached several milestones, only the latest is recorded.
-    """
+    """Record a webhook event for each issue that has reached a milestone: a number of hours since it was sent."""
     oldest = now - MILESTONE_HOURS[-1] * HOUR_SECONDS - MILESTONE_GRACE_SECONDS
     due = [
         (issue, age)
         for issue in issues.list_sent_between(store, oldest, now)
         if (age := _due_milestone(issue, now=now)) and age > store.meta(_milestone_key(issue))
     ]
+    # All clicks before the milestone have to be classified.
     watermark = find_watermark(store, config=config, now=now) if due else 0
     for issue, age in due:
         if issue.sent_at is not None and issue.sent_at + age * HOUR_SECONDS <= watermark:
@@ -153,9 +138,9 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a list for a webhook event: as many of the first ``rows`` as fit into MAX_LIST_BYTES of JSON.
+    """Return a dict for a webhook event with as many of the first ``rows`` as fit into MAX_LIST_BYTES of JSON.
 
-    The result is ``{name: rows, f"{name}_left_out": number of rows left out}``.
+    It is ``{name: rows, f"{name}_left_out": number of rows left out}``.
     """
     size, kept = 0, 0
     for row in rows:

@@ -1,8 +1,6 @@
 """Sending of recorded events to the endpoints of webhooks, with retries.
 
-The sender runs in a thread of the process that serves the editors' web pages, and of a collector that was started on
-its own (``shortener collect --follow``). Several senders may run for a data directory; only one of them sends at a
-time.
+The sender is a thread of the web server or collector. Of several senders for a data directory, one sends at a time.
 """
 
 import contextlib
@@ -102,10 +100,7 @@ class Attempt(Struct, frozen=True):
 
 
 class WebhookSender:
-    """Sends the messages of webhooks that are due: at most MAX_CONCURRENT at once, and one at a time to each endpoint.
-
-    ``resolver``, ``is_allowed``, ``clock`` and ``attempt_seconds`` are replaced in tests.
-    """
+    """Sends the due messages of webhooks: at most MAX_CONCURRENT at once, and one at a time to each endpoint."""
 
     def __init__(
         self,
@@ -127,9 +122,7 @@ class WebhookSender:
         self._next_cleanup_at = 0.0
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Send messages until ``stop()`` returns true. Pause while another process sends, or while the store is
-        unusable.
-        """
+        """Send messages until ``stop()`` returns true. Wait while another process sends them."""
         while not stop():
             try:
                 with _lock(self._config) as lock_fd, contextlib.ExitStack() as stack:
@@ -158,7 +151,7 @@ class WebhookSender:
             time.sleep(POLL_SECONDS)
 
     def step(self, store: Store) -> None:
-        """Store the results of attempts that have ended. Record events and start attempts that are due."""
+        """Store the results of finished attempts, record due events, and start due attempts."""
         self._store_results(store)
         now = int(self._clock())
         if now >= self._next_events_at:
@@ -247,8 +240,7 @@ def start_sender(config: Config) -> None:
 def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: int) -> None:
     """Store the result of an attempt: the delivery has succeeded, waits for its next attempt, or has failed.
 
-    An endpoint is disabled if it answers with 410, or if all attempts of a delivery have failed. Nothing is stored if
-    the endpoint was deleted meanwhile. Call it inside a transaction.
+    Call it inside a transaction.
     """
     if not webhooks.is_stored(store, delivery):
         return
@@ -258,6 +250,7 @@ def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: in
         webhooks.update_delivery(store, delivery.id, state="sent", **result)
     elif attempt.http_status == 410 or attempts > len(RETRY_SECONDS):
         webhooks.update_delivery(store, delivery.id, state="failed", **result)
+        # The endpoint is gone, or all attempts of a delivery have failed.
         disable(
             store,
             delivery.webhook_id,
@@ -283,9 +276,10 @@ def _classify_response(response: HTTPResponse) -> Attempt:
 
 @contextlib.contextmanager
 def _lock(config: Config) -> Iterator[int | None]:
-    """Hold the lock of the sender during the block, and yield its file descriptor. Raises OSError.
+    """Hold the lock of the sender during the block. Yield its file descriptor, or None if another process holds the
+    lock.
 
-    None is yielded if another process holds the lock.
+    Raises OSError.
     """
     fd = open_locked(config.data_directory / LOCK_FILE)
     try:

@@ -1,6 +1,6 @@
 """Management of webhook endpoints, and the signed message of an event (Standard Webhooks 1.0.0).
 
-The specification is at https://www.standardwebhooks.com. docs/webhooks.md describes the events.
+The specification is at https://www.standardwebhooks.com.
 """
 
 import base64
@@ -69,10 +69,7 @@ _STORED_MESSAGES = (
 
 
 class WebhookSummary(Struct, frozen=True):
-    """An endpoint of webhooks as pages and the API show it.
-
-    If ``events`` is empty, the endpoint receives all types of events.
-    """
+    """An endpoint of webhooks as pages and the API show it. Empty ``events`` means all types of events."""
 
     id: int
     url: str
@@ -87,7 +84,7 @@ class WebhookSummary(Struct, frozen=True):
 class DeliverySummary(Struct, frozen=True):
     """The delivery of an event to an endpoint, as pages and the API show it.
 
-    ``next_at`` is the time of its next attempt, None if there is none.
+    ``next_at`` is the time of its next attempt, if there is one.
     """
 
     id: int
@@ -134,7 +131,7 @@ def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
 
 
 def add_webhook(store: Store, url: str, *, events: Iterable[str] = (), config: Config, now: int) -> Webhook:
-    """Add an endpoint for events of these types and return it. If ``events`` is empty, the endpoint receives all types.
+    """Add an endpoint for events of these types and return it. Empty ``events`` means all types.
 
     Raises InputError for a URL or type that is not allowed, Conflict if there are too many endpoints.
     """
@@ -188,11 +185,7 @@ def webhook_disabled(reason: str) -> Message:
 
 
 def _as_message(text: str) -> str:
-    """Return the stored text about a failed delivery. If it is one of our own messages, it is returned as a
-    translatable message.
-
-    Any other text is the answer of an endpoint, and is returned unchanged.
-    """
+    """Return the stored text about a failed delivery, as a translatable message if it is one of ours."""
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
         return attempts_failed(int(failed[1]))
@@ -219,9 +212,9 @@ def delete_webhook(store: Store, webhook_id: int) -> None:
 
 
 def rotate_secret(store: Store, webhook_id: int, *, now: int) -> Webhook:
-    """Give an endpoint a new secret. For ROTATION_SECONDS, messages are signed with the previous one as well.
+    """Give an endpoint a new secret.
 
-    Raises NotFound.
+    For ROTATION_SECONDS, the previous secret signs messages as well. Raises NotFound.
     """
     with store.transaction():
         webhook = webhook_store.get(store, webhook_id)
@@ -247,7 +240,7 @@ def send_test(store: Store, webhook_id: int, *, now: int) -> int:
 
 
 def retry_delivery(store: Store, webhook_id: int, delivery_id: int, *, now: int) -> None:
-    """Queue a delivery again. Its message keeps its id. Raises NotFound, and Conflict if the endpoint is disabled."""
+    """Queue a delivery again with the same message id. Raises NotFound, and Conflict if the endpoint is disabled."""
     with store.transaction():
         _require_enabled(store, webhook_id)
         webhook_store.get_delivery(store, webhook_id, delivery_id)
@@ -288,7 +281,7 @@ def allowed_ports(config: Config) -> frozenset[int]:
 
 
 def port_of(url: str) -> int:
-    """Return the port of a canonical URL, also if it is the default port of its scheme."""
+    """Return the port of a canonical URL; without one, the default port of its scheme."""
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
 
@@ -321,7 +314,7 @@ def build_body(event: Event, *, config: Config) -> bytes:
 
 
 def sign(webhook: Webhook, event_id: str, body: bytes, *, now: int) -> dict[str, str]:
-    """Return the headers that sign the message ``body`` about an event, sent at ``now`` (seconds of the UTC epoch)."""
+    """Return the headers that sign the message ``body`` about an event. ``now`` is in seconds of the UTC epoch."""
     text = f"{event_id}.{now}.".encode() + body
     keys = [webhook.secret, *([webhook.old_secret] if now < webhook.old_secret_until else [])]
     return {

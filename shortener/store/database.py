@@ -152,8 +152,8 @@ def open_store(
     """Open the store, and create or migrate its schema if needed.
 
     The store is in the PostgreSQL database at ``url``, or in the directory ``data`` if ``url`` is ''. Raises StoreError
-    if it cannot be used, or if it is missing and ``create`` is False or there is a click log. Raises SchemaTooNew if a
-    newer version wrote the store.
+    if it cannot be used. A missing store is also an error if ``create`` is False or there is a click log. Raises
+    SchemaTooNew if a newer version wrote the store.
     """
     if url:
         return open_database(

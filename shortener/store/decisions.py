@@ -21,7 +21,7 @@ _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """An editor's decision about one article for the recommended articles of a month.
+    """An editor's decision to pin, choose or exclude an article for a month's recommended articles.
 
     ``url`` is the article's canonical URL, ``who`` the editor's name. ``reason`` is '' if none was given. ``at`` is
     seconds of the UTC epoch.

@@ -1,5 +1,4 @@
-"""SQL for the classification of clicks (as human or automated): clicks near other clicks, stored requests, and how far
-the classification has progressed.
+"""SQL for the classification of clicks as human or automated: nearby clicks, stored requests, and progress.
 
 ``seq`` is the sequence number of a click; clicks stored later have higher ones.
 """
@@ -26,10 +25,9 @@ NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, s
 
 
 class StoredRequest(NamedTuple):
-    """The fields of a stored click's request that the classification rules read. ``ts`` is milliseconds of the UTC
-    epoch.
+    """The fields of a stored click that the classification rules read. ``ts`` is milliseconds of the UTC epoch.
 
-    ``agent_id`` and ``headers_id`` refer to the texts of the user agent and of the headers.
+    ``agent_id`` and ``headers_id`` are the ids of the user agent and of the headers.
     """
 
     seq: int
@@ -54,7 +52,7 @@ def issue_clicks_after(
 ) -> list[NearbyClickRow]:
     """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
 
-    Only clicks that belong to the issue, or whose evidence has a bit of ``evidence_mask``, are returned.
+    Only clicks on the issue, and clicks whose evidence has a bit of ``evidence_mask``, are returned.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -64,10 +62,10 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks that have no recipient token, from ``since`` until before ``until`` (milliseconds of the UTC
-    epoch).
+    """Return the clicks without a recipient token from ``since`` until before ``until``.
 
-    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of this time range.
+    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of the time range. Times are milliseconds of the
+    UTC epoch.
     """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
@@ -81,10 +79,10 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return the clicks of one hour, from ``since`` until before ``until``, that have one of ``values`` in a column.
+    """Return the clicks of one hour that have one of ``values`` in a column.
 
-    ``hour`` is the number of hours since 1970; times are milliseconds of the UTC epoch. At most MAX_NEARBY_CLICKS are
-    returned, those nearest to the middle of the range from ``since`` to ``until``.
+    ``hour`` is the number of hours since 1970. Only clicks from ``since`` until before ``until`` (milliseconds of the
+    UTC epoch) are returned: at most MAX_NEARBY_CLICKS, those nearest to the middle of this time range.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
     return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
@@ -101,11 +99,9 @@ def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, u
 def _nearest_clicks(
     store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
-    """Return the clicks that meet an SQL condition, from ``since`` until before ``until`` (milliseconds of the UTC
-    epoch).
+    """Return the clicks in a time range that meet an SQL condition.
 
-    ``values`` are the parameters of the condition. At most MAX_NEARBY_CLICKS are returned, those nearest to the middle
-    of this time range.
+    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of the range.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}
@@ -145,9 +141,7 @@ def headers_text(store: Store, headers_id: int) -> str:
 
 
 def first_seq_since(store: Store, ts: int) -> int | None:
-    """Return the smallest sequence number of the clicks since ``ts`` (milliseconds of the UTC epoch); None without
-    clicks.
-    """
+    """Return the lowest sequence number of the clicks since ``ts`` (milliseconds of the UTC epoch), or None."""
     seq = store.value("select min(seq) from clicks where ts >= ?", (ts,))
     return None if seq is None else int(seq)
 
@@ -158,9 +152,7 @@ def count_from_seq(store: Store, seq: int) -> int:
 
 
 def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_seq: int) -> None:
-    """Record which version of the rules has classified the clicks with the sequence numbers ``first_seq`` to
-    ``last_seq``.
-    """
+    """Record which version of the rules has classified the clicks from ``first_seq`` to ``last_seq``."""
     store.execute(
         "update clicks set rules_version = ? where seq between ? and ? and rules_version <> ?",
         (rules_version, first_seq, last_seq, rules_version),
@@ -190,7 +182,7 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Queue the clicks of an issue for reclassification, which the collector does.
+    """Queue the clicks of an issue, which the collector then classifies again.
 
     Call it when the sending time or the honeypot link (one that readers do not see) of the issue changes.
     """
@@ -198,7 +190,7 @@ def queue_reclassification(store: Store, issue_id: int) -> None:
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return how far the queued reclassification of each issue has progressed, by issue id.
+    """Return how far the reclassification of each queued issue has progressed, by issue id.
 
     The progress is the sequence number of the last click that was classified again, 0 at first.
     """

@@ -1,8 +1,6 @@
-"""SQL for redirect nodes: the list of nodes, what each reports of itself, and until when the stored clicks are
-complete.
+"""SQL for redirect nodes, the machines that answer short links.
 
-A redirect node is a machine that answers short links. All times are seconds of the UTC epoch. ``sent_until`` is a time
-by the node's clock, as are the times of its clicks.
+Nodes report their state, and send the clicks that they have recorded. All times are seconds of the UTC epoch.
 """
 
 from msgspec import Struct
@@ -13,13 +11,13 @@ from shortener.store.sql_text import column_list
 
 
 class Node(Struct, frozen=True):
-    """A redirect node: a machine that answers short links, with what it last reported of itself.
+    """A redirect node (a machine that answers short links), with what it last reported of itself.
 
-    ``role`` is the database role that was created for the node, '' if it uses the role of the store. ``heard_at`` is
-    the time of the last report, None before the first. All clicks that the node recorded before ``sent_until`` have
-    been sent to the inbox. ``links_revision`` is the revision of its copy of the links. ``backlog_bytes`` is the number
-    of bytes of its click log that are not sent yet. ``unrecorded`` is the number of clicks that it could not write to
-    its log. ``disk_free`` is in bytes.
+    ``role`` is the node's own database role, '' if the node uses the role of the store. ``heard_at`` is the time of the
+    last report, None before the first. All clicks that the node recorded before ``sent_until``, by its own clock, have
+    been sent to the store. ``links_revision`` is the revision of its copy of the links. ``backlog_bytes`` is how much
+    of its click log is not sent yet. ``unrecorded`` is the number of clicks that it could not write to its log.
+    ``disk_free`` is in bytes.
     """
 
     name: str
@@ -35,11 +33,10 @@ class Node(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """Until when the stored clicks of all redirect nodes are complete. ``node`` is the node whose clicks are furthest
-    behind.
+    """Until when the stored clicks of all redirect nodes are complete, in seconds of the UTC epoch.
 
-    ``until`` is None if that node has sent nothing yet. ``heard_at`` is the time of that node's last report. Times are
-    seconds of the UTC epoch.
+    ``node`` is the node whose clicks are furthest behind, ``heard_at`` the time of its last report. ``until`` is None
+    if this node has sent nothing yet.
     """
 
     until: int | None
@@ -90,9 +87,9 @@ def remove(store: Store, name: str, *, now: int) -> None:
 
 
 def report(reader: Reader, node: Node) -> bool:
-    """Store what a redirect node reports of itself, in a store on PostgreSQL. Return False if the node was removed.
+    """Store what a redirect node reports of itself. Return False if the node was removed.
 
-    ``heard_at`` is set by the clock of the database. ``role`` and ``added_at`` stay as they are.
+    ``role``, ``added_at`` and ``heard_at`` are not taken from ``node``. The store has to be on PostgreSQL.
     """
     fields = ("version", "sent_until", "links_revision", "backlog_bytes", "unrecorded", "disk_free")
     changes = ", ".join(f"{name} = ?" for name in fields)
@@ -107,7 +104,7 @@ def report(reader: Reader, node: Node) -> bool:
 def completeness(reader: Reader) -> Completeness | None:
     """Return until when the stored clicks of all redirect nodes are complete; None if the store has no nodes.
 
-    Clicks that a node has sent, but the collector has not read yet, count as missing.
+    Clicks that the collector has not read yet count as missing.
     """
     row = reader.execute(
         """
@@ -126,9 +123,9 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record the days on which redirect nodes hashed visitors with daily keys of their own instead of the shared ones.
+    """Record the days on which redirect nodes hashed visitors with keys of their own instead of the shared ones.
 
-    Each of ``days`` is (node, day), the day as the number of UTC days since 1970.
+    ``days`` has pairs (node, day). A day is the number of UTC days since 1970.
     """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
@@ -136,9 +133,9 @@ def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the days on which redirect nodes hashed visitors with daily keys of their own instead of the shared ones.
+    """Return the days on which redirect nodes hashed visitors with keys of their own instead of the shared ones.
 
-    The result is (node, day), ordered by day. All days are UTC days since 1970.
+    The result is (node, day), ordered by day. A day is the number of UTC days since 1970.
     """
     sql = "select node, day from local_key_days where day between ? and ? order by day, node"
     return list(reader.execute(sql, (first_day, last_day)).fetchall())

@@ -30,8 +30,8 @@ def check_content(reader: Reader) -> str:
 class RecentNetworks(Struct, frozen=True):
     """The network from which most of the latest clicks came.
 
-    ``clicks`` is the number of examined clicks, the latest ones with a known network; ``network_clicks`` of them came
-    from ``network``. ``user_agents`` is the number of different user agents of the latest clicks.
+    ``clicks`` is the number of the latest clicks with a known network; ``network_clicks`` of them came from
+    ``network``. ``user_agents`` is the number of different user agents of the latest clicks.
     """
 
     clicks: int
@@ -41,11 +41,11 @@ class RecentNetworks(Struct, frozen=True):
 
 
 def recent_networks(reader: Reader) -> RecentNetworks | None:
-    """Return the network from which most of the latest ``RECENT_CLICKS`` clicks came; None if no click has a known
-    network.
+    """Return the network from which most of the latest ``RECENT_CLICKS`` clicks came.
 
-    User agents are counted over the latest clicks whether or not their network is known.
+    The result is None if no click has a known network.
     """
+    # User agents are counted over the latest clicks, whether or not their network is known.
     rows = reader.execute(
         """
         select net, count(*),
@@ -72,11 +72,10 @@ def last_backup_time(reader: Reader) -> int | None:
 
 
 def note_backup(store: Store, *, now: int) -> None:
-    """Store the time of a backup. If that fails, because the disk is full or the store is locked, the error
-    is ignored.
-    """
+    """Store the time of a backup. Errors of the store are ignored."""
     try:
         with store.transaction():
             store.set_meta(BACKUP_KEY, now)
     except StoreError:
+        # The disk is full, or the store is locked.
         return

@@ -1,4 +1,4 @@
-"""SQL for the history of changes that users made on the pages. Each change is stored so that it can be undone."""
+"""SQL for the history of changes that users made on the pages, and that can be undone."""
 
 from msgspec import Struct
 

@@ -1,6 +1,4 @@
-"""SQL for what editors change in a month's draft of picks (recommended articles): how many there are, their texts,
-their order, and the template.
-"""
+"""SQL for what editors change in the draft of a month's recommended articles: number, texts, order and template."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -19,7 +17,7 @@ class PicksSettings(Struct, frozen=True):
     """What editors have chosen for the recommended articles of a month. None means no choice.
 
     ``top`` is the number of top articles, and ``gems`` the number of good articles that few readers saw. ``template``
-    is the name of the template in which the articles are written.
+    is the name of a template.
     """
 
     top: int | None = None
@@ -44,10 +42,10 @@ class OwnTemplate(Struct, frozen=True):
 
 
 class PicksEdits(Struct, frozen=True):
-    """Everything that editors have changed in a month's picks (recommended articles).
+    """Everything that editors have changed in a month's recommended articles.
 
-    ``template`` is the name of the template in use. ``order`` has article URLs, ``texts`` has the changed texts by
-    article URL. ``own_templates`` has the text of the editors' own template for each format.
+    ``template`` is the name of the template in use. ``order`` has article URLs, ``texts`` the changed texts by article
+    URL. ``own_templates`` has the text of the editors' own template for each format.
     """
 
     settings: PicksSettings
@@ -58,7 +56,7 @@ class PicksEdits(Struct, frozen=True):
 
 
 def load_edits(store: Store, month: str) -> PicksEdits:
-    """Return what editors have changed in a month's picks (recommended articles)."""
+    """Return everything that editors have changed in a month's recommended articles."""
     return PicksEdits(
         settings=settings(store, month),
         template=template_name(store, month),
@@ -88,7 +86,7 @@ def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
 def template_name(store: Store, month: str) -> TemplateName:
     """Return the name of the template for the recommended articles of a month.
 
-    It is the one chosen for this month, else that of the latest earlier month with a choice, else "cards".
+    It is the latest one that editors chose for this or an earlier month, or else "cards".
     """
     name: TemplateName | None = store.value(
         "select template from picks_settings where month <= ? and template is not null order by month desc limit 1",
@@ -104,10 +102,7 @@ def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
 
 
 def save_text(store: Store, month: str, url: str, text: PickText) -> None:
-    """Store the texts of an article as editors changed them for a month's picks (recommended articles).
-
-    They replace the texts that were stored for the article and month before.
-    """
+    """Store the texts of an article as editors changed them for a month's recommended articles."""
     store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
     if text != PickText():
         store.execute(
@@ -146,8 +141,7 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the texts and the position that editors set for an article to its new URL, unless an issue still has an
-    article with the old URL.
+    """Move an article's changed texts and chosen position to its new URL, if no issue uses the old URL any more.
 
     In a month in which the new URL already has texts or a position, these are kept.
     """

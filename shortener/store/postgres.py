@@ -1,4 +1,4 @@
-"""The engine PostgreSQL of the store: statements, which are translated to the SQL of PostgreSQL, and transactions.
+"""The PostgreSQL engine of the store: statements, which are translated to PostgreSQL, and transactions.
 
 Only this module and ``postgres_driver`` use psycopg, which is loaded only if the store is on PostgreSQL.
 """
@@ -37,10 +37,9 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL. Return (text, names of parameters, names of those that are lists of pairs).
+    """Translate a statement to PostgreSQL, with numbered parameters.
 
-    In the text, parameters are numbered, and the names are in the order of the numbers. Parameters that are question
-    marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
+    Return (text, names of parameters by number, names of those that are lists of pairs). Question marks have no names.
     """
     names: list[str] = []
     pairs: set[str] = set()
@@ -57,6 +56,7 @@ def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
         if kind is None:
             return match[0]
         if kind == "like":
+            # In SQLite, ``like`` ignores the case of ASCII letters.
             return "ilike"
         if kind == "mark":
             marks += 1
@@ -74,28 +74,22 @@ def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
 def _values(
     parameters: Sequence[Any] | Mapping[str, Any], names: tuple[str, ...], pairs: frozenset[str]
 ) -> Sequence[Any]:
-    """Return the values of the parameters in the order in which the translated statement numbers them.
-
-    ``pairs`` are the names of the parameters that are lists of pairs.
-    """
+    """Return the values of the parameters in the order in which the translated statement numbers them."""
     if not isinstance(parameters, Mapping):
         return parameters
     return [json_array(parameters[name]) if name in pairs else _value(parameters[name]) for name in names]
 
 
 def _value(value: Any) -> Any:
-    """Return a parameter in the type that psycopg expects: a tuple or set, for SQL's ``in :name``, becomes a list."""
+    """Return a parameter in the type that psycopg expects: a tuple or set becomes a list."""
     return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
 class PostgresConnection(Connection):
     """A connection to a PostgreSQL database. It is opened again if it was lost.
 
-    Outside of a transaction a statement is repeated if PostgreSQL asks for it (serialization failure, deadlock), and a
-    query also if the connection was lost. A transaction is never repeated here; that is left to its caller.
-
-    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit. With a ``channel``,
-    the connection receives the notifications that are sent on it.
+    It is closed if the server does not answer for ``answer_seconds``; 0 means no limit. With a ``channel``, it receives
+    the notifications on this channel.
     """
 
     def __init__(
@@ -120,6 +114,8 @@ class PostgresConnection(Connection):
             try:
                 return self._execute(text, values)
             except psycopg.Error as error:
+                # Outside of a transaction a statement is repeated if PostgreSQL asks for it (serialization failure,
+                # deadlock), and a query also if the connection was lost. Repeating a transaction is left to its caller.
                 if attempt == ATTEMPTS or self._in_transaction or not self._can_repeat(error, text):
                     raise store_error(error) from error
         raise AssertionError
@@ -147,10 +143,8 @@ class PostgresConnection(Connection):
                 cursor.executemany(text.encode(), values)
 
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction. If the store is busy, it is not run.
-
-        The statement waits for another transaction only if that transaction changes the same row.
-        """
+        """Run one statement outside of a transaction, unless the store is busy."""
+        # The statement waits for another transaction only if that transaction changes the same row.
         with suppress(StoreBusy):
             self.execute(sql, parameters)
 
@@ -176,19 +170,13 @@ class PostgresConnection(Connection):
                 copy.write_row(row)
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
-        the column ``key`` by which the row is found.
-        """
+        """Update many rows of a table, each found by its value in the column ``key``."""
         changes = ", ".join(f"{column} = new.{column}" for column in columns)
         source = self._unnest(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to the rows of a table of click counts.
-
-        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
-        have no clicks afterwards are deleted.
-        """
+        """Add numbers to rows of a table of click counts. Rows without clicks are deleted afterwards."""
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
         names = ", ".join(keys + columns)
@@ -222,10 +210,7 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL of a table ``new`` that is made of array parameters, one array for each of ``columns``.
-
-        The elements of an array have the type that its column has in ``table``.
-        """
+        """Return SQL of a table ``new`` that is made of array parameters, one array for each of ``columns``."""
         types = self._types(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"
@@ -246,11 +231,11 @@ class PostgresConnection(Connection):
     def begin(self, *, locked: bool = True) -> None:
         """Begin a transaction. With ``locked`` it takes the write lock, so that only one process writes at a time.
 
-        Only two transactions run without the lock: the first one, which creates the schema with the lock, and the one
-        in which a redirect node sends a part of its click log. Raises StoreBusy if another process holds the lock for
-        longer than the busy timeout.
+        Raises StoreBusy if another process holds the lock for longer than the busy timeout.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
+        # Only two transactions run without the lock: the first one, which creates the schema with the lock, and the one
+        # in which a redirect node sends a part of its click log.
         if locked:
             begin += "; select value from meta where name = 'write_lock' for update"
         for attempt in range(1, ATTEMPTS + 1):
@@ -275,7 +260,7 @@ class PostgresConnection(Connection):
         self._in_transaction = False
 
     def rollback(self) -> None:
-        """Roll back the transaction. Without a transaction this does nothing."""
+        """Roll back the transaction, if one is open."""
         if self._in_transaction:
             self._roll_back_quietly()
             self._in_transaction = False
@@ -289,7 +274,7 @@ class PostgresConnection(Connection):
     # 3. The connection
 
     def check_not_replaced(self) -> None:
-        """Do nothing. Unlike a file, a database cannot be replaced under an open connection."""
+        """Do nothing, because a database cannot be replaced under an open connection."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -310,9 +295,7 @@ class PostgresConnection(Connection):
         return connection
 
     def _connect_again_if_lost(self) -> None:
-        """Open the connection again if it was lost while it was idle. If it was lost in a transaction, it
-        stays closed.
-        """
+        """Open the connection again if it was lost outside of a transaction."""
         if self._in_transaction:
             return
         if not self.postgres.closed:

@@ -32,7 +32,7 @@ class NoAnswer(psycopg.OperationalError):
 
 
 class _Number(Loader):
-    """Loader (for psycopg) that converts decimals to integers. A sum of integers is a decimal in PostgreSQL."""
+    """Converter (for psycopg) of decimals to integers, because PostgreSQL returns a sum of integers as a decimal."""
 
     def load(self, data: Any) -> int | float:
         text = bytes(data)
@@ -62,7 +62,7 @@ def store_error(error: psycopg.Error) -> StoreError:
 
 
 def connection_options(url: str) -> dict[str, str]:
-    """Return the connection options in the URL of a database, such as ``host``, by name.
+    """Return the options in the URL of a database, such as ``host``, by name.
 
     Raises StoreError if the URL is not valid.
     """
@@ -73,8 +73,9 @@ def connection_options(url: str) -> dict[str, str]:
 
 
 def complete_url(url: str) -> str:
-    """Return the URL of a database with ``DEFAULT_OPTIONS`` added, except those that the URL sets itself. Raises
-    StoreError.
+    """Return the URL of a database with those ``DEFAULT_OPTIONS`` that the URL does not set itself.
+
+    Raises StoreError if the URL is not valid.
     """
     given = connection_options(url)
     return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
@@ -86,11 +87,7 @@ class _LimitedConnection(psycopg.Connection[Any]):
     answer_seconds = 0.0
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
-        """Run an operation of psycopg and return its result. Its generator ``gen`` yields whenever it waits for the
-        server.
-
-        If the server does not answer in time, the connection is closed and NoAnswer is raised.
-        """
+        """Run an operation of psycopg and return its result. Raises NoAnswer if the server does not answer in time."""
         if not self.answer_seconds:
             return super().wait(gen, *args, **kwargs)
         try:

@@ -1,7 +1,7 @@
 """Creation of the schema on PostgreSQL, and its migrations.
 
-A new store begins with the schema of ``migrations/postgres_base.py``. The migrations after it are those of SQLite; the
-types and table options in their statements are translated.
+A new store begins with the schema of ``migrations/postgres_base.py``. Later migrations are those of SQLite, with
+translated types and table options.
 """
 
 import re
@@ -56,9 +56,7 @@ ADDITIONS = {"m020_nodes": (NODES_SCRIPT, (NOTIFY,))}
 
 
 class _Migrated:
-    """Replacement for the ``Database`` of sqlite-utils in migrations on PostgreSQL. It has only the method that they
-    call.
-    """
+    """Replacement for the ``Database`` of sqlite-utils in migrations on PostgreSQL."""
 
     def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection
@@ -76,8 +74,7 @@ def is_empty(connection: PostgresConnection) -> bool:
 def migrate(connection: PostgresConnection) -> None:
     """Create the schema, or apply the migrations that the store lacks.
 
-    Raises SchemaTooNew if the store has migrations that this version does not know, and StoreError if the server is too
-    old.
+    Raises SchemaTooNew if a newer version wrote the store, and StoreError if the server is too old.
     """
     version = connection.postgres.info.server_version
     if version < MIN_VERSION:
@@ -100,7 +97,7 @@ def _applied(connection: PostgresConnection) -> set[str]:
 
 
 def _create(connection: PostgresConnection) -> None:
-    """Create the base schema in one transaction. If another process has just done so, nothing is done."""
+    """Create the base schema in one transaction, unless another process has just done so."""
     connection.begin(locked=False)
     try:
         # It is released at the end of the transaction. There is no row yet that could be locked.
@@ -121,7 +118,7 @@ def _create(connection: PostgresConnection) -> None:
 
 
 def _apply(connection: PostgresConnection, function: Any) -> None:
-    """Apply one migration in a transaction of its own. If another process has just done so, nothing is done."""
+    """Apply one migration in a transaction of its own, unless another process has just done so."""
     connection.begin()
     try:
         if function.__name__ not in _applied(connection):

@@ -1,4 +1,4 @@
-"""Opening of a store on PostgreSQL, and the local copy of its links."""
+"""Opening of a store on PostgreSQL, and updates of the local copy of its links."""
 
 import logging
 from pathlib import Path
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class PostgresStore(Store):
-    """A store on PostgreSQL. After an edit of links, the local copy of the links is updated."""
+    """A store on PostgreSQL, which updates the local copy of the links after an edit."""
 
     def _publish_links(self) -> None:
-        """Update the local copy of the links if they were edited, and write their revision to shared memory."""
+        """Update the local copy of the links if they were edited."""
         try:
             if self.meta("links_revision") != self._shared_revision.values[0]:
                 self.copy_links()
@@ -44,9 +44,9 @@ class PostgresStore(Store):
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
     """Open the store at ``url``, and migrate its schema if needed. An empty database gets the schema.
 
-    Raises StoreError if the database cannot be used or, with ``create=False``, is empty. With
-    ``beside_click_log=False`` it is also an error if the database is empty but there is a click log in the directory
-    ``data``. Raises SchemaTooNew if a newer version wrote the store.
+    Raises StoreError if the database cannot be used, or is empty and ``create`` is False. Unless ``beside_click_log``
+    is set, an empty database is also an error if ``data`` contains a click log. Raises SchemaTooNew if a newer version
+    wrote the store.
     """
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
     try:
@@ -89,7 +89,7 @@ def open_reader(url: str) -> Reader:
 def open_node_reader(url: str, *, channel: str = "") -> NodeReader:
     """Open the connection through which a redirect node reads the store. Raises StoreError.
 
-    Unless ``channel`` is '', the connection receives the notifications that are sent on it.
+    Unless ``channel`` is '', the connection receives the notifications on this channel.
     """
     connection = PostgresConnection(
         url, busy_timeout_seconds=READER_TIMEOUT_SECONDS, answer_seconds=ANSWER_SECONDS, channel=channel

@@ -1,6 +1,4 @@
-"""Import of sqlite-utils without numpy and pandas, which sqlite-utils loads if they are installed, but does not need
-here.
-"""
+"""Import of sqlite-utils without numpy and pandas, which it would load if they are installed."""
 
 import importlib
 import sys
@@ -13,10 +11,7 @@ OPTIONAL_PACKAGES = ("numpy", "pandas")
 
 @contextmanager
 def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
-    """Let imports of these packages fail during the ``with`` block, as if they were not installed.
-
-    Packages that are loaded already are not affected.
-    """
+    """Let imports of these packages fail during the ``with`` block, unless they are loaded already."""
     hidden = [name for name in packages if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]

@@ -18,12 +18,12 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Numbers of clicks on a placement (occurrence of a link in an issue), or their sums over a link or an issue.
+    """Numbers of clicks on a placement (one use of a link in an issue), or their sums over a link or an issue.
 
-    There is one number for each verdict, such as ``human``; ``visitor_clicks`` counts human clicks with a visitor hash.
-    ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count first visits (a visitor's first
-    click of a day) to the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue.
-    ``n`` is the number of the placement, 0 for clicks without one.
+    There is one number for each verdict, such as ``human``. ``visitor_clicks`` counts human clicks with a visitor hash.
+    ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count each visitor's first click of a day
+    on the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue. ``n`` is the
+    number of the placement, 0 for clicks without one.
     """
 
     issue_id: int
@@ -50,7 +50,7 @@ class PeriodClicks(Struct, frozen=True):
 
 
 class BreakdownRow(Struct, frozen=True):
-    """Number of clicks with one value of a dimension, such as one browser or one country."""
+    """Number of clicks with one value of a dimension, such as Firefox of the dimension browser."""
 
     dimension: str
     value: str
@@ -58,7 +58,7 @@ class BreakdownRow(Struct, frozen=True):
 
 
 class LinkPlacementRow(Struct, frozen=True):
-    """An occurrence of a link in an issue (slug), with its number ``n`` and the URL of its article."""
+    """One use of a link in an issue (slug), with its number ``n`` and the URL of its article."""
 
     n: int
     issue: str
@@ -68,7 +68,7 @@ class LinkPlacementRow(Struct, frozen=True):
 
 
 def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
-    """Return the click counts of one issue by link and placement (occurrence of the link)."""
+    """Return the click counts of one issue by link and placement (one use of the link)."""
     sql = f"""
         select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where issue_id = ? order by link_id, n
     """  # noqa: S608
@@ -76,16 +76,16 @@ def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
 
 
 def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
-    """Return the click counts of one link by issue (0 for none) and placement (occurrence of the link)."""
+    """Return the click counts of one link by issue (0 for none) and placement (one use of the link)."""
     sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where link_id = ? order by issue_id, n"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, (link_id,))]
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the click counts of every issue, and of links without an issue (id 0), from ``since`` until before
-    ``until``.
+    """Return the click counts of every issue, and of links without an issue (id 0).
 
-    Both times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
+    Clicks from ``since`` until before ``until`` are counted. Both are beginnings of quarter-hours in seconds of the UTC
+    epoch; None means no limit.
     """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
@@ -97,7 +97,7 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Numbers for one link: human clicks, human clicks with a visitor hash (``visitor_clicks``), and visitors.
+    """Human clicks and visitors of one link. ``visitor_clicks`` is the number of the clicks with a visitor hash.
 
     ``issue_id`` is 0 for a link without an issue.
     """
@@ -110,9 +110,9 @@ class LinkClicks(Struct, frozen=True):
 
 
 def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
-    """Return the human clicks on a link in all issues together, from ``since`` (seconds of the UTC epoch) on.
+    """Return the human clicks on a link in all issues together, in quarter-hours that begin at ``since`` or later.
 
-    Only quarter-hours that begin at ``since`` or later are counted.
+    ``since`` is seconds of the UTC epoch.
     """
     sql = """
         select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
@@ -144,14 +144,15 @@ def signed_rows(
 ) -> tuple[str, dict[str, int]]:
     """Return (SQL, parameters) of a subquery for the click counts from ``since`` until before ``until``.
 
-    Each row has counts and a ``sign``, 1 or -1. Summing ``sign * count`` over the rows gives the counts of the period.
-    The period is read as whole UTC days, for which each bound is rounded to the nearest midnight. Rows of
-    ``quarter_hour_table`` correct this: they add the quarter-hours that the rounding leaves out (sign 1), or subtract
-    those that it includes in excess (sign -1). Without bounds, all clicks are counted.
+    Sum ``sign * count`` over its rows to get the counts of this period. ``quarter_hour_table`` is the table for parts
+    of days. None means no limit.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
     begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
+    # The period is read as whole UTC days, for which each bound is rounded to the nearest midnight. Rows of the other
+    # table correct this: they add the quarter-hours that the rounding leaves out (sign 1), or subtract those that it
+    # includes in excess (sign -1).
     first, last = (bound + DAY_SECONDS // 2 - (bound + DAY_SECONDS // 2) % DAY_SECONDS for bound in (begin, end))
     rows = [
         f"select 1 as sign, {key_columns}, {_SUM_COLUMNS} from clicks_by_placement "  # noqa: S608
@@ -191,10 +192,7 @@ def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodCli
 
 
 def _timeline(store: Store, table: str, time_column: str, key_column: str, key: int) -> list[PeriodClicks]:
-    """Return the clicks of an issue or a link from a table of click counts, by quarter-hour or hour, the oldest first.
-
-    ``key`` is the id of the issue or link.
-    """
+    """Return the clicks on one issue or link from a table of click counts, the oldest first."""
     sql = f"""
         select {time_column}, sum(human), sum({AUTOMATED_CLICKS}) from {table}
         where {key_column} = ? group by {time_column} order by {time_column}
@@ -203,10 +201,9 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return the time range (begin, end) with clicks on an issue or a link; if neither is given, on the whole site.
+    """Return when the clicks on an issue or a link begin and end; if neither is given, those on the whole site.
 
-    It reaches from the beginning of the first to the end of the last quarter-hour with clicks, in seconds of the UTC
-    epoch. The result is None without clicks.
+    Both times are bounds of quarter-hours in seconds of the UTC epoch. The result is None without clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -235,7 +232,7 @@ def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[Peri
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one issue by dimension (such as browser) and value (such as one browser).
+    """Return the clicks of one issue by dimension (such as browser) and value (such as Firefox).
 
     Within a dimension, the value with the most clicks is first.
     """
@@ -247,7 +244,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 class LinkBreakdownRow(Struct, frozen=True):
-    """Number of clicks on one link of an issue with one value of a dimension, such as one browser."""
+    """Number of clicks on one link of an issue with one value of a dimension, such as Firefox."""
 
     domain: str
     code: str
@@ -269,7 +266,7 @@ def issue_breakdown_by_link(store: Store, issue_id: int, dimension: str) -> list
 
 
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one link by dimension (such as browser) and value (such as one browser).
+    """Return the clicks of one link by dimension (such as browser) and value (such as Firefox).
 
     Within a dimension, the value with the most clicks is first.
     """
@@ -281,7 +278,7 @@ def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
 
 
 def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
-    """Return the placements (occurrences) of a link in all issues, ordered by their numbers."""
+    """Return the uses of a link in all issues, ordered by their numbers."""
     sql = """
         select placements.n, issues.slug, articles.url, placements.kind, placements.text from placements
         join issues on issues.id = placements.issue_id
@@ -292,11 +289,10 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the ``limit`` codes with the most misses (requests answered with 404 or 410), from ``since`` until before
-    ``until``.
+    """Return the ``limit`` codes with the most misses, which are requests answered with 404 or 410.
 
-    Times are seconds of the UTC epoch. At most ``MAX_MISSED_CODES_PER_DAY`` unknown codes are stored for a UTC day;
-    requests for all further codes are summed under the code ''.
+    Misses from ``since`` until before ``until`` (seconds of the UTC epoch) are counted. Unknown codes beyond
+    ``MAX_MISSED_CODES_PER_DAY`` on a UTC day are summed under the code ''.
     """
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""
@@ -309,7 +305,7 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
 class ClickRow(Struct, frozen=True):
     """One exported click. ``ts`` is milliseconds of the UTC epoch.
 
-    ``n`` is the number of the placement (occurrence of the link in an issue) that was clicked, 0 for none.
+    ``n`` is the number of the clicked placement (one use of the link in an issue), 0 if unknown.
     """
 
     id: str
@@ -341,7 +337,7 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
 
 
 def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
-    """Return (``where`` clause, parameters) for times from ``since`` until before ``until``; empty if both are None."""
+    """Return (``where`` clause, parameters) for times from ``since`` until before ``until``."""
     # For a condition that is always true SQLite would still choose an index, and read every row through it.
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]

@@ -1,9 +1,8 @@
-"""The rollups (tables of click counts), each described once. The SQL that writes them is derived from the descriptions.
+"""The rollups (tables of click counts), each described once, and the SQL that writes them.
 
-Migrations create the tables, so a change here needs a migration too. Two tables are detailed: ``clicks_by_link`` and
-``breakdown_by_link``. The others are coarse: they contain sums of rows of these two, so that a report reads few rows.
-``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter-hour, hour or day of UTC begins; a day of any
-time zone is a sum of quarter-hours.
+Migrations create the tables, so a change here needs a migration too. The tables ``clicks_by_link`` and
+``breakdown_by_link`` are detailed. The others are coarse: they contain sums of detailed rows, so that a report reads
+few rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which this period of UTC begins.
 """
 
 from collections.abc import Iterator
@@ -28,8 +27,7 @@ PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 
 
 class Rollup(Struct, frozen=True):
-    """A table of click counts with its primary key and its columns. A coarse table contains sums of the rows of
-    ``source``.
+    """A table of click counts. A coarse table contains sums of the rows of ``source``.
 
     A row is deleted if its values in all ``click_columns`` are 0.
     """

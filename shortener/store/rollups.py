@@ -1,6 +1,4 @@
-"""Updates of the rollups (tables of click counts, ``store/rollup_tables.py``) in the transaction that stores the
-clicks.
-"""
+"""Updates of the rollups (tables of click counts) in the transaction that stores the clicks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,9 +24,9 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add click counts to the two detailed tables of click counts, and to all coarse ones.
+    """Add numbers to the two detailed tables of click counts, and their sums to all coarse ones.
 
-    Negative numbers are subtracted. Rows that have no clicks afterwards are deleted.
+    The numbers can be negative. Rows that have no clicks afterwards are deleted.
     """
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,
@@ -46,9 +44,7 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return the numbers to add to a coarse table of click counts (such as one by day), summed from those for a finer
-    table.
-    """
+    """Return the numbers to add to a coarse table of click counts, summed from those for a detailed table."""
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():
@@ -60,10 +56,7 @@ def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
 
 
 def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], RollupKey]:
-    """Return a function that converts the key of a row in ``source`` to the key of its row in ``rollup``.
-
-    Both are tables of click counts; ``rollup`` is the coarser one.
-    """
+    """Return a function that converts a row's key in ``source`` to the key of its row in the coarser ``rollup``."""
     # The steps are 1 for columns that both tables have, so that these are copied.
     columns = [
         (source.key_columns.index("quarter_hour"), PERIOD_SECONDS[name])

@@ -20,8 +20,7 @@ class FoundArticle(Struct, frozen=True):
 
 
 def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list[FoundArticle]:
-    """Return at most ``limit`` articles that have every word in title, author or URL. Those of the latest issues are
-    first.
+    """Return at most ``limit`` articles that have every word in title, author or URL, the latest issues first.
 
     Articles of removed issues, and links that are not articles, are left out.
     """

@@ -1,4 +1,4 @@
-"""SQL for the keys with which all redirect nodes hash addresses, one key for each UTC day (days since 1970)."""
+"""SQL for the keys with which all redirect nodes hash addresses, one key for each UTC day."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,11 @@ def read(reader: Reader) -> dict[int, bytes]:
 
 
 def replace(store: Store, keys: Mapping[int, bytes]) -> None:
-    """Replace the keys with which all redirect nodes hash addresses. ``keys`` are by UTC day (days since 1970).
-
-    The table is truncated, so that the database deletes the file with the old keys. Deleted rows would stay in the file
-    for some time.
-    """
+    """Replace the keys with which all redirect nodes hash addresses. ``keys`` are by UTC day (days since 1970)."""
     if read(store) == keys:
         return
     with store.transaction():
+        # The database deletes the file of a truncated table. Deleted rows would stay in the file for some time.
         store.execute("truncate table shared_keys")
         for day, key in keys.items():
             store.execute("insert into shared_keys (day, key) values (?, ?)", (day, key))

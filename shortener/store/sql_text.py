@@ -7,18 +7,14 @@ from msgspec import Struct
 
 
 def column_list(row_type: type[Struct], table: str = "") -> str:
-    """Return the field names of a struct as a list of columns for ``select``. If ``table`` is given, each name begins
-    with ``table.``.
-    """
+    """Return the field names of a struct as a list of columns for ``select``, with the prefix ``table.`` if given."""
     prefix = f"{table}." if table else ""
     return ", ".join(f"{prefix}{field}" for field in row_type.__struct_fields__)
 
 
 def json_array(values: Iterable[int] | Iterable[str] | Iterable[tuple[int, int]]) -> str:
-    """Return values, or pairs of values, as a JSON array for SQLite's ``json_each``.
-
-    As an array, any number of values is one parameter. SQLite limits the number of parameters of a statement.
-    """
+    """Return values, or pairs of values, as a JSON array for SQLite's ``json_each``."""
+    # SQLite limits the number of parameters of a statement; an array of any length is one.
     return msgspec.json.encode(list(values)).decode()
 
 

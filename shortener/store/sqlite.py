@@ -1,6 +1,4 @@
-"""The engine SQLite of the store (the default): its connection, its errors, and the expansion of lists in
-statements.
-"""
+"""The SQLite engine of the store, which is the default: its connection, its errors, and lists in statements."""
 
 import re
 import sqlite3
@@ -39,7 +37,7 @@ def store_error(error: sqlite3.Error) -> StoreError:
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that converts errors of SQLite to errors of the store, also those that occur while rows are fetched."""
+    """A cursor that converts errors of SQLite to StoreError, even while rows are fetched."""
 
     def fetchone(self) -> Any:
         try:
@@ -68,9 +66,7 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return the new text, and the names of the parameters
-    that are lists.
-    """
+    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return (text, names of parameters that are lists)."""
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
     def expansion(match: re.Match[str]) -> str:
@@ -108,7 +104,7 @@ class SqliteConnection(Connection):
             raise store_error(error) from error
 
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement outside of a transaction. If another process is writing to the store, it is not run."""
+        """Run one statement outside of a transaction, unless another process is writing to the store."""
         timeout = self.execute("pragma busy_timeout").fetchone()[0]
         self.execute("pragma busy_timeout = 0")
         try:
@@ -128,18 +124,12 @@ class SqliteConnection(Connection):
         self.execute_many(f"insert into {table} ({', '.join(columns)}) values ({marks})", rows)  # noqa: S608
 
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows of a table. Each item of ``rows`` has the new values of ``columns``, and last the value of
-        the column ``key`` by which the row is found.
-        """
+        """Update many rows of a table, each found by its value in the column ``key``."""
         changes = ", ".join(f"{column} = ?" for column in columns)
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to the rows of a table of click counts.
-
-        ``sums`` maps the key of each row to the numbers to add to its columns; negative ones are subtracted. Rows that
-        have no clicks afterwards are deleted.
-        """
+        """Add numbers to rows of a table of click counts. Rows without clicks are deleted afterwards."""
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])
 
@@ -162,10 +152,9 @@ class SqliteConnection(Connection):
         self._changes_before = self.sqlite.total_changes
 
     def commit(self) -> None:
-        """Commit the transaction. If it has changed anything, the number in the header of the store file is incremented
-        (see ``write_ahead_log``).
-        """
+        """Commit the transaction."""
         try:
+            # The number is in the header of the store file (see ``write_ahead_log``).
             if self.sqlite.total_changes != self._changes_before:
                 increment_number(self.sqlite)
             self.sqlite.execute("commit")
@@ -173,7 +162,7 @@ class SqliteConnection(Connection):
             raise store_error(error) from error
 
     def rollback(self) -> None:
-        """Roll back the transaction. Without a transaction this does nothing."""
+        """Roll back the transaction, if one is open."""
         try:
             self.sqlite.rollback()
         except sqlite3.Error as error:

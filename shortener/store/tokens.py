@@ -1,6 +1,6 @@
 """SQL for tokens of the JSON API, and for stored answers to requests with an idempotency key.
 
-A token is stored only as a hash, so a stolen copy of the store contains no token that can be used.
+Tokens are stored only as hashes, so a stolen copy of the store contains no usable token.
 """
 
 from typing import Any, Literal, get_args
@@ -17,7 +17,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class Token(Struct, frozen=True):
-    """A token of the JSON API, and its ``owner`` (a user). ``start`` has the first characters of the token's text.
+    """A token of the JSON API, and the user who is its ``owner``. ``start`` has the first characters of its text.
 
     Times are seconds of the UTC epoch.
     """
@@ -47,13 +47,13 @@ def _token(row: Any) -> Token:
 
 
 def find(store: Store, token_hash: str) -> Token | None:
-    """Return the token with this hash, also if it has expired; None if there is none."""
+    """Return the token with this hash, even an expired one; None if there is none."""
     row = store.execute(f"{_SELECT} where token_hash = ?", (token_hash,)).fetchone()
     return _token(row) if row else None
 
 
 def list_all(store: Store, *, owner: str | None = None) -> list[Token]:
-    """Return the tokens of all users, or of one, ordered by owner and name."""
+    """Return the tokens of all users, or of the user ``owner``, ordered by owner and name."""
     sql = f"{_SELECT} where cast(:owner as text) is null or users.name = :owner order by users.name, tokens.name"
     return [_token(row) for row in store.execute(sql, {"owner": owner})]
 
@@ -107,7 +107,7 @@ def delete(store: Store, token_id: int) -> None:
 
 
 def touch(store: Store, token_id: int, *, now: int) -> None:
-    """Set the last use of a token to ``now``. If another process is writing to the store, nothing is done."""
+    """Set the last use of a token to ``now``, unless another process is writing to the store."""
     store.connection.execute_unless_busy("update tokens set last_used_at = ? where id = ?", (now, token_id))
 
 
@@ -121,10 +121,7 @@ class StoredAnswer(Struct, frozen=True):
 
 
 def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredAnswer | None:
-    """Return the answer that was stored for a token and idempotency key since a time; None if there is none.
-
-    ``since`` is in seconds of the UTC epoch.
-    """
+    """Return the answer stored after ``since`` (seconds of the UTC epoch) for a token and idempotency key, or None."""
     row = store.execute(
         """
         select request_hash, status, headers, body from idempotency_keys
@@ -136,7 +133,7 @@ def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredA
 
 
 def save_answer(store: Store, token_id: int, key: str, answer: StoredAnswer, *, now: int, keep_seconds: int) -> None:
-    """Store the answer for a token and idempotency key. Answers that are older than ``keep_seconds`` are deleted."""
+    """Store the answer for a token and idempotency key, and delete answers older than ``keep_seconds``."""
     store.execute("delete from idempotency_keys where created_at <= ?", (now - keep_seconds,))
     store.execute(
         """

@@ -1,4 +1,4 @@
-"""SQL for uploads, the texts of new issues that editors review before they create the issues."""
+"""SQL for uploads: texts of new issues, which editors review before the issues are created."""
 
 from msgspec import Struct
 
@@ -15,10 +15,9 @@ MAX_UPLOADS = 30
 
 
 class UploadSummary(Struct, frozen=True):
-    """An upload (the text of a new issue) without the text itself. ``name`` is the name of the file, '' if the text was
-    pasted.
+    """An upload (the text of a new issue) without the text. ``name`` is the file name, '' if the text was pasted.
 
-    ``revision`` grows with each change of the upload. ``issue_slug`` is the slug of the issue that was created from it.
+    ``revision`` grows with each change. ``issue_slug`` is the slug of the issue created from the upload, None before.
     ``choices`` is what the editor has entered about the issue, as JSON. Times are seconds of the UTC epoch.
     """
 
@@ -33,7 +32,7 @@ class UploadSummary(Struct, frozen=True):
 
 
 class Upload(UploadSummary, frozen=True):
-    """An upload, the text of a new issue (``source``)."""
+    """An upload with the text of a new issue (``source``)."""
 
     source: bytes
 
@@ -71,13 +70,13 @@ def get(store: Store, upload_id: int) -> Upload:
 
 
 def list_unfinished(store: Store, *, limit: int) -> list[UploadSummary]:
-    """Return the uploads from which no issue was created, the last changed first."""
+    """Return at most ``limit`` uploads from which no issue was created, the last changed first."""
     sql = f"select {_SUMMARY_COLUMNS} from uploads where issue_slug is null order by updated_at desc, id desc limit ?"  # noqa: S608
     return [UploadSummary(*row) for row in store.execute(sql, (limit,))]
 
 
 def update(store: Store, upload: Upload, *, name: str, source: bytes, choices: bytes, now: int) -> None:
-    """Replace the text of an upload and the editor's choices. Raises Conflict if it was changed since it was read."""
+    """Replace the text and the choices of an upload. Raises Conflict if it was changed since it was read."""
     cursor = store.execute(
         """
         update uploads set name = ?, source = ?, choices = ?, revision = revision + 1, updated_at = ?

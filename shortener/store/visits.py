@@ -1,4 +1,4 @@
-"""SQL for single clicks and numbers of clicks, both of which the APIs of other shorteners call visits."""
+"""SQL for lists and numbers of clicks, which the APIs of other shorteners call visits."""
 
 from collections.abc import Iterable
 
@@ -85,9 +85,7 @@ _JOINS = """
 
 
 def list_visits(store: Store, visit_filter: VisitFilter, *, limit: int, offset: int) -> list[Visit]:
-    """Return at most ``limit`` clicks that match a filter, the newest first. The first ``offset`` of them
-    are skipped.
-    """
+    """Return at most ``limit`` clicks that match a filter, the newest first, after skipping ``offset`` clicks."""
     where, values = _condition(visit_filter)
     sql = f"""
         select ts, links.domain, code, verdict, country, referrer, coalesce(ua, '') {_JOINS} {where}

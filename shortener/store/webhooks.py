@@ -122,9 +122,9 @@ def is_subscribed(store: Store, event_type: str) -> bool:
 
 
 def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
-    """Store an event and its deliveries to all endpoints that receive its type. If no endpoint does, nothing is stored.
+    """Store an event, and its deliveries to all endpoints that receive its type.
 
-    Call it inside the transaction of the change that the event reports.
+    Nothing is stored if there is no such endpoint. Call it inside the transaction of the change that the event reports.
     """
     if is_subscribed(store, event_type):
         event_id = _add_event(store, event_type, data, now=now)
@@ -138,7 +138,7 @@ def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now:
 
 
 def record_event_for(store: Store, webhook_id: int, event_type: str, data: Mapping[str, Any], *, now: int) -> int:
-    """Store an event for one endpoint, even if the endpoint does not receive its type. Return the delivery's id."""
+    """Store an event for one endpoint, whatever types the endpoint receives. Return the delivery's id."""
     event_id = _add_event(store, event_type, data, now=now)
     sql = "insert into webhook_deliveries (webhook_id, event_id, next_at) values (?, ?, ?) returning id"
     return int(store.value(sql, (webhook_id, event_id, now)))
@@ -169,8 +169,9 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
 
 
 def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
-    """Return at most ``limit`` deliveries of an endpoint, the newest first. With ``before``, only those with a lower
-    id.
+    """Return at most ``limit`` deliveries of an endpoint, the newest first.
+
+    With ``before``, only deliveries with a lower id are returned.
     """
     where, values = "webhook_id = ?", [webhook_id]
     if before is not None:
@@ -194,7 +195,8 @@ def _items(store: Store, sql: str, parameters: Sequence[int]) -> list[DeliveryIt
 
 
 def is_stored(store: Store, delivery: Delivery) -> bool:
-    """Return whether a delivery still exists. If it was deleted and a new delivery got its id, the result is False."""
+    """Return whether a delivery still exists."""
+    # If the delivery was deleted, a new one may have got its id.
     sql = "select 1 from webhook_deliveries where id = ? and webhook_id = ? and event_id = ?"
     return store.value(sql, (delivery.id, delivery.webhook_id, delivery.event_id)) is not None
 
@@ -209,9 +211,7 @@ def update_delivery(store: Store, delivery_id: int, **fields: str | int | None) 
 
 
 def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
-    """Postpone the waiting deliveries of an endpoint to ``until`` (seconds of the UTC epoch), if they are
-    due earlier.
-    """
+    """Postpone the waiting deliveries of an endpoint that are due before ``until`` (seconds of the UTC epoch) to it."""
     store.execute(
         "update webhook_deliveries set next_at = ? where webhook_id = ? and state = 'waiting' and next_at < ?",
         (until, webhook_id, until),

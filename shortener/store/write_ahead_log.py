@@ -1,11 +1,9 @@
-"""Write-ahead logs (WAL) that belong to another store file than the one beside them. They are recognized by their
-content, set aside, and can be put back later.
+"""Write-ahead logs (WAL) that belong to another store file than the one beside them.
 
-SQLite applies a valid WAL to whatever database file is beside it. If a backup replaces ``store.db`` while the WAL of
-the previous file is still there, pages of both would be mixed. Each write transaction therefore increments the store
-number, which is in the header of the store file (``user_version``). A WAL belongs to a store file if the numbers in the
-WAL continue the number of the file. Inodes and times are not compared, because a copied data directory has different
-ones.
+SQLite applies a valid WAL to whatever database file is beside it, even to a backup that has replaced ``store.db``. Each
+write transaction therefore increments the store number in the header of the store file (``user_version``). A WAL
+belongs to a store file if the numbers in the WAL continue the number of the file. Any other WAL is set aside, and can
+be put back later.
 """
 
 import contextlib
@@ -54,16 +52,13 @@ def increment_number(conn: sqlite3.Connection) -> None:
 
 
 def random_number() -> int:
-    """Return a random store number for a new store or a copy.
-
-    If a copy continued from the number of its original, a WAL (write-ahead log) of one could be mistaken for a WAL of
-    the other.
-    """
+    """Return a random store number for a new store or a copy."""
+    # If a copy continued from the number of its original, a WAL of one could be mistaken for a WAL of the other.
     return secrets.randbelow(MAX_NUMBER) + 1
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store a new random number, so that no older WAL (write-ahead log) belongs to the store any more."""
+    """Give the store a new random number, so that no older WAL (write-ahead log) belongs to it any more."""
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
@@ -78,10 +73,10 @@ def wal_path(store: Path) -> Path:
 
 
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
-    """Return whether a WAL (write-ahead log), by default the one beside the store file, belongs to the store file.
+    """Return whether a WAL (write-ahead log) belongs to a store file. Raises OSError.
 
-    The result is UNKNOWN for a missing or empty WAL, and if another process writes to the WAL or checkpoints it at this
-    moment. Raises OSError.
+    By default, it is the WAL beside the store file. The result is UNKNOWN if the WAL is missing or empty, or if another
+    process is changing it.
     """
     wal = wal or wal_path(store)
     before = _state(store, wal)
@@ -91,10 +86,9 @@ def relation(store: Path, *, wal: Path | None = None) -> Relation:
 
 
 def set_aside_foreign(store: Path) -> bool:
-    """Rename the WAL (write-ahead log) beside a store if it belongs to another store file. Return whether it was
-    renamed.
+    """Rename the WAL (write-ahead log) beside a store if it belongs to another store file.
 
-    Raises OSError.
+    Return whether it was renamed. Raises OSError.
     """
     if relation(store) is not Relation.FOREIGN:
         return False
@@ -124,11 +118,10 @@ def logs_set_aside(store: Path) -> list[Path]:
 
 
 def put_back(store: Path, aside: Path) -> None:
-    """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file. This is tried on a copy of
-    the store file first.
+    """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file.
 
-    Raises InputError if the WAL belongs to another store file or the result would be damaged, StoreBusy if other
-    processes use the store, and StoreError if the store cannot be read. The store is unchanged after an error.
+    The store is unchanged after an error. Raises InputError if the WAL belongs to another store file or the result
+    would be damaged, StoreBusy if other processes use the store, and StoreError if the store cannot be read.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -140,6 +133,7 @@ def put_back(store: Path, aside: Path) -> None:
             raise StoreBusy(f"{store}: other processes use the store; stop them first")
         if relation(store, wal=aside) is Relation.FOREIGN:
             raise InputError(f"{aside}: belongs to another store file than {store}; put that file there first")
+        # The WAL is applied to a copy of the store file first.
         with tempfile.TemporaryDirectory(dir=store.parent) as directory:
             trial = Path(directory) / store.name
             shutil.copyfile(store, trial)
@@ -170,13 +164,10 @@ _descriptors_lock = threading.Lock()
 
 
 def _read_store_header(store: Path) -> bytes:
-    """Return the header of a store file, and keep the file open. Raises OSError.
-
-    When a process closes any descriptor of a file, the kernel releases all locks of the process on that file (POSIX),
-    also the locks of its connections to the store. Another process could then remove the WAL (write-ahead log) to which
-    these connections still write, because it finds no lock of theirs (https://sqlite.org/howtocorrupt.html, section
-    2.2).
-    """
+    """Return the header of a store file, and keep the file open. Raises OSError."""
+    # When a process closes any descriptor of a file, the kernel releases all locks of the process on that file (POSIX),
+    # also the locks of its connections to the store. Another process could then remove the WAL to which these
+    # connections still write, because it finds no lock of theirs (https://sqlite.org/howtocorrupt.html, section 2.2).
     with _descriptors_lock:
         for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
             os.close(_descriptors.pop(key))  # no other process can open a deleted file
@@ -189,9 +180,8 @@ def _read_store_header(store: Path) -> bytes:
 
 
 def _compare(header: bytes, wal: Path) -> Relation:
-    """Return whether a WAL (write-ahead log) belongs to the store file with this header. This depends on their store
-    numbers.
-    """
+    """Return whether a WAL (write-ahead log) belongs to the store file with this header."""
+    # Inodes and times are not compared, because a copied data directory has different ones.
     try:
         file = wal.open("rb")
     except FileNotFoundError:
@@ -216,7 +206,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the database header from each copy of the store's first page that a WAL (write-ahead log) contains.
+    """Yield the database header from each copy of the store's first page in a WAL (write-ahead log).
 
     If the WAL has any pages, b"" is yielded before the headers.
     """
@@ -240,12 +230,10 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the WAL (write-ahead log) into the store file, and remove the WAL unless another process uses it.
-
-    With ``check``, return the result of SQLite's integrity check, which is ``ok`` for an intact file.
-    """
+    """Write the WAL (write-ahead log) into the store file. Return ``ok``, or with ``check`` what SQLite finds wrong."""
     conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:
+        # The last connection to a store writes the WAL into the file, and removes the WAL, when it is closed.
         with contextlib.closing(conn):
             conn.execute("select 1 from sqlite_master").fetchone()
             return str(conn.execute("pragma integrity_check(1)").fetchone()[0]) if check else "ok"

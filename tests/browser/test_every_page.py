@@ -93,11 +93,25 @@ def test_pages_after_a_form(chromium: "Browser", full: str) -> None:
         failures += watched.violations()
         if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
             failures.append(f"{name} is wider than the window")
+        if name == "new-issue-found":
+            check_review_on_the_phone(watched.page)
     watched.close()
     assert not failures
     # A refusal has status 400 or 422, which the console reports as an error.
     refusals = ("400 (Bad Request)", "422 (Unprocessable Entity)")
     assert all(problem.endswith(refusals) for problem in watched.problems), watched.problems
+
+
+def check_review_on_the_phone(page: "Page") -> None:
+    """Assert that the footer of the review takes the place of the main menu, and the preview opens on request."""
+    assert not page.locator(".nav").is_visible()
+    assert page.locator(".sticky-bar button:visible").count() == 2
+    assert not page.locator(".review iframe").is_visible()
+    page.check(".show-text")
+    assert page.locator(".review iframe").is_visible()
+    assert not page.locator(".bulk").is_visible()
+    page.locator(".rows .tick").first.click()
+    assert page.locator(".bulk").is_visible()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Route, StorageState
+    from playwright.sync_api import Browser, Locator, Page, Response, Route, StorageState
 
     from tests.browser.watching import WatchedPage
 
@@ -106,6 +106,10 @@ def test_enter_in_every_form(signing_out: "WatchedPage") -> None:
             "target", "title", "sign-in", "webhooks"} <= tried  # fmt: skip
 
 
+def _is_submission(response: "Response") -> bool:
+    return response.request.is_navigation_request() or response.request.method == "POST"
+
+
 def press_enter_in_forms(page: "Page") -> set[str]:
     """Press Enter in the first field of each form of a page, and return the ends of the submitted paths."""
     tried: set[str] = set()
@@ -121,15 +125,17 @@ def press_enter_in_forms(page: "Page") -> set[str]:
             continue
         actions = {button.get_attribute("value") for button in form.locator("button").all()}
         form.evaluate("form => { form.noValidate = true; }")
-        with page.expect_request(lambda request: request.is_navigation_request() or request.method == "POST") as sent:
+        # Until its response has arrived, a submitted form can still cancel the next navigation.
+        with page.expect_response(_is_submission) as response:
             fields[0].press("Enter")
-        data = parse_qs((sent.value.post_data or "").replace("\r\n", "&"))
-        body = sent.value.post_data or ""
+        sent = response.value.request
+        data = parse_qs((sent.post_data or "").replace("\r\n", "&"))
+        body = sent.post_data or ""
         if len(actions) > 1:
             sent_action = any(f'name="action"\r\n\r\n{value}' in body for value in HARMLESS_ACTIONS)
             assert sent_action or set(data.get("action", [])) & HARMLESS_ACTIONS, (page.url, actions)
         assert "create" not in data.get("action", [])
-        tried.add(sent.value.url.partition("?")[0].rpartition("/")[2])
+        tried.add(sent.url.partition("?")[0].rpartition("/")[2])
     page.unroute("**/*")
     return tried
 

@@ -68,9 +68,12 @@ def lines(server: Server) -> list[dict[str, str]]:
 
 def test_sign_in_is_limited_by_each_client(server: Server) -> None:
     """Failed attempts of a client of IPv4 do not count for clients of other addresses."""
-    attempts = [
-        ask(server, "127.0.0.1", "/-/sign-in", host=server.host, body=f"name=a{number}&password=b".encode())[9:12]
-        for number in range(42)
-    ]
-    assert attempts[-1] == b"429"
-    assert ask(server, "::1", "/-/sign-in", host=server.host, body=b"name=c&password=d")[9:12] == b"403"
+
+    def sign_in(address: str) -> bytes:
+        return ask(server, address, "/-/sign-in", host=server.host, body=b"name=a&password=b")[9:12]
+
+    attempts = 1
+    while sign_in("127.0.0.1") != b"429":
+        attempts += 1
+        assert attempts < 40
+    assert sign_in("::1") == b"403"

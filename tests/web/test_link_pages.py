@@ -354,6 +354,17 @@ def test_viewer_sees_no_forms_on_the_link_page(linked: "EditorSite") -> None:
         assert part not in page.partition("<main")[2]
 
 
+def test_a_link_is_named_by_its_title(site: "EditorSite") -> None:
+    """The page of a link begins with its title; an image has a text only if it has an alternative text."""
+    image = "[![{alt}](x.jpg)](https://a.example/eels)"
+    site.add_issue(f"# Eels\n\n{image.format(alt='0')}\n\n### [Counting eels](https://a.example/eels)\n", slug="eels")
+    link = next(link for link in links.list_by_issue(site.store, 1) if link.target == "https://a.example/eels")
+    page = site.client("viewer").get(f"/-/links/go.example/{link.code}").text
+    assert "<h1><bdi>Counting eels</bdi></h1>" in page
+    assert page.index("<h1>") < page.index(f'id="short" class="url">https://go.example/{link.code}<')
+    assert '<th scope="row" class="title">Image</th><td class="blank"><bdi>–</bdi></td>' in page
+
+
 def test_referrers_of_one_client_are_one_row(linked: "EditorSite") -> None:
     """The regions of a mail filter are one row under the name of the mail client, so that no host cuts the columns."""
     link = links.get(linked.store, "go.example", "one").id

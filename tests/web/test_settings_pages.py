@@ -70,7 +70,15 @@ def test_only_editors_change_settings(site: "EditorSite") -> None:
     assert 'name="site.name"' not in page
     assert site.client("viewer").post(PATH, {"site.name": "x"}).status_code == 403
     assert site.client("editor").get("/-/settings/system").status_code == 403
-    assert "Show the countries of clicks" in site.client("admin").get("/-/settings/system").text
+    assert "Optional: show the countries of clicks" in site.client("admin").get("/-/settings/system").text
+
+
+def test_the_page_that_readers_see_is_linked(site: "EditorSite") -> None:
+    """The settings lead to the page about a link, where readers see the privacy text, once there is a link."""
+    text = "See this page for one of your links"
+    assert text not in site.client("editor").get(PATH).text
+    site.add_issue()
+    assert f'+">{text}</a>' in site.client("editor").get(PATH).text
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def test_links_into_the_help_page_lead_to_a_term(site: "EditorSite") -> None:
     assert len(named) > 3
     assert named - {""} <= set(keys)
     page = site.client("viewer").get("/-/help").text
+    assert page.index("Your first issue in five steps") < page.index("1. Was it good?")
     assert re.findall(r'<div id="([a-z-]+)"', page) == keys
     assert len(keys) == len(set(keys))
 

@@ -103,10 +103,7 @@ def decode_body(kind: type[Body]) -> Body:
 
 
 def find_link(code: str) -> Link:
-    """Return the active link with this code on the domain that the query string names, or else on the default domain.
-
-    Raises ShlinkError.
-    """
+    """Return the active link with this code on the requested domain, else on the default domain. Raises ShlinkError."""
     domain = request.args.get("domain", "")
     host = domain if domain not in {"", "DEFAULT"} else config().domains[0].host
     link = links.find(store(), *edit_links.link_key(host, code, config=config()))

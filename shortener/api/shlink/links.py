@@ -117,10 +117,7 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the existing link with the requested code, if the request allows reuse and has the target of that link.
-
-    Otherwise raise ShlinkError.
-    """
+    """Return the existing link with the requested code, if the request allows its reuse. Raises ShlinkError."""
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
     if body.find_if_exists and link is not None and link.status == "active" and link.target == body.long_url:

@@ -1,7 +1,4 @@
-"""Operations of the imitated API of Shlink on visits (clicks), tags (issues) and domains.
-
-Requests for operations that are not supported get an error here.
-"""
+"""Operations of the imitated API of Shlink on visits (clicks), tags (issues) and domains."""
 
 import msgspec
 from flask import Response, request
@@ -67,9 +64,7 @@ def non_orphan_visits() -> Response:
 
 @blueprint.get("/v3/visits/orphan")
 def orphan_visits() -> Response:
-    """Return an empty list. Orphan visits are requests for unknown codes; only their number is stored, not single
-    requests.
-    """
+    """Return an empty list, because single requests for unknown codes (orphan visits) are not stored."""
     page = requested_page(default=DEFAULT_VISITS, maximum=MAX_VISITS)
     return json_response({"visits": paginate([], total=0, page=page)})
 
@@ -103,7 +98,7 @@ def list_tags() -> Response:
 
 @blueprint.get("/v3/tags/stats")
 def tags_stats() -> Response:
-    """Return for each issue the numbers of its links and of their clicks. The slug of an issue is its tag."""
+    """Return for each issue its slug as the tag, and the numbers of its links and clicks."""
     stats = [
         {
             "tag": row.slug,
@@ -128,7 +123,7 @@ def list_domains() -> Response:
 
 @blueprint.get("/v3/mercure-info")
 def mercure_info() -> Response:
-    """Respond with an error, because real-time updates are not supported. Clients then poll for changes."""
+    """Respond with an error, because real-time updates are not supported."""
     title = "Mercure integration not configured"
     raise ShlinkError(501, "mercure-not-configured", title, "This server has no updates in real time.")
 

@@ -13,6 +13,9 @@ from shortener.reporting.health import check_health
 from shortener.services import history
 from shortener.services.settings import find_changes, put_settings
 from shortener.settings import GEMS, NAME, PRIVACY_TEXT, TOP, ZONE, home_key, setting_keys, setting_texts
+from shortener.short_urls import build_short_url
+from shortener.store import listings
+from shortener.store.listings import LinkFilter
 from shortener.web.context import config, current_user, file_config, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
@@ -49,8 +52,15 @@ def _render_settings() -> str:
         homes={domain.host: home_key(domain.host) for domain in config().domains},
         zones=list_zones(),
         privacy_texts=_privacy_texts(),
+        example=_example_url(),
         changes=history.list_changes(store(), SETTINGS_PAGE),
     )
+
+
+def _example_url() -> str:
+    """Return the short URL of the newest active link; '' if there is none."""
+    found = listings.search_links(store(), LinkFilter(status="active"), now=now(), limit=1)
+    return build_short_url(found[0].domain, found[0].code, domains=config().domains) if found else ""
 
 
 def _privacy_texts() -> dict[str, str]:
