@@ -1,4 +1,4 @@
-"""The Flask application with all pages and the JSON API, and a WSGI application that combines it with the redirects."""
+"""The Flask application with all pages and the JSON API, alone or together with the redirects."""
 
 from flask import Flask
 
@@ -53,8 +53,8 @@ from shortener.web.views import (
 def create_app(config: Config | None = None) -> Flask:
     """Return one WSGI application that answers both short links and pages.
 
-    Without ``config``, the configuration is read from the file that ``SHORTENER_CONFIG`` names, or ``config.toml``.
-    Raises ConfigError and StoreError.
+    Without ``config``, the configuration file is the one that ``SHORTENER_CONFIG`` names, or ``config.toml``. Raises
+    ConfigError and StoreError.
     """
     if config is None:
         variables = environment()
@@ -74,10 +74,9 @@ def create_pages_app(config: Config) -> Flask:
 
 
 def build_pages_app(config: Config) -> Flask:
-    """Return the Flask application of the pages, without short links. The store is not opened here.
+    """Return the Flask application of the pages, without short links and without opening the store.
 
-    The server uses this function, so that the pages can start while the store is unavailable. Raises ConfigError and
-    StoreError.
+    Raises ConfigError and StoreError.
     """
     app = security.PagesApp(
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"

@@ -1,6 +1,4 @@
-"""Codes of short links, such as ``7pk3e``: generating and validating them, and removing what may follow a code in a
-URL.
-"""
+"""Codes of short links, such as ``7pk3e``: functions that generate, validate and normalize them."""
 
 import re
 import secrets
@@ -42,11 +40,10 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 
 
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random code of ``length`` characters of ``alphabet`` that is not taken.
+    """Return a random code of ``length`` characters of ``alphabet``; a longer one if no free one is found.
 
-    ``is_taken`` returns whether a code is already used. If no free code of this length is found, longer ones are tried.
-    The caller must insert the code under a unique constraint, because two processes may generate equal codes. Raises
-    CodeRefused if no code of up to MAX_CODE_LENGTH characters was found.
+    ``is_taken`` returns whether a code is already used. The caller must insert the code under a unique constraint.
+    Raises CodeRefused if no free code was found.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):
@@ -63,9 +60,9 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
-    """Convert a code that a user chose to the stored form, which is lower case unless the domain is ``case_sensitive``.
+    """Convert a code that a user chose to the stored form, which is lower case unless ``case_sensitive``.
 
-    Raises CodeRefused, with the reason in one line, if the code breaks the rules for codes.
+    Raises CodeRefused if the code breaks the rules for codes.
     """
     if not code:
         raise CodeRefused(
@@ -88,7 +85,7 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
 def strip_punctuation(raw: str) -> str:
     """Return a code without punctuation that a mail client has appended: ``7pk3e).`` gives ``7pk3e``.
 
-    ``raw`` may be percent-encoded. The result is empty if nothing remains, or if ``raw`` is too long.
+    The result is empty if no code remains.
     """
     return _TRAILING_PUNCTUATION.sub("", raw) if len(raw) <= _MAX_RAW_LENGTH else ""
 

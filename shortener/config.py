@@ -141,17 +141,14 @@ class Verdicts(Section, frozen=True):
 
 
 class Networks(Section, frozen=True):
-    """``[networks]``: paths of IP databases (.mmdb) from which the network operator and the country of an address are
-    read.
-    """
+    """``[networks]``: paths of IP databases (.mmdb) with the network operator and the country of an address."""
 
     asn: str = ""
     countries: str = ""
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: numbers of top articles and of hidden gems, months of history, and weights of data from other
-    platforms.
+    """``[ranking]``: numbers of top articles and hidden gems, months of history, and weights of other platforms.
 
     ``background`` says whether author, site and title words are used in the estimates.
     """
@@ -166,7 +163,7 @@ class Ranking(Section, frozen=True):
 
 
 class Api(Section, frozen=True):
-    """``[api]``: limits of the JSON API, the web sites whose scripts may call it, and APIs of other shorteners."""
+    """``[api]``: limits of the JSON API, web sites whose scripts may call it, and APIs of other shorteners."""
 
     rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 600
     require_if_match: bool = False
@@ -176,7 +173,7 @@ class Api(Section, frozen=True):
 
     @property
     def compatible_paths(self) -> tuple[str, ...]:
-        """The beginnings of the URL paths of the APIs of other shorteners that ``compatible`` switches on."""
+        """The beginnings of the URL paths of the APIs of other shorteners that are switched on."""
         return tuple(COMPATIBLE_PATHS[name] for name in self.compatible)
 
 
@@ -196,7 +193,7 @@ class Node(Section, frozen=True):
 
 
 class ConfigFile(Section, frozen=True):
-    """The tables of a configuration file. Every key has a default value, so an empty file is valid."""
+    """The tables of a configuration file. An empty file is valid, because every key has a default value."""
 
     site: Site = Site()
     domain: tuple[Domain, ...] = ()
@@ -218,8 +215,8 @@ class ConfigFile(Section, frozen=True):
 class Config(ConfigFile, frozen=True):
     """The whole configuration.
 
-    ``given`` maps each key that the file or the environment sets, such as ``site.name`` or ``domain.<host>.home``, to
-    the name of the file or variable. Settings that editors have stored replace only default values, never keys in
+    ``given`` has the keys that the file or the environment sets, each with the name of the file or variable. A key is
+    written as ``site.name`` or ``domain.<host>.home``. Settings that editors have stored never replace keys in
     ``given``.
     """
 
@@ -237,7 +234,7 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def machine_name(self) -> str:
-        """Name of this machine in the click log: the configured name of the node, or else the host name."""
+        """Name of this machine in the click log: the configured name of the node, or the host name."""
         return self.node.name or socket.gethostname()
 
     @property
@@ -256,9 +253,7 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default first. Without ``[[domain]]``, the host of ``base_url`` is the only
-        domain.
-        """
+        """Domains of short links, the default first. Without ``[[domain]]``, it is the host of ``base_url``."""
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
@@ -286,8 +281,7 @@ def is_zone(name: str) -> bool:
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     """Return the configuration in the file ``path``; None means no file. Environment variables override the file.
 
-    Relative paths are resolved against the file's directory. Raises ConfigError with the key, its value, and what is
-    allowed.
+    Relative paths are resolved against the file's directory. Raises ConfigError.
     """
     tree = read_file(path) if path else {}
     variables = apply_environment(tree, environment=environment, root=ConfigFile)
@@ -312,9 +306,7 @@ def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | N
 
 
 def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str | None:
-    """Return the name of the environment variable that sets ``key`` in ``[table]``; None if there is no
-    such variable.
-    """
+    """Return the name of the environment variable that sets ``key`` in ``[table]``, or None."""
     name = f"{ENVIRONMENT_PREFIX}{table}__{key}".upper()
     return next((variable for variable in (name, f"{name}_FILE") if variable in environment), None)
 
@@ -357,10 +349,7 @@ def _validate_urls(config: Config, *, origin: Origin) -> None:
 
 
 def _validate_server(server: Server, *, origin: Origin) -> None:
-    """Check the networks in ``[server]``, and that certificate and key are either both given or both missing.
-
-    Raises ConfigError.
-    """
+    """Check the networks in ``[server]``, and that certificate and key are given together. Raises ConfigError."""
     for key in ("trusted_proxies", "metrics"):
         for network in getattr(server, key):
             try:

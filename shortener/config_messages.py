@@ -9,17 +9,16 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """Sources of configuration values, for error messages.
+    """The configuration file and the environment variables that values come from, for error messages.
 
-    ``file_name`` is the configuration file. ``variables`` maps each key that an environment variable overrides to the
-    name of the variable.
+    ``variables`` has the name of the variable for each key that a variable overrides.
     """
 
     file_name: str
     variables: Mapping[str, str]
 
     def name(self, key: str) -> str:
-        """Return where the value of ``key`` comes from: the environment variable, or else the file name and the key."""
+        """Return where the value of ``key`` comes from: an environment variable, or the file and the key."""
         if key in self.variables:
             return self.variables[key]
         table = key.partition("[")[0]
@@ -29,8 +28,7 @@ class Origin(Struct, frozen=True):
 def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], origin: Origin) -> str:
     """Convert an error message of msgspec to the form ``source: key = value: what was expected``.
 
-    The source is the file or the environment variable. ``tree`` has the invalid values, ``root`` is the type of the
-    configuration.
+    ``tree`` has the values of the configuration, ``root`` is its type.
     """
     expectation, _, path = message.partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
@@ -55,16 +53,15 @@ def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
 
 
 def is_text(kind: Any) -> bool:
-    """Return whether the values of a type are texts. In an environment variable, such values are written without
-    quotes.
-    """
+    """Return whether the values of a type are texts."""
+    # In an environment variable, texts are written without quotes.
     return kind is str or (get_origin(kind) is Literal and all(isinstance(word, str) for word in get_args(kind)))
 
 
 def type_at(kind: Any, steps: Sequence[str]) -> Any:
     """Return the type of a configuration key with its limits; None for an unknown key.
 
-    ``kind`` is the type of the whole configuration, and ``steps`` the path of the key, such as ``["server", "port"]``.
+    ``steps`` is the path of the key below ``kind``, such as ``["server", "port"]``.
     """
     for step in steps:
         if step.isdigit() and get_origin(kind) is tuple:

@@ -32,9 +32,8 @@ def read_file(path: Path) -> dict[str, Any]:
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
     """Replace values in ``tree``, the content of the configuration file, by values of environment variables.
 
-    Return the names of these variables, by key such as ``server.port``. ``SHORTENER_SERVER__PORT=9000`` means
-    ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the path of a file that contains the
-    value. ``root`` is the type of the configuration. Raises ConfigError.
+    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. A variable whose name ends with ``_FILE`` is the
+    path of a file with the value. Returns the names of the variables by key. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):
@@ -72,8 +71,7 @@ def _parse_toml_value(text: str) -> Any:
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the keys that the configuration file or the environment sets, each with the name of the file or variable.
 
-    ``tree`` has the values from both, and ``variables`` is the result of ``apply_environment``. The keys of a domain
-    begin with ``domain.<host>``.
+    ``tree`` has the values from both. ``variables`` is the result of ``apply_environment``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

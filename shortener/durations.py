@@ -1,6 +1,4 @@
-"""Lengths of time, such as an hour or a day, in seconds or milliseconds, and the range of years in which times are
-accepted.
-"""
+"""Lengths of time, such as an hour or a day, in seconds or milliseconds."""
 
 QUARTER_HOUR_SECONDS = 900
 HOUR_SECONDS = 3_600

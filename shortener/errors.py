@@ -1,8 +1,7 @@
 """All errors that users can cause, as one hierarchy of exceptions.
 
 The message of an error is one line: the name of the thing and what is wrong with it. It names no command, option or
-page. Commands append advice to it, which they choose by ``ShortenerError.kind`` (``remedies.py``). ``cli`` converts the
-errors to exit codes, and ``web`` converts them to pages.
+page.
 """
 
 from typing import Literal
@@ -48,9 +47,7 @@ ErrorKind = Literal[
 
 
 class ShortenerError(Exception):
-    """Base class of all errors with a message for users. ``kind`` selects the advice that commands append to the
-    message.
-    """
+    """Base class of all errors with a message for users. Commands choose advice by ``kind`` (see ``remedies.py``)."""
 
     def __init__(self, message: str, *, kind: ErrorKind | None = None) -> None:
         super().__init__(message)
@@ -75,7 +72,7 @@ class FieldError(InputError):
 
 
 class Doubtful(FieldError):
-    """Raised when a value in a form is possible but unlikely. The user can confirm it, and it is then saved."""
+    """Raised when a value in a form is possible but unlikely, so that the user must confirm it."""
 
 
 class UnreadableDocument(InputError):
@@ -119,9 +116,7 @@ class StoreUnavailable(StoreError):
 
 
 class LeaseLost(StoreError):
-    """Raised when another process has taken over a task that only one process of all machines may do, such as
-    collecting.
-    """
+    """Raised when another process has taken over a task that only one may do, such as collecting clicks."""
 
 
 class StoreDamaged(StoreError):

@@ -1,4 +1,4 @@
-"""Functions on files that several packages use: lock a file, and find out whether a file has changed."""
+"""Functions that lock a file, or find out whether a file has changed."""
 
 import contextlib
 import fcntl
@@ -16,14 +16,14 @@ FileState = tuple[int, int, int]
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return inode, size and modification time of a file. If they differ later, the file was replaced or written."""
+    """Return inode, size and modification time of a file, by which a change of the file is noticed."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def try_lock(fd: int) -> bool:
-    """Lock an open file exclusively, without waiting. Return False if another process holds the lock.
+    """Lock an open file exclusively, without waiting; return False if another process holds the lock.
 
-    The kernel releases the lock when the file descriptor is closed, or when the process ends for any reason.
+    The lock ends when the file descriptor is closed.
     """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,9 +33,9 @@ def try_lock(fd: int) -> bool:
 
 
 def open_locked(path: Path) -> int | None:
-    """Open a file and lock it exclusively, without waiting. The file is created if necessary.
+    """Open or create a file and lock it exclusively; return the file descriptor, or None if it is locked already.
 
-    Return the file descriptor that holds the lock, or None if another process has locked the file. Raises OSError.
+    Raises OSError.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     if try_lock(fd):
@@ -45,11 +45,9 @@ def open_locked(path: Path) -> int | None:
 
 
 def holder_name(lock_fd: int, *, machine: str) -> str:
-    """Return a name for the process that holds the lock on an open file: the machine's name and a random number.
+    """Return a name for the process that holds the lock on a file. No other running process has this name.
 
-    The name is stored in the file, and the next process that locks the file gets it too. No two running processes have
-    the same name, because only one of them can hold the lock. The process id is also written, for people who read the
-    file.
+    It is stored in the file, for the next process that locks the file.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None

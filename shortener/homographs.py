@@ -34,15 +34,12 @@ def homograph_warning(target: str) -> str | None:
 
 
 def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Return why readers may mistake a part of a host name for another one, else None.
-
-    ``text`` is the part in Unicode. There are two possible reasons: it mixes scripts, or has only letters that look
-    like Latin letters. The latter is no reason if the top-level domain is internationalized (``has_idn_tld``).
-    """
+    """Return why readers may mistake ``text``, a part of a host name, for another one; None if they may not."""
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
     if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:
         return Message("mixes {names} letters", names=" and ".join(sorted(script.capitalize() for script in scripts)))
+    # Under an internationalized top-level domain such letters are usual.
     if not has_idn_tld and all(c.isascii() or c in _LATIN_LOOKALIKES for c in letters):
         return Message("is made of letters and signs that look like others")
     return None

@@ -1,15 +1,11 @@
-"""Run a parser in a child process with limits on processor time and memory, because some input could keep it busy for
-ever.
-
-Processor time is limited to some seconds. The time until the process ends is limited to WAIT_SECONDS. That is much
-longer, because on a busy machine harmless input takes long too.
-"""
+"""Run a parser in a child process with limits on processor time and memory."""
 
 import resource
 import signal
 import subprocess
 import sys
 
+# Some input could keep a parser busy for ever.
 MAX_MEMORY_BYTES = 1 << 30
 WAIT_SECONDS = 60.0
 """Longest wait for a child process, on a machine where other programs need most of the processor time."""
@@ -20,9 +16,9 @@ class LimitExceeded(Exception):
 
 
 def run_limited(module: str, content: bytes, *, cpu_seconds: int) -> tuple[int, bytes]:
-    """Run a module in a child process with ``content`` as standard input. The module must call ``limit_this_process``.
+    """Run a module in a child process with ``content`` as standard input; return exit status and standard output.
 
-    Return its exit status and standard output. Raises LimitExceeded.
+    The module must call ``limit_this_process``. Raises LimitExceeded.
     """
     command = [sys.executable, "-m", module, str(cpu_seconds)]
     try:
@@ -37,11 +33,9 @@ def run_limited(module: str, content: bytes, *, cpu_seconds: int) -> tuple[int, 
 
 
 def limit_this_process() -> None:
-    """Limit this process's memory, and its processor time to the seconds in the first argument of the command line.
-
-    The kernel ends a process that exceeds the time, also after its parent has ended.
-    """
+    """Limit this process's memory, and its processor time to the seconds in the first command-line argument."""
     cpu_seconds = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The kernel ends the process when it exceeds the time, even after its parent has ended.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))

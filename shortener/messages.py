@@ -1,9 +1,4 @@
-"""Translatable messages: English texts that keep their template and values, so that a page can show them in other
-languages.
-
-A message is a ``str`` with the English text, which commands, files and JSON write. The pages look up its ``text`` in
-the translations (``web/languages.py``) and fill in the values.
-"""
+"""Translatable messages: English texts that keep their template and values, so that pages can translate them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -26,8 +21,7 @@ MessageValue: TypeAlias = "str | int | Number"
 class Message(str):
     """An English text with its placeholders filled: ``Message("{name}: no user has this name", name="ada")``.
 
-    ``text`` is the template with its placeholders. A message with a count has a second template ``many`` for counts
-    other than 1.
+    ``text`` is the template. If the message has a count, ``many`` is the template for counts other than 1.
     """
 
     text: str
@@ -59,21 +53,19 @@ class Message(str):
 
 
 def name_file(file_name: str, problem: str) -> str:
-    """Return ``FILE: PROBLEM``, a message about a problem with a file; only the problem if ``file_name`` is empty
-    (pasted text).
-    """
+    """Return ``FILE: PROBLEM``, a message about a problem with a file; only the problem if ``file_name`` is empty."""
     return Message("{name}: {problem}", name=file_name, problem=problem) if file_name else problem
 
 
 def mark_text(text: str) -> str:
-    """Return ``text`` unchanged. The call marks a text for translation whose message is built elsewhere."""
+    """Return ``text`` unchanged. The call marks the text for translation."""
     return text
 
 
 def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
     """Join the parts to one message, by default with semicolons; '' if there are none.
 
-    ``template`` has the placeholders ``first`` (a part) and ``rest`` (the parts after it, joined).
+    ``template`` has the placeholders ``first`` and ``rest`` for the first part and all others.
     """
     if not parts:
         return ""
@@ -89,7 +81,7 @@ def list_messages(parts: Sequence[str]) -> str:
 
 
 def message_text(value: Any) -> str:
-    """Return a message as a plain ``str``. JSON encoders call this function for each value whose type they do not know.
+    """Return a message as a plain ``str``, for JSON encoders.
 
     Raises NotImplementedError if ``value`` is not a text.
     """

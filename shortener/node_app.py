@@ -1,6 +1,6 @@
 """The Flask application of a redirect node: pages for readers, previews, health and metrics.
 
-It reads links and settings from a local copy, and never connects to the database of the store.
+It never connects to the database of the store.
 """
 
 from functools import partial

@@ -50,7 +50,7 @@ REPORTED_ERRORS = (ShortenerError, OSError)
 
 
 def error_message(error: ShortenerError | OSError) -> str:
-    """Return the line that a command prints for an error: what is wrong, and the advice for the error's kind if any."""
+    """Return the line that a command prints for an error: what is wrong, and advice if there is any."""
     if isinstance(error, ShortenerError):
         message = f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)
     else:

@@ -1,7 +1,6 @@
 """Settings that editors change on the pages: keys, checking of values, and a configuration that includes them.
 
-A value in the environment or the configuration file takes precedence over the stored one, which takes precedence over
-the default.
+The environment and the configuration file take precedence over stored settings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,15 +31,12 @@ def home_key(host: str) -> str:
 
 
 def setting_keys(config: Config) -> tuple[str, ...]:
-    """Return the keys of all settings that editors can change. The keys of the domains' home pages are last."""
+    """Return the keys of all settings that editors can change, those of the domains' home pages last."""
     return (NAME, ZONE, TOP, GEMS, PRIVACY_TEXT, *(home_key(domain.host) for domain in config.domains))
 
 
 def parse_setting(key: str, text: str) -> str | int:
-    """Convert the text that an editor entered for the setting ``key`` to its value.
-
-    Raises InputError, whose message says which values are allowed.
-    """
+    """Convert the text that an editor entered for the setting ``key`` to its value. Raises InputError."""
     steps = ["domain", "0", "home"] if key.startswith("domain.") else key.split(".")
     number = base_type(ConfigFile, steps) is int
     kind = type_at(ConfigFile, steps)
@@ -57,7 +53,7 @@ def parse_setting(key: str, text: str) -> str | int:
 def _canonicalize_home(key: str, url: str) -> str:
     """Return the URL of a domain's home page in canonical form.
 
-    Raises InputError for an invalid URL, and for a URL on the domain itself.
+    Raises InputError if the URL is invalid or on the domain itself.
     """
     target = canonicalize_target(url, allow_private=True)
     parts = urlsplit(target)
@@ -75,9 +71,9 @@ def _expectation(kind: Any) -> Message:
 
 
 def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
-    """Return ``config`` with the stored settings applied. A key that the file or the environment sets keeps its value.
+    """Return ``config`` with the stored settings, except for keys that the file or the environment sets.
 
-    A stored value that is not valid, such as a time zone that this machine does not know, is ignored.
+    Invalid stored values are ignored.
     """
     values: dict[str, str | int] = {}
     for key in _applied_keys(config, stored):
@@ -96,7 +92,7 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
 
 
 def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str]:
-    """Return the reasons why stored settings are not valid, by key. ``with_settings`` ignores these settings."""
+    """Return why stored settings are invalid, by key. ``with_settings`` ignores these settings."""
     problems = {}
     for key in sorted(_applied_keys(config, stored)):
         try:

@@ -1,8 +1,6 @@
 """Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
 
-The file ``links`` contains a number that grows with each edit of a link, so that a redirect worker notices edits with
-one memory access. In a file ``worker-NN``, one worker counts its responses. A write never waits for the disk, and also
-succeeds when the disk is full.
+A write never waits for the disk, and also succeeds when the disk is full.
 """
 
 import contextlib
@@ -44,11 +42,11 @@ class SharedCounters:
         self.values = memoryview(self._map).cast("Q")
 
     def try_lock(self) -> bool:
-        """Lock the file for this process. Return False if another process holds the lock."""
+        """Lock the file for this process; return False if another process holds the lock."""
         return try_lock(self._fd)
 
     def close(self) -> None:
-        """Unmap and close the file, which also releases the lock. A second call has no effect."""
+        """Unmap and close the file, which also releases its lock. A second call has no effect."""
         if self._fd >= 0:
             self.values.release()
             self._map.close()
@@ -57,42 +55,35 @@ class SharedCounters:
 
 
 def links_revision(data_directory: Path) -> SharedCounters:
-    """Return the shared integers in the file ``run/links``.
+    """Return the shared integers in the file ``run/links``. Value 0 is the revision of the links.
 
-    Value 0 is the revision of the links, which grows with each edit. The process that committed the edit writes it.
+    The revision grows with each edit of a link, so that redirect workers notice edits.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
 
 def sender_state(data_directory: Path) -> SharedCounters:
-    """Return the shared integers with the state of a redirect node, such as until when its clicks were sent.
-
-    They are written by the process that sends clicks and the thread that copies links, and read by the node's health
-    page.
-    """
+    """Return the shared integers with the state of a redirect node, such as until when its clicks were sent."""
     return SharedCounters(data_directory / RUN_DIRECTORY / "sender")
 
 
 def reader_pages_revision(data_directory: Path) -> SharedCounters:
     """Return the shared integers of ``run/reader-pages-revision``.
 
-    Value 0 grows when the pre-rendered error pages for readers are written again.
+    Value 0 grows when the error pages for readers are written again.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "reader-pages-revision")
 
 
 def restart_counters(data_directory: Path) -> SharedCounters:
-    """Return the shared counters of restarts of child processes: one for each kind of process, in the order of
-    CHILD_KINDS.
-    """
+    """Return the shared counters of restarts, one for each kind of child process in the order of CHILD_KINDS."""
     return SharedCounters(data_directory / RUN_DIRECTORY / "restarts")
 
 
 def claim_worker_counters(data_directory: Path) -> SharedCounters:
-    """Reserve a file of counters for this worker process and return them, in the order of COUNTER_NAMES.
+    """Reserve a file of counters for this worker process, and return them in the order of COUNTER_NAMES.
 
-    The reservation ends with the process. The values stay, and the next worker with this file adds to them. Raises
-    OSError if no file is free.
+    The values stay after the process has ended. Raises OSError if no file is free.
     """
     for number in range(1, MAX_WORKERS + 1):
         counters = SharedCounters(data_directory / RUN_DIRECTORY / f"worker-{number:02}")
@@ -112,7 +103,7 @@ def read_totals(data_directory: Path) -> dict[str, int]:
 
 
 def read_restarts(data_directory: Path) -> dict[str, int]:
-    """Return how often child processes of the server were restarted, by kind of process; 0 if no server has run yet."""
+    """Return how often child processes of the server were restarted, by kind of process."""
     restarts = [0] * len(CHILD_KINDS)
     with contextlib.suppress(OSError):
         content = (data_directory / RUN_DIRECTORY / "restarts").read_bytes()

@@ -1,4 +1,4 @@
-"""Short URLs: format them, and parse them to host and code. Also checks whether a URL may be the target of a link."""
+"""Short URLs: format and parse them, and check whether a URL may be the target of a link."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -12,9 +12,8 @@ from shortener.urls import canonicalize_target, normalize_host_header
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
     """Return (host, code) of a short URL; None if it is on none of ``domains``.
 
-    The forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. ``/n`` (the number of a
-    placement, which is one occurrence of the link) or ``+`` (the preview page) may follow. Query and fragment are
-    ignored. The code is returned as it is stored.
+    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. A number or ``+`` after the
+    code, query and fragment are ignored. The code is in its stored form.
     """
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
@@ -32,7 +31,7 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
 
 
 def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
-    """Return the domain whose host equals ``host`` in any spelling; None if there is none."""
+    """Return the domain whose host equals ``host`` in any spelling, or None."""
     name = normalize_host_header(host)
     return next((domain for domain in domains if normalize_host_header(domain.host) == name), None)
 
@@ -48,22 +47,21 @@ def _parse_code(domain: Domain, path: str) -> tuple[str, str] | None:
 
 
 def format_short_url(domain: Domain, code: str, placement: int = 0) -> str:
-    """Return ``https://host/code``, followed by ``/n`` if ``placement`` (the number of the link's
-    occurrence) is not 0.
+    """Return ``https://host/code``, followed by ``/n`` if ``placement`` is not 0.
+
+    ``placement`` tells several uses of one link in an issue apart.
     """
     return f"{domain.scheme}://{domain.host.lower()}/{code}" + (f"/{placement}" if placement else "")
 
 
 def build_short_url(host: str, code: str, placement: int = 0, *, domains: Sequence[Domain]) -> str:
-    """Return the short URL of a link on ``host``. The scheme is https if the host is no longer a configured domain."""
+    """Return the short URL of a link on ``host``, which may be a domain that is no longer configured."""
     domain = next((domain for domain in domains if domain.host.lower() == host), Domain(host=host))
     return format_short_url(domain, code, placement)
 
 
 def validate_target(raw: str, *, config: Config) -> str:
-    """Return the target URL ``raw`` in canonical form. Raises TargetRefused if the configuration does not allow it.
-
-    Targets on our short-link domains and on the host of the pages are refused, because they could redirect in a loop.
-    """
+    """Return the target URL ``raw`` in canonical form. Raises TargetRefused if the configuration does not allow it."""
+    # Links to our own hosts could redirect in a loop.
     own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
     return canonicalize_target(raw, allow_private=config.redirect.private_targets, own_hosts=own_hosts)

@@ -1,6 +1,6 @@
 """Target URLs of short links: validate them, convert them to canonical form, and add the query string of a click.
 
-A canonical target is ASCII and stays unchanged in browsers: it is sent byte for byte in the header ``Location``.
+A canonical target is ASCII and stays unchanged in browsers.
 """
 
 import contextlib
@@ -60,15 +60,11 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """Return a target URL in canonical form, in which it is stored, shown and sent. Raises TargetRefused.
+    """Return a target URL in canonical form, in which it is stored, shown and sent to browsers.
 
-    Surrounding spaces, leading zeros of a port, and an empty port, query or fragment are removed. Scheme and host
-    become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are percent-encoded
-    as UTF-8. Otherwise path, query, fragment and existing escapes are unchanged, even ``/../``. A canonical target is
-    returned unchanged.
-
-    ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused; an entry with a
-    port applies to that port only.
+    Scheme and host become lower case, and the host ASCII (UTS 46). Characters that a URL may not contain are
+    percent-encoded. ``allow_private`` allows local names and addresses. Raises TargetRefused if the URL is invalid or
+    on one of ``own_hosts``.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
@@ -101,11 +97,10 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 
 
 def add_query(target: str, query: str, *, forward: str) -> str:
-    """Return a canonical target with the query string of a click added. The result is canonical too.
+    """Return a canonical target with the query string of a click added.
 
-    ``query`` has no "?" at its beginning. ``forward`` decides about keys that target and click both have: ``merge``
-    keeps the target's value, ``override`` the click's value. With ``drop``, the query is ignored. Keys are compared
-    decoded. The query is also ignored if the result would exceed MAX_LOCATION_LENGTH characters.
+    ``forward`` decides about keys that target and click both have: ``merge`` keeps the target's value, ``override`` the
+    click's value. With ``drop``, the query is ignored. It is also ignored if the result would be too long.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
@@ -127,26 +122,20 @@ def add_query(target: str, query: str, *, forward: str) -> str:
 def clean_referrer(raw: str) -> str:
     """Return origin and path of a referrer URL, at most MAX_REFERRER_LENGTH characters; empty if it is invalid.
 
-    Referrers of apps (``android-app://``, ``ios-app://``) are valid, because they identify mail clients.
+    ``android-app://`` and ``ios-app://`` are valid, because they identify mail clients.
     """
     parts = _REFERRER_PATTERN.match(raw)
     return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER_LENGTH] if parts else ""
 
 
 def strip_port(host: str) -> str:
-    """Return a host without its ``:port``: ``example.com:80`` gives ``example.com``, and ``[::1]:80`` gives
-    ``[::1]``.
-    """
+    """Return a host without its ``:port``, such as ``example.com`` for ``example.com:80``."""
     name, _, port = host.rpartition(":")
     return name if port.isascii() and port.isdigit() else host
 
 
 def normalize_host_header(value: str) -> str:
-    """Return the value of a Host header in one spelling, in lower case: ``Example.COM.:443`` gives ``example.com``.
-
-    Surrounding spaces, a final dot, and an empty port or the ports 80 and 443 are removed. An IPv6 address gets its
-    shortest form; ``::ffff:192.0.2.1`` becomes ``192.0.2.1``.
-    """
+    """Return the value of a Host header in one spelling: ``Example.COM.:443`` gives ``example.com``."""
     host = value.strip().lower()
     name, colon, port = host.rpartition(":")
     if not colon or not port.isascii() or (port and not port.isdigit()):
@@ -197,10 +186,9 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return host and port of a URL. The host is not changed; the port is None if the URL has none.
+    """Return host and port of a URL; the port is None if the URL has none. Raises TargetRefused.
 
-    ``authority`` is the part of the URL that contains both. ``text`` is the whole URL, for the error. Raises
-    TargetRefused.
+    ``authority`` is the part of the URL ``text`` that contains both.
     """
     if "@" in authority:
         _refuse(text, Message("has a user name before its host; remove it and the @"))
@@ -234,9 +222,7 @@ def _canonicalize_host(text: str, host: str) -> str:
 
 
 def _check_ipv6(text: str, host: str) -> str:
-    """Return ``host``, a bracketed IPv6 address, if it is valid. Otherwise raise TargetRefused, which names the URL
-    ``text``.
-    """
+    """Return ``host``, a bracketed IPv6 address, if it is valid. Otherwise raise TargetRefused."""
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
@@ -253,7 +239,7 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _map_uts46(host: str) -> str:
-    """Return a host name mapped as browsers map it: by UTS 46, non-transitional, with the Unicode data of Python."""
+    """Return a host name mapped as browsers map it, by UTS 46."""
     text = _IGNORED_CHARACTERS.sub("", _DOT_VARIANTS.sub(".", host)).replace("ẞ", "ß")
     # ß and ς are letters of their own since IDNA 2008. casefold would replace them, and the host would be another one.
     folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
@@ -288,9 +274,7 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether ``label``, a part of a host name that begins with ``xn--``, is valid. Browsers refuse invalid
-    ones.
-    """
+    """Return whether ``label``, a part of a host name that begins with ``xn--``, is valid."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -301,19 +285,14 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether ``label``, a part of a host name with non-ASCII letters, is valid.
-
-    UTS 46 must map it to itself, and each of its characters must be allowed in host names.
-    """
+    """Return whether ``label``, a part of a host name with non-ASCII letters, is valid."""
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)
 
 
 def _mixes_directions(label: str) -> bool:
-    """Return whether ``label``, a part of a host name, mixes left-to-right and right-to-left characters as RFC 5893
-    forbids.
-    """
+    """Return whether ``label``, a part of a host name, mixes writing directions as RFC 5893 forbids."""
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -347,9 +326,7 @@ def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Return whether an IPv6 address is public. If it contains an IPv4 address (mapped, 6to4, NAT64), return whether
-    that is public.
-    """
+    """Return whether an IPv6 address, or the IPv4 address in it (mapped, 6to4, NAT64), is public."""
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -376,9 +353,7 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """Return a host in the form in which hosts are compared: without a final dot, and an IPv6 address in its shortest
-    form.
-    """
+    """Return a host in the form in which hosts are compared: without a final dot, an IPv6 address shortened."""
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 

@@ -73,6 +73,6 @@ def _is_spider(text: str) -> bool:
 def strip_device_model(ua: str) -> str:
     """Return a user agent without the model name of an Android device.
 
-    Some model names contain "bot" or "spider", although the client is none.
+    A model name may contain "bot" although the client is no bot.
     """
     return _ANDROID_DETAILS.sub("Android", _ANDROID_MODEL.sub(r"\1)", ua, count=1))

@@ -18,7 +18,7 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """The clicks with which the targets, the clicks being classified, are compared."""
+    """Clicks with which the clicks being classified (the targets) are compared."""
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""
@@ -63,7 +63,7 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare targets with the clicks around them; return their evidence bits by sequence number.
+    """Compare the targets with the clicks around them; return the targets' evidence bits by sequence number.
 
     ``targets`` are sequence numbers in ``clicks_by_seq``. The result also has nearby clicks whose evidence can change.
     ``honeypot_hits`` are earlier clicks on links hidden from readers. ``truncated`` means that some nearby clicks were
@@ -112,7 +112,7 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without those that already have an evidence bit of this grouping."""
+    """Return ``clicks`` without those that already have an evidence bit of this kind of group."""
     return [
         click
         for click in clicks

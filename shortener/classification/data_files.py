@@ -1,7 +1,7 @@
 """Bundled lists of user agents, browsers and networks.
 
-A ``gateway`` network belongs to a mail gateway, and a ``vendor`` network to a mail-security company. From a ``people``
-network persons browse, even if a list of data centers contains it.
+A ``gateway`` network belongs to a mail gateway, and a ``vendor`` network to a mail-security company. A ``people``
+network is used by people, even if a list of data centers contains it.
 """
 
 import tomllib

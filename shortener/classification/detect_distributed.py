@@ -114,7 +114,7 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether several sources opened different links around its time.
+    """Return for each click whether several sources opened different links around the time of the click.
 
     ``sources`` has the network or address of each click.
     """
@@ -161,7 +161,7 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether enough sources opened enough different links, and ``source`` opened at most half of these."""
+        """Return whether enough sources opened enough links, and ``source`` opened at most half of the links."""
         many = len(self._links_by_source) >= min_sources and len(self._links) >= min_links
         # A source of more than half of the links may be the reader's own network, or a virtual desktop with many tabs.
         return many and 2 * self._links_by_source[source] <= len(self._links)

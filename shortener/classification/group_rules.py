@@ -133,12 +133,12 @@ def _most_links(evidence: int, age: int) -> bool:  # rule 19
 
 
 def has_corroboration(evidence: int) -> bool:
-    """Return whether the evidence bits of a click contain a corroborating sign, a weak sign of automation."""
+    """Return whether the evidence bits of a click contain a corroborating sign, which is a weak sign of automation."""
     return count_corroborations(evidence) > 0
 
 
 def count_corroborations(evidence: int) -> int:
-    """Return how many corroborating signs, which are weak signs of automation, the evidence bits of a click contain.
+    """Return the number of corroborating signs (weak signs of automation) in the evidence bits of a click.
 
     They are called second signals in docs/classification.md, section 4.
     """

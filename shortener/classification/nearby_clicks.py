@@ -11,8 +11,8 @@ from shortener.classification.request_reasons import REQUEST_REASONS
 class NearbyClick(Struct, frozen=True, gc=False):
     """The fields of a click that are needed to compare it with other clicks.
 
-    None means unknown; a link outside of issues has the ``issue_id`` None. ``n`` is the number of the clicked placement
-    in the document, from 1 on, and 0 if the URL had none.
+    None means unknown, but an ``issue_id`` of None means a link that belongs to no issue. ``n`` is the number after the
+    code in the short URL, by which several uses of one link in an issue are told apart; 0 without a number.
     """
 
     seq: int

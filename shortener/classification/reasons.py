@@ -34,8 +34,8 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
     """Return whether a click with this reason counts as human in one of three estimates.
 
-    ``usual`` follows the verdict; ``strict`` gives a low count of humans, ``lenient`` a high one. Raises KeyError for
-    an unknown reason.
+    The estimate (``band``) ``usual`` follows the verdict; ``strict`` gives a low count of humans, ``lenient`` a high
+    one. Raises KeyError for an unknown reason.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

@@ -74,8 +74,8 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds with a click, in order. The result is infinite if all seconds around have one.
-    See docs/classification.md, section 6.1.
+    ``seconds`` are the different seconds with a click, in order. The result is infinite if every second around has a
+    click. See docs/classification.md, section 6.1.
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)

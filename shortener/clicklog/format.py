@@ -41,11 +41,7 @@ OPT_OUT_HEADERS = ("sec-gpc", "dnt")
 
 
 def opts_out(headers: Mapping[str, str]) -> bool:
-    """Return whether request headers say that the reader opts out of tracking: Global Privacy Control or Do Not Track
-    is ``1``.
-
-    A proxy may have joined several values with commas; one ``1`` is enough. Text after the ``1`` is ignored.
-    """
+    """Return whether a request says that the reader opts out of tracking, by Global Privacy Control or Do Not Track."""
     for name in OPT_OUT_HEADERS:
         value = headers.get(name)
         if value and "1" in value and any(part.strip(' \t?"')[:1] == "1" for part in value.split(",")):
@@ -104,12 +100,12 @@ _UNSTORABLE_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def storable_text(text: str) -> str:
-    """Return a text without NUL and lone surrogates, because not every database can store them."""
+    """Return a text without NUL and lone surrogates, which some databases cannot store."""
     return _UNSTORABLE_CHARACTERS.sub("", text)
 
 
 def storable(value: Any) -> Any:
-    """Return a value without NUL and lone surrogates in its texts; lists and dicts are converted recursively."""
+    """Return a value whose texts, also in lists and dicts, are without NUL and lone surrogates."""
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):
@@ -118,7 +114,7 @@ def storable(value: Any) -> Any:
 
 
 def decode_line(line: bytes) -> ClickLine:
-    """Parse one line of the click log. Characters that not every database can store are removed.
+    """Parse one line of the click log.
 
     Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError for a damaged line.
     """

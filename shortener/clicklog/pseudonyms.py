@@ -1,7 +1,7 @@
-"""Pseudonyms that are stored instead of a client's address: its network, and hashes made with a secret key of the day.
+"""Pseudonyms that are stored instead of a client's address: its network, and hashes made with the key of the day.
 
-A key is destroyed 42 hours after its day began. Without the key a hash cannot be linked to an address any more. The
-machines of one store share their keys (docs/click-log.md, section 7).
+A key is destroyed 42 hours after its day began, so that its hashes cannot be linked to addresses any more. Keys are
+described in docs/click-log.md, section 7.
 """
 
 import contextlib
@@ -38,8 +38,8 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 class DailyKeys:
     """The secret keys for hashing addresses: one file for each UTC day, and a small cache in memory.
 
-    With ``shared``, all machines of a store use the same keys. Another process copies these to this machine with
-    ``add``. For a day whose shared key has not arrived yet, this machine creates a local key of its own.
+    With ``shared``, another process adds keys that all machines of a store use. Until a day's shared key arrives, this
+    machine uses a local key of its own.
     """
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
@@ -62,31 +62,30 @@ class DailyKeys:
         return key
 
     def is_local(self, ts: float) -> bool:
-        """Return whether the key for the time ``ts`` is a local one, which only this machine has. Call it after
-        ``key(ts)``.
+        """Return whether only this machine has the key for the time ``ts``.
+
+        Call ``key(ts)`` first.
         """
         return int(ts // DAY_SECONDS) in self._local_days
 
     def add(self, day: int, key: bytes) -> None:
-        """Store the shared key of a UTC day (days since 1970), unless a shared key is already stored for it. Raises
-        OSError.
+        """Store the key that all machines share for a UTC day, unless this machine has it already.
+
+        ``day`` is counted from 1970-01-01. Raises OSError.
         """
         path = self._directory / str(day)
         if _read_key(path) is None:
             self._create(path, key)
 
     def read_all(self) -> dict[int, bytes]:
-        """Return the stored keys by UTC day (days since 1970), without local ones. Raises OSError."""
+        """Return the stored keys that machines share, by UTC day (days since 1970). Raises OSError."""
         if not self._directory.is_dir():
             return {}
         keys = {int(path.name): _read_key(path) for path in self._directory.iterdir() if path.name.isdecimal()}
         return {day: key for day, key in keys.items() if key is not None}
 
     def _read_or_create(self, day: int) -> bytes:
-        """Return the key of a day (days since 1970) from its file; create the file if it is missing.
-
-        If several processes create it at the same time, all return the same key.
-        """
+        """Return the key of a day (days since 1970) from its file; create the file if it is missing."""
         path = self._directory / str(day)
         self._local_days.discard(day)
         if self._shared:
@@ -102,10 +101,7 @@ class DailyKeys:
         return key
 
     def _create(self, path: Path, key: bytes) -> None:
-        """Create the key file ``path`` atomically, so that no process reads an incomplete key.
-
-        A temporary file is written and then hard-linked to ``path``.
-        """
+        """Create the key file ``path`` atomically, so that no process reads an incomplete key."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
@@ -121,20 +117,20 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove expired and local keys from memory. A shared key may have arrived for the days of local ones.
+        """Remove expired keys, and keys that only this machine has, from memory.
 
-        ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, also while there are no clicks.
+        ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, even while there are no clicks.
         """
         self._keys = {
-            day: key for day, key in self._keys.items() if not is_expired(day, now=now) and day not in self._local_days
+            # A shared key may have arrived for the days of local ones.
+            day: key
+            for day, key in self._keys.items()
+            if not is_expired(day, now=now) and day not in self._local_days
         }
         _keyed_state.cache_clear()
 
     def destroy_expired(self, *, now: float) -> int:
-        """Delete the files of expired keys, and return their number. Call it every KEY_CHECK_SECONDS.
-
-        Incomplete files are deleted too. Whether a key has expired is decided by the day in the name of its file.
-        """
+        """Delete the files of expired keys, and return their number. Call it every KEY_CHECK_SECONDS."""
         destroyed = 0
         if not self._directory.is_dir():
             return 0
@@ -158,22 +154,17 @@ def due_days(now: float) -> set[int]:
 
 
 def is_expired(day: int, *, now: float) -> bool:
-    """Return whether the key of a UTC day (days since 1970) must be destroyed at ``now``: the day ended long enough
-    ago.
-
-    A key whose day begins more than 24 hours after ``now`` must be destroyed too: it was made while the clock was
-    wrong.
-    """
+    """Return whether the key of a UTC day (days since 1970) must be destroyed at ``now``."""
     age = now - day * DAY_SECONDS
+    # A key for a day more than 24 hours ahead was made while the clock was wrong.
     return age >= KEY_END_SECONDS - KEY_CHECK_SECONDS or age < -DAY_SECONDS
 
 
 def _read_key(path: Path) -> bytes | None:
-    """Return the key in a file, or None if the file has none. A truncated key is deleted, because it could
-    be guessed.
-    """
+    """Return the key in a file, or None if the file has none."""
     with contextlib.suppress(FileNotFoundError):
         key = path.read_bytes()
+        # A truncated key is deleted, because it could be guessed.
         if len(key) == KEY_BYTES:
             return key
         path.unlink(missing_ok=True)
@@ -193,21 +184,20 @@ def hash_address(address: str, *, key: bytes) -> str | None:
 
 
 def hash_visitor(address: str, user_agent: str, *, key: bytes) -> str | None:
-    """Return the keyed hash of an address (IPv6: its /64) and a user agent, or None if the text is not an address."""
+    """Return the keyed hash of an address (IPv6: its /64) and a user agent; None if ``address`` is not an address."""
     packed = parse_address(address)
     return _hash(_visitor_bytes(packed, user_agent), key=key) if packed else None
 
 
 def hash_recipient_token(token: str, *, key: bytes) -> str:
-    """Return the keyed hash of a recipient token, which is the value in a link that differs for each recipient."""
+    """Return the keyed hash of a recipient token, the part of a link that differs for each recipient."""
     return _hash(b"copy\0" + token.encode("utf-8", "surrogatepass"), key=key)
 
 
 def pseudonymize(address: str, user_agent: str | None, *, key: bytes) -> tuple[str | None, str | None, str | None]:
-    """Return (network, address hash, visitor hash) of an address, which is parsed only once.
+    """Return (network, address hash, visitor hash) of an address; three times None if ``address`` is not an address.
 
-    The visitor hash is made from address and user agent; it is None if ``user_agent`` is None. All three are None if
-    ``address`` is not an address.
+    The visitor hash is made from address and user agent. It is None if ``user_agent`` is None.
     """
     packed = parse_address(address)
     if packed is None:
@@ -234,17 +224,19 @@ def _hash(content: bytes, *, key: bytes) -> str:
 
 @lru_cache(maxsize=KEY_CACHE_SIZE)
 def _keyed_state(key: bytes) -> blake2b:
-    """Return a BLAKE2b object for this key. Copying a cached one is twice as fast as making a new one."""
+    """Return a BLAKE2b object with this key, to be copied before use."""
+    # Copying a cached object is twice as fast as making a new one.
     return blake2b(digest_size=HASH_BYTES, key=key)
 
 
 def parse_address(address: str) -> bytes | None:
     """Return the 4 (IPv4) or 16 (IPv6) bytes of an address, or None if the text is not an address.
 
-    An IPv4-mapped IPv6 address gives 4 bytes. ``inet_pton`` takes 0.2 µs, the ``ipaddress`` module takes 3 µs.
+    An IPv4-mapped IPv6 address gives 4 bytes.
     """
     try:
         if ":" not in address:
+            # inet_pton takes 0.2 µs, the module ipaddress 3 µs.
             return inet_pton(AF_INET, address)
         packed = inet_pton(AF_INET6, address.partition("%")[0])
     except (OSError, ValueError):

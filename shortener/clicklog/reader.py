@@ -1,6 +1,4 @@
-"""Reader of the click log. It finds the files of the log, which are called segments, and reads lines from a byte
-position on.
-"""
+"""Reader of the click log: finds its files, called segments, and reads lines from a byte offset on."""
 
 import fcntl
 import hashlib
@@ -43,16 +41,14 @@ class Segment(Struct, frozen=True):
 
 
 class SkippedLine(Struct, frozen=True):
-    """A damaged line of the click log: the byte position where it begins, and what is wrong (docs/click-log.md, section
-    6.4).
-    """
+    """A damaged line of the click log: the byte offset where it begins, and what is wrong with it."""
 
     byte_position: int
     reason: str
 
 
 class ReadProgress(Struct):
-    """How far one file of the click log was read. Positions are in bytes from its beginning."""
+    """How far one file of the click log was read. Positions are byte offsets in the file."""
 
     segment: Segment
     start_position: int
@@ -103,10 +99,7 @@ class ClickLog:
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
-        """Return the segment (one file of the click log) of a directory entry.
-
-        None if the file cannot be read, or if its first line is incomplete.
-        """
+        """Return the segment for a file of the click log; None if the file or its first line cannot be read yet."""
         try:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
@@ -123,11 +116,10 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the lines in the next bytes of a segment, at most CHUNK_SIZE from ``position`` on, and how far it was
-        read.
+        """Return the lines that begin at the byte offset ``position`` of a segment, and how far it was read.
 
-        ``skipping`` says that ``position`` is in the middle of an over-long line, whose rest is skipped. Raises OSError
-        if the file cannot be read.
+        At most CHUNK_SIZE bytes are read. ``skipping`` means that ``position`` is inside of an over-long line, which is
+        skipped. Raises OSError if the file cannot be read.
         """
         with segment.path.open("rb") as file:
             file.seek(position)
@@ -140,11 +132,10 @@ class ClickLog:
 def decode_part(
     segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the clicks and misses in ``part``, the bytes of a segment from ``position`` on, and how far they were
-    read.
+    """Return the lines in ``part``, which begins at the byte offset ``position``, and how far it was read.
 
-    ``skipping`` says that ``position`` is in the middle of an over-long line, whose rest is skipped. ``ended`` says
-    that no bytes will ever follow ``part`` in the segment.
+    ``skipping`` means that ``position`` is inside of an over-long line, which is skipped. ``ended`` means that no bytes
+    will follow in the segment.
     """
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -162,19 +153,12 @@ def decode_part(
 
 
 def _is_log_file(name: str) -> bool:
-    """Return whether a file name is that of a segment of our workers or of another program's log, such as
-    ``edge.log.1``.
-    """
+    """Return whether a file belongs to the click log, such as ``edge.log.1`` from another program."""
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """Return the segment (file of the click log) at ``path`` with its id; None if its first line is still incomplete.
-
-    A file of our workers has its id in the header. The file of another program has no header; its id is a hash of the
-    first line, which contains the unique id of a click. If the first line is invalid, the file name is added to the
-    hash, because several files may begin with such a line.
-    """
+    """Return the segment at ``path`` with its id; None if its first line is still incomplete."""
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
     if not first.endswith(b"\n") and len(first) < MAX_LINE_BYTES:
@@ -183,15 +167,18 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
         header = decode_header(first)
         return Segment(header.segment[:MAX_ID_LENGTH], path, header.node[:MAX_ID_LENGTH], size, len(first))
     except msgspec.MsgspecError:
+        # The file of another program has no header. Its id is a hash of the first line, which contains the unique id of
+        # a click.
         digest = hashlib.sha256(first).hexdigest()
         with_name = f"{path.name}:{digest[:16]}"[-MAX_ID_LENGTH:]
+        # Several files may begin with an invalid line, so the file name is added to its hash.
         if _parse_line(first.rstrip(b"\r\n"))[0] is None:
             return Segment(with_name, path, "", size, 0, ends=False)
         return Segment(f"line:{digest[:32]}", path, "", size, 0, ends=False, former_id=with_name)
 
 
 def is_foreign(segment_id: str) -> bool:
-    """Return whether a segment id is that of a file from another program. Only such ids contain a colon."""
+    """Return whether a segment id belongs to a file that another program, such as nginx, has written."""
     return ":" in segment_id
 
 
@@ -206,14 +193,11 @@ def _complete_size(segment: Segment) -> int:
 
 
 def is_being_written(fd: int, segment: Segment) -> bool:
-    """Return whether a process may still write to the segment.
-
-    A redirect worker holds a lock on the file that it writes. Other programs take no lock, so their files always count
-    as being written.
-    """
+    """Return whether a process may still write to the segment; always True for segments of other programs."""
     if not segment.ends:
         return True
     try:
+        # A redirect worker holds a lock on the file that it writes.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
@@ -222,7 +206,7 @@ def is_being_written(fd: int, segment: Segment) -> bool:
 
 
 def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """Yield the contents of the complete lines in ``chunk``, and advance ``progress`` past each of them."""
+    """Yield the contents of the complete lines in ``chunk``, and advance ``progress`` past these lines."""
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
         position = progress.start_position + begin
@@ -253,7 +237,7 @@ def _is_header(line: bytes) -> bool:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Parse a line. Return (its content, "") if it is valid, and (None, reason) if it is damaged."""
+    """Parse a line; return (its content, "") if it is valid, and (None, reason) if it is damaged."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

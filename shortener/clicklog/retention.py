@@ -1,6 +1,4 @@
-"""Deletion of segments (files of the click log) that were read to their end and are older than the configuration
-allows.
-"""
+"""Deletion of old click-log files (segments) that were read to their end."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,7 +8,7 @@ from shortener.durations import DAY_SECONDS
 
 
 class Position(Protocol):
-    """How far a segment (file of the click log) was read or sent."""
+    """How far a segment, which is a file of the click log, was read or sent."""
 
     @property
     def position(self) -> int:
@@ -26,8 +24,7 @@ def delete_old_segments(
 ) -> None:
     """Delete the segments that were read to their end and have not changed for ``keep_log_days`` days.
 
-    ``positions`` are by segment id. A segment with unread lines is never deleted. ``now`` is in seconds of the UTC
-    epoch.
+    ``positions`` are by segment id. ``now`` is in seconds of the UTC epoch.
     """
     for segment in click_log.segments():
         if (
@@ -38,11 +35,9 @@ def delete_old_segments(
 
 
 def _is_read(segment: Segment, position: Position | None) -> bool:
-    """Return whether a segment was read to its end and no process can still write to it.
-
-    Other programs such as nginx may keep their ``*.log`` file open. So a file of another program counts as read only if
-    its name does not end with ``.log``, because it was rotated or imported.
-    """
+    """Return whether a segment was read to its end, and no process can still write to it."""
     if position is None or position.position < segment.size:
         return False
+    # Another program such as nginx may keep its *.log file open; other names mean that the file was rotated or
+    # imported.
     return position.finished or (not segment.ends and not segment.path.name.endswith(".log"))

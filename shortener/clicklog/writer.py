@@ -1,4 +1,4 @@
-"""Writer of the click log. Each worker process has a file (segment) of its own, and each click is one ``write()`` call.
+"""Writer of the click log. Each worker process has a file (segment) of its own.
 
 The guarantees are described in docs/click-log.md, section 6.2.
 """
@@ -34,8 +34,7 @@ class OpenSegment:
     """A new file of the click log that this process writes. The file is locked until ``close`` is called.
 
     ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the disk.
-    After a failed write or sync, nothing more is written to the file, because its content is unknown. A failed sync is
-    not repeated: the kernel may have dropped the data, and a second sync would succeed without it.
+    After an error, nothing more is written to the file.
     """
 
     def __init__(self, directory: Path, *, node: str, started: float) -> None:
@@ -63,7 +62,7 @@ class OpenSegment:
         self.rotate_at = time.monotonic() + ROTATE_SECONDS
 
     def append(self, line: bytes) -> bool:
-        """Write a line with one ``write()`` and return whether all of it was written."""
+        """Write a line; return whether all of it was written."""
         try:
             written = os.write(self._fd, line)
         except OSError as error:
@@ -77,11 +76,9 @@ class OpenSegment:
         return True
 
     def sync(self) -> bool:
-        """Sync the written lines to the disk and return whether all of them are on it.
-
-        A deleted file counts as a failed sync, because its lines would never be read.
-        """
+        """Sync the written lines to the disk; return whether all of them are on it."""
         written_lines = self.written_lines
+        # Lines in a deleted file would never be read, so another file is begun.
         if not self.write_failed and os.fstat(self._fd).st_nlink == 0:
             log.error("click log %s: an open segment file was deleted", self._directory)
             self.write_failed = True
@@ -92,6 +89,8 @@ class OpenSegment:
                 self.synced_lines = written_lines
             except OSError as error:
                 log.error("click log %s: sync failed: %s", self._directory, error)
+                # The sync is not repeated: the kernel may have dropped the data, and a second sync would succeed
+                # without it.
                 self.write_failed = self._sync_failed = True
         return self.synced_lines >= written_lines
 
@@ -115,9 +114,7 @@ class SegmentWriter:
     """Writes the click log of one worker process; ``write`` may be called from several threads.
 
     A background thread syncs the file to the disk every ``sync_seconds``. If ``sync_seconds`` is 0, ``write`` returns
-    only when the click is on the disk, and concurrent calls share one sync. After a failure the line is written once
-    more, to a new file. If both files then contain the line, the collector recognizes it by its id and counts the click
-    once.
+    only when the click is on the disk.
     """
 
     def __init__(
@@ -144,6 +141,8 @@ class SegmentWriter:
 
     def write(self, line: bytes) -> bool:
         """Write a line, which must end with a newline. Return whether the click was recorded."""
+        # After a failure the line is written once more, to a new file. If both files then contain the line, the
+        # collector recognizes it by its id and counts the click once.
         for _ in range(2):
             with self._write_lock:
                 segment = self._current_segment()
@@ -155,10 +154,7 @@ class SegmentWriter:
         return False
 
     def _current_segment(self) -> OpenSegment | None:
-        """Return the file to write to, or None while no file can be opened.
-
-        A file that failed, is full or is too old is replaced by a new one.
-        """
+        """Return the file to write to, or None while no file can be opened."""
         segment = self._segment
         if segment is not None:
             if not (
@@ -176,9 +172,10 @@ class SegmentWriter:
         return self._segment
 
     def _retire(self, segment: OpenSegment) -> None:
-        """Stop writing to a file. The sync thread closes it, because closing waits for the disk."""
+        """Stop writing to a file, which is closed later."""
         self._segment = None
         self._retired.append(segment)
+        # The sync thread closes the file, because closing waits for the disk.
         if not self._sync_seconds:
             self._close_retired()
 
@@ -188,12 +185,9 @@ class SegmentWriter:
                 self._retired.pop().close()
 
     def _ensure_synced(self, segment: OpenSegment, *, line_count: int) -> bool:
-        """Sync the first ``line_count`` lines of a file if they are not synced yet. Return whether they are on the
-        disk.
-
-        If several threads wait, one of them syncs the lines of all.
-        """
+        """Sync the first ``line_count`` lines of a file, if necessary; return whether they are on the disk."""
         with self._sync_lock:
+            # If several threads wait, one of them syncs the lines of all.
             return segment.synced_lines >= line_count or segment.sync()
 
     def _sync_loop(self) -> None:

@@ -23,18 +23,14 @@ _FIRST_VISIT_INDEXES = (
 
 
 class RollupAggregator:
-    """Sums clicks for the two most detailed rollups, the tables of click counts (``store/rollup_tables.py``).
-
-    The attribute ``clicks_by_link`` has the sums for the table ``clicks_by_link``, and the method ``breakdown_by_link``
-    returns those for the table ``breakdown_by_link``.
-    """
+    """Sums clicks for the tables ``clicks_by_link`` and ``breakdown_by_link``, from which reports are made."""
 
     def __init__(self) -> None:
         self.clicks_by_link: LinkClickSums = {}
         self._breakdown_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
-        """Count a click. With ``sign=-1``, subtract it from the counts instead."""
+        """Count a click. With ``sign=-1``, subtract it instead."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
         key = click.link_id, seconds - seconds % QUARTER_HOUR_SECONDS, click.n, issue
@@ -61,11 +57,9 @@ class RollupAggregator:
         ] += sign
 
     def breakdown_by_link(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
-        """Return the sums to add to the table ``breakdown_by_link``: clicks by link, dimension, value, day and issue.
+        """Return the sums for the table ``breakdown_by_link``: clicks by link, dimension, value, day and issue.
 
-        A dimension is for example ``reason`` or ``country``. All clicks are counted by reason, and human clicks also by
-        referrer, language, country, browser, system and device. ``agent_by_id`` returns a parsed user agent by its id.
-        Sums of 0 are left out.
+        A dimension is, for example, ``reason`` or ``country``. ``agent_by_id`` returns a parsed user agent by its id.
         """
         sums: LinkBreakdownSums = {}
         for (

@@ -1,8 +1,6 @@
 """Classification of clicks as human or automated, by comparison with nearby clicks in the store.
 
-A new click can change the verdicts on earlier clicks near it. A verdict depends only on which clicks are stored, not on
-when or in which order the collector read them. The store keeps the sequence number of the last classified click
-(docs/classification.md, section 11).
+A new click can change the verdicts on earlier clicks near it (docs/classification.md, section 11).
 """
 
 from collections import Counter
@@ -28,9 +26,7 @@ ClassifyRequests = Callable[[Iterable[int]], Mapping[int, Classification]]
 
 
 class Classifier:
-    """Decides whether clicks are human or automated, by comparison with the clicks near them, and stores these
-    verdicts.
-    """
+    """Classifies clicks as human or automated, by comparison with nearby clicks, and stores the verdicts."""
 
     def __init__(self, store: Store, *, agents: UserAgentCache) -> None:
         self._store = store
@@ -39,17 +35,12 @@ class Classifier:
         """How often each change of a stored verdict has happened since this classifier was created."""
 
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks with preliminary verdicts, which are based on their requests alone.
-
-        Call ``classify_new`` later, which compares the clicks with nearby clicks.
-        """
+        """Store new clicks with preliminary verdicts by their requests alone. Call ``classify_new`` later."""
         self._apply(dict(enumerate(clicks, last_seq(self._store) + 1)), {})
 
     def store_classified(self, clicks: Sequence[Click]) -> None:
-        """Classify new clicks and store them, and update the verdicts on stored clicks near them.
-
-        Stored clicks that are not classified yet are classified first.
-        """
+        """Classify new clicks and store them. Verdicts on stored clicks near them are updated."""
+        # Clicks stored earlier are classified first.
         while self.classify_new():
             pass
         if not clicks:
@@ -65,10 +56,7 @@ class Classifier:
         self._finish(context, first_seq, first_seq + len(clicks) - 1)
 
     def classify_new(self) -> int:
-        """Classify the oldest stored clicks that are not classified yet, at most BATCH_SIZE; return their number.
-
-        The verdicts on stored clicks near them are updated too.
-        """
+        """Classify the oldest stored clicks that are not classified yet, at most BATCH_SIZE; return their number."""
         with self._store.transaction():
             rows = nearby_clicks.clicks_after(self._store, self._store.meta("classified_seq"), limit=BATCH_SIZE)
             if rows:
@@ -83,8 +71,8 @@ class Classifier:
     ) -> None:
         """Classify stored clicks again, and update the verdicts on the clicks near them. Call it inside a transaction.
 
-        ``classify_requests`` takes sequence numbers of clicks, and returns new classifications of their requests by
-        sequence number. Without it, the stored evidence of the requests is used.
+        ``classify_requests`` takes sequence numbers of clicks, and returns new classifications of their requests.
+        Without it, the requests are not classified again.
         """
         context = RuleContext(self._store)
         targets = {row[0]: context.from_row(row) for row in rows}
@@ -100,10 +88,7 @@ class Classifier:
         )
 
     def _finish(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
-        """Record that the new clicks, with the sequence numbers ``first_seq`` to ``last_seq``, are classified.
-
-        Honeypot hits among them (clicks on links that readers do not see) are also stored in a table of their own.
-        """
+        """Record that the clicks with the sequence numbers ``first_seq`` to ``last_seq`` are classified."""
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)
         self._store.set_meta("classified_seq", last_seq)
@@ -112,9 +97,7 @@ class Classifier:
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
     """Classify the clicks of all queued issues again; return how often each verdict changed.
 
-    An issue is queued when editors change what its verdicts depend on, such as its sending time or its honeypot link (a
-    link that readers do not see). All clicks with evidence from any honeypot link are classified again too. Any process
-    may call this, and an interrupted run continues where it stopped.
+    An issue is queued when editors change what its verdicts depend on, such as its sending time.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):
@@ -129,6 +112,7 @@ def _reclassify_next_batch(store: Store, issue_id: int, classifier: Classifier) 
         after_seq = nearby_clicks.queued_issues(store).get(issue_id)
         if after_seq is None:
             return False
+        # With all clicks that have evidence from any honeypot link.
         rows = nearby_clicks.issue_clicks_after(
             store, issue_id, after_seq, evidence_mask=NEAR_HONEYPOT_MASK, limit=BATCH_SIZE
         )

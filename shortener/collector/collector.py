@@ -1,7 +1,6 @@
 """The collector: moves clicks from the files of the click log into the store, each exactly once.
 
-To *drain* the log is to read its lines and to store their clicks. Clicks, sums and the read position are committed in
-one transaction. So after a crash, a click is either stored and not read again, or not stored and read again
+To *drain* the log is to read its lines and to store their clicks. After a crash, no click is lost or counted twice
 (docs/reliability.md, section 2.3).
 """
 
@@ -51,12 +50,10 @@ class PositionConflict(Exception):
 
 
 class Collector:
-    """Moves clicks from the click log into the store. Raises AlreadyRunning if another process is the collector.
+    """Moves clicks from the click log into the store, as the only process that may do so until ``close`` is called.
 
-    Until ``close`` is called, no other process can be the collector of this data directory or, on PostgreSQL, of the
-    store. On PostgreSQL, the clicks that redirect nodes have sent to the inbox are moved as well. With
-    ``own_log=False`` the click log of this machine is not read here, because this machine has a sender that sends the
-    log to the inbox.
+    With ``own_log=False``, the click log of this machine is not read, because a sender sends it to the store. Raises
+    AlreadyRunning if another process is the collector.
     """
 
     def __init__(
@@ -102,10 +99,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Rename stored segments (files of the click log) that were written by other programs to their current ids.
-
-        An earlier version made these ids from the names of the files.
-        """
+        """Give stored segments their current ids; an earlier version made ids from file names."""
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:
@@ -120,11 +114,7 @@ class Collector:
         self._classified_at = time.monotonic()
 
     def _drain_batch(self, *, classify: bool) -> int:
-        """Store the clicks of one batch of lines in one transaction; return the number of lines, 0 if there are none.
-
-        A full batch is always classified before it is stored, which is cheaper than reading it from the store again. A
-        smaller batch is classified only if ``classify`` is true.
-        """
+        """Store the clicks of one batch of lines in one transaction; return the number of lines."""
         lines: list[ClickLine] = []
         progresses: list[ReadProgress] = []
         for source, segment in self._segments():
@@ -137,6 +127,7 @@ class Collector:
                 break
         if not progresses:
             return 0
+        # A full batch is classified before it is stored, which is cheaper than reading it from the store again.
         if classify := classify or len(lines) >= BATCH_LINES:
             self._classify_new()
         try:
@@ -149,11 +140,7 @@ class Collector:
         return sum(progress.lines for progress in progresses) or 1
 
     def _segments(self) -> Iterator[tuple[ClickLog | Inbox, Segment]]:
-        """Yield the segments (files of the click log) to read, each with its source: the inbox or the log of this
-        machine.
-
-        A segment that is in both is only read from the inbox.
-        """
+        """Yield the segments to read, each with its source: the inbox or the click log of this machine."""
         received: set[str] = set()
         if self._inbox:
             for segment in self._inbox.segments():
@@ -161,16 +148,14 @@ class Collector:
                 yield self._inbox, segment
         if self._own_log:
             for segment in self._log.segments():
+                # A segment that is also in the inbox is only read from there.
                 if segment.id not in received:
                     yield self._log, segment
 
     def _read_segment(
         self, source: ClickLog | Inbox, segment: Segment
     ) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of one segment in parts, each with the progress that reading it has made.
-
-        ``source`` is the log or the inbox that contains the segment.
-        """
+        """Yield the unread lines of one segment in parts, each with the reading progress."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -200,11 +185,9 @@ class Collector:
         return not position.finished and segment.ends
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks, update the sums of clicks and advance the read positions in the click log, all in one
-        transaction.
+        """Store clicks, update their sums and advance the read positions in the click log, in one transaction.
 
-        Raises PositionConflict if another collector has stored these lines. ``classify`` says whether the clicks are
-        classified now.
+        Raises PositionConflict if another collector has stored these lines.
         """
         self._store.check_not_replaced()
         now = int(self._clock())
@@ -237,9 +220,9 @@ class Collector:
         nodes.add_local_key_days(self._store, {(progress.segment.node, day) for day in progress.local_key_days})
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store the clicks and misses (requests that were not redirected) in ``lines`` that are not stored yet.
+        """Store the clicks and misses in ``lines`` that are not stored yet, and empty the list.
 
-        Return how many lines match no short link. ``lines`` is emptied to free its memory for the classification.
+        A miss is a request that was not redirected. Returns how many lines match no short link.
         """
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
@@ -258,6 +241,7 @@ class Collector:
                     unresolved += 1
                 else:
                     new_clicks.append(click)
+        # Frees memory for the classification.
         lines.clear()
         if classify:
             self._classifier.store_classified(new_clicks)
@@ -269,9 +253,7 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        After that, store what is left in the log, for at most SHUTDOWN_SECONDS. If the store is locked or its disk is
-        full, wait and try again. Raises StoreError if the store is damaged, and LeaseLost if another machine collects
-        now.
+        Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
         """
         failures = 0
         while not stop():
@@ -289,10 +271,7 @@ class Collector:
         self._drain_rest()
 
     def _drain_rest(self) -> None:
-        """Store and classify the clicks that are left in the click log, for at most SHUTDOWN_SECONDS.
-
-        The next collector continues where this one stops.
-        """
+        """Store and classify the clicks that are left in the click log, for at most SHUTDOWN_SECONDS."""
         until = time.monotonic() + SHUTDOWN_SECONDS
         try:
             while time.monotonic() < until and self._drain_batch(classify=False):
@@ -303,9 +282,7 @@ class Collector:
             log.error("%s; remaining clicks stay in the click log until the next start", error)
 
     def _run_due_tasks(self) -> None:
-        """Run the periodic tasks whose time has come: classify new clicks, look for deleted log files,
-        delete old data.
-        """
+        """Run the periodic tasks that are due: classify new clicks, look for deleted log files, delete old data."""
         now = time.monotonic()
         if self._is_classification_due():
             self._classify_new()
@@ -320,10 +297,7 @@ class Collector:
             self.delete_expired()
 
     def _report_deleted_segments(self) -> None:
-        """Report files of the click log that this machine wrote and that were deleted before they were fully read.
-
-        The loss is logged as an error, and the unread rest is recorded as a skipped line.
-        """
+        """Log an error for each file of the click log that was deleted before it was fully read."""
         if not self._own_log:
             return
         node = self._config.machine_name
@@ -351,12 +325,10 @@ class Collector:
                 )
 
     def _confirm_deleted(self, segments: list[UnfinishedSegment]) -> list[UnfinishedSegment]:
-        """Return the segments whose log files are missing in two directory listings in a row.
-
-        A single listing can miss a file that is being renamed.
-        """
+        """Return those segments whose log files are missing in two directory listings in a row."""
         if not (self._config.data_directory / LOG_DIRECTORY).is_dir():
             return []  # not mounted, perhaps
+        # A single listing can miss a file that is being renamed.
         for pause in (0.0, RENAME_GRACE_SECONDS):
             if segments:
                 time.sleep(pause)
@@ -375,7 +347,7 @@ class Collector:
             share_keys(self._store, self._keys, now=now)
 
     def delete_expired(self) -> None:
-        """Delete completely read log files, and clicks that are older than the configuration allows."""
+        """Delete log files that were completely read, and clicks that are older than the configuration allows."""
         if delete_expired(
             self._store,
             privacy=self._config.privacy,
@@ -395,7 +367,7 @@ def _position_after(progress: ReadProgress) -> SegmentPosition:
 
 
 def sleep_until_stop(seconds: float, *, stop: Callable[[], bool]) -> None:
-    """Sleep for ``seconds``. End earlier if ``stop()`` returns true meanwhile."""
+    """Sleep for ``seconds``, or until ``stop()`` returns true."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(min(POLL_SECONDS, seconds))

@@ -1,4 +1,4 @@
-"""Parse user agents into browser, operating system and kind of device. Each user agent is parsed once and stored."""
+"""Parse user agents into browser, operating system and kind of device."""
 
 from functools import lru_cache, partial
 
@@ -35,9 +35,7 @@ class UserAgentCache:
         """Function that returns the stored user agent with an id."""
 
     def clear(self) -> None:
-        """Clear the cache. Call it after a rollback or a deletion, which may have removed cached rows from
-        the store.
-        """
+        """Clear the cache. Call it after a rollback or a deletion, which may have removed rows from the store."""
         self.get_or_create.cache_clear()
         self.by_id.cache_clear()
 
@@ -55,9 +53,7 @@ def _by_id(store: Store, agent_id: int) -> UserAgent:
 
 
 def parse_user_agent(ua: str) -> tuple[str, str, str]:
-    """Return (browser, operating system, kind of device) of a user agent. Only MAX_PARSED_LENGTH characters
-    are read.
-    """
+    """Return (browser, operating system, kind of device) of a user agent."""
     # Its patterns take a third of the collector's start; most commands that import this module parse nothing.
     from user_agents import parse
 

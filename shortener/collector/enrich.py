@@ -1,4 +1,4 @@
-"""Convert lines of the click log to clicks for the store. Link, verdict, user agent and country are added."""
+"""Convert lines of the click log to clicks for the store, with link, verdict, user agent and country."""
 
 from functools import lru_cache, partial
 
@@ -30,9 +30,8 @@ StoredHeaders = tuple[int, dict[str, str]]
 class ClickEnricher:
     """Builds clicks for the store from lines of the click log.
 
-    Links, headers and the verdicts on requests are cached between batches. Call the methods inside the transaction that
-    stores the clicks, because they insert new user agents and headers. Raises ConfigError and InputError if a
-    configured list or database cannot be read.
+    Call the methods inside the transaction that stores the clicks. Raises ConfigError and InputError if a configured
+    list or database cannot be read.
     """
 
     def __init__(self, store: Store, *, config: Config, keys: DailyKeys, agents: UserAgentCache) -> None:
@@ -49,7 +48,7 @@ class ClickEnricher:
         self._store_headers = lru_cache(HEADER_CACHE_SIZE)(partial(_store_headers, store))
 
     def refresh(self) -> None:
-        """Clear the cached links if any link was edited, and reload IP databases whose files were replaced."""
+        """Clear the cached links if any link was edited, and reload IP databases whose files have changed."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
             self._cached_resolve.cache_clear()
@@ -58,10 +57,7 @@ class ClickEnricher:
             self._request_classifier.clear()
 
     def clear_caches(self) -> None:
-        """Clear the cached ids of user agents, headers and other rows.
-
-        Call it after a rollback or a deletion, which may have removed these rows from the store.
-        """
+        """Clear the caches. Call it after a rollback or a deletion, which may have removed rows from the store."""
         self._user_agents.clear()
         self._store_headers.cache_clear()
         self._request_classifier.clear()
@@ -69,7 +65,7 @@ class ClickEnricher:
     def build_click(self, line: ClickLine) -> Click | None:
         """Return the click in a line, classified by its request only; None if its short link does not exist.
 
-        Data that must not be stored, such as the address, is removed from ``line``.
+        Removes data that must not be stored, such as the address, from ``line``.
         """
         link = self._resolve(line)
         if link is None:
@@ -125,9 +121,9 @@ class ClickEnricher:
         return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
-        """Remove data that must not be stored from ``line`` (docs/click-log.md, section 4).
+        """Remove data that must not be stored from ``line``; return False if the reader opted out of tracking.
 
-        Return False if the reader opted out of tracking, else True.
+        See docs/click-log.md, section 4.
         """
         if line.ip:
             key = self._keys.key(line.ts)
@@ -148,7 +144,7 @@ class ClickEnricher:
         return True
 
     def _hash_addresses(self, line: ClickLine) -> None:
-        """Replace whole addresses in a line by their hashes. Our workers log none; only other programs do."""
+        """Replace addresses in a line by their hashes. Only other programs log addresses."""
         for name in ("addr", "visitor", "copy"):
             value = getattr(line, name)
             if value and (":" in value or "." in value):
@@ -156,9 +152,7 @@ class ClickEnricher:
 
 
 def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
-    """Store a set of request headers unless it is stored already. Return the id of its row, and the headers as stored
-    (truncated).
-    """
+    """Store request headers unless they are stored already; return the id of their row, and the headers as stored."""
     values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
     return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
 
@@ -168,7 +162,7 @@ _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
 
 @lru_cache(NETWORK_CACHE_SIZE)
 def _reduce_network(net: str) -> str | None:
-    """Return the /24 (IPv4) or /48 (IPv6) of a network or address that another program wrote; None if it is neither."""
+    """Return the /24 (IPv4) or /48 (IPv6) that contains a network or address; None if ``net`` is neither."""
     return network_of(net.partition("/")[0])
 
 

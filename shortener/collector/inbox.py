@@ -11,23 +11,20 @@ READ_PARTS = 16
 
 
 class Inbox:
-    """The click logs in the inbox, with the interface of ``ClickLog``. A segment's path has the form ``NODE/FILE``."""
+    """The click logs in the inbox, with the interface of ``ClickLog``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def segments(self) -> list[Segment]:
-        """Return the segments with unread parts, ordered by file name. Their size is the number of bytes that have
-        arrived.
-        """
+        """Return the segments with unread bytes, ordered by file name. Their size is the number of bytes received."""
         return [
             Segment(received.id, Path(received.node, received.name), received.node, received.size, 0, received.finished)
             for received in inbox.received_segments(self._store)
         ]
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Read at most READ_PARTS parts of a segment; return the clicks and misses in them, and how far the segment was
-        read.
+        """Return the lines in the next parts of a segment, and how far the segment was read.
 
         The parameters are those of ``ClickLog.read``.
         """

@@ -1,7 +1,6 @@
 """Databases in MaxMind's format that give the autonomous system or the country of a network.
 
-The operator provides them, and only the collector uses them. They are queried with the first address of a network,
-never with a reader's whole address.
+The operator provides them. They are never queried with a reader's whole address.
 """
 
 import logging
@@ -30,9 +29,9 @@ log = logging.getLogger(__name__)
 class IPDatabase:
     """An IP database in memory, so that look-ups still work while its file is overwritten.
 
-    ``parse`` extracts the value from a record, and ``default`` is returned if a record has none. ``config_key`` and
-    ``content`` (a word for the values, such as "countries") are used in error messages. Raises ConfigError if the file
-    is missing, damaged or has no value in its first SAMPLE_SIZE networks.
+    ``parse`` extracts the value from a record; ``default`` is for records without a value. ``config_key`` and
+    ``content``, such as "countries", are used in error messages. Raises ConfigError if the file is missing or damaged,
+    or has no values.
     """
 
     def __init__(
@@ -93,25 +92,15 @@ class IPDatabases:
         return self._asn_database.lookup(net) if self._asn_database and net else None
 
     def country(self, net: str | None) -> str:
-        """Return the country code of a network (ISO 3166-1 alpha-2).
-
-        It is empty if the country is unknown or no database is configured.
-        """
+        """Return the ISO 3166-1 code of a network's country; empty if it is unknown or no database is configured."""
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return a tuple with the time when the database of autonomous systems was built, by which its replacement is
-        noticed.
-
-        The tuple is empty if no database is configured.
-        """
+        """Return a tuple that changes when the database of autonomous systems is replaced; empty if there is none."""
         return () if self._asn_database is None else (self._asn_database.built_at,)
 
     def reload_changed(self) -> bool:
-        """Reload databases whose files were replaced; return whether any was reloaded.
-
-        A file that cannot be read is reported once, and the previous content stays in use.
-        """
+        """Reload databases whose files were replaced; return whether any was reloaded."""
         asn_database = self._reload(self._asn_database, open_asn_database)
         country_database = self._reload(self._country_database, open_country_database)
         has_changed = asn_database is not self._asn_database or country_database is not self._country_database
@@ -168,10 +157,7 @@ def parse_asn(record: Mapping[str, Any]) -> int | None:
 
 
 def parse_country(record: Mapping[str, Any]) -> str:
-    """Return the country code in a record; empty if the record has none.
-
-    MaxMind and DB-IP nest it in ``country``, others write ``country_code`` or a plain ``country``.
-    """
+    """Return the country code in a record; empty if the record has none."""
     country = record.get("country")
     code = country.get("iso_code") if isinstance(country, dict) else record.get("country_code", country)
     is_code = isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha()

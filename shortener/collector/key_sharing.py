@@ -11,11 +11,10 @@ log = logging.getLogger(__name__)
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
     """Make the daily keys in the store's table and in the files on this machine equal, so that all machines share them.
 
-    Missing keys of today (and, in the evening, of tomorrow) are created; expired keys are left out. If table and file
-    have different keys for a day, the key in the table is used. Any machine may call this. A crash of PostgreSQL
-    empties the table, which is then filled from the files.
+    Missing keys of today and tomorrow are created. If table and file differ, the key in the table is used.
     """
     with store.transaction():
+        # A crash of PostgreSQL empties the table, which is then filled from the files.
         shared = keys.read_all() | shared_keys.read(store)
         shared = {day: key for day, key in shared.items() if not is_expired(day, now=now)}
         for day in due_days(now):

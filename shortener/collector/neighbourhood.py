@@ -1,9 +1,7 @@
 """Load the stored clicks near the clicks that are being classified, which are called targets.
 
-For a target with a recipient token, these are the clicks with the same token. For any other target, they are the clicks
-near it in time and those from its address. A rule compares clicks within a time window; clicks up to two windows away
-are loaded (docs/classification.md, section 11). Near a honeypot hit (a click on a link that readers do not see), clicks
-are loaded over a longer time.
+Which clicks are near is defined in docs/classification.md, section 11. A honeypot hit is a click on a link that is
+hidden from readers.
 """
 
 from bisect import bisect_left
@@ -42,10 +40,7 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """Data that the rules read besides clicks: sending time and number of links of each issue, and the honeypot links.
-
-    A honeypot link is one that readers do not see.
-    """
+    """Data that the rules read besides clicks: sending time and link count of each issue, and honeypot links."""
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
@@ -75,22 +70,20 @@ class RuleContext:
 
 
 def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the stored clicks near new clicks. ``targets`` are the new clicks by sequence number.
-
-    Earlier honeypot hits (clicks on links that readers do not see) are read from their own table. The clicks around
-    those hits are not loaded, because they got their evidence when the hits were classified.
-    """
+    """Load the stored clicks near new clicks. ``targets`` are the new clicks by sequence number."""
     earlier_hits = [*_load_earlier_hits(store, targets.values())] if context.honeypot_link_ids else []
+    # Clicks around earlier hits are not loaded: they got their evidence when those hits were classified.
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), earlier_hits)]
     return Neighbourhood(_clicks(loaded, targets, context), earlier_hits, _is_truncated(loaded))
 
 
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the clicks near stored clicks that are to be classified again (``targets``, by sequence number).
+    """Load the clicks near stored clicks that are classified again.
 
-    Honeypot hits (clicks on links that readers do not see) are searched for among the stored clicks. Their own table
-    may be outdated, because editors can declare other links as honeypot links.
+    ``targets`` are the clicks to classify, by sequence number.
     """
+    # Honeypot hits are searched for among the stored clicks, because the table of hits may be outdated: editors can
+    # declare other links as honeypot links.
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
     if context.honeypot_link_ids:
         loaded += [
@@ -103,7 +96,7 @@ def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: 
 def _clicks(
     loaded: Iterable[list[NearbyClickRow]], targets: Mapping[int, NearbyClick], context: RuleContext
 ) -> dict[int, NearbyClick]:
-    """Return the clicks of all loaded rows by sequence number. The clicks to classify (``targets``) are left out."""
+    """Return the clicks of all loaded rows by sequence number, without ``targets``."""
     return {row[0]: context.from_row(row) for rows in loaded for row in rows if row[0] not in targets}
 
 
@@ -112,11 +105,7 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near the clicks to classify (``targets``), one list for each query.
-
-    Clicks that only a honeypot hit (a click on a link that readers do not see) could affect are yielded by
-    ``_load_near_hits`` instead.
-    """
+    """Yield the stored clicks near ``targets``, one list for each query."""
     without_token = _without_token(targets)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
     yield from _load_by_value(store, "addr", [(click.addr, click.ts_ms) for click in without_token])
@@ -132,15 +121,14 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that share the address or recipient token of a click to classify (target) and are near it
-    in time.
+    """Yield the stored clicks that share their address or recipient token with a target near in time.
 
-    ``timed_values`` has for each target the value of ``column`` and the time (milliseconds); values of None are
-    ignored. Clicks are loaded by whole hours, so some are further away than necessary.
+    ``timed_values`` has the value of ``column`` and the time (milliseconds) of each target.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
         if value is not None:
+            # The table is read by whole hours, so some clicks are further away than necessary.
             for hour in range((at - _READER_MARGIN_MS) // HOUR_MS, (at + _READER_MARGIN_MS) // HOUR_MS + 1):
                 hours.setdefault(hour, set()).add(value)
     since = min((at for _, at in timed_values), default=0) - _READER_MARGIN_MS
@@ -150,10 +138,7 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier honeypot hits (clicks on links that readers do not see) near the clicks to classify.
-
-    They are read from the table of honeypot hits, and their sequence number is -1.
-    """
+    """Yield earlier clicks on honeypot links near the clicks in ``targets``, with the sequence number -1."""
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
@@ -164,10 +149,9 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield queries for the honeypot hits near ``targets``, one for each interval of time.
+    """Yield queries for clicks on honeypot links near ``targets``: (addresses and networks, begin, end).
 
-    Each is (addresses and networks, begin, end), with times in milliseconds. Honeypot hits are clicks on links that
-    readers do not see.
+    Times are in milliseconds.
     """
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
@@ -178,12 +162,7 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks whose evidence changes because a click to classify is a honeypot hit, one list for each
-    query.
-
-    A honeypot hit is a click on a link that readers do not see. Clicks near one of ``earlier_hits`` are left out,
-    because they already have the evidence.
-    """
+    """Yield the stored clicks around each target that is a click on a honeypot link, one list for each query."""
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -201,10 +180,9 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return the intervals of time (milliseconds) in which clicks get evidence from the honeypot hits in ``clicks``, by
-    scope.
+    """Return the time intervals (milliseconds) in which clicks get evidence from honeypot hits, by scope.
 
-    A scope says which clicks get it (see ``_hit_scopes``). Honeypot hits are clicks on links that readers do not see.
+    A scope says which clicks get the evidence; see ``HitScope``.
     """
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:
@@ -216,10 +194,9 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield which clicks get evidence from ``hit``, a click on a link that readers do not see (honeypot hit).
+    """Yield descriptions of the clicks that get evidence from ``hit``, a click on a honeypot link.
 
-    Each scope is (column, value, user agent or None): all clicks that have this value in the column ``addr`` or ``net``
-    and, unless it is None, this user agent (docs/classification.md, section 9.1).
+    The conditions are in docs/classification.md, section 9.1.
     """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None
@@ -238,9 +215,5 @@ def _without_token(clicks: Iterable[NearbyClick]) -> list[NearbyClick]:
 
 
 def _intervals_around(times: Iterable[int], margin_ms: int) -> list[Interval]:
-    """Return disjoint intervals that contain the time from ``margin_ms`` before to ``margin_ms`` after each of
-    ``times``.
-
-    All times are in milliseconds.
-    """
+    """Return disjoint intervals from ``margin_ms`` before to ``margin_ms`` after each of ``times`` (milliseconds)."""
     return merge((time - margin_ms, time + margin_ms + 1) for time in times)

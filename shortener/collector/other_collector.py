@@ -1,4 +1,4 @@
-"""Become the collector as soon as no other process is, on this machine or on another machine with this store."""
+"""Become the collector of a store as soon as no other process is."""
 
 import logging
 import time
@@ -27,15 +27,14 @@ def acquire_collector(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None] = lambda error: None,
 ) -> Collector | None:
-    """Wait until no other collector runs, and return a new one. Return None if ``stop()`` returns true while waiting.
+    """Wait until no other collector runs, and return a new one; None if ``stop()`` returns true while waiting.
 
-    ``on_wait`` is called once, with the reason for waiting. If there is no need to wait, a collector is returned even
-    after a stop, so that clicks recorded before the stop are still stored. While waiting, expired daily keys of this
-    machine are destroyed.
+    ``on_wait`` is called at most once, with the reason for waiting.
     """
     keys, keys_checked_at, reported = DailyKeys(config.data_directory), 0.0, False
     while True:
         try:
+            # Tried even after a stop, so that clicks recorded before the stop are still stored.
             return Collector(store, config=config, own_log=own_log)
         except (AlreadyRunning, LeaseLost, StoreUnavailable, StoreBusy) as error:
             if stop():
@@ -57,9 +56,7 @@ def collect(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None],
 ) -> None:
-    """Move clicks into the store until ``stop()`` returns true. Whenever another collector runs, wait until it has
-    ended.
-    """
+    """Move clicks into the store until ``stop()`` returns true, waiting while another collector runs."""
     while True:
         collector = acquire_collector(store, config=config, stop=stop, own_log=own_log, on_wait=on_wait)
         if collector is None:
@@ -74,11 +71,10 @@ def collect(
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks that are in the click log at the time of the call. Return how many lines this call
-    has read.
+    """Store and classify all clicks that are in the click log now; return how many lines this call has read.
 
-    If another collector is running, wait until it has stored and classified these clicks. Raises StoreError if that
-    collector has stored nothing for STALL_SECONDS.
+    If another collector is running, wait until it has done this. Raises StoreError if it has stored nothing for
+    STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()
@@ -113,10 +109,7 @@ class _Wait:
         self._reported = False
 
     def check(self, positions: dict[str, int]) -> None:
-        """Compare the other collector's read positions with those of the last call.
-
-        Raises StoreError if they have not changed for STALL_SECONDS.
-        """
+        """Raise StoreError if the other collector's read positions have not changed for STALL_SECONDS."""
         if positions != self._positions:
             self._positions, self._since = positions, time.monotonic()
         waited = time.monotonic() - self._since

@@ -1,7 +1,6 @@
 """Reclassification: stored clicks are classified again, as human or automated, with the current rules and lists.
 
-Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
-stopped. Running it a second time changes nothing.
+An interrupted reclassification continues where it stopped.
 """
 
 import zlib
@@ -91,17 +90,17 @@ def _reclassify_batch(
 
 
 class StoredRequestReader:
-    """Reads the requests of stored clicks. User agents and headers are cached, because many clicks share them."""
+    """Reads the requests of stored clicks. User agents and headers are cached."""
 
     def __init__(self, store: Store) -> None:
+        # Many clicks share user agent and headers.
         self._user_agent = lru_cache(CACHE_SIZE)(partial(nearby_clicks.user_agent_text, store))
         self._headers = lru_cache(CACHE_SIZE)(partial(_load_headers, store))
 
     def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
-        """Return the request of a stored click with the fields that the rules read.
+        """Return the request of a stored click, with the fields that the classification rules read.
 
-        ``https`` says whether the request was made over https. ``asn`` is the autonomous system number of the click's
-        network.
+        ``https`` says whether it was made over https. ``asn`` is the autonomous system number of the click's network.
         """
         return ClickRequest(
             ts=row.ts / 1000,

@@ -28,11 +28,9 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications, and update first visits and rollups. Return how often each verdict
-    changed.
+    """Store new clicks and changed classifications; return how often each verdict changed.
 
-    A first visit is a visitor's first click of a day, rollups are the tables of click counts. ``new_clicks`` and
-    ``classifications`` are by sequence number. Call it inside a transaction.
+    Both mappings are by sequence number. First visits and rollups are updated. Call it inside a transaction.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -67,10 +65,7 @@ def apply_changes(
 
 
 def apply_classification(click: Click, classification: Classification) -> Click:
-    """Return ``click`` with another classification.
-
-    If its verdict is not human, it no longer counts as a visitor's first click of the day.
-    """
+    """Return ``click`` with another classification."""
     return replace(
         click,
         verdict=classification.verdict,
@@ -86,8 +81,7 @@ def _other_visits(
 ) -> dict[int, Visit]:
     """Return the stored clicks that may become or stop being first visits because of other clicks, by sequence number.
 
-    For example, a visitor's second click becomes the first visit if the first click turns out to be automated. All
-    mappings are by sequence number.
+    For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
     """
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_bitmasks: dict[VisitorDay | None, int] = {

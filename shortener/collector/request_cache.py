@@ -1,4 +1,4 @@
-"""Cache of classifications as human or automated: of requests with equal fields, only the first is classified."""
+"""Cache of classifications: of requests with equal fields, only the first is classified."""
 
 from collections.abc import Hashable
 from functools import lru_cache, partial
@@ -14,10 +14,7 @@ CACHE_SIZE = 20_000
 
 
 class RequestClassifier:
-    """Classifies requests as human or automated by their own fields, without nearby clicks; recent results are cached.
-
-    Most readers of a newsletter send one of a few hundred combinations of user agent and headers.
-    """
+    """Classifies requests as human or automated by their own fields, and caches recent results."""
 
     def __init__(self, datacenters: NetworkTable) -> None:
         self._datacenters = datacenters
@@ -25,10 +22,7 @@ class RequestClassifier:
         self._network_evidence = lru_cache(maxsize=CACHE_SIZE)(partial(network_evidence, datacenters=datacenters))
 
     def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
-        """Return the classification of a request.
-
-        ``headers_key`` stands for ``request.headers`` in the cache: requests with equal keys must have equal headers.
-        """
+        """Return the classification of a request. Requests with equal ``headers_key`` must have equal headers."""
         key = (
             request.ua,
             headers_key,
@@ -46,10 +40,7 @@ class RequestClassifier:
         return classification
 
     def clear(self) -> None:
-        """Clear the cache.
-
-        Call it if a ``headers_key`` may now stand for other headers, or if IP databases have changed.
-        """
+        """Clear the cache. Call it if a ``headers_key`` may now mean other headers, or if IP databases have changed."""
         self._classifications.clear()
         self._network_evidence.cache_clear()
 

@@ -1,6 +1,6 @@
 """Delete old data: files of the click log that were read to their end, and single clicks.
 
-docs/click-log.md, section 8, says how long each is kept. Sums of clicks are never deleted.
+How long data is kept is described in docs/click-log.md, section 8. Counts of clicks are never deleted.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,10 @@ def delete_expired(
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
-    """Delete all data that is older than ``privacy`` allows at ``now`` (seconds since the UTC epoch). Return whether
-    clicks were deleted.
+    """Delete all data that is older than ``privacy`` allows at ``now``; return whether clicks were deleted.
 
-    ``positions`` says how far each file of the click log was read, by segment id; files with unread lines are kept.
-    With the clicks, user agents and headers that no other click refers to are deleted.
+    ``positions`` says how far each file of the click log was read, by segment id. ``now`` is in seconds since the UTC
+    epoch.
     """
     if click_log:
         delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
@@ -43,7 +42,7 @@ def delete_expired(
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
-    """Delete the clicks before a UTC day (in days since 1970). Return whether any click was deleted."""
+    """Delete the clicks before a UTC day (days since 1970); return whether any click was deleted."""
     oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False

@@ -1,8 +1,4 @@
-"""First visits, by which visitors are counted: a visitor's earliest human click on a UTC day.
-
-A click can be the day's first visit to a placement (occurrence of a link), to a link, to an issue, and to the whole
-site.
-"""
+"""First visits, by which visitors are counted: a visitor's earliest human click on a UTC day."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,14 +21,10 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return for each click (by its key in ``clicks``) a bitmask that says where it is the visitor's first click of the
-    day.
+    """Return for each click whether it is the visitor's first of the day on its link, in its issue and so on.
 
-    The bits are FIRST_ON_PLACEMENT (an occurrence of a link), FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. Of
-    clicks with equal times, the one with the smallest id is the first.
-
-    ``clicks`` must contain all human clicks of each visitor and day. If clicks were only added, the new clicks and the
-    previous first visits are enough.
+    The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. ``clicks`` must contain all human
+    clicks of each visitor and day.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_keys: dict[VisitorDay, int] = {}
@@ -53,10 +45,9 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add to ``bitmasks`` for each click whether it is the visitor's first on its placement, on its link, in its issue,
-    on the site.
+    """Add the bitmasks of first visits for all human clicks of one visitor on one day.
 
-    ``keys`` are the keys of all human clicks of one visitor on one day, in order of time.
+    ``keys`` are the keys of these clicks in order of time.
     """
     seen: set[tuple[int, int | None, int]] = set()
     for key in keys:

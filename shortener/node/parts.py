@@ -10,7 +10,7 @@ from shortener.store.inbox import MAX_PART_BYTES
 
 
 class Part(Struct, frozen=True):
-    """The bytes of a segment that are sent next. ``finished`` means that no bytes will follow in this segment."""
+    """The next bytes of a click-log file to send. ``finished`` means that no bytes will follow in this file."""
 
     body: bytes
     finished: bool

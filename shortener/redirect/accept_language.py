@@ -10,8 +10,7 @@ MAX_TAGS = 20
 def choose_language(accept_language: str | None, available: Iterable[str]) -> str:
     """Return the tag in ``available`` that a client prefers; DEFAULT_LANGUAGE if it requests none of them.
 
-    A requested tag matches an equal tag, or else the first tag with an equal primary subtag: ``zh-CN`` matches
-    ``zh-Hans``.
+    Related tags match too, such as ``zh-CN`` and ``zh-Hans``.
     """
     by_tag: dict[str, str] = {}
     for tag in available:
@@ -25,7 +24,7 @@ def choose_language(accept_language: str | None, available: Iterable[str]) -> st
 
 
 def _requested_tags(header: str) -> list[str]:
-    """Return the tags of a header in lower case, the most preferred first (RFC 9110, section 12.5.4)."""
+    """Return the language tags of a header in lower case, the most preferred first (RFC 9110, section 12.5.4)."""
     weighted = []
     for item in header.lower().split(",", MAX_TAGS)[:MAX_TAGS]:
         tag, _, parameter = item.partition(";")
@@ -36,10 +35,7 @@ def _requested_tags(header: str) -> list[str]:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a language tag, given its parameter such as ``q=0.8``: 1 without one, 0 if it is invalid.
-
-    A valid weight is a number from 0 to 1.
-    """
+    """Return the weight of a language tag from its parameter, such as ``q=0.8``: 1 without one, 0 if it is invalid."""
     name, _, value = parameter.partition("=")
     if not name.strip():
         return 1.0

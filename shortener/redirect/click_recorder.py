@@ -1,6 +1,6 @@
 """Record clicks, and misses (requests that were not redirected), as lines of the click log.
 
-The keys of a line are described in docs/click-log.md, section 2.1.
+The format is described in docs/click-log.md, section 2.1.
 """
 
 import logging
@@ -45,9 +45,9 @@ _TRUNCATED_LENGTH = 64
 
 
 class ClickRecorder:
-    """Writes the click log of one redirect worker. Each method waits for at most one ``write()`` to the file.
+    """Writes the click log of one redirect worker.
 
-    ``shared_keys`` is true if several machines use one store: they share the daily keys for hashing addresses.
+    ``shared_keys`` is true if all machines of a store hash addresses with equal keys.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False) -> None:
@@ -67,10 +67,10 @@ class ClickRecorder:
         self._misses_this_second = 0
 
     def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
-        """Write a click to the click log, and increment a counter. Return whether the click was written.
+        """Write a click to the click log and increment a counter; return whether the click was written.
 
-        ``line`` has fields of the request and the response. An id for the click, and data about the client from
-        ``request``, are added to it. ``counter`` is the index of the counter, such as REDIRECTS.
+        ``line`` has fields of request and response; data about the client is added. ``counter`` is an index such as
+        REDIRECTS.
         """
         try:
             line.id = self._new_id()
@@ -92,14 +92,13 @@ class ClickRecorder:
         return recorded
 
     def _add_headers(self, line: ClickLine, headers: Headers) -> None:
-        """Add the request headers that are logged to ``line``. If the reader opted out of tracking, user agent and
-        referrer are left out.
-        """
+        """Add the request headers that are logged to ``line``."""
         get = headers.get
         logged = {name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None}
         language = get("accept-language")
         line.lang = language[:MAX_HEADER_LENGTH] if language else None
         line.h = logged
+        # Without user agent and referrer if the reader opted out of tracking.
         if ("sec-gpc" in logged or "dnt" in logged) and self._opts_out(headers, logged):
             return
         agent = get("user-agent")
@@ -111,18 +110,14 @@ class ClickRecorder:
             line.ref = clean_referrer(referrer)
 
     def _opts_out(self, headers: Headers, logged: dict[str, str]) -> bool:
-        """Return whether the reader opts out of tracking. If so, add the headers that say it to ``logged``, with all
-        their values.
-        """
+        """Return whether the reader opts out of tracking. The headers that say so are added to ``logged``."""
         for name in OPT_OUT_HEADERS:
             if name in logged:
                 logged[name] = ", ".join(headers.get_all(name))[:MAX_HEADER_LENGTH]
         return self._respect_gpc and opts_out(logged)
 
     def _add_client(self, line: ClickLine, request: Request) -> None:
-        """Add the client's network and the hashes of its address and of the visitor to ``line``. The address is not
-        logged.
-        """
+        """Add the client's network, and the hashes of its address and of the visitor, to ``line``."""
         address = request.client
         try:
             key = self._keys.key(line.ts)
@@ -137,8 +132,7 @@ class ClickRecorder:
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Count a request that was not redirected, and write it to the click log.
 
-        At most MAX_MISSES_PER_SECOND are written in a second; further ones are only counted. ``now`` is in seconds of
-        the UTC epoch.
+        At most MAX_MISSES_PER_SECOND are written. ``now`` is in seconds of the UTC epoch.
         """
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
@@ -152,14 +146,13 @@ class ClickRecorder:
             self._writer.write(encode(line) + b"\n")
 
     def count_unknown_host(self) -> None:
-        """Count a request for a short link on a host that is not a configured domain. It is not logged."""
+        """Count a request for a short link on a host that is not a configured domain."""
         self._counters[UNKNOWN_HOSTS] += 1
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys, which hash addresses, from memory. Call it regularly, also if there are no
-        requests.
+        """Remove expired daily keys from memory.
 
-        ``now`` is in seconds of the UTC epoch.
+        Call it regularly, even if there are no requests. ``now`` is in seconds of the UTC epoch.
         """
         self._keys.evict_old(now=now)
 
@@ -175,9 +168,7 @@ def _campaign(query: str) -> str | None:
 
 
 def _encode_line(line: ClickLine) -> bytes:
-    """Return the line as JSON bytes. If they would be longer than MAX_LINE_BYTES, all texts in the line are
-    truncated.
-    """
+    """Return the line as JSON bytes, with shortened texts if they would be longer than MAX_LINE_BYTES."""
     try:
         content = encode(line)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent

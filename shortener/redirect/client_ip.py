@@ -11,10 +11,7 @@ MAX_FORWARDED_LENGTH = 1024
 
 
 class ClientIPResolver:
-    """Finds the address of the client that sent a request.
-
-    Without trusted proxies it is the address of the peer, the other end of the connection.
-    """
+    """Finds the address of the client that sent a request, possibly through trusted proxies."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
@@ -23,12 +20,10 @@ class ClientIPResolver:
         ]
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the client's address. ``peer`` is the address at the other end of the connection.
+        """Return the client's address: the last entry of ``forwarded_for`` that is not a trusted proxy.
 
-        ``forwarded_for`` is the header X-Forwarded-For, None if it is absent. If the peer is a trusted proxy, the
-        client is the rightmost entry of the header that is not a trusted proxy. The search ends at an invalid entry,
-        because entries to the left of it cannot be trusted; the client is then the entry to its right or, without one,
-        the peer.
+        If ``peer``, the other end of the connection, is not a trusted proxy, it is the client. ``forwarded_for`` is the
+        header X-Forwarded-For.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer
@@ -58,8 +53,7 @@ class ClientIPResolver:
 
 
 def normalize_address(address: str) -> str:
-    """Return an address in its shortest form: ``::ffff:192.0.2.1`` gives ``192.0.2.1``, and ``fe80::1%eth0`` gives
-    ``fe80::1``.
+    """Return an address in its shortest form, such as ``192.0.2.1`` for ``::ffff:192.0.2.1``.
 
     Other text is returned unchanged.
     """
@@ -70,7 +64,7 @@ def normalize_address(address: str) -> str:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """Return the last entries of the header X-Forwarded-For: those in its last MAX_FORWARDED_LENGTH characters."""
+    """Return the entries in the last MAX_FORWARDED_LENGTH characters of the header X-Forwarded-For."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]

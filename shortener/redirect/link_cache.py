@@ -1,8 +1,4 @@
-"""Cache of short links in a redirect worker. After an edit of any link, links are read from the store again.
-
-The module opens the store file itself, read-only, without the package ``store``. So a worker does not load
-sqlite-utils, and starts within a tenth of a second.
-"""
+"""Cache of short links in a redirect worker, which reads links from the store again after an edit."""
 
 import contextlib
 import sqlite3
@@ -26,6 +22,7 @@ BUSY_TIMEOUT_SECONDS = 0.05
 """Longest wait in seconds for a store that another program has locked. The worker answers no request meanwhile. Our
 own writers use WAL mode and never block a look-up."""
 
+# Without the package store, a worker does not load sqlite-utils, and starts within a tenth of a second.
 _FIND_LINK_SQL = "select target, forward, status, expires_at from links where domain = ? and code = ?"
 _REVISION_SQL = "select value from meta where name = 'links_revision'"
 
@@ -33,7 +30,7 @@ _REVISION_SQL = "select value from meta where name = 'links_revision'"
 class Link:
     """A short link, with the fields that a worker needs.
 
-    ``response`` is the redirect for requests without a query string. It is prepared when the link is loaded.
+    ``response`` is the redirect for requests without a query string.
     """
 
     __slots__ = ("expires_at", "forward", "is_retired", "response", "revision", "target")
@@ -63,9 +60,7 @@ class Link:
 class LinkCache:
     """Looks up short links, and keeps them in the memory of one worker. It is thread-safe.
 
-    The store has a revision number that every edit of a link increments. When it changes, all cached links become
-    invalid. If the store cannot be read then, invalid links are still used: an outdated target is better for a reader
-    than none.
+    If the store cannot be read, outdated links are still used.
     """
 
     def __init__(self, file: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
@@ -91,8 +86,7 @@ class LinkCache:
     def find(self, domain: str, code: str) -> Link | None:
         """Return the link with this domain and code; None if it does not exist or has no target yet.
 
-        The result includes every edit that was committed before the call. Raises StoreUnavailable if the store cannot
-        be read and the link is not cached.
+        Raises StoreUnavailable if the store cannot be read and the link is not cached.
         """
         if self._shared_revision.values[0] != self._announced_revision or self._clock() >= self._next_check_at:
             self._check_revision()
@@ -117,7 +111,7 @@ class LinkCache:
                 self._announced_revision, self._stored_revision = announced, stored
 
     def close(self) -> None:
-        """Close the connection to the store. The next look-up of a link that is not cached opens it again."""
+        """Close the connection to the store, which is opened again when necessary."""
         with self._lock:
             self._disconnect()
 
@@ -139,6 +133,7 @@ class LinkCache:
             try:
                 row = self._query(_FIND_LINK_SQL, key)
             except sqlite3.Error as error:
+                # An outdated target is better for a reader than none.
                 outdated = self._cache.get(key)
                 if outdated is None:
                     raise StoreUnavailable(f"{self._path}: {error}") from error
@@ -153,11 +148,9 @@ class LinkCache:
             return link
 
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a query, or None if there is no row. Raises sqlite3.Error.
-
-        For RETRY_SECONDS after a failure the error is raised at once, so that requests do not wait for the store.
-        """
+        """Return the first row of a query, or None if there is no row. Raises sqlite3.Error."""
         if self._connection is None and self._clock() < self._next_retry_at:
+            # Raised at once, so that requests do not wait for the store.
             raise sqlite3.OperationalError("the store could not be read a moment ago")
         try:
             if self._connection is None:
@@ -172,7 +165,7 @@ class LinkCache:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a read-only connection to the SQLite file ``path``. The file is not created if it is missing."""
+    """Open a read-only connection to the SQLite file ``path``, without creating the file."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 

@@ -1,7 +1,6 @@
-"""Configuration for an nginx that answers short links itself and writes the click log.
+"""Configuration for an nginx that redirects short links itself and writes the click log.
 
-nginx reads the links from a ``map`` file and writes one JSON line for each click. Requests that it cannot answer are
-passed to our server behind it (docs/click-log.md, section 9).
+Requests that it cannot answer are passed to our server (docs/click-log.md, section 9).
 """
 
 from collections.abc import Iterable, Iterator
@@ -102,13 +101,13 @@ $agent$language$cuts    map $$http_referer $$edge_referrer {
 def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Iterator[str]:
     """Yield the lines of the map file, in which nginx looks up the target of a short link.
 
-    ``links`` are (domain, code, target). nginx ignores case when it compares the plain strings of a map, so a code of a
-    case-sensitive domain is written as a regular expression. nginx tries regular expressions one after the other, which
-    is slow if there are many.
+    ``links`` are (domain, code, target).
     """
     sensitive = {domain.host for domain in config.domains if domain.case_sensitive}
     for domain, code, target in links:
         if domain in sensitive:
+            # nginx ignores case when it compares plain strings, but not in regular expressions. It tries them one after
+            # the other, which is slow if there are many.
             yield f'"~^{_escape_regex(domain)}/{_escape_regex(code)}$" {_quote_value(target)};\n'
         else:
             yield f'"{domain}/{code}" {_quote_value(target)};\n'
@@ -118,7 +117,7 @@ def server_config(config: Config, *, map_path: Path, link_count: int, max_line_l
     """Return a complete ``nginx.conf``. ``listen`` is the value of nginx's directive of that name, such as ``80``.
 
     ``map_path`` is the map file, with ``link_count`` lines of at most ``max_line_length`` characters. Raises
-    ConfigError for a configuration with which nginx would answer or log differently from our workers.
+    ConfigError if nginx cannot follow the configuration.
     """
     if config.privacy.addresses == "none":
         raise ConfigError(
@@ -151,20 +150,14 @@ def server_config(config: Config, *, map_path: Path, link_count: int, max_line_l
 
 
 def _truncating_map(source: str, variable: str, max_length: int) -> str:
-    """Return an nginx ``map`` block that sets ``variable`` to the first ``max_length`` characters of ``source``.
-
-    Only printable ASCII characters are kept, so that the log line is valid UTF-8.
-    """
+    """Return an nginx ``map`` block that sets ``variable`` to the first ``max_length`` characters of ``source``."""
     kept = f"{variable}_kept"
     return f"""    map ${source} ${variable} {{ default ""; "~^(?<{kept}>[ -~]{{1,{max_length}}})" ${kept}; }}\n"""
 
 
 def _quote_value(target: str) -> str:
-    """Return a target URL as a quoted string of nginx's configuration.
-
-    ``$`` is replaced by the variable ``edge_dollar``, whose value is ``$``, because nginx has no escape for this
-    character.
-    """
+    """Return a target URL as a quoted string of nginx's configuration."""
+    # nginx has no escape for "$": the variable edge_dollar has this value.
     escaped = target.replace("\\", "\\\\").replace('"', '\\"').replace("$", "${edge_dollar}")
     return f'"{escaped}"'
 

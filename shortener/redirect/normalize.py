@@ -1,7 +1,4 @@
-"""Bring hosts, short links, query strings and client addresses of requests into one spelling.
-
-Redirects, previews, pages, metrics and the nginx export use these rules, so that all of them read a request alike.
-"""
+"""Bring hosts, short links, query strings and client addresses of requests into one spelling."""
 
 import re
 from urllib.parse import unquote_plus
@@ -47,9 +44,8 @@ _GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
 class ShortPath(Struct, frozen=True):
     """The parts of a URL path, read as the path of a short link.
 
-    ``code`` is empty if the path is that of a page. ``placement`` is the number after the code, which says which
-    occurrence of a link was clicked (0: no number; None: the path is invalid). ``query`` is a query string that was
-    part of the path, because its ``?`` was percent-encoded.
+    ``code`` is empty for the path of a page. ``placement`` is the number after the code: 0 if it is missing, None if
+    the path is invalid. ``query`` is a query string whose ``?`` was percent-encoded.
     """
 
     code: str
@@ -72,7 +68,7 @@ class Normalizer:
         self._client_ips = ClientIPResolver(config.server.trusted_proxies)
 
     def normalize(self, request: Request) -> None:
-        """Normalize a request in place. A request without a host stays as it is, because it is refused later."""
+        """Normalize a request in place. A request without a host stays as it is."""
         host = request.host
         if host is None:
             return
@@ -105,11 +101,7 @@ class Normalizer:
         return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
-        """Set the fields of a request that its path contains: code, placement number, whether the preview is requested,
-        and query.
-
-        Paths that are only a slash and a code are handled elsewhere, because that is faster.
-        """
+        """Set the fields of a request that its path contains, such as code and placement number."""
         path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
         domain = request.domain
         code, request.placement, request.preview = path.code, path.placement, path.preview
@@ -127,9 +119,9 @@ class Normalizer:
         return normalize_address(address) if ":" in address else address
 
     def match_domain(self, host: str) -> Domain | None:
-        """Return the configured domain for a host, which must be normalized; None if no domain has it.
+        """Return the configured domain for a normalized host; None if no domain has it.
 
-        A loopback host such as ``localhost`` stands for the first domain, for tests on one machine.
+        A loopback host such as ``localhost`` means the first domain.
         """
         name = strip_port(host)
         domain = self._domains.get(host) or self._domains.get(name)
@@ -137,12 +129,9 @@ class Normalizer:
 
 
 def parse_path(path: str) -> ShortPath:
-    """Parse a percent-decoded path as that of a short link: ``/<code>`` or ``/<code>/<n>``, optionally with a final
-    ``+``.
+    """Parse a percent-decoded path as that of a short link: ``/<code>`` or ``/<code>/<n>``, perhaps with a final ``+``.
 
-    Characters that mail clients, chats and editors append are ignored: punctuation (also percent-encoded or as HTML
-    entities), mark-up, a fragment, invisible characters and further slashes. A query string that was wrongly encoded
-    into the path is returned separately.
+    Characters that mail clients, chats and editors append are ignored, such as punctuation and mark-up.
     """
     text = path[1:]
     if text[:1] == "-" or (text.partition("/")[0] in ROOT_PATHS and not _plain_path("/" + text.lstrip("/"))):
@@ -163,10 +152,7 @@ def parse_path(path: str) -> ShortPath:
 
 
 def take_recipient_token(query: str) -> tuple[str, str | None]:
-    """Remove the recipient's token (parameter ``_c``) from a query string. Return (remaining query, token or None).
-
-    Any spelling of the parameter's name is recognized. If there are several tokens, the first is returned.
-    """
+    """Remove the recipient's token (parameter ``_c``) from a query string; return (remaining query, token or None)."""
     kept, token = [], None
     for part in query.split("&"):
         if not _may_have_token(part):
@@ -194,7 +180,7 @@ def _is_token_key(field: str) -> bool:
 
 
 def _split_query(text: str) -> tuple[str, str]:
-    """Split off a query string that was wrongly encoded into a path. Return (path without it, query string)."""
+    """Split off a query string that was wrongly encoded into a path; return (path, query string)."""
     start = _GLUED_QUERY.search(text)
     if start is None:
         return text, ""

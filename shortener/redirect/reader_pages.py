@@ -1,6 +1,6 @@
 """Error pages that readers get if their link does not redirect.
 
-The process that serves the editors' web pages renders them and writes them to a file; redirect workers send them.
+The process of the web pages renders them into a file; redirect workers read that file.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def publish(pages: PagesByLanguage, *, data_directory: Path) -> None:
-    """Write the rendered error pages to their file. From then on, the workers send the new pages. Raises OSError."""
+    """Write the rendered error pages to the file from which workers read them. Raises OSError."""
     path = _path(data_directory)
     revision = reader_pages_revision(data_directory)
     draft = path.with_suffix(f".{os.getpid()}")
@@ -40,9 +40,7 @@ def publish(pages: PagesByLanguage, *, data_directory: Path) -> None:
 
 
 class ReaderPages:
-    """The rendered error pages in the memory of one worker. They are read again when their revision number
-    has changed.
-    """
+    """The rendered error pages in the memory of one worker, read again when they have changed."""
 
     def __init__(self, data_directory: Path) -> None:
         self._path = _path(data_directory)
@@ -51,9 +49,7 @@ class ReaderPages:
         self._pages: PagesByLanguage = {}
 
     def get(self, status: int, *, accept_language: str | None) -> Response:
-        """Return the error page for a status in the language that the client prefers; plain text if no pages are
-        published.
-        """
+        """Return the error page for a status in the client's language; plain text if no pages are published."""
         revision = self._shared_revision.values[0]
         if revision != self._revision:
             self._revision = revision

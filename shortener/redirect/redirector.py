@@ -1,7 +1,6 @@
 """The redirect of a short link: look up the link, write one line to the click log, respond.
 
-Requests for other paths, and for links that do not redirect (misses), are left to the pages. Methods other than GET and
-HEAD get 405 here. Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
+Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
 """
 
 import time
@@ -36,7 +35,7 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 class Redirector:
     """Responds to requests for short links, and records clicks and misses (requests that are not redirected).
 
-    ``shared_keys`` is true if several machines use one store: they share the daily keys for hashing addresses.
+    ``shared_keys`` is true if all machines of a store hash addresses with equal keys.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False, clock: Callable[[], float] = time.time) -> None:
@@ -51,8 +50,8 @@ class Redirector:
     def respond(self, request: Request) -> Response | HTTPStatus | None:
         """Return the response to a request for a short link; None if its path is that of a page.
 
-        If the link does not redirect, return a status, for which the caller sends an error page: 404, 410, or 503 if
-        the store cannot be read. The request is normalized in place.
+        If the link does not redirect, the result is the status of an error page: 404, 410 or 503. The request is
+        normalized in place.
         """
         path = request.path
         if request.host is None or path[:1] != "/":
@@ -84,7 +83,7 @@ class Redirector:
         return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _choose_response(self, request: Request, link: Link) -> tuple[Response, int]:
-        """Return the response to a request for ``link``, and the index of the counter that this response increments."""
+        """Return the response to a request for ``link``, and the index of the counter to increment."""
         if (request.headers.get("sec-purpose") or "").startswith("prefetch"):
             # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES
@@ -99,7 +98,7 @@ class Redirector:
         return len(self._link_cache)
 
     def discard_expired(self) -> None:
-        """Remove expired daily keys (for hashing addresses) from memory."""
+        """Remove expired daily keys, with which addresses are hashed, from memory."""
         self._recorder.discard_expired(now=self._clock())
 
     def close(self) -> None:

@@ -19,10 +19,7 @@ class Headers(Protocol):
         """Return whether the header was sent."""
 
     def get(self, name: str, /) -> str | None:
-        """Return the first value of a header; None if it was not sent.
-
-        Some servers also return None for a value that is not ASCII.
-        """
+        """Return the first value of a header; None if it was not sent or cannot be read."""
 
     def get_all(self, name: str, /) -> list[str]:
         """Return all values of a header."""
@@ -31,7 +28,7 @@ class Headers(Protocol):
 class Request(Struct, gc=False):
     """An HTTP request without its body. ``peer`` is the address at the other end of the connection.
 
-    The fields from ``domain`` on are set by ``Normalizer``, which also brings ``host`` and ``query`` into one spelling.
+    The fields from ``domain`` on are set by ``Normalizer``.
     """
 
     method: str
@@ -59,9 +56,7 @@ class Request(Struct, gc=False):
 
 
 class EnvironHeaders:
-    """The headers of a WSGI environ. If a header was sent several times, the server has joined its values
-    with commas.
-    """
+    """The headers of a WSGI environ, in which several values of one header are joined with commas."""
 
     def __init__(self, environ: Environ) -> None:
         self._environ = environ
@@ -75,7 +70,7 @@ class EnvironHeaders:
         return value if value is None or value.isascii() else _decode(value)
 
     def get_all(self, name: str) -> list[str]:
-        """Return the value of a header in a list, which is empty if it was not sent."""
+        """Return the value of a header in a list, which is empty if the header was not sent."""
         value = self.get(name)
         return [] if value is None else [value]
 

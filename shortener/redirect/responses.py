@@ -1,4 +1,4 @@
-"""HTTP responses of redirects. Most are not built for each request, but once, when a link is loaded."""
+"""HTTP responses of redirects."""
 
 from typing import NamedTuple
 
@@ -21,14 +21,12 @@ class Response(NamedTuple):
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """Return the redirect to a canonical target URL. Nothing is escaped, because a canonical URL is ASCII without line
-    ends.
-    """
+    """Return the redirect to a target URL in canonical form."""
     return Response(status, [("Location", target), *_REDIRECT_HEADERS])
 
 
 def text_response(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    """Return a plain-text response that clients must not cache. ``headers`` are added to it."""
+    """Return a plain-text response that clients must not cache, with additional ``headers``."""
     body = f"{text}\n".encode()
     return Response(
         status,

@@ -1,6 +1,6 @@
 """Entry point of a child process of the server: ``python -m shortener.server KIND``.
 
-The process reads the configuration and other data that it needs as JSON from standard input.
+The process reads its task, with the configuration, as JSON from standard input.
 """
 
 import logging

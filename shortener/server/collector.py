@@ -1,4 +1,4 @@
-"""The collector process: it moves clicks from the click log into the store."""
+"""The collector process, which moves clicks from the click log into the store."""
 
 import logging
 from functools import partial
@@ -29,18 +29,14 @@ def run(task: Task) -> None:
 
 
 def _log_wait(error: ShortenerError, *, role: MachineRole) -> None:
-    """Log why this process waits before it collects: another collector runs, or the store cannot be used.
-
-    If another collector runs, maybe on another machine, also log the commands with which the clicks of this machine
-    would be sent to it.
-    """
+    """Log why this process waits before it collects: another collector runs, or the store cannot be used."""
     log.info("%s; waiting for it to end; no clicks are lost, they stay in the click log", error_message(error))
     if role == "serve" and isinstance(error, AlreadyRunning):
         log.info("with `shortener centre` or `shortener node`, this machine would send its clicks to the collector")
 
 
 def _open_store(config: Config, *, stop: Stop) -> Store | None:
-    """Open the store. While its database cannot be reached, try again. Return None if SIGTERM arrives meanwhile."""
+    """Open the store, waiting for its database if necessary; return None if SIGTERM arrives meanwhile."""
     reported = False
     while True:
         try:

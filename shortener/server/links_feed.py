@@ -1,4 +1,4 @@
-"""The feed: it brings changes of links and settings from PostgreSQL into this machine's local copy within a second."""
+"""The feed: copies changes of links and settings from PostgreSQL to this machine within a second."""
 
 import contextlib
 import threading
@@ -20,14 +20,14 @@ INTERVAL_SECONDS = 1.0
 
 
 def start_feed(config: Config, *, outage: OutageLog | None = None) -> None:
-    """Start the thread that keeps this machine's local copy of the links and settings up to date with PostgreSQL.
+    """Start the thread that keeps this machine's copy of the links and settings up to date with PostgreSQL.
 
-    Without PostgreSQL there is no copy, and nothing is started. A process that edits links updates the copy of its
-    machine itself. The feed adds edits made on other machines, and those of a process that ended before it could update
-    the copy.
+    Without PostgreSQL, nothing is started.
     """
     if config.storage.url:
         outage = outage or OutageLog("redirects use the local copy of the links until the store is back")
+        # A process that edits links updates the copy of its machine itself. The feed adds edits made on other machines,
+        # and those of a process that ended before it could update the copy.
         threading.Thread(target=_run, args=(config, outage), name="links feed", daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Options of a worker's sockets: time limits of connections, and a shutdown in which no connection is lost."""
+"""Time limits of a worker's connections, and a shutdown in which no connection is lost."""
 
 import asyncio
 import contextlib
@@ -24,9 +24,9 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Set a socket option by which the kernel closes a connection if the client leaves data unread for UNREAD_SECONDS.
+    """Let the kernel close connections whose clients leave data unread for UNREAD_SECONDS.
 
-    Return False if this process does not listen on a port yet.
+    Returns False if this process does not listen on a port yet.
     """
     listens = False
     for each in _tcp_sockets():
@@ -39,14 +39,12 @@ def limit_unread_output() -> bool:
 
 
 def close_idle_connections() -> None:
-    """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS.
-
-    The server library granian leaves two kinds of idle connections open: HTTP/2 over TLS, and those on which the client
-    sends nothing after the handshake. On other systems than Linux this does nothing.
-    """
+    """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS (on Linux only)."""
     for connection in _tcp_sockets():
         with contextlib.closing(connection), contextlib.suppress(OSError, struct.error):
             if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                # Granian leaves two kinds of idle connections open: HTTP/2 over TLS, and those without a byte after the
+                # handshake.
                 info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
                 # tcpi_last_data_sent and tcpi_last_data_recv, in milliseconds
                 if min(struct.unpack_from("I4xI", info, 44)) > IDLE_SECONDS * 1000:
@@ -54,11 +52,9 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Drop packets of new clients, and wait until the process has accepted all connections that the kernel has queued.
-
-    The kernel would reset queued connections when the process ends. New clients repeat their attempt after a second and
-    then reach another worker. On other systems than Linux this does nothing.
-    """
+    """Drop new connections, and wait until the process has accepted all queued ones (on Linux only)."""
+    # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
+    # after a second, and then reaches another worker.
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
     program = struct.pack("HP", 1, ctypes.addressof(drop_all))
     until = time.monotonic() + QUEUE_SECONDS
@@ -94,9 +90,7 @@ def _tcp_sockets() -> Iterator[socket.socket]:
 
 
 def _queue_length(listening: socket.socket) -> int:
-    """Return the number of connections in the accept queue of a listening socket.
-
-    It is the field ``tcpi_unacked`` of ``struct tcp_info``.
-    """
+    """Return the number of connections in the accept queue of a listening socket."""
     info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    # The field tcpi_unacked of struct tcp_info.
     return int(struct.unpack_from("I", info, 24)[0])

@@ -1,7 +1,4 @@
-"""Detection of a worker process that keeps much more memory after a flood of requests than before it.
-
-Memory allocators return memory to the system late, or never, so such a process is replaced by a new one.
-"""
+"""Detection of a worker process that keeps much more memory after a flood of requests than before it."""
 
 import resource
 from collections.abc import Callable
@@ -24,7 +21,7 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 class MemoryWatch:
-    """Decides whether a worker process has to be replaced because it keeps too much memory after a flood of requests.
+    """Decides whether a worker process must be replaced because it keeps too much memory after a flood of requests.
 
     ``now``, the start of the process, is in monotonic seconds.
     """
@@ -39,8 +36,7 @@ class MemoryWatch:
         """Return whether the process has kept too much memory for too long.
 
         ``resident`` is the memory of the process in bytes. ``in_use`` returns how many bytes its connections and caches
-        may need. The memory is compared with a baseline, which is the memory at the first call. The baseline grows
-        slowly with later values, up to a limit. ``now`` is in monotonic seconds.
+        may need. ``now`` is in monotonic seconds.
         """
         if not self._first:
             self._first = self._baseline = resident
@@ -49,6 +45,7 @@ class MemoryWatch:
             self._excess_since = None
             if excess <= 0:
                 self._first = min(self._first, resident)
+                # The baseline grows slowly, so that only a flood counts.
                 self._baseline = min(max(self._baseline, resident), MAX_BASELINE_GROWTH * self._first)
             return False
         if self._excess_since is None:

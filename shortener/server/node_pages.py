@@ -1,4 +1,4 @@
-"""The process that serves a node's pages: previews and pages for readers, health and metrics, all from local files."""
+"""The process that serves a node's pages (previews, health, metrics and pages for readers) from local files."""
 
 import contextlib
 import threading
@@ -30,9 +30,7 @@ def run(task: Task) -> None:
 
 
 def _follow_settings(app: Flask, config: Config) -> None:
-    """Read the settings again whenever the local copy of links and settings changes, and write readers' error pages
-    accordingly.
-    """
+    """Read the settings again whenever the local copy of them changes, and write the readers' error pages again."""
     seen = -1
     with contextlib.closing(links_revision(config.data_directory)) as shared:
         while True:

@@ -15,8 +15,7 @@ log = logging.getLogger(__name__)
 class OutageLog:
     """Logs for one process when the database cannot be reached, and when it is back.
 
-    Each thread of the process reports its own attempts. ``consequence`` says what the outage means for users; it ends
-    each error message.
+    Each error message ends with ``consequence``, which says what the outage means for users.
     """
 
     def __init__(self, consequence: str) -> None:
@@ -27,10 +26,7 @@ class OutageLog:
         self._reported_at = -REPORT_SECONDS
 
     def report(self, error: StoreError) -> None:
-        """Log a database error of the calling thread.
-
-        At most one error a minute is logged for all threads of the process together.
-        """
+        """Log a database error of the calling thread, but at most one error a minute for the whole process."""
         with self._lock:
             self._failing.add(threading.get_ident())
             now = time.monotonic()
@@ -39,10 +35,7 @@ class OutageLog:
                 log.error("%s; %s", error, self._consequence)
 
     def end(self) -> None:
-        """Note that the calling thread has reached the database.
-
-        If an error was logged and no thread of the process is cut off any more, log that the outage is over.
-        """
+        """Note that the calling thread has reached the database; log the end of the outage when all threads have."""
         with self._lock:
             self._failing.discard(threading.get_ident())
             if self._is_reported and not self._failing:

@@ -26,9 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class RelayedRequests:
-    """WSGI middleware that restores the client's address and scheme from the headers into which the worker has put
-    them.
-    """
+    """WSGI middleware that restores the client's address and scheme from headers that the worker has set."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -42,7 +40,7 @@ class RelayedRequests:
 
 
 def publish_again(app: Flask) -> None:
-    """Write the static error pages for readers again after a change of settings. A disk error is only logged."""
+    """Write the error pages for readers again after a change of settings. A disk error is only logged."""
     try:
         publish_reader_pages(app)
     except OSError as error:
@@ -50,7 +48,7 @@ def publish_again(app: Flask) -> None:
 
 
 def run(task: Task) -> None:
-    """Serve the pages until SIGTERM. The supervisor sends SIGTERM when no worker waits for a page any more."""
+    """Serve the pages until SIGTERM."""
     app = build_pages_app(task.config)
     publish_reader_pages(app)
     app.extensions["config"].on_change = partial(publish_again, app)

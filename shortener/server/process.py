@@ -27,8 +27,8 @@ so too, and has the pages and the collector. With ``serve`` the collector reads 
 class Task(Struct):
     """The data that a child process receives from the supervisor.
 
-    ``parent`` is the process id of the supervisor, ``listening`` the file descriptor of the socket on which to listen
-    (-1: none), and ``role`` the role of the machine.
+    ``parent`` is the process id of the supervisor. ``listening`` is the file descriptor of the socket on which to
+    listen; -1 if there is none.
     """
 
     config: Config
@@ -38,14 +38,12 @@ class Task(Struct):
 
 
 class Stop:
-    """A flag that is set by SIGTERM or SIGINT.
-
-    A signal handler can interrupt any code, even a thread that waits for the flag. So it must not take a lock, as
-    ``threading.Event`` does. ``SimpleQueue.put`` is used instead, which is documented as safe in signal handlers.
-    """
+    """A flag that is set by SIGTERM or SIGINT."""
 
     def __init__(self) -> None:
         self._received = False
+        # A signal handler can interrupt any code, even a thread that waits for the flag. So it must not take a lock, as
+        # threading.Event does. SimpleQueue.put is documented as safe in signal handlers.
         self._queue: SimpleQueue[None] = SimpleQueue()
         on_stop(self._receive)
 
@@ -58,7 +56,7 @@ class Stop:
         return self._received
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most ``seconds`` for SIGTERM or SIGINT. Return whether one was received."""
+        """Wait at most ``seconds`` for SIGTERM or SIGINT; return whether it was received."""
         if not self._received:
             with contextlib.suppress(Empty):
                 self._queue.get(timeout=seconds)
@@ -66,9 +64,9 @@ class Stop:
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Register ``stop`` as the function to call at SIGTERM or SIGINT.
+    """Register the function to call at SIGTERM or SIGINT.
 
-    If SIGTERM came while it was blocked, ``stop`` is called at once.
+    It is called at once if SIGTERM came while it was blocked.
     """
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())
@@ -76,9 +74,7 @@ def on_stop(stop: Callable[[], object]) -> None:
 
 
 def block_sigterm() -> None:
-    """Block SIGTERM in this process and in the child processes that it starts. Each process calls ``accept_sigterm`` to
-    unblock it.
-    """
+    """Block SIGTERM in this process and in the child processes that it starts, until ``accept_sigterm``."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
@@ -88,7 +84,7 @@ def accept_sigterm() -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Ask the kernel to send SIGTERM to this process when its parent process ends for any reason (on Linux only)."""
+    """Ask the kernel to send SIGTERM to this process when its parent process ends (on Linux only)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:

@@ -1,7 +1,4 @@
-"""Relay of requests from a redirect worker to the process of the pages, so that no slow page delays a redirect.
-
-aiohttp is imported in a thread after the start, because its import takes longer than a reader should wait.
-"""
+"""Relay of requests from a redirect worker to the process of the pages, so that no slow page delays a redirect."""
 
 import asyncio
 import logging
@@ -94,9 +91,7 @@ class Relay:
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Send the client its page and return None. If that is impossible, return another response for the caller to
-        send.
-        """
+        """Send the client its page and return None; if that is impossible, return a response for the caller to send."""
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
         length = _body_length(request)
@@ -133,9 +128,7 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token, which is found out by asking the process of the
-        pages.
-        """
+        """Return whether the request has a valid session or token, by asking the process of the pages."""
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -151,18 +144,14 @@ class Relay:
             return False
 
     def _may_be_chunked(self, request: Request) -> bool:
-        """Return whether a chunked body without Content-Length is accepted (HTTP/1.1 only).
-
-        It is accepted on the paths of other shorteners' APIs, because their clients send such bodies.
-        """
+        """Return whether a request may have a chunked body without Content-Length."""
         headers = request.headers
+        # Clients of other shorteners' APIs send such bodies (HTTP/1.1 only).
         is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
     async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a chunked body without Content-Length; if it exceeds SMALL_BODY_BYTES, return a response with status
-        411.
-        """
+        """Return a chunked body without Content-Length, or a response with status 411 if it is too long."""
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
@@ -172,16 +161,14 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body of a request, or a response that refuses it.
-
-        The pages get a body only when it is complete, so that a slow client occupies none of their threads.
-        """
+        """Return the whole body of a request, or a response that refuses it."""
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
         length = _body_length(request)
         too_large = self._reader_pages.get(413, accept_language=request.headers.get("accept-language"))
         if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):
             return too_large
+        # The pages get only complete bodies, so that a slow client occupies none of their threads.
         held = length <= min(MAX_BODY_BYTES, uploads.client_limit)
         pieces: list[bytes] = []
         size = 0
@@ -199,9 +186,7 @@ class Relay:
         return b"".join(pieces)  # without a body that is not held, the pages answer that the client must sign in
 
     async def discard_body(self, request: Request, protocol: Any) -> None:
-        """Read and discard the body of a refused request if it is small. The connection can then be used for further
-        requests.
-        """
+        """Read and discard a small body of a refused request, so that the connection can be used again."""
         if _body_length(request) <= SMALL_BODY_BYTES:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BODY_SECONDS):
@@ -209,7 +194,7 @@ class Relay:
                         pass
 
     async def _while_connected(self, protocol: Any, page: Any) -> Response | None:
-        """Await ``page`` and return its result. If the client closes its connection, cancel it and return None."""
+        """Await ``page`` and return its result; cancel it and return None if the client closes its connection."""
         task = asyncio.ensure_future(page)
         gone = asyncio.ensure_future(protocol.client_disconnect())
         try:
@@ -225,7 +210,7 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Relay a request, send the client the page and return None; or return a response that the caller has to send.
+        """Relay a request and send the page to the client, or return a response that the caller has to send.
 
         ``taken`` is called when the process of the pages has received the request body.
         """
@@ -253,11 +238,7 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send a page from the process of the pages to the client in pieces, and return None.
-
-        A page without Content-Length, or without a body, is returned as a whole instead. If the process of the pages
-        breaks off, the client notices because less arrives than the Content-Length announced.
-        """
+        """Send a page to the client in pieces and return None, or return a page without Content-Length as a whole."""
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers
@@ -269,6 +250,7 @@ class Relay:
             return Response(response.status, headers, await response.read())
         if close:
             headers.append(("Connection", "close"))
+        # If the page breaks off, the client notices because less arrives than Content-Length announced.
         stream = protocol.response_stream(response.status, headers)
         try:
             async for piece in response.content.iter_any():
@@ -283,11 +265,7 @@ class Relay:
         return None
 
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the headers with which a request is relayed to the process of the pages.
-
-        Headers that only a proxy may set are dropped if the client sent them. The client's address and the scheme are
-        added.
-        """
+        """Return the headers with which a request is relayed to the process of the pages."""
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
         headers = [
@@ -317,6 +295,7 @@ class Relay:
         async with self._start:
             if self._session is None:
                 loop = asyncio.get_running_loop()
+                # In a thread, because this import takes longer than a reader should wait.
                 aiohttp = await loop.run_in_executor(None, import_module, "aiohttp")
                 self._aiohttp, self._url = aiohttp, import_module("yarl").URL
                 self._session = aiohttp.ClientSession(
@@ -334,8 +313,6 @@ def _body_length(request: Request) -> int:
 
 
 def _cookies(request: Request) -> str:
-    """Return all cookies of a request as one header value.
-
-    In HTTP/2 a browser sends each cookie in a header of its own (RFC 9113, section 8.2.3).
-    """
+    """Return all cookies of a request as one header value."""
+    # In HTTP/2 a browser sends each cookie in a header of its own (RFC 9113, section 8.2.3).
     return "; ".join(request.headers.get_all("cookie"))

@@ -1,4 +1,4 @@
-"""The process of a node that sends the node's click log to the store, and copies links and settings from the store."""
+"""The process of a node that sends its click log to the store, and copies links and settings from the store."""
 
 import logging
 import random
@@ -49,7 +49,7 @@ def _add_node(config: Config) -> None:
 
 
 def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) -> None:
-    """Send new clicks from the click log to the store, again and again until SIGTERM. Raises StoreError."""
+    """Send new clicks from the click log to the store until SIGTERM. Raises StoreError."""
     with closing(open_node_reader(config.storage.url)) as reader:
         while not stop():
             sent = sender.send(reader)
@@ -60,7 +60,7 @@ def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) ->
 
 
 def _send_rest(sender: Sender, config: Config) -> None:
-    """Send the rest of the click log for at most SHUTDOWN_SECONDS. The next sender continues where this one stops."""
+    """Send the rest of the click log to the store, for at most SHUTDOWN_SECONDS."""
     until = time.monotonic() + SHUTDOWN_SECONDS
     try:
         with closing(open_node_reader(config.storage.url)) as reader:

@@ -1,6 +1,4 @@
-"""Sockets of ``shortener serve``: the public port, on which all workers listen, and the Unix socket of the process of
-the pages.
-"""
+"""Sockets of ``shortener serve``: the public port of all workers, and the Unix socket of the pages."""
 
 import os
 import socket
@@ -18,10 +16,9 @@ POLL_SECONDS = 0.01
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the port but does not listen. It reserves the port for our workers.
+    """Return a socket that is bound to the port, so that our workers can listen on it together.
 
-    Workers that run as the same user can then listen on the port together. Raises AlreadyRunning if another program
-    listens on it.
+    Raises AlreadyRunning if another program listens on the port.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reserved = socket.socket(family, socket.SOCK_STREAM)
@@ -62,11 +59,9 @@ def pages_socket_path(data_directory: Path) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Return ``path``, or a shorter path of the same socket if ``path`` is too long (Linux allows 107 bytes).
-
-    The shorter path leads through an open descriptor of the directory, which stays open until the process ends.
-    """
+    """Return ``path``, or a shorter path of the same socket if it is too long for a socket."""
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         return str(path)
+    # This descriptor stays open until the process ends. Linux allows 107 bytes for the path of a socket.
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     return f"/proc/self/fd/{directory}/{path.name}"

@@ -1,8 +1,4 @@
-"""The supervisor of ``shortener serve``, ``centre`` and ``node``, which runs redirect workers and other processes.
-
-It reserves the port and restarts children that end. Each worker listens on the port itself, so the port stays open
-while one of several workers restarts.
-"""
+"""The supervisor of ``shortener serve``, ``centre`` and ``node``, which runs redirect workers and other processes."""
 
 import contextlib
 import logging
@@ -72,9 +68,7 @@ class Child:
         self._failures = 0
 
     def keep_running(self) -> None:
-        """Start the child process unless it runs. After several failures in a row, it is restarted with a growing
-        delay.
-        """
+        """Start the child process unless it runs. After several failures it is started with a growing delay."""
         now = time.monotonic()
         if self._process is not None:
             status = self._process.poll()
@@ -90,15 +84,17 @@ class Child:
             self._start()
 
     def _start(self) -> None:
-        """Start the child in a process group of its own, so that Ctrl-C in a terminal reaches the supervisor only.
-
-        It receives the configuration through a pipe, because every user of the machine can read command lines.
-        """
+        """Start the child process, and pass its task to it through a pipe."""
         self._started_at = time.monotonic()
         block_sigterm()  # the child inherits this until it can stop in order
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                self._command, stdin=subprocess.PIPE, pass_fds=self._descriptors, process_group=0
+                # A process group of its own, so that Ctrl-C in a terminal reaches the supervisor only. The task goes
+                # through a pipe, because every user of the machine can read command lines.
+                self._command,
+                stdin=subprocess.PIPE,
+                pass_fds=self._descriptors,
+                process_group=0,
             )
         finally:
             accept_sigterm()
@@ -113,7 +109,7 @@ class Child:
             self._process.send_signal(signum)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the child has ended. If it has not ended after ``seconds``, kill it."""
+        """Wait until the child has ended; kill it if this takes more than ``seconds``."""
         if self._process is None:
             return
         try:
@@ -141,8 +137,8 @@ class Supervisor:
     def serve(self) -> None:
         """Start the child processes, and keep them running until SIGTERM or SIGINT.
 
-        Raises AlreadyRunning if the port is taken or another server uses the data directory, ConfigError if the
-        certificate cannot be used, StoreError if the data directory cannot be used.
+        Raises AlreadyRunning if the port or the data directory is in use, ConfigError if the certificate cannot be
+        used, StoreError if the data directory cannot be used.
         """
         with self._resources:
             try:
@@ -152,7 +148,7 @@ class Supervisor:
                 self.drain()
 
     def start(self) -> None:
-        """Start the child processes. Workers are first: they can already redirect readers while the others start."""
+        """Start the child processes, workers first."""
         config = self._config
         # 1. Check what a person can get wrong.
         check_certificate(config)
@@ -191,9 +187,7 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop the children in the order in which clicks pass through them, so that every click that was answered is
-        stored.
-        """
+        """Stop the children so that every click that was answered is stored: workers first, the collector last."""
         # 1. A collector or sender that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
             child.keep_running()
@@ -229,10 +223,7 @@ class Supervisor:
 
 
 def _is_ready(server: Server) -> bool:
-    """Return whether workers and pages respond.
-
-    It asks a worker for the health report, which the worker gets from the process of the pages.
-    """
+    """Return whether workers and pages respond, by asking a worker for the health report."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
@@ -249,9 +240,7 @@ def _is_ready(server: Server) -> bool:
 
 
 def announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
-    """If there are no users, pass the invite link for the first admin to ``announce``. An error of the
-    store is logged.
-    """
+    """If there are no users, pass the invite link for the first admin to ``announce``."""
     from shortener.services.accounts import invite_first_admin
     from shortener.store import open_store
 
@@ -288,9 +277,7 @@ def check_certificate(config: Config) -> None:
 
 
 def _with_host(config: Config, host: str) -> Config:
-    """Return the configuration with ``host``, a numeric address, as the address to listen on. The base URL stays the
-    same.
-    """
+    """Return the configuration with the numeric address ``host`` as the address to listen on."""
     return msgspec.structs.replace(
         config,
         site=msgspec.structs.replace(config.site, base_url=config.base_url),
@@ -299,11 +286,7 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config, role: MachineRole) -> None:
-    """Create the store or migrate it. On a node do nothing, because a node starts without the database.
-
-    If the database cannot be reached but a local copy of the links exists, the error is only logged, because workers
-    can redirect with the copy.
-    """
+    """Create the store or migrate it, unless this machine is a node."""
     from shortener.clicklog.pseudonyms import DailyKeys
     from shortener.collector.key_sharing import share_keys
     from shortener.store import open_store, prepare_directory
@@ -316,6 +299,7 @@ def _prepare_store(config: Config, role: MachineRole) -> None:
             if role == "centre":  # so that its workers need no keys of their own at the first start
                 share_keys(store, DailyKeys(config.data_directory), now=time.time())
     except StoreUnavailable as error:
+        # Workers can redirect with a local copy of the links.
         if not (config.storage.url and config.links_file.exists()):
             raise
         log.error("%s; redirects use the local copy of the links until the store is back", error)

@@ -20,11 +20,7 @@ ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
 
 
 class Upload:
-    """The body of one request while it is in memory.
-
-    ``deadline`` is the timeout of the request. If other requests need the memory, the timeout is set to the present,
-    which cancels the request.
-    """
+    """The body of one request while it is in memory. Setting ``deadline`` to the present cancels the request."""
 
     def __init__(self, client: str, deadline: asyncio.Timeout) -> None:
         self.client = (parse_address(client) or b"")[:8]  # an IPv6 client has a whole /64
@@ -54,24 +50,21 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Count ``size`` more bytes of a body. While a limit is exceeded, cancel the oldest unfinished request.
-
-        If the limit for one client is exceeded, only this client's requests are cancelled; otherwise those of all
-        clients. A request that has arrived completely is soon not counted any more, so only clients that send slowly
-        are affected.
-        """
+        """Count ``size`` more bytes of a body. While a limit is exceeded, cancel the oldest unfinished request."""
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet
         upload.size += size
         self._client_sizes[upload.client] += size
         self.size += size
+        # A request that has arrived completely is soon not counted any more, so only clients that send slowly are
+        # affected.
         while self._client_sizes[upload.client] > self.client_limit:
             self._end(next(each for each in self._uploads if each.client == upload.client))
         while self.size > self._limit:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting a body, because the process of the pages has received it or its request has ended."""
+        """Stop counting a body that the process of the pages has received, or whose request has ended."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

@@ -1,7 +1,4 @@
-"""A redirect worker: the server library granian listens on the port and runs the redirector as an RSGI application.
-
-Granian runs the application in a second process, which ends whenever granian ends, even if granian is killed.
-"""
+"""A redirect worker: the server library granian listens on the port and runs the redirector as an RSGI application."""
 
 import asyncio
 import gc
@@ -103,11 +100,9 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False only for a false alarm of granian: the message that it kills its worker, which has already ended.
-
-    Two threads of granian wait for the worker, and only one of them receives its exit status. The other one logs the
-    message.
-    """
+    """Return False for granian's message that it kills a worker which has already ended, else True."""
+    # Two threads of granian wait for the worker, and only one of them receives its exit status. The other logs the
+    # message.
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
         return True
     try:
@@ -118,7 +113,7 @@ def is_worth_logging(record: logging.LogRecord) -> bool:
 
 
 def _load(task: Task, parent: int) -> Any:
-    """Return the RSGI application. Granian calls this in its second process; ``parent`` is the id of the first."""
+    """Return the RSGI application. Granian calls this in a second process; ``parent`` is the id of the first."""
     end_with_parent(parent)
     return Worker(task)
 
@@ -140,7 +135,7 @@ class Worker:
         self._granian = os.getppid()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Prepare the process for requests. Granian calls this once at its start."""
+        """Prepare the process for requests. Granian calls this once at the start of the process."""
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
         loop.call_soon(self._limit_unread_output, loop)
@@ -181,14 +176,11 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Limit how long clients may leave responses unread, as soon as granian listens, and again a little later.
-
-        The second call reaches connections that the kernel had queued before the first one. ``passes`` is the number of
-        calls left.
-        """
+        """Limit how long clients may leave responses unread, as soon as granian listens."""
         if limit_unread_output():
             passes -= 1
         if passes:
+            # The second call reaches connections that the kernel had queued before the first one.
             loop.call_later(ACCEPT_SECONDS if passes == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, passes)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -196,11 +188,7 @@ class Worker:
             self._draining = loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        """Stop this process without losing a connection.
-
-        Accept the connections that the kernel has queued, close each connection after its next response, then stop
-        granian.
-        """
+        """Stop this process without losing a connection."""
         signal.alarm(STOP_SECONDS)  # ends the process if open requests last longer
         await empty_accept_queues()
         os.kill(os.getpid(), signal.SIGINT)
@@ -217,9 +205,7 @@ class Worker:
         loop.call_later(IDLE_CHECK_SECONDS, self._close_idle_connections, loop)
 
     def _check_memory(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Replace this process by a new one if it has kept too much memory after a flood of requests. Otherwise check
-        again later.
-        """
+        """Replace this process by a new one if it has kept too much memory after a flood of requests."""
         resident = resident_bytes()
         if self._memory.should_replace(resident, in_use=self._memory_in_use, now=time.monotonic()):
             log.warning("%d MB of memory stay in use after a flood; another process takes over", resident // 1_000_000)

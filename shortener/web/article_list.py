@@ -54,7 +54,7 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of one group of articles: clear winners, typical, or below typical.
+    """Rows of one group of articles: clear winners, typical, below typical, or not comparable.
 
     ``name`` is None if the list is not grouped. ``total`` counts the rows of the group on all pages of the list.
     """
@@ -141,8 +141,8 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
     """Sort the rows as the query string asks; return the order, and the sorted rows in groups.
 
-    Only rows that are sorted by result form several groups. ``counted`` is the count for the order "visitors":
-    ``visitors`` or ``clicks``.
+    Only rows that are sorted by result form several groups. ``counted`` is the count by which the order "visitors"
+    sorts: ``visitors`` or ``clicks``.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":

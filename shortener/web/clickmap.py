@@ -33,7 +33,8 @@ LinkKey = tuple[str, str, int]
 class MapPlacement(Struct, frozen=True):
     """One appearance of a link in an issue, as the table beside the click map lists it.
 
-    ``share`` is the part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of the badge in the map.
+    ``share`` is the link's part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of the badge in the
+    map.
     """
 
     kind: str
@@ -46,8 +47,8 @@ class MapPlacement(Struct, frozen=True):
 class MapRow(Struct, frozen=True):
     """A row of the table beside the click map: an article or another link.
 
-    ``share`` is the part of all clicks in the issue, from 0 to 1. ``position`` is the article's position in the issue,
-    None for another link. ``result`` is the article's entry in the ranking, None if unknown.
+    ``share`` is the row's part of all clicks in the issue, from 0 to 1. ``position`` is the article's position in the
+    issue, None for another link. ``result`` is the article's entry in the ranking, None if unknown.
     """
 
     title: str
@@ -77,7 +78,7 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Compare an article with a typical one: return "above", "usual" or "below", or "unknown" without a result."""
+    """Compare an article with a typical one: return "above", "usual", "below", or "unknown" if that is impossible."""
     return result_tone(result) if result and result.is_comparable else "unknown"
 
 
@@ -130,7 +131,7 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map by the keys of their links.
+    """Return the badges of the click map, by host, code and placement number of each link.
 
     ``results`` has the articles' entries in the ranking, by article URL.
     """

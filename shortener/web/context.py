@@ -160,7 +160,7 @@ def now() -> int:
 
 
 def client_address() -> str:
-    """Return the client's IP address, which trusted proxies may report."""
+    """Return the client's IP address, as reported by trusted proxies if there are any."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     return normalizer.client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 

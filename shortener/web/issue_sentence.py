@@ -106,10 +106,7 @@ def _result(outlook: Outlook) -> Markup:
 
 
 def _count_alone(count: int, outlook: Outlook) -> Markup:
-    """Return a sentence with the count of an issue that cannot be compared with earlier ones.
-
-    The count of an old issue is called final.
-    """
+    """Return a sentence with the count of an issue that cannot be compared with earlier ones."""
     is_settled = outlook.hours >= SETTLED_DAYS * 24
     if outlook.counted == "clicks":
         if is_settled:

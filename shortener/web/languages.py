@@ -1,8 +1,8 @@
-"""Translation of the pages: texts, numbers and dates in the language of their reader.
+"""Translations of the pages: texts, numbers and dates in the language of the user.
 
-A text is written in English where it is used, and that text is the key of its translations; values fill its ``{name}``
-placeholders. The translations are in ``catalogues/<locale>/``: ``readers.po`` for the pages that readers of a
-newsletter see, and ``editors.po`` for all others. A language without ``editors.po`` is offered to readers only.
+An English text is the key of its translations, and values fill its ``{name}`` placeholders. In
+``catalogues/<locale>/``, ``readers.po`` has the texts for readers of a newsletter, and ``editors.po`` has all others. A
+language without ``editors.po`` is offered to readers only.
 """
 
 import functools
@@ -79,7 +79,7 @@ class Language(Struct, frozen=True):
         return self.percent.format(self.format_number(share * 100, decimals=decimals))
 
     def format_date(self, date: datetime) -> str:
-        """Format day, month and year. The month is an abbreviated name or a number, as is usual in the language."""
+        """Format day, month and year as is usual in the language."""
         return f"{date:%-d %b %Y}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "yMMMd")
 
     def format_day(self, date: datetime) -> str:
@@ -111,8 +111,9 @@ class Language(Struct, frozen=True):
 def build_language(
     locale: Locale, translations: gettext_files.NullTranslations, *, has_editor_pages: bool, tag: str | None = None
 ) -> Language:
-    """Return a language with the number and date formats of ``locale``. ``tag`` is by default the language tag of the
-    locale.
+    """Return a language with the number and date formats of ``locale``.
+
+    ``tag`` is by default the language tag of the locale.
     """
     symbols = locale.number_symbols["latn"]
     tag = tag or str(locale).replace("_", "-")
@@ -131,10 +132,7 @@ ENGLISH = build_language(Locale("en"), gettext_files.NullTranslations(), has_edi
 
 
 def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
-    """Return the translations in a ``.po`` file.
-
-    Translations that are incomplete, marked as fuzzy, or whose placeholders cannot be filled are left out.
-    """
+    """Return the translations in a ``.po`` file, without those that are fuzzy or incomplete."""
     with path.open("rb") as file:
         catalogue = read_po(file)
     for message in list(catalogue):
@@ -170,9 +168,7 @@ class Translations(gettext_files.NullTranslations):
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether a translation can be shown: none of its forms (singular, plural) is empty, and each has only
-    placeholders that the English text has too.
-    """
+    """Return whether a translation is complete, with only placeholders that the English text has too."""
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
@@ -201,14 +197,14 @@ def load_languages() -> Mapping[str, Language]:
 
 
 def init_app(app: Flask, *, account_language: Callable[[], str]) -> None:
-    """Set the languages of an app, and let its templates show messages in the language of the page.
+    """Set the languages of an app, and register the translation functions for templates.
 
-    ``account_language`` returns the tag of the language that the user of the request has chosen, or ''. Functions such
-    as ``_`` become globals of templates, because templates that are imported can use only globals.
+    ``account_language`` returns the language tag that the current user has chosen, or ''.
     """
     app.extensions["languages"] = dict(load_languages())
     app.extensions["account_language"] = account_language
     app.jinja_env.finalize = translate
+    # Templates that are imported can use only globals.
     app.jinja_env.globals.update(_=gettext, ngettext=ngettext, language=current_language)
     app.after_request(_add_language_headers)
 
@@ -242,9 +238,7 @@ def current_language() -> Language:
 
 
 def _choose_language() -> Language:
-    """Return the language of the page: on pages for editors that of the account, else the one that the browser asks
-    for.
-    """
+    """Return the language for a page: the choice in an editor's account, else that of the browser."""
     available = all_languages()
     if request.path.startswith(EDITOR_PATH):
         available = editor_languages()
@@ -266,7 +260,7 @@ def use_language(tag: str) -> Iterator[None]:
 
 
 def translate(value: Any) -> Any:
-    """Return a message translated to the language of the request. Any other value is returned as it is."""
+    """Translate a message to the language of the page. Any other value is returned unchanged."""
     if not isinstance(value, Message):
         return value
     language = current_language()
@@ -276,7 +270,7 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a value as text for JSON: a message in the language of the page, or markup with its HTML escapes undone.
+    """Return a message in the language of the page, or markup without HTML escapes, as text for JSON.
 
     JSON encoders call this function for types that they do not know. Raises NotImplementedError for other values.
     """
@@ -290,16 +284,14 @@ def _shown_value(value: MessageValue, language: Language) -> str:
 
 
 def gettext(text: str, **values: object) -> Markup:
-    """Return a text translated to the language of the request. Its placeholders are filled with the escaped
-    ``values``.
-    """
+    """Return a text in the language of the page, with its placeholders filled by the escaped ``values``."""
     return _fill(current_language().translations.gettext(text) if text else text, values)
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
-    """Return a text for a count in the language of the request: ``ngettext("{count} link", "{count} links", 2)``.
+    """Return the singular or plural text for a count, in the language of the page.
 
-    The count fills the placeholder ``{count}``.
+    An example is ``ngettext("{count} link", "{count} links", 2)``.
     """
     language = current_language()
     text = language.translations.ngettext(one, many, count)

@@ -18,14 +18,14 @@ MAX_TICKS = 5
 
 
 class PeriodCount(Struct, frozen=True):
-    """Human clicks in one hour or day of the site's time zone, which begins at ``start`` (seconds of the UTC epoch)."""
+    """The human clicks in an hour or day that begins at ``start`` (seconds of the UTC epoch)."""
 
     start: int
     clicks: int
 
 
 class LinkClicks(Struct, frozen=True):
-    """The clicks of a link over time and their chart. The rows are days if ``is_daily`` is set, else hours."""
+    """The clicks of a link over time, and their chart. The rows are days if ``is_daily`` is set, else hours."""
 
     rows: tuple[PeriodCount, ...]
     chart: Chart
@@ -67,11 +67,7 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
 
 
 def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
-    """Return the labels of the horizontal axis, at rows that are far enough apart.
-
-    If the rows are days, a label is a day. If they are hours, it is the time of day, but the first label of a day is
-    the day.
-    """
+    """Return the labels of the horizontal axis, at rows that are far enough apart."""
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []
     day = ""
@@ -79,6 +75,7 @@ def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
         if ticks and row.start - ticks[-1].x < distance:
             continue
         previous, day = day, format_day(row.start)
+        # Among hours, the first label of a day is the day.
         ticks.append(Tick(row.start, day if is_daily or day != previous else format_hour(row.start)))
     return ticks
 

@@ -1,7 +1,4 @@
-"""Link checks of issues: a thread requests the targets of an issue and finds out which of them answer.
-
-Its progress and the results are in the store.
-"""
+"""Link checks: a thread requests every link target of an issue, and stores which targets answer."""
 
 import logging
 import threading
@@ -30,9 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class HostStatus(Struct, frozen=True):
-    """The results of a link check for all targets on one host. ``answers`` says whether every one of these targets
-    answered.
-    """
+    """The results of a link check for one host. ``answers`` says whether all targets on the host answered."""
 
     host: str
     statuses: tuple[LinkStatus, ...]
@@ -55,16 +50,14 @@ class LinkCheck(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Create the host throttle of an app. All link checks of the app share it, so that together they do not request
-    targets from one host too often.
-    """
+    """Create the throttle with which all link checks of an app together limit their requests to one host."""
     app.extensions["host_throttle"] = HostThrottle()
 
 
 def start_check(issue_id: int, targets: list[str]) -> bool:
     """Start a thread that checks whether these target URLs of an issue answer.
 
-    Return False, without starting it, if too many checks are running.
+    Return False if too many checks are running.
     """
     throttle: HostThrottle = current_app.extensions["host_throttle"]
     if not throttle.check_slots.acquire(blocking=False):
@@ -143,10 +136,7 @@ class _RunningCheck(Struct, frozen=True):
 
 
 def load_check(issue_id: int) -> LinkCheck | None:
-    """Return the last link check of an issue: which of its targets answer.
-
-    Return None if there was none, or if it did not finish in time, as after a restart of the server.
-    """
+    """Return the last link check of an issue, or None if there was none or it was interrupted."""
     stored = link_checks.find(store(), issue_id)
     if stored is None or (stored.finished_at is None and now() - stored.started_at > LOST_SECONDS):
         return None

@@ -17,7 +17,7 @@ MAX_URL_LENGTH = 90
 class LinkChange(Struct, frozen=True):
     """A change of a link, described in words.
 
-    ``revert_at`` is the time of the change (seconds of the UTC epoch) if the change can be reverted, otherwise None.
+    ``revert_at`` is the time of the change (seconds of the UTC epoch), None if the change cannot be reverted.
     """
 
     at: datetime
@@ -29,7 +29,7 @@ class LinkChange(Struct, frozen=True):
 def describe_edits(edits: tuple[LinkEdit, ...], *, revertible: Container[tuple[str, int]]) -> list[LinkChange]:
     """Return the changes of a link in words, the latest first.
 
-    ``revertible`` has (field, time) of the changes that can be reverted.
+    ``revertible`` has (field, time in seconds of the UTC epoch) of each change that can be reverted.
     """
     return [
         LinkChange(
@@ -79,10 +79,9 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return the choices for a link's field ``forward``: for each value, in words, what happens with the query string
-    of a click.
+    """Return the values of a link's field ``forward``, described in words.
 
-    The value '' means what is configured for all links.
+    The field says what happens with the query string of a click. The value '' means the setting for all links.
     """
     modes = {
         "merge": _("passed on to the destination, whose own values stay"),

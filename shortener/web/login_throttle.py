@@ -1,7 +1,7 @@
-"""Throttle for password attempts per account, per network and per pair of both, checked before the password is hashed.
+"""Throttle for password attempts, per account, per network, and per pair of account and network.
 
-Failure counts are kept in memory and decay continuously, so that no account is locked for good. A network from which a
-user has signed in is exempt from the limit of that user's account. Invitation links are not throttled.
+Failure counts decay continuously, so that no account is locked for good. A network from which a user has signed in is
+exempt from the limit of that user's account.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ MAX_CONCURRENT_HASHES = 2
 
 
 class LoginThrottle:
-    """Counts failed sign-ins and limits further attempts. It is thread-safe. ``clock`` returns monotonic seconds."""
+    """Thread-safe counter of failed sign-ins that limits further attempts. ``clock`` returns monotonic seconds."""
 
     # The library `limits` is not used. Its windows block a pair until they end, but a decaying count allows one more
     # attempt every WINDOW_SECONDS / limit. Its memory storage is also unbounded.
@@ -55,24 +55,21 @@ class LoginThrottle:
                 self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Reset the failures of this account from this network, and exempt the pair from the account's limit."""
+        """Reset the failures of an account from a network, and exempt this network from the account's limit."""
         pair = _hashed_key("pair", account, client_network(address))
         with self._lock:
             self._failures.pop(pair, None)
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key, limit) of each failure count that can block an attempt: the counts of the pair, the network and
-        the account.
-
-        The account's count is left out if the user has signed in from this network before.
-        """
+        """Return (key, limit) of each failure count that can block an attempt."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [
             (pair, MAX_FAILURES_PER_PAIR),
             (_hashed_key("network", network), MAX_FAILURES_PER_NETWORK),
         ]
+        # The network is exempt from this limit if the user has signed in from it before.
         if not self._trusted_pairs.get(pair):
             limits.append((_hashed_key("account", account), MAX_FAILURES_PER_ACCOUNT))
         return limits
@@ -98,8 +95,7 @@ def client_network(address: str) -> str:
 
 
 def _hashed_key(kind: str, *parts: str) -> str:
-    """Return ``kind`` with a hash of ``parts``, as the key of a failure count. The hash bounds the memory that long
-    names take.
-    """
+    """Return ``kind`` and a hash of ``parts``, as the key of a failure count."""
+    # The hash bounds the memory that long names take.
     text = "\0".join(parts).encode("utf-8", "replace")
     return kind + hashlib.blake2b(text, digest_size=12).hexdigest()

@@ -17,9 +17,8 @@ from shortener.web.ranking_cache import cached_draft, prepare
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
     """Return (month, draft of its recommended articles, reason why there is no draft).
 
-    The month is the one in the request, by default the latest one that has a ranking. ``find`` returns the draft of a
-    month. If the month has none, the draft is None and the reason is a message. If ``find`` returns None, because the
-    ranking is not computed yet, the reason is ''. Raises InputError for an invalid month.
+    The month is that of the request, by default the latest one with a ranking. ``find`` returns the draft of a month,
+    or None while its ranking is computed. In this case the reason is ''. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:

@@ -8,11 +8,10 @@ from shortener.redirect.responses import Response
 
 
 def publish_reader_pages(app: Flask) -> None:
-    """Render the error pages for readers in every language, and write them to the file from which redirect workers
-    answer.
+    """Render the error pages for readers in every language, and write them to the file that redirect workers read.
 
-    The pages are for example "unknown link", "expired link" and "upload too large". Their texts depend on the settings,
-    so the server calls this function at its start and whenever settings have changed. Raises OSError.
+    The texts depend on the settings, so that the pages must be rendered again after a change of settings. Raises
+    OSError.
     """
     pages = {
         tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}

@@ -1,4 +1,4 @@
-"""Cached results of the ranking. Fitting its model for each page would be too slow."""
+"""Cached results of the ranking, because computing them for each page would be too slow."""
 
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -27,10 +27,10 @@ from shortener.web.context import config, now, store
 
 
 class RankingKey(Struct, frozen=True):
-    """Which articles a ranking lists: those of an issue, those whose last issue was sent in a month or since a time, or
-    all.
+    """Selection of the articles in a ranking: those of an issue, of a month, since a time, or all.
 
-    ``month`` is YYYY-MM, ``issue`` a slug, and ``since`` is in seconds of the UTC epoch.
+    ``issue`` is a slug, ``month`` is YYYY-MM, and ``since`` is in seconds of the UTC epoch. An article belongs to the
+    month of its last issue.
     """
 
     month: str | None = None
@@ -42,14 +42,12 @@ ALL_ARTICLES = RankingKey()
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return for each sent issue, by slug, the share (0 to 1) of its clicks that is still to come."""
+    """Return the share (0 to 1) of clicks still to come for each sent issue, by slug."""
     return arrivals().remaining_shares
 
 
 def arrivals() -> Arrivals:
-    """Return how the clicks of issues arrive over time: the share of an issue's clicks that has arrived at each age
-    (arrival curve), and for each issue the share of its clicks that is still to come.
-    """
+    """Return, from the cache, how fast the clicks on an issue arrive after it was sent."""
     app_config = config()
 
     def compute(store: Store) -> Arrivals:
@@ -59,7 +57,7 @@ def arrivals() -> Arrivals:
 
 
 def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
-    """Return for each issue, by slug, its comparison with earlier issues and its forecast, from the cache."""
+    """Return the comparison of each issue with earlier ones and its forecast, by slug, from the cache."""
     shares, at = remaining_shares(), now()
 
     def compute(store: Store) -> dict[str, Outlook]:
@@ -69,9 +67,9 @@ def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
-    """Return the articles of an issue that are worth showing again at another position.
+    """Return the articles of an issue that are worth showing again at another position in a later issue.
 
-    Without ``wait`` the result is None while they are computed for the first time.
+    Without ``wait``, return None while they are computed.
     """
     app_config = config()
 
@@ -82,10 +80,7 @@ def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
 
 
 def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
-    """Return the ranking results of an issue's articles, by URL; None while they are computed for the first time.
-
-    The results are empty if the sending time of the issue is in the future.
-    """
+    """Return the ranking results of an issue's articles, by URL; None while they are computed."""
     app_config = config()
 
     def compute(store: Store) -> Mapping[str, RankedArticle]:
@@ -105,7 +100,7 @@ def cached_ranking(key: RankingKey) -> Ranking:
 
 
 def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
-    """Return a ranking from the cache; None while it is computed for the first time. Raises InputError, NotFound."""
+    """Return a ranking from the cache, or None while it is computed. Raises InputError, NotFound."""
     return get_if_ready(("ranking", key), partial(_rank, config(), key))
 
 
@@ -125,7 +120,7 @@ def prepare(slug: str, month: str) -> None:
 
 
 def counted_articles(key: RankingKey) -> tuple[CountedArticle, ...]:
-    """Return the articles of a ranking in the order of their counts, which is shown until the ranking is computed.
+    """Return the articles that a ranking will contain, ordered by clicks, before the ranking is computed.
 
     Raises InputError, NotFound.
     """
@@ -141,22 +136,22 @@ def counted_articles(key: RankingKey) -> tuple[CountedArticle, ...]:
 
 
 def cached_draft(month: str) -> Draft:
-    """Return the draft of a month's picks (recommended articles), made from the cached ranking. Raises InputError,
-    NotFound.
+    """Return the draft of a month's picks (recommended articles), made from the cached ranking.
+
+    Raises InputError, NotFound.
     """
     return _draft(month, cached_ranking(RankingKey(month=month)))
 
 
 def edited_draft(draft: Draft, edits: PicksEdits) -> Draft:
-    """Return a draft as it would be with ``edits`` in place of the stored edits."""
+    """Return a draft with ``edits`` in place of the stored edits."""
     return draft_picks.draft_from_ranking(
         store(), draft.month, draft.ranking, config=config(), as_of=draft.as_of, edits=edits
     )
 
 
 def draft_if_ready(month: str) -> Draft | None:
-    """Return the draft of a month's picks (recommended articles); None while the ranking is computed for the first
-    time.
+    """Return the draft of a month's picks (recommended articles), or None while the ranking is computed.
 
     Raises InputError, NotFound.
     """
@@ -167,8 +162,8 @@ def draft_if_ready(month: str) -> Draft | None:
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
 
-    If nothing can be estimated about the article yet, the ``cells`` of the explanation are empty. Without ``wait`` the
-    result is None while the explanation is computed for the first time.
+    The explanation has no ``cells`` if nothing can be estimated yet. Without ``wait``, return None while it is
+    computed.
     """
     app_config = config()
 

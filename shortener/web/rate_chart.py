@@ -25,16 +25,13 @@ LABEL_ROOM = 0.2
 
 
 def shows_rates(overview: Overview) -> bool:
-    """Return whether the chart shows click rates.
-
-    It shows them if the click rate of at least half of the issues is known, and otherwise visitors.
-    """
+    """Return whether the chart shows click rates, because at least half of the issues have a known one."""
     with_rate = [issue for issue in overview.issues if issue.rate is not None]
     return 2 * len(with_rate) >= len(overview.issues)
 
 
 class RateChart(Struct, frozen=True):
-    """The chart, and a sentence for each issue whose value lies outside of it."""
+    """The chart, and a sentence for each issue whose value is outside the chart."""
 
     chart: Chart
     cut_off: tuple[Markup, ...]
@@ -74,8 +71,9 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
 
 
 class _Point(Struct, frozen=True):
-    """An issue in the chart. ``value`` is its click rate or visitors so far, ``forecast`` the expected final value;
-    None if unknown.
+    """An issue in the chart.
+
+    ``value`` is the click rate or visitors so far, ``forecast`` the expected final value.
     """
 
     x: int
@@ -89,14 +87,13 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 
 
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the lowest and the highest value on the vertical axis, and the issues whose values lie outside of it.
+    """Return the range of the vertical axis, and the issues whose values are outside this range.
 
-    An odd issue lies outside, so that it does not flatten all others: it has less than half or more than twice the
-    median value, and is also an outlier by Tukey's rule (Exploratory Data Analysis, 1977). The expected final value of
-    the last issue is always inside.
+    Only outliers are outside, by Tukey's rule (Exploratory Data Analysis, 1977) and by a factor of 2 from the median.
     """
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
+    # An outlier inside would flatten the differences between all other issues.
     reach = 1.5 * (upper - lower)
     lowest, highest = min(middle / 2, lower - reach), max(2 * middle, upper + reach)
     shown = [value for value in values if lowest <= value <= highest]
@@ -123,10 +120,7 @@ def _usual_line(usual: Usual | None, x_max: float) -> Iterator[Line]:
 
 
 def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
-    """Yield a vertical line for each issue, from its value so far to its expected final value.
-
-    The line of the last issue is labelled with its expected final value.
-    """
+    """Yield a vertical line for each issue, from its value so far to its expected final value."""
     for point in points:
         if point.value is not None and point.forecast is not None:
             label = _("about {count} in the end", count=_format_forecast(point.forecast, rates=rates))
@@ -135,10 +129,11 @@ def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
 
 
 def _last_value(point: _Point, *, rates: bool) -> Iterator[Line]:
-    """Yield the label of the last issue's value so far. It is a line of length 0, because only lines have labels."""
+    """Yield the label of the last issue's value so far."""
     if point.value is not None:
         value = _format(point.value, rates=rates)
         label = value if point.forecast is None else _("{value} so far", value=value)
+        # A line of length 0, because only lines have labels.
         yield Line("own", [(point.x, point.value)], label)
 
 

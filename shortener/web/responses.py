@@ -28,9 +28,7 @@ def json_response(value: Any) -> Response:
 
 
 def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """Return rows as the CSV download ``file_stem.csv``. Cells that a spreadsheet would take for formulas
-    are escaped.
-    """
+    """Return rows as the CSV download ``file_stem.csv``, with cells escaped that spreadsheets take for formulas."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
@@ -41,25 +39,24 @@ def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence
 
 
 def attachment_response(content: bytes, *, file_name: str, content_type: str) -> Response:
-    """Return ``content`` as a download. Old browsers, which ignore ``filename*``, get an ASCII version of the name."""
+    """Return ``content`` as a download with the name ``file_name``."""
+    # Old browsers ignore ``filename*``.
     ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
     disposition = f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}"
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
 
 
 def own_path(url: str | None) -> str | None:
-    """Return ``url`` if it is a path on our pages, with or without a query, else None.
-
-    A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
-    browsers may rewrite them.
-    """
+    """Return ``url`` if it is a path on our pages, with or without a query, else None."""
+    # A path that begins with ``/-/`` cannot name another host. Browsers may rewrite backslashes and control characters,
+    # so that the pattern does not match them.
     return url if url and len(url) <= MAX_NEXT_LENGTH and _OWN_PATH.fullmatch(url) else None
 
 
 class Notice(Struct, frozen=True):
-    """A message that the next page shows, with a button that undoes the edit if ``undo_url`` is set.
+    """A message on the next page, with a button that undoes the edit if ``undo_url`` is set.
 
-    ``undo_fields`` are the form fields that the button sends. A notice is stored in a cookie, so it has to be short.
+    ``undo_fields`` are the form fields that the button submits. Keep the text short, because a cookie contains it.
     """
 
     text: str
@@ -69,16 +66,18 @@ class Notice(Struct, frozen=True):
 
 
 def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Clear the cache and redirect to the page ``endpoint``, which shows the notice. ``values`` are the variable parts
-    of the page's URL.
+    """Clear the cache and redirect to the page ``endpoint``, which shows the notice.
+
+    ``values`` are the variable parts of the page's URL.
     """
     clear_cache()
     return redirect_with_notice(notice, endpoint, **values)
 
 
 def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Redirect to the page ``endpoint``, which shows the notice. The cache is not cleared, so no cached value may
-    depend on the edit.
+    """Redirect to the page ``endpoint``, which shows the notice, without clearing the cache.
+
+    No cached value may depend on the edit.
     """
     show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)

@@ -27,11 +27,10 @@ COLUMNS = ("position", "title", "visitors", "typical", "rate")
 
 
 class ArticleRow(Struct, frozen=True):
-    """An article of the issue, its entry in the ranking (``result``), and the editors' decision about it. ``result``
-    and ``decision`` are None if there is none.
+    """A row of the table: an article, its entry in the ranking, and the editors' decision about it.
 
-    ``count`` is its visitors or clicks, whichever the ranking counts. ``tone`` compares its result with a typical one.
-    ``spark`` has its clicks in each step of ``SPARKLINE_STEP_HOURS`` since sending.
+    ``count`` is its visitors or clicks. ``tone`` compares it with a typical article. ``spark`` has its clicks per
+    ``SPARKLINE_STEP_HOURS`` since sending.
     """
 
     article: ArticleReport
@@ -48,7 +47,7 @@ class ArticleRow(Struct, frozen=True):
 
 
 class ArticleGroup(Struct, frozen=True):
-    """Rows of the table under a common heading. The heading is '' if the table is not grouped."""
+    """Rows of the table under a common heading, which is '' if the table is not grouped."""
 
     tone: Judgement
     heading: str
@@ -57,9 +56,7 @@ class ArticleGroup(Struct, frozen=True):
 
 
 class ArticleTable(Struct, frozen=True):
-    """The table of articles. ``most`` is the largest count or typical value in it, which is the full length of its
-    bars.
-    """
+    """The table of articles. ``most`` is the count that the longest bar of the table shows."""
 
     groups: tuple[ArticleGroup, ...]
     order: TableOrder
@@ -72,9 +69,9 @@ class ArticleTable(Struct, frozen=True):
 def build_table(
     report: IssueReport, results: Mapping[str, RankedArticle], *, issue_id: int, start: int
 ) -> ArticleTable:
-    """Return the table of articles of an issue. ``results`` has the entries of the ranking by URL.
+    """Return the table of articles of an issue. ``results`` has the articles' entries in the ranking, by URL.
 
-    ``start`` is when the issue was sent or, if that is unknown, first clicked (seconds of the UTC epoch).
+    ``start`` is when the issue was sent or first clicked (seconds of the UTC epoch).
     """
     counts_visitors = report.totals.visitors is not None
     order = read_order(COLUMNS, default="-typical" if results else "-visitors")
@@ -135,8 +132,7 @@ def _groups(rows: Sequence[ArticleRow], order: TableOrder, *, counts_visitors: b
 
 
 def _sparks(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
-    """Return the clicks on each short URL over time, as ``{short URL: {step: clicks}}``. Steps without clicks are left
-    out.
+    """Return the clicks on each short URL over time, as ``{short URL: {step: clicks}}``.
 
     A step is ``SPARKLINE_STEP_HOURS`` long; the first begins at ``start``.
     """
@@ -160,10 +156,7 @@ def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) 
 
 
 def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
-    """Return the editors' decisions about articles for the month in which the issue was sent, by article URL.
-
-    A decision (pin, choose or exclude) says whether the article is one of the recommended articles of that month.
-    """
+    """Return the editors' decisions about articles for the month in which the issue was sent, by article URL."""
     if sent_at is None:
         return {}
     month = f"{sent_at.astimezone(config().zone):%Y-%m}"

@@ -49,8 +49,8 @@ class TargetEdit(Struct, frozen=True):
 class CoursePanel(Struct, frozen=True):
     """The part of the results page with an issue's visitors or clicks over time.
 
-    ``rows`` are the points of the table, each with its age as text. ``choices`` are the issues with which this issue
-    can be compared, and ``compared`` is the one that was chosen.
+    ``rows`` are the rows of the table, as (age as text, point). ``choices`` are the issues for a comparison,
+    ``compared`` is the chosen one.
     """
 
     course: Course
@@ -63,7 +63,7 @@ class CoursePanel(Struct, frozen=True):
 
 
 def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
-    """Return the part of the results page that shows a course, the visitors or clicks of an issue over time."""
+    """Return the part of the results page with an issue's visitors or clicks over time."""
     compared = _compared_issue(issues)
     edits = _target_edits(issues.issue, since=course.start)
     marks = [(edit.hours, _("Destination changed by {who}", who=edit.who)) for edit in edits]
@@ -96,7 +96,7 @@ def read_course(issues: ComparedIssues, arrived: Arrivals) -> Course:
 
 
 def csv_rows(course: Course) -> list[tuple[object, ...]]:
-    """Return the points of a course (visitors or clicks of an issue over time) as rows of ``CSV_COLUMNS``."""
+    """Return an issue's visitors or clicks over time, as CSV rows with the columns ``CSV_COLUMNS``."""
     return [
         (
             round(point.hours, 4),
@@ -125,17 +125,13 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the points of the chart that the table shows too: those at the ages ``TABLE_AGES``, and the last one that
-    is not in the future.
-    """
+    """Return the points of the chart that the table shows too: those at ``TABLE_AGES``, and the present one."""
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 
 
 def _target_edits(issue: IssueSummary, *, since: int) -> list[TargetEdit]:
-    """Return the changes of link targets that were made after ``since`` (seconds of the UTC epoch), when the issue was
-    sent or first clicked.
-    """
+    """Return the changes of the issue's link targets after ``since`` (seconds of the UTC epoch)."""
     if not issue.sent_at and not issue.clicks:
         return []
     return [

@@ -15,7 +15,7 @@ from shortener.web.languages import gettext as _
 
 
 class Figure(Struct, frozen=True):
-    """A number with its label, a note, and how it compares with earlier issues.
+    """A number with its label, a note, and a comparison with earlier issues.
 
     ``live`` is the key of the number in the JSON with which an open page updates itself.
     """
@@ -76,9 +76,7 @@ def _tone(value: float | None, usual: Usual | None) -> Judgement:
 
 
 def _usual_count(count: int | None, usual: Usual | None) -> str:
-    """Return a text that compares a count with the usual one of earlier issues at the same age; '' if either is
-    unknown.
-    """
+    """Return a comparison of a count with the usual one of earlier issues, as text; '' if either is unknown."""
     if count is None or usual is None:
         return ""
     median = format_number(round(usual.median))
@@ -89,9 +87,7 @@ def _usual_count(count: int | None, usual: Usual | None) -> str:
 
 
 def _usual_share(share: float | None, usual: Usual | None) -> str:
-    """Return a text that says how many percentage points a share is above or below the usual one; '' if either is
-    unknown.
-    """
+    """Return how far a share is from the usual one, as text in percentage points; '' if either is unknown."""
     if share is None or usual is None:
         return ""
     points = round(100 * (share - usual.median), 1)

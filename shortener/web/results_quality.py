@@ -1,8 +1,4 @@
-"""The data quality on the results page of an issue.
-
-It has the share of requests with each verdict (human, bot, …). For each reason of a verdict it says which of the three
-estimates of human clicks (low, best, high) include the clicks with that reason.
-"""
+"""The data quality on the results page: the share of requests with each verdict, and the reasons of the verdicts."""
 
 from collections.abc import Sequence
 
@@ -29,7 +25,7 @@ class VerdictShare(Struct, frozen=True):
 class ReasonRow(Struct, frozen=True):
     """A row of the table of reasons. A reason is the rule that decided a click's verdict.
 
-    ``counted`` says which of the three estimates of human clicks (low, best, high) include the clicks with this reason.
+    ``counted`` says which estimates of human clicks (low, best, high) include the clicks with this reason.
     """
 
     reason: ReasonShare
@@ -38,10 +34,9 @@ class ReasonRow(Struct, frozen=True):
 
 
 def completeness_text(quality: Quality) -> str:
-    """Return sentences about clicks that redirect nodes have not sent yet, and about visitors that may be counted
-    twice.
+    """Return sentences about clicks that are missing and visitors that may be counted twice; '' if there are none.
 
-    Return '' if there is nothing to say.
+    Clicks are missing until the redirect nodes have sent them to the central store.
     """
     sentences = describe_completeness(
         quality,
@@ -52,20 +47,21 @@ def completeness_text(quality: Quality) -> str:
 
 
 def store_completeness_text(store: Store, *, as_of: int) -> str:
-    """Return the sentence about clicks that redirect nodes have not sent by ``as_of`` (seconds of the UTC epoch); '' if
-    none are missing.
+    """Return a sentence about clicks that redirect nodes have not sent to the central store; '' if none are missing.
+
+    ``as_of`` is the present time in seconds of the UTC epoch.
     """
     return completeness_text(add_completeness(assess_quality(ClicksByVerdict()), store, as_of=as_of, hours=()))
 
 
 def verdict_shares(quality: Quality) -> list[VerdictShare]:
-    """Return the share of requests with each verdict, human first. Verdicts that no request has are left out."""
+    """Return the share of requests with each verdict that occurs, human first."""
     names = _verdict_names()
     return [VerdictShare(name, names[name], quality.verdicts[name]) for name in names if quality.verdicts.get(name)]
 
 
 def reason_rows(quality: Quality) -> Sequence[ReasonRow]:
-    """Return one row for each reason, the most frequent first. A reason is the rule that decided a click's verdict."""
+    """Return one row for each reason of a verdict, the most frequent first."""
     names = _verdict_names()
     return [ReasonRow(each, names.get(each.verdict, each.verdict), _counted(each)) for each in quality.reasons]
 

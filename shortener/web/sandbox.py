@@ -1,7 +1,6 @@
 """Trial parsing of an uploaded document in a child process, with limits on processor time and memory.
 
-Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child process
-(``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
+Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression.
 """
 
 import os
@@ -29,9 +28,8 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    Whether it is a valid issue is not checked; the caller finds out when it parses the document. ``name`` is the
-    document's file name, '' for pasted text; error messages begin with it. Raises DocumentTooLarge for a document that
-    is too large, and UnreadableDocument if the limits are exceeded or too many checks are running.
+    A document that is not a valid issue passes this check. ``name`` is the file name for error messages, '' for pasted
+    text. Raises DocumentTooLarge, and UnreadableDocument if the limits are exceeded or too many checks are running.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
@@ -67,16 +65,15 @@ def main() -> None:
     """Set the limits of this process, then parse the document on standard input."""
     os.nice(PROCESS_NICENESS)
     limit_this_process()
+    # The input is a file name, a line feed and the document.
     name, _, source = sys.stdin.buffer.read().partition(b"\n")
     _parse(source, name.decode())
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document in each of the ways in which the pages will parse it, because each could exceed the limits.
-
-    A document that is not a valid issue causes no error here; the pages report it.
-    """
+    """Parse a document in every way in which the pages will parse it, because each could exceed the limits."""
     document_format = newsletter.detect_format(name, source)
+    # The pages report a document that is not a valid issue.
     with suppress(InputError):
         document = newsletter.parse(source, format=document_format)
         newsletter.extract_articles(document, [link.url for link in document.links])

@@ -37,12 +37,10 @@ COOKIELESS_PREFIXES = ("/-/api/", *COMPATIBLE_PATHS.values())
 
 
 class PagesApp(Flask):
-    """The Flask application of the pages. It also answers requests whose Host header is not a valid host name."""
+    """The Flask application of the pages, which also answers requests with an invalid Host header."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return Flask's URL adapter for a request. If the Host header is not a valid host name, ``host.invalid`` is
-        used instead.
-        """
+        """Return Flask's URL adapter for a request, with ``host.invalid`` in place of an invalid Host header."""
         try:
             return super().create_url_adapter(request)
         except BadHost:
@@ -66,8 +64,8 @@ class FlashSession(SecureCookieSessionInterface):
 def init_app(app: Flask, *, config: Config) -> None:
     """Add security headers to all responses of an app, and refuse unknown hosts and requests from other websites.
 
-    A request for a host that is not in the configuration gets 404. A request that can change something, such as a POST,
-    gets 403 if it does not come from our own pages; the APIs, which use no cookies, are excepted.
+    A request for an unknown host gets 404. A request from another website gets 403 if it could change something, except
+    in the APIs.
     """
     schemes = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
@@ -100,7 +98,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def requested_host() -> str:
-    """Return the host of the current request in normalized form."""
+    """Return the normalized Host header of the current request."""
     return normalize_host_header(request.environ.get("HTTP_HOST", ""))
 
 
@@ -112,13 +110,12 @@ def uses_cookies(path: str) -> bool:
 def _is_same_origin(http_request: Request) -> bool:
     """Return whether a request comes from one of our own pages, by headers that other websites cannot forge.
 
-    The header Sec-Fetch-Site decides. Some browsers send it over https only. Without it the header Origin decides, and
-    without Origin the header Referer; with a POST, browsers send one of these two. Sources: the Fetch Metadata and
-    Fetch standards.
+    Sources: the Fetch Metadata and Fetch standards.
     """
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
+    # Some browsers send Sec-Fetch-Site over https only. With a POST they send one of these two headers.
     try:
         origin = urlsplit(http_request.headers.get("Origin") or http_request.headers.get("Referer") or "")
     except ValueError:
@@ -128,13 +125,13 @@ def _is_same_origin(http_request: Request) -> bool:
 
 
 def is_https() -> bool:
-    """Return whether the requested host has an https URL in the configuration. The connection is no evidence, because a
-    proxy may handle TLS.
-    """
+    """Return whether the requested host has an https URL in the configuration."""
+    # The connection is no evidence, because a proxy may handle TLS.
     schemes: dict[str, str] = current_app.extensions["schemes"]
     return schemes.get(requested_host(), request.scheme) == "https"
 
 
 def cookie_name(name: str) -> str:
-    """Return a cookie's full name. Over https it begins with ``__Host-``, so that no other subdomain can set it."""
+    """Return a cookie's full name, which begins with ``__Host-`` over https."""
+    # No other subdomain can set a cookie with this prefix.
     return f"__Host-{name}" if is_https() else name

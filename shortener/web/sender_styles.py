@@ -1,6 +1,6 @@
 """Filter for a sender's CSS: properties for layout and color are kept if their values do not load anything.
 
-Style elements are read for a wide screen: a rule inside ``@media`` is kept if the media query matches such a screen.
+A rule inside ``@media`` is kept if its media query matches a wide screen.
 """
 
 import re
@@ -59,8 +59,8 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 class StyleFilter:
     """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` maps the name of an element in the sender's selectors to the name of the element that is shown in its
-    place. If it returns None, the selector is dropped.
+    ``element_of`` maps an element name in the sender's selectors to the name of our element, or to None to drop the
+    selector.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -85,9 +85,7 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _has_room(self, text: str, max_length: int) -> bool:
-        """Return whether a text of CSS is short enough to be parsed, and count its length against the limit for the
-        whole issue.
-        """
+        """Return whether a text of CSS is short enough to be parsed, and count its length for the whole issue."""
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False
@@ -150,11 +148,9 @@ class StyleFilter:
 
 
 def layout_width(declarations: str) -> int:
-    """Return the width in pixels that allowed declarations give to an element; 0 if they give none.
-
-    A large ``max-width`` is ignored, because such elements are usually narrower.
-    """
+    """Return the width in pixels that allowed declarations give to an element; 0 if they give none."""
     widths = ((name, int(pixels)) for name, pixels in _WIDTH.findall(declarations))
+    # A large ``max-width`` is ignored, because such elements are usually narrower.
     return max((pixels for name, pixels in widths if name != "max-" or pixels <= MAX_COLUMN_PIXELS), default=0)
 
 
@@ -197,9 +193,9 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
 
 
 def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
-    """Return the value of a CSS property as text, from its tokens; None if one of them is not allowed.
+    """Return the value of a CSS property as text, from its tokens; None if a token is not allowed.
 
-    ``has_strings`` says whether quoted font names are allowed. ``depth`` is the number of functions around the tokens.
+    ``has_strings`` allows quoted font names. ``depth`` is the number of functions around the tokens.
     """
     parts = []
     for token in tokens:
@@ -211,10 +207,7 @@ def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0)
 
 
 def _value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
-    """Return one token of the value of a CSS property as text; None if it is not allowed.
-
-    The other parameters are those of ``_value``.
-    """
+    """Return one token of the value of a CSS property as text; None if it is not allowed."""
     match token.type:
         case "whitespace":
             return " "
@@ -249,7 +242,7 @@ def _split_at_commas(tokens: Iterable[Node]) -> list[list[Node]]:
 
 
 def _matches_wide_screen(prelude: Iterable[Node]) -> bool:
-    """Return whether one of the media queries matches a wide screen. A query with an unknown feature does not match."""
+    """Return whether one of the media queries matches a wide screen."""
     queries = _split_at_commas(token for token in prelude if token.type not in {"whitespace", "comment"})
     return any(query and all(map(_matches_condition, query)) for query in queries)
 

@@ -27,7 +27,10 @@ MAX_NAME_LENGTH = 200
 
 
 class Submission(Struct, frozen=True):
-    """What was submitted: a document, and targets by short URL. ``name`` is that of the file, '' for pasted text."""
+    """A submitted document, and submitted link targets by short URL.
+
+    ``name`` is the document's file name, '' for pasted text.
+    """
 
     source: bytes
     name: str
@@ -35,15 +38,14 @@ class Submission(Struct, frozen=True):
 
     @property
     def has_document(self) -> bool:
-        """Whether a document was submitted, even an empty file. False if only targets were submitted."""
+        """Whether a document was submitted, even an empty file."""
         return bool(self.source or self.name)
 
 
 def read_submission() -> Submission | None:
-    """Return what was submitted: the document (a file, or else the pasted text) and the targets of short links. Return
-    None if nothing was submitted. Raises FieldError.
+    """Return the submitted document and the submitted targets of short links, or None without either.
 
-    The form may have several files in any order. A CSV file contains targets.
+    The document is a file or the pasted text; targets are in CSV files. Raises FieldError.
     """
     documents: list[tuple[str, bytes]] = []
     targets: dict[str, str] = {}
@@ -71,11 +73,10 @@ def read_submission() -> Submission | None:
 
 
 def _files(field: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of each file in a form field. Of a file that is too large, only the beginning
-    is returned.
-    """
+    """Yield (name, content) of each file in a form field."""
     for file in request.files.getlist(field)[:MAX_FILES]:
         if file.filename:
+            # Of a file that is too large, only the beginning is read.
             yield file.filename[-MAX_NAME_LENGTH:], file.read(newsletter.MAX_ISSUE_BYTES + 1)
 
 

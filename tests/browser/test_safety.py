@@ -319,6 +319,7 @@ IGNORED_KEYS |= {"ranked", "footer", "warnings"}
 def state_of(watched: "WatchedPage", path: str, link: str) -> Any:
     """Return the JSON file of a page without times and histories."""
     if path == "own template":
+        watched.page.request.get(f"{watched.base}/-/picks.json")  # waits until the picks are computed
         page = watched.page.request.get(watched.base + PICKS).text()
         return page.partition('id="own-text"')[2].partition("</textarea>")[0]
     url = f"{watched.base}{link}/report.json" if path == "link" else watched.base + path

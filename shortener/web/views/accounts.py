@@ -76,11 +76,7 @@ def _refuse_sign_in(field: str, message: str, status: int) -> tuple[str, int]:
 
 @blueprint.post("/sign-in")
 def try_sign_in() -> ResponseReturnValue:
-    """Check name and password, and start a session.
-
-    A wrong name and a wrong password give the same text, status and response time, so that nobody can find out which
-    names exist.
-    """
+    """Check name and password, and start a session."""
     name, password = request.form.get("name", ""), request.form.get("password", "")
     for field, text, max_length in (
         ("name", name, accounts.MAX_NAME_LENGTH),
@@ -104,6 +100,7 @@ def try_sign_in() -> ResponseReturnValue:
         verified = accounts.verify_password(user, password)
     finally:
         throttle.hash_slots.release()
+    # A wrong name and a wrong password get the same response, so that nobody can find out which names exist.
     if not verified or user is None:
         throttle.record_failure(name.casefold(), client_address())
         return _refuse_sign_in("password", _("Wrong name or password."), 403)
@@ -146,11 +143,7 @@ def sign_out() -> Response:
 
 @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
 def welcome(token: str) -> ResponseReturnValue:
-    """Show the form to which an invitation link leads. If the form was submitted, set the password and sign the user
-    in.
-
-    The form for the first admin also asks for a name.
-    """
+    """Show the form of an invitation link, or set the submitted password and sign the user in."""
     invitation = accounts.find_invitation(store(), token, now=now())
     if invitation is None or (invitation.user is None and count_users(store())):
         return render_template("errors/used.html"), 410
@@ -216,7 +209,7 @@ def account_json() -> Response:
 @role_required("viewer")
 @form_view("password", "current", page=render_account)
 def change_password() -> ResponseReturnValue:
-    """Change the user's own password, after a check of the current one. All other sessions of the user end."""
+    """Change the user's own password, and end all other sessions of the user."""
     user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     if throttle.retry_after(user.name.casefold(), client_address()):
@@ -340,12 +333,9 @@ def remove_user() -> Response:
 
 
 def _read_other_user(refusal: Message) -> str:
-    """Return the user name in the form. If it is that of the signed-in user, raise InputError with the message
-    ``refusal``.
-
-    Users who could change their own role or remove their own account could lock everyone out.
-    """
+    """Return the user name in the form. Raises InputError with the message ``refusal`` if it is the user's own."""
     name = read_text(request.form, "name")
+    # Users who could change their own role or remove their own account could lock everyone out.
     if name == current_user().name:
         raise InputError(refusal)
     return name

@@ -1,6 +1,4 @@
-"""Views of the page Articles (which compares how well articles did), of the page of one article, and of editors'
-decisions.
-"""
+"""Views of the page Articles, of the page about one article, and of the editors' decisions about articles."""
 
 from math import ceil
 
@@ -57,11 +55,9 @@ MAX_NAME_LENGTH = 80
 
 
 class _Listing(Struct, frozen=True):
-    """What the page Articles shows: ``ranking``, or ``message`` with the reason why there is none. While the ranking is
-    computed, it is None and the message is ''.
+    """Content of the page Articles: a ranking, or a message that says why there is none.
 
-    ``key`` identifies the requested ranking. If no period is requested, that is the ranking of the latest month that
-    has one.
+    While the ranking is computed, ``ranking`` is None and ``message`` is ''.
     """
 
     filters: ArticleFilterValues
@@ -110,10 +106,8 @@ def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) ->
 
 
 def _render_articles() -> str:
-    """Return the page Articles again after a decision was refused.
-
-    It waits until the ranking is computed, because the form with the error is in the list of articles.
-    """
+    """Return the page Articles again after a decision was refused."""
+    # Wait for the ranking, because the form with the error is in the list of articles.
     return _render_listing(_find_listing(wait=True))
 
 
@@ -170,9 +164,7 @@ def articles_csv() -> Response:
 
 
 def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
-    """Return the filters of the request and the ranking. Raises InputError for an invalid period, NotFound without
-    articles.
-    """
+    """Return the filters of the request, and the ranking with its articles. Raises InputError, NotFound."""
     article_list.read_filters()
     listing = _find_listing(wait=True)
     if listing.ranking is None or not listing.ranking.articles:
@@ -257,16 +249,13 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 
 def short_title(url: str) -> str:
-    """Return the title of an article for a message, or its URL. A long one is cut."""
+    """Return the title of an article, or its URL without a title, shortened for a message."""
     details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"
 
 
 def anchor_of_form() -> str:
-    """Return the anchor in the submitted form (field ``anchor``), such as ``#article-3``; '' if it has none.
-
-    It is the place on the page to which the browser scrolls after the form was submitted.
-    """
+    """Return the page anchor in the submitted form, such as ``#article-3``; '' if the form has none."""
     anchor = request.form.get("anchor", "")
     return f"#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else ""

@@ -23,10 +23,9 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 
 
 class Bar(Struct, frozen=True):
-    """A row of a bar list: a value, such as a country, with its clicks. ``url`` is the page filtered by the value, ''
-    if that is not possible.
+    """A row of a bar list: a value, such as a country, with its clicks.
 
-    ``share`` (0 to 1) is the value's share of all clicks.
+    ``share`` (0 to 1) is the value's share of all clicks. ``url`` is the page filtered by the value, or ''.
     """
 
     name: str
@@ -55,11 +54,10 @@ class Filter(Struct, frozen=True):
 
 
 class ArticleShare(Struct, frozen=True):
-    """The number of clicks on an article that have the chosen value, such as a country. One entry is for all links that
-    are not articles.
+    """The clicks on one article that match the filter of the page, such as those from one country.
 
-    ``share`` is the article's share of all clicks with that value, ``usual`` its share of all clicks of the issue; both
-    are from 0 to 1.
+    ``share`` is the article's share of all matching clicks, ``usual`` its share of all clicks of the issue (0 to 1).
+    ``position`` is None for the sum of the links that are not articles.
     """
 
     position: int | None
@@ -73,8 +71,9 @@ class ArticleShare(Struct, frozen=True):
 @blueprint.get("/<slug>/audience")
 @role_required("viewer")
 def show_audience(slug: str) -> str:
-    """Show the clicks of an issue by device, country and other properties; with a filter such as ?device=phone, show
-    the matching clicks on each article too.
+    """Show the clicks of an issue by device, country and other properties.
+
+    With a filter such as ?device=phone, the page also shows the matching clicks on each article.
     """
     report = load_report(slug)
     issue_id = issues.get(store(), slug).id
@@ -111,7 +110,7 @@ def _read_filter(audience: Mapping[str, Sequence[AudiencePart]]) -> Filter | Non
 
 
 def _panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
-    """Return the bar lists of an issue. Their rows are links that filter the page."""
+    """Return the bar lists of an issue, with rows that are links to the filtered page."""
 
     def address(dimension: str, value: str) -> str:
         # Choosing the chosen value again removes the filter.
@@ -128,10 +127,9 @@ def build_panels(
     address: Callable[[str, str], str] | None = None,
     chosen: Filter | None = None,
 ) -> list[Panel]:
-    """Return the bar lists of the properties of which some value is known. Without an IP database, for example, no
-    country is known.
+    """Return a bar list for each property that has known values.
 
-    ``address`` returns the URL of the page filtered by a property and value; without it the rows are not links.
+    ``address`` returns the URL of the page filtered by a property and value; without it, the rows are not links.
     """
     titles = _titles()
     return [
@@ -156,9 +154,7 @@ def build_panels(
 
 
 def value_name(dimension: str, value: str) -> str:
-    """Return the name of a property's value, such as a country, in the language of the page. A value without such a
-    name is returned as it is.
-    """
+    """Return the name of a property's value, such as a country, in the language of the page."""
     if not value:
         return _("unknown")
     if dimension == "device":
@@ -176,10 +172,7 @@ def value_name(dimension: str, value: str) -> str:
 
 
 def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[ArticleShare]:
-    """Return, for each article of the issue, the number of clicks that the filter selects, the most clicked first.
-
-    The links that belong to no article are one entry at the end.
-    """
+    """Return the clicks on each article that match the filter, the most clicked first."""
     clicks = {
         build_short_url(row.domain, row.code, domains=config().domains): row.clicks
         for row in clicks_with_value(store(), issue_id, chosen.dimension, chosen.value)

@@ -51,17 +51,14 @@ def _measure() -> clickmap.Measure:
 
 
 def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
-    """Return the ranking results of the issue's articles, by URL.
-
-    They are empty for an issue without clicks, and None while they are computed.
-    """
+    """Return the ranking results of the issue's articles, by URL; None while they are computed."""
     return article_results(report.slug) if report.totals.clicks.human else {}
 
 
 @blueprint.get("/<slug>/map.json")
 @role_required("viewer")
 def map_json(slug: str) -> Response:
-    """Return the clicks on each occurrence of a link as JSON, grouped by article; other links follow."""
+    """Return the clicks on each link in the text of an issue as JSON, grouped by article."""
     report = load_report(slug)
     return json_response(
         {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
@@ -96,7 +93,7 @@ def document_response(
 @blueprint.get("/<slug>/placements.csv")
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
-    """Return the clicks on each occurrence of a link as CSV, one row for each. Links to articles come first."""
+    """Return the clicks on each link in the text of an issue as CSV, links to articles first."""
     report = load_report(slug)
     rows = [
         (

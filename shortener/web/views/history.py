@@ -23,7 +23,7 @@ ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 @blueprint.post("/undo")
 @role_required("editor")
 def undo() -> BaseResponse:
-    """Undo an edit, and redirect to the page on which it was made. Only admins undo changes of users."""
+    """Undo an edit, and redirect to the page on which it was made. Only admins can undo changes of users."""
     change_id = request.form.get("change", "")
     if not (change_id.isascii() and change_id.isdigit() and len(change_id) < 19):
         raise NotFound(Message("there is no such change"))
@@ -43,7 +43,7 @@ def undo() -> BaseResponse:
 
 
 def _page_url(page: str) -> str:
-    """Return the URL of a page with a history. ``page`` is its key, such as ``month/2026-11``."""
+    """Return the URL of the page with the key ``page``, such as ``month/2026-11``."""
     if page.startswith(ISSUE_PAGES):
         return url_for("setup.show_setup", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
@@ -53,7 +53,7 @@ def _page_url(page: str) -> str:
 
 
 def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
-    """Return a notice with a button that undoes a change. If ``change_id`` is None, nothing was changed: no button.
+    """Return a notice with a button that undoes a change, or without a button if ``change_id`` is None.
 
     ``next_url`` is the page that is shown after undoing, by default the one on which the change was made.
     """

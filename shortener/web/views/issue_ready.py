@@ -26,7 +26,7 @@ PAGES = {"ready": "issue_ready.show_ready", "setup": "setup.show_setup"}
 @blueprint.get("/ready")
 @role_required("viewer")
 def show_ready(slug: str) -> str:
-    """Show the document with short links, to copy or download it, and what to do before and after it is sent."""
+    """Show the document with short links to copy or download, and the tasks before and after sending it."""
     return _render_ready(slug)
 
 
@@ -60,7 +60,7 @@ def mark_sent(slug: str) -> BaseResponse:
 @blueprint.post("/link-check")
 @role_required("editor")
 def check_targets(slug: str) -> BaseResponse:
-    """Start a link check, which requests each target of an issue once. The pages show progress and results."""
+    """Start a link check, which requests each target of an issue once."""
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     targets = sorted({link.target for link in contents.links if link.target})
     endpoint = PAGES.get(request.form.get("page", ""), PAGES["setup"])

@@ -1,6 +1,4 @@
-"""Views of the second step of a new issue: reviewing the articles and links that were found, beside the
-rendered text.
-"""
+"""Views of the second step of a new issue: the review of the articles and links that were found."""
 
 from typing import cast, get_args
 
@@ -98,7 +96,7 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _load_changed(upload: Upload) -> Review:
-    """Return the review of an upload. Raises FieldError if it cannot be reviewed; the error names the form field."""
+    """Return the review of an upload. Raises FieldError if it cannot be reviewed."""
     try:
         return service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:

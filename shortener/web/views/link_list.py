@@ -109,10 +109,7 @@ def list_links() -> ResponseReturnValue:
 
 
 def _query_string() -> str:
-    """Return the query string, with the question mark, for the URLs of the list as CSV and JSON; '' without parameters.
-
-    With it these files contain the links that match the search and filters of the page.
-    """
+    """Return the query string, with its question mark, for the URLs of the list as CSV and JSON."""
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
 
@@ -124,7 +121,7 @@ def _issue_menu() -> list[IssueSummary]:
 @blueprint.get("/links.json")
 @role_required("viewer")
 def list_links_json() -> Response:
-    """Return matching links as JSON, ``limit`` of them per ``page``."""
+    """Return one page of the matching links as JSON. ``limit`` is the number of links on a page."""
     limit = read_clamped_integer(request.args, "limit", minimum=1, maximum=MAX_JSON_LINKS, default=MAX_JSON_LINKS)
     return json_response(_list_page(_read_filter(_read_order(request.args.get("sort"))), limit)[0])
 
@@ -169,14 +166,12 @@ def _read_filter(order: TableOrder) -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text in the query string."""
+    """Return the search text in the query string, in which a pasted short URL is reduced to its code."""
     return search_text(request.args.get("q", ""), config=config())
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return the requested page of matching links twice: as the template shows it, and as a list of the stored links.
-    ``limit`` is the number of rows of a page.
-    """
+    """Return the requested page of at most ``limit`` matching links, and the stored links on it."""
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
@@ -191,8 +186,7 @@ def _to_list_item(row: LinkDetails) -> LinkRecord:
 
 
 def _selected_links() -> list[Link]:
-    """Return the links whose rows were selected. The request has a field ``link`` with the value ``host/code`` for
-    each.
+    """Return the links that were selected by fields ``link`` with values ``host/code``.
 
     Raises NotFound, and InputError if too many links are selected.
     """
@@ -223,7 +217,7 @@ def confirm_retirement() -> ResponseReturnValue:
 @blueprint.post("/links/retire")
 @role_required("editor")
 def retire() -> BaseResponse:
-    """Retire the selected links. The change can be undone."""
+    """Retire the selected links."""
     selected = [link for link in _selected_links() if link.status == "active"]
     if not selected:
         return redirect(url_for("link_list.list_links"), 303)

@@ -112,10 +112,7 @@ def _link_report(host: str, code: str) -> LinkReport:
 
 
 def get_link(host: str, code: str) -> Link:
-    """Return the link with this host and code. Raises NotFound.
-
-    Upper and lower case are equal in the host, and in the code unless the domain is case-sensitive.
-    """
+    """Return the link with this host and code. Raises NotFound."""
     return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
@@ -145,9 +142,7 @@ def breakdown_csv(host: str, code: str) -> Response:
 @role_required("editor")
 @form_view("target", "target", page=_render_link)
 def set_target(host: str, code: str) -> BaseResponse:
-    """Change the target of a link from the next click on. The change is refused if another editor changed the target
-    meanwhile.
-    """
+    """Change the target of a link, unless another editor changed the target meanwhile."""
     target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
     with store().transaction():
         link = get_link(host, code)
@@ -251,11 +246,9 @@ def revert(host: str, code: str) -> BaseResponse:
 
 
 def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:
-    """Return a notice about an edit of a link's field, with a button that reverts it.
-
-    If the request did not change the field, the button is left out.
-    """
+    """Return a notice about an edit of a link's field, with a button that reverts the edit."""
     last = edit.last_edits(store(), get_link(host, code)).get(field)
+    # Without a button if this request did not change the field.
     if last is None or last["at"] != now():
         return Notice(text)
     return Notice(text, url_for("links.revert", host=host, code=code), {"field": field, "at": str(last["at"])})

@@ -1,4 +1,4 @@
-"""Redirects from former URLs of pages to the present ones. The query string is kept."""
+"""Redirects from former URLs of pages to the present ones, with the same query string."""
 
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Views of the first step of a new issue: uploading its text, and replacing or deleting it before the review is
-finished.
-"""
+"""Views of the first step of a new issue: uploading its text, and replacing or deleting it."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -70,7 +68,7 @@ def add_text() -> BaseResponse:
 @blueprint.get("/slug.json")
 @role_required("editor")
 def check_slug() -> Response:
-    """Return as JSON the reason why a new issue cannot have this slug; the reason is '' if the issue can have it."""
+    """Return as JSON the reason why a new issue cannot have this slug, or '' if it can."""
     try:
         service.check_new_slug(store(), read_text(request.args, "slug"))
     except InputError as error:

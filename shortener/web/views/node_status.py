@@ -1,4 +1,4 @@
-"""Views of a redirect node, which does not have the editors' pages: health, metrics, and where those pages are."""
+"""Views of a redirect node: health, metrics, and the address of the machine with the editors' pages."""
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -28,11 +28,8 @@ def show_metrics() -> Response:
 @blueprint.route("/-/", defaults={"anything": ""}, methods=["GET", "POST", "PUT", "DELETE"])
 @blueprint.route("/-/<path:anything>", methods=["GET", "POST", "PUT", "DELETE"])
 def name_centre(anything: str) -> ResponseReturnValue:
-    """Return 404 with the address of the centre, the machine that has the editors' pages.
-
-    For a short link that cannot be redirected, return the error page for the status in ``environ[MISS_STATUS_KEY]``
-    instead. The redirector has set this status.
-    """
+    """Return 404 with the address of the centre, the machine that has the editors' pages."""
+    # The redirector sets this status for a short link that cannot be redirected.
     status = request.environ.get(MISS_STATUS_KEY)
     if status is not None:
         return render_error_page(int(status))

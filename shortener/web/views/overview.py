@@ -39,7 +39,7 @@ DAYS_OF_A_MONTH = 30.44
 class FirstSteps(Struct, frozen=True):
     """The checklist for a new installation.
 
-    ``domains`` are the results of the domain checks, None if not known yet. The other fields say which steps are done.
+    ``domains`` are the results of the domain checks, None if not known yet.
     """
 
     domains: tuple[DomainStatus, ...] | None
@@ -49,8 +49,9 @@ class FirstSteps(Struct, frozen=True):
 
 
 class OverviewFile(Struct, frozen=True):
-    """Content of ``/-/overview.json``. ``best_articles`` are those of the last ``months`` months, None while the
-    ranking is computed for the first time.
+    """Content of ``/-/overview.json``.
+
+    ``best_articles`` are those of the last ``months`` months, None while the ranking is computed.
     """
 
     overview: Overview
@@ -108,14 +109,13 @@ def _months() -> int:
 
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
-    """Return the articles with the best ranks from issues of the last ``months`` months; None while the ranking is
-    computed. Articles with too few clicks to compare them are left out.
-    """
+    """Return the best articles of the last ``months`` months; None while the ranking is computed."""
     ranking = ranking_if_ready()
     if ranking is None:
         return None
     since = datetime.fromtimestamp(now(), UTC) - timedelta(days=months * DAYS_OF_A_MONTH)
     sent = {issue.slug for issue in issues if issue.sent_at and issue.sent_at >= since}
+    # Articles with too few clicks to compare them are left out.
     return tuple(each for each in ranking.articles if each.issue in sent and each.is_comparable)[:BEST_ARTICLES]
 
 
@@ -126,15 +126,13 @@ def _most_clicked(months: int) -> Markup | str:
 
 
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
-    """Return the checklist for a new installation; None once an issue was sent.
-
-    For admins it is also shown while a domain does not answer. A domain with a private address counts as working,
-    because some installations serve only one network.
-    """
+    """Return the checklist for a new installation, or None if it is not shown."""
     has_sent_issue = any(issue.status == "sent" for issue in issues)
     if has_sent_issue and current_user().role != "admin":
         return None
     domains = latest_domain_statuses()
+    # Admins see the checklist again while a domain does not answer. A domain with a private address counts as working,
+    # because some installations serve only one network.
     is_broken = any(status.result not in {"answers", "private"} for status in domains or ())
     if has_sent_issue and not is_broken:
         return None

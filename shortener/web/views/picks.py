@@ -1,6 +1,4 @@
-"""Views of the picks (recommended articles) for the next issue: their texts, order and number, the template of their
-section, and a preview.
-"""
+"""Views of the picks, the recommended articles of a month: their texts, order, number, template and preview."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -112,7 +110,7 @@ def _section_format(form: Form) -> SectionFormat:
 
 
 def _top_choices(draft: Draft) -> list[int]:
-    """Return how many top articles editors can choose to have: a list of possible numbers, such as 1, 2 and 3."""
+    """Return the choices for the number of top articles, such as 1, 2 and 3."""
     chosen = len(draft.picks.featured)
     return sorted({*range(1, min(MAX_TOP_CHOICES, len(draft.ranking.articles)) + 1), chosen} - {0})
 
@@ -124,14 +122,12 @@ def _candidates(draft: Draft) -> list[RankedArticle]:
 
 
 def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
-    """Return the rendered section of the recommended articles.
-
-    If the editors wrote a template, the result is cached, because such a template is rendered in a process of its own.
-    """
+    """Return the rendered section of the recommended articles."""
     own = draft.own_templates.get(section_format)
     if own is None:
         return _Section(draft_picks.render_section(draft, section_format))
 
+    # Cached, because a template by the editors is rendered in a process of its own.
     def compute(_store: Store) -> _Section:
         try:
             return _Section(draft_picks.render_section(draft, section_format))
@@ -145,9 +141,7 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
 @blueprint.get("/picks/preview")
 @role_required("viewer")
 def preview_picks() -> Response:
-    """Return the section of recommended articles as HTML, for the preview frame. Links lead nowhere, and images are
-    placeholders.
-    """
+    """Return the section of recommended articles as HTML, for the preview frame."""
     section = _render_section(_for_frame(require_draft()), "html")
     headers = {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(render_template("picks_preview.html", section=section), headers=headers)
@@ -166,12 +160,10 @@ def _for_copying(draft: Draft) -> Draft:
 @blueprint.post("/picks/preview")
 @role_required("editor")
 def preview_edits() -> Response:
-    """Return as JSON the section of recommended articles as it would be with the values in the page's forms. Nothing is
-    saved.
+    """Return as JSON the section of recommended articles with the unsaved edits in the page's forms.
 
-    The request has the fields of all forms on the page. The name of a field ends with the number of its form, and the
-    field ``kind-0`` says what form 0 edits. The section is HTML for a frame if its format is ``email``, else the text
-    to copy.
+    The request has the fields of all forms on the page, and each field name ends with the number of its form. The
+    section is HTML for the format ``email``, else the text to copy.
     """
     form = _requested_form()
     draft = require_draft()
@@ -185,11 +177,10 @@ def preview_edits() -> Response:
 
 
 def _with_unsaved_edits(draft: Draft) -> Draft:
-    """Return the draft of the recommended articles with the unsaved edits in all numbered forms of the page. Raises
-    FieldError.
-    """
+    """Return the draft with the unsaved edits in the numbered forms of the request. Raises FieldError."""
     edits = picks_edits.load_edits(store(), draft.month)
     for number in range(MAX_PREVIEWED_FORMS):
+        # The field ``kind-0`` says what form 0 edits.
         if f"kind-{number}" not in request.form:
             break
         suffix = f"-{number}"
@@ -201,7 +192,7 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return ``edits`` with the edit of one more form, whose fields are ``fields``. Raises FieldError."""
+    """Return ``edits`` with the edit in the fields of one more form. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":
@@ -232,10 +223,9 @@ def picks_json() -> Response:
 @role_required("editor")
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
-    """Create a short link for every recommended article of the draft that has none. Nothing is done while the ranking
-    is computed.
-    """
+    """Create a short link for every recommended article of the draft that has none."""
     month, draft, message = find_draft(draft_if_ready)
+    # Nothing is done while the ranking is computed.
     if draft is None:
         if message:
             raise NotFound(message)
@@ -253,9 +243,7 @@ def link_picks() -> BaseResponse:
 @role_required("editor")
 @form_view("text", "title", page=_render_page)
 def edit_text() -> BaseResponse:
-    """Change title, byline and blurb of an article in this month's recommendations; the article itself
-    keeps its texts.
-    """
+    """Change title, byline and blurb of an article only in this month's recommendations."""
     draft, url = require_draft(), read_text(request.form, "url", max_length=10_000)
     if url not in picked_urls(draft.picks):
         raise FieldError(Message("this article is no longer among the picks"), field="title")
@@ -283,9 +271,7 @@ def move() -> BaseResponse:
 @role_required("editor")
 @form_view("settings", "top", page=_render_page)
 def change_settings() -> BaseResponse:
-    """Choose how many articles are recommended, or the template of their section. An empty number means the suggested
-    one.
-    """
+    """Choose how many articles are recommended, or the template of their section."""
     month, changes = _read_month(), _read_settings(request.form)
     message = _("Template changed") if "template" in changes else _("Number of picks changed")
     with _recorded(month, message.unescape(), lambda: edit_picks.month_settings(store(), month)) as recorder:
@@ -297,9 +283,7 @@ def change_settings() -> BaseResponse:
 @role_required("editor")
 @form_view("template", "template", page=_render_page)
 def save_template() -> BaseResponse:
-    """Save the template that the editors wrote for a format, if it can be rendered. An empty one removes the stored
-    template.
-    """
+    """Save the template that the editors wrote for a format. An empty text removes the stored template."""
     draft = require_draft()
     section_format, text = _read_template(request.form)
     sample = draft_picks.with_placeholder_links(draft, "#", replace=True)
@@ -355,9 +339,7 @@ def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractC
 
 
 def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
-    """Redirect to the page of the recommended articles, at the anchor that the form names. The page shows ``message``
-    with a button to undo the edit.
-    """
+    """Redirect to the page of the recommended articles, which shows ``message`` and a button to undo the edit."""
     place = url_for("picks.show_picks", month=month, form=_requested_form())
     show_notice(undoable(message, recorder.change_id, next_url=place))
     return redirect(place + anchor_of_form(), 303)

@@ -24,9 +24,7 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the domain of short links that the request's Host header names; the first configured domain if it names
-    none.
-    """
+    """Return the short-link domain in the request's Host header, or the first configured one if it is unknown."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.
@@ -76,9 +74,6 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view, with status 404.
-
-    For a short link that cannot be redirected, the status is another one, such as 410 for a retired link. The
-    redirector has set it in ``environ[MISS_STATUS_KEY]``.
-    """
+    """Return the error page for a path without a view, or for a short link that cannot be redirected."""
+    # The redirector has set the status for a short link, such as 410 for a retired one.
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

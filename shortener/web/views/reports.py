@@ -100,9 +100,7 @@ def timeline_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/course.csv")
 @role_required("viewer")
 def course_csv(slug: str) -> Response:
-    """Return the visitors or clicks of an issue over time as CSV, with the usual range, the forecast, and the issue
-    with which it is compared.
-    """
+    """Return the visitors or clicks of an issue over time as CSV, with the usual range and the forecast."""
     course = read_course(find_compared_issues(store(), slug), arrivals())
     return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
 
@@ -115,8 +113,9 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return a breakdown (clicks by referrer, browser and so on) as CSV rows of (dimension, value, clicks, share of
-    clicks from 0 to 1). The value '' means unknown.
+    """Return a breakdown, such as clicks by browser, as rows (dimension, value, clicks, share of clicks from 0 to 1).
+
+    The value '' means unknown.
     """
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))
@@ -128,7 +127,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @blueprint.get("/<slug>/live")
 @role_required("viewer")
 def live(slug: str) -> Response:
-    """Return the figures of a report, formatted, as JSON. An open report page requests them to update itself."""
+    """Return the formatted figures of a report as JSON, for an open report page that updates itself."""
     report, outlook = load_report(slug), _outlook(slug)
     figures = {figure.live: figure.value for figure in build_figures(report, outlook, UsualFigures(None, None))}
     figures |= {

@@ -28,8 +28,9 @@ class FoundIssue(Struct, frozen=True):
 
 
 class FoundPage(Struct, frozen=True):
-    """A page, or a term of the help page, whose name contains all words of the search. ``text`` is the explanation of
-    the term.
+    """A page, or a term of the help page, whose name contains all words of the search.
+
+    ``text`` is the explanation of the term.
     """
 
     name: str
@@ -38,9 +39,9 @@ class FoundPage(Struct, frozen=True):
 
 
 class SearchResults(Struct, frozen=True):
-    """What was found for ``query``: the first results of each kind, and in ``totals`` the number of all by kind.
+    """The results of the search for ``query``: the first ones of each kind, such as links.
 
-    ``has_more`` names the kinds of results, such as links, of which not all are listed.
+    ``totals`` has the number of all results by kind. ``has_more`` names the kinds that are not listed completely.
     """
 
     query: str
@@ -114,7 +115,7 @@ def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
 
 
 def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
-    """Return the pages and terms whose names contain all words. Names that begin with the first word come first."""
+    """Return the pages and terms whose names contain all words; those beginning with the first word come first."""
     terms = [
         FoundPage(str(term.name), f"{url_for('settings.show_help')}#{key}", str(term.text))
         for _title, section in term_sections()

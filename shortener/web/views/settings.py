@@ -74,9 +74,9 @@ def _privacy_texts() -> dict[str, str]:
 
 
 def _explain_lock(origin: str) -> str:
-    """Return why a setting cannot be changed on the page.
+    """Return the reason why a setting cannot be changed on the page.
 
-    ``origin`` is what sets it: the name of a configuration file or of an environment variable.
+    ``origin`` is the name of the configuration file or environment variable that sets it.
     """
     if origin.startswith(ENVIRONMENT_PREFIX):
         return _("Fixed in the environment of the server. Only the person who runs the server can change it.")

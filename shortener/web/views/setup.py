@@ -1,6 +1,4 @@
-"""Views of the tab Setup of an issue: its details, articles, links and status, the checks to pass before it is sent,
-and its document.
-"""
+"""Views of the tab Setup of an issue: its details, articles, links, status, document, and checks before sending."""
 
 import hashlib
 from collections.abc import Callable
@@ -92,23 +90,19 @@ def _first_placement(target: ArticleContents) -> int:
 
 
 def _fingerprint(slug: str) -> str:
-    """Return a hash of an issue's articles. A form that contains an outdated hash is refused, because the articles were
-    changed meanwhile.
-    """
+    """Return a hash of an issue's articles, to refuse a form if the articles were changed meanwhile."""
     return hashlib.sha256(msgspec.json.encode(history.issue_articles(store(), slug))).hexdigest()[:16]
 
 
 def _untouched_links(slug: str) -> tuple[str, ...]:
-    """Return a line of text for each link that was not replaced by a short link: line number, URL and reason.
-
-    The result is cached, because the document has to be parsed for it.
-    """
+    """Describe each link that was not replaced by a short link: line number, URL and reason."""
 
     settings, at = config(), now()
 
     def compute(store: Store) -> tuple[str, ...]:
         return untouched_links(store, slug, config=settings, now=at)
 
+    # Cached, because the document has to be parsed.
     return get_or_compute(("untouched", slug, issues.get(store(), slug).updated_at), compute)
 
 
@@ -129,7 +123,7 @@ def show_checks_json(slug: str) -> Response:
 @blueprint.get("/setup.csv")
 @role_required("viewer")
 def show_setup_csv(slug: str) -> Response:
-    """Return the links of an issue as CSV, one row for each occurrence of a link."""
+    """Return the links in the text of an issue as CSV, in the order of the text."""
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     positions = {
         link.short_url: (article.position, article.title)
@@ -214,9 +208,7 @@ def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> Ab
 @role_required("editor")
 @form_view("articles", "selected", page=_render_setup)
 def set_articles(slug: str) -> BaseResponse:
-    """Correct several articles and links of an issue: their positions, titles, authors, summaries and roles (article,
-    inline or other link).
-    """
+    """Correct several articles and links of an issue, for example their positions, titles and roles."""
     page = request.form.get("page", "1")
     here = {"slug": slug, "page": None if page == "1" else page, "_anchor": "articles"}
     if request.form.get("seen") != _fingerprint(slug):
@@ -273,12 +265,11 @@ def set_status(slug: str) -> BaseResponse:
 @role_required("editor")
 @form_view("targets", "targets_file", page=_render_setup)
 def set_targets(slug: str) -> BaseResponse:
-    """Set targets of an issue's short links, from fields and a CSV file. Replacing a target that was set before can be
-    undone.
-    """
+    """Set targets of an issue's short links, from fields and a CSV file."""
     targets = {short_url: target for short_url, target in read_target_fields().items() if target}
     targets |= read_target_files("targets_file")
     own = {(link.domain, link.code): link for link in links.list_by_issue(store(), issues.get(store(), slug).id)}
+    # Replacing a target can be undone; setting the first one cannot.
     known = [link.id for link in own.values() if link.target is not None]
     saved = ngettext("{count} destination saved.", "{count} destinations saved.", len(targets))
     with _recorded(slug, lambda: history.link_targets(store(), known), saved) as recorder:

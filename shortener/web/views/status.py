@@ -44,12 +44,10 @@ def metrics_response(render: Callable[[Config], str]) -> Response:
 
 
 def _is_metrics_client() -> bool:
-    """Return whether the client's address is in ``server.metrics``.
-
-    With X-Forwarded-For but no trusted_proxies, return False: the client's address cannot be determined.
-    """
+    """Return whether the client's address is in ``server.metrics``."""
     server = file_config().server
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
+    # Without trusted proxies, the address behind this header cannot be determined.
     if forwarded and not server.trusted_proxies:
         return False
     try:

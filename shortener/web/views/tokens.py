@@ -35,7 +35,7 @@ def create_token() -> str:
 
 
 def _read_expiry() -> int | None:
-    """Return when a new token expires: the end of the day in the form (seconds of the UTC epoch); None without a day.
+    """Return the end of a new token's last day in seconds of the UTC epoch; None without a day in the form.
 
     Raises FieldError for a day that is over.
     """
