@@ -200,8 +200,14 @@ def in_place(act: Callable[["Page"], None]) -> Callable[["Page"], None]:
 
 
 def press(selector: str) -> Callable[["Page"], None]:
-    """Return an act that presses a button, once the ranking is computed."""
-    return in_place(lambda page: page.locator(selector).first.click())
+    """Return an act that presses a button, once the ranking is computed, and before it the button's menu."""
+
+    def act(page: "Page") -> None:
+        button = page.locator(selector).first
+        button.evaluate("button => button.closest('details.menu')?.querySelector('summary').click()")
+        button.click()
+
+    return in_place(act)
 
 
 def choose_last(selector: str) -> Callable[["Page"], None]:
@@ -313,6 +319,7 @@ IGNORED_KEYS |= {"ranked", "footer", "warnings"}
 def state_of(watched: "WatchedPage", path: str, link: str) -> Any:
     """Return the JSON file of a page without times and histories."""
     if path == "own template":
+        watched.page.request.get(f"{watched.base}/-/picks.json")  # waits until the picks are computed
         page = watched.page.request.get(watched.base + PICKS).text()
         return page.partition('id="own-text"')[2].partition("</textarea>")[0]
     url = f"{watched.base}{link}/report.json" if path == "link" else watched.base + path
