@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -70,6 +70,13 @@ class Cache:
                 self._start_refresh(key, compute)
                 return None
         return self.get(store, key, compute)
+
+    def missing(self, store: Store, keys: Iterable[Hashable]) -> list[Hashable]:
+        """Return those of ``keys`` that have no cached value that can be used."""
+        revision = listings.store_revision(store)
+        with self._lock:
+            found = {key: self._entries.get(key) for key in keys}
+        return [key for key, entry in found.items() if entry is None or not self._is_usable(entry, revision)]
 
     def _is_fresh(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
         age = time.monotonic() - entry.computed_at
@@ -156,6 +163,12 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
     """Return the cached value of ``key``, or None while a thread computes it."""
     cache: Cache = current_app.extensions["cache"]
     return cache.get_if_ready(store(), key, compute)
+
+
+def missing_keys(keys: Iterable[Hashable]) -> list[Hashable]:
+    """Return those of ``keys`` that have no cached value that can be used."""
+    cache: Cache = current_app.extensions["cache"]
+    return cache.missing(store(), keys)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Cached results of the ranking, because computing them for each page would be too slow."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store
 from shortener.store.picks_edits import PicksEdits
-from shortener.web.cache import get_if_ready, get_or_compute
+from shortener.web.cache import get_if_ready, get_or_compute, missing_keys
 from shortener.web.context import config, now, store
 
 
@@ -102,6 +102,21 @@ def cached_ranking(key: RankingKey) -> Ranking:
 def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
     """Return a ranking from the cache, or None while it is computed. Raises InputError, NotFound."""
     return get_if_ready(("ranking", key), partial(_rank, config(), key))
+
+
+def prepare(slug: str, month: str) -> None:
+    """Let threads compute what the pages show of all articles, of the issue ``slug`` and of the articles of ``month``.
+
+    What is in the cache already is not computed again.
+    """
+    starts: dict[Hashable, Callable[[], object]] = {
+        ("ranking", ALL_ARTICLES): ranking_if_ready,
+        ("results", slug): partial(article_results, slug),
+        ("ranking", RankingKey(month=month)): partial(ranking_if_ready, RankingKey(month=month)),
+        ("reruns", slug): partial(reruns, slug, wait=False),
+    }
+    for key in missing_keys(starts):
+        starts[key]()
 
 
 def counted_articles(key: RankingKey) -> tuple[CountedArticle, ...]:
