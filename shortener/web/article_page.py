@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from shortener.errors import NotFound
 from shortener.messages import Message
-from shortener.ranking import ExplainedAppearance, Explanation
+from shortener.ranking import CountedArticle, ExplainedAppearance, Explanation
 from shortener.ranking.certainty import Group, certainty_group
 from shortener.ranking.inputs import Counted
 from shortener.ranking.result import is_comparable
@@ -19,7 +19,7 @@ from shortener.store.articles import ArticleAppearance
 from shortener.store.signals import Signal
 from shortener.web.article_list import month_of
 from shortener.web.context import config, now, store
-from shortener.web.ranking_cache import explanation
+from shortener.web.ranking_cache import RankingKey, counted_articles, explanation
 
 
 class Appearance(Struct, frozen=True):
@@ -70,7 +70,7 @@ class ArticlePage(Struct, frozen=True):
 
     @property
     def is_comparable(self) -> bool:
-        """Whether the article has enough visitors, or clicks, to be compared with an average one."""
+        """Whether the article's visitors (clicks if unknown) are enough to compare it with an average article."""
         count = self.clicks if self.visitors is None else self.visitors
         return self.typical is not None and is_comparable(count, self.typical)
 
@@ -86,6 +86,7 @@ def load_article(url: str, *, wait: bool) -> ArticlePage:
     sent = [row for row in shown if row.sent_at is not None and row.sent_at <= now()]
     month = month_of(sent[0].sent_at or 0) if sent else ""
     figures = explanation(url, month, wait=wait) if month else None
+    counts = _find_counts(url, month) if month and figures is None else None
     known = figures if figures is not None and figures.cells else None
     link_rows = listings.link_details_by_id(store(), articles.list_link_ids(store(), url)).values()
     return ArticlePage(
@@ -94,9 +95,9 @@ def load_article(url: str, *, wait: bool) -> ArticlePage:
         author=_first(row.author for row in shown),
         summary=_first(row.summary for row in shown),
         section=_first(row.section for row in shown),
-        counted=known.counted if known else "visitors",
-        visitors=known.visitors if known else None,
-        clicks=known.clicks if known else None,
+        counted=known.counted if known else "clicks" if counts and counts.visitors is None else "visitors",
+        visitors=known.visitors if known else counts.visitors if counts else None,
+        clicks=known.clicks if known else counts.clicks if counts else None,
         typical=known.expected if known else None,
         appeal=known.appeal if known else None,
         low=known.low if known else None,
@@ -109,6 +110,11 @@ def load_article(url: str, *, wait: bool) -> ArticlePage:
         month=month,
         is_ready=figures is not None or not month,
     )
+
+
+def _find_counts(url: str, month: str) -> CountedArticle | None:
+    """Return the counts of an article that was last shown in ``month``, while its other figures are computed."""
+    return next((each for each in counted_articles(RankingKey(month=month)) if each.url == url), None)
 
 
 def _first(texts: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -71,6 +71,13 @@ class Cache:
                 return None
         return self.get(store, key, compute)
 
+    def missing(self, store: Store, keys: Iterable[Hashable]) -> list[Hashable]:
+        """Return those of ``keys`` that have no cached value that can be used."""
+        revision = listings.store_revision(store)
+        with self._lock:
+            found = {key: self._entries.get(key) for key in keys}
+        return [key for key, entry in found.items() if entry is None or not self._is_usable(entry, revision)]
+
     def _is_fresh(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
         age = time.monotonic() - entry.computed_at
         return age < (MAX_AGE_SECONDS / 2 if entry.revision == revision else FRESH_SECONDS)
@@ -118,7 +125,7 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction, and keep all cached values valid although the block edits links.
+        """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
 
         The block may edit only links on which no cached value depends.
         """
@@ -158,9 +165,15 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
     return cache.get_if_ready(store(), key, compute)
 
 
+def missing_keys(keys: Iterable[Hashable]) -> list[Hashable]:
+    """Return those of ``keys`` that have no cached value that can be used."""
+    cache: Cache = current_app.extensions["cache"]
+    return cache.missing(store(), keys)
+
+
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction, and keep the cached values valid although the block edits links.
+    """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
 
     The block may edit only links that belong to no issue, because no cached value depends on such links.
     """

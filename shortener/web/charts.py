@@ -56,17 +56,22 @@ class Dot(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A text below a point of the horizontal axis, with a dashed vertical line above it if ``is_mark`` is set."""
+    """A text below a point of the horizontal axis, with a dashed vertical line above it if ``is_mark`` is set.
+
+    A text with ``is_minor`` is not shown on the phone, which has no room for it.
+    """
 
     x: float
     text: str
     is_mark: bool = False
+    is_minor: bool = False
 
 
 class Hover(Struct, frozen=True):
     """What the crosshair shows at the point ``x`` of the horizontal axis.
 
-    ``texts`` has one text for each of the chart's ``names``. A dot is shown at each of ``values``.
+    ``texts`` are the values as text, one for each name in ``Chart.names``. ``values`` are the heights at which dots
+    are shown.
     """
 
     x: float
@@ -79,7 +84,7 @@ class Chart(Struct, frozen=True):
     """A chart whose horizontal axis goes from ``x_min`` to ``x_max``.
 
     ``bars`` are (begin, end, value). ``label`` describes the chart to screen readers. ``names`` are the names of the
-    values in ``hover``.
+    values that the crosshair shows.
     """
 
     label: str
@@ -105,7 +110,7 @@ class Chart(Struct, frozen=True):
 
 
 def grid_values(highest: float, *, whole: bool, lowest: float = 0.0) -> list[float]:
-    """Return round values for the grid lines of a chart, which cover the range from ``lowest`` to ``highest``.
+    """Return the values of a chart's grid lines: round numbers that cover the range from ``lowest`` to ``highest``.
 
     With ``whole``, all values are whole numbers.
     """
@@ -192,8 +197,9 @@ class _Drawing:
         if tick.is_mark:
             return Markup("")
         x = self._x(tick.x)
-        return Markup('<text x="{}%" y="{}" text-anchor="{}">{}</text>').format(
-            x, self._chart.height - 8, _anchor(x), tick.text
+        minor = Markup(' class="minor"') if tick.is_minor else ""
+        return Markup('<text{} x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+            minor, x, self._chart.height - 8, _anchor(x), tick.text
         )
 
     def _shapes(self) -> Iterable[Markup]:
@@ -230,18 +236,20 @@ class _Drawing:
             key=lambda end: -end[0],
         )
         placed: list[tuple[float, float]] = []
+        lowest = self._chart.height - BOTTOM - 5
         for index, (line_y, line) in enumerate(ends):
             percent = self._x(line.points[-1][0])
             has_upper = any(abs(self._x(other.points[-1][0]) - percent) < 30 for _, other in ends[index + 1 :])
-            # If another label is near, the lowest label is written below its line, and the others above.
-            y = line_y + 16 if has_upper and not placed else line_y - 8
+            # If another label is near, the lowest label is written below its line if there is room, the others above.
+            has_room_below = line_y + 16 <= lowest
+            y = line_y + 16 if has_upper and has_room_below and not placed else line_y - 8
             while any(abs(percent - other_x) < 30 and abs(y - other_y) < LABEL_HEIGHT for other_x, other_y in placed):
                 y -= 1
             placed.append((percent, y))
             yield Markup('<text class="label {}" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
                 line.style,
                 percent,
-                min(max(12, y), self._chart.height - BOTTOM - 5),
+                min(max(12, y), lowest),
                 "end" if percent > 45 else "start",
                 line.label,
             )

@@ -1,21 +1,68 @@
 """Sentences that say how an issue did: its figures compared with earlier issues, and what to expect."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from markupsafe import Markup
 
+from shortener.ranking import CountedArticle
+from shortener.ranking.inputs import Counted
 from shortener.reporting.forecast import MIN_USUAL_ISSUES
 from shortener.reporting.outlook import Outlook, describe_age
 from shortener.reporting.overview import SETTLED_DAYS
-from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.filters import format_number, format_percent, isolate, join_percent_signs
 from shortener.web.issue_chart import format_forecast
 from shortener.web.languages import current_language, ngettext
 from shortener.web.languages import gettext as _
+
+MAX_NAMED_ARTICLES = 3
+"""How many of the most clicked articles a sentence names."""
+MAX_TITLE_LENGTH = 60
+"""Characters of a title in such a sentence."""
 
 
 def describe_issue(outlook: Outlook) -> Markup:
     """Return sentences with the result of an issue so far, the comparison with earlier issues, and the forecast."""
     return _join((_result(outlook), _forecast(outlook)))
+
+
+class CountedTitle(Protocol):
+    """An article with its title and its counts; a count is None if it is unknown."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def visitors(self) -> int | None: ...
+    @property
+    def clicks(self) -> int | None: ...
+
+
+def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
+    """Return a sentence that names the three articles with the highest counts; '' without a count.
+
+    ``counted`` says what is counted, visitors or clicks.
+    """
+    counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
+    most = sorted((title for title, count in counts.items() if count), key=lambda title: -counts[title])
+    titles = current_language().format_list([isolate(_cut(title)) for title in most[:MAX_NAMED_ARTICLES]])
+    if not titles:
+        return ""
+    names = Markup(titles)  # noqa: S704 - each title is escaped
+    return (
+        _("Most visitors: {titles}.", titles=names)
+        if counted == "visitors"
+        else _("Most clicks: {titles}.", titles=names)
+    )
+
+
+def _cut(title: str) -> str:
+    return title if len(title) <= MAX_TITLE_LENGTH else f"{title[: MAX_TITLE_LENGTH - 1]}…"
+
+
+def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
+    """Return ``describe_most`` for the list of articles that stands in for a ranking."""
+    is_by_visitors = all(each.visitors is not None for each in articles)
+    return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 
 
 def _join(sentences: Iterable[Markup | str]) -> Markup:

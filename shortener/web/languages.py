@@ -7,7 +7,7 @@ language without ``editors.po`` is offered to readers only.
 
 import functools
 import gettext as gettext_files
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
@@ -17,6 +17,7 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_skeleton
+from babel.lists import format_list
 from babel.messages.catalog import Message as CatalogueMessage
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -93,6 +94,12 @@ class Language(Struct, frozen=True):
         """Format date and time of day, to the minute."""
         return str(self.locale.datetime_formats["medium"]).format(self.format_time(time), self.format_date(time))
 
+    def format_list(self, items: Sequence[str]) -> str:
+        """Return the items as a list in a sentence, such as "one, two and three"; '' without items."""
+        if self.tag != DEFAULT_LANGUAGE or len(items) < 2:
+            return format_list(items, locale=self.locale)
+        return f"{', '.join(items[:-1])} and {items[-1]}"
+
     def format_month(self, date: datetime) -> str:
         """Format the month by its name, with the year."""
         return self._format(date, "yMMMM")
@@ -161,7 +168,7 @@ class Translations(gettext_files.NullTranslations):
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether a translation is complete, with only placeholders that the English text has too."""
+    """Return whether a translation is complete, and the English text has all of the translation's placeholders."""
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
@@ -263,7 +270,7 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a message in the language of the page, or markup without HTML escapes, as text for JSON.
+    """Return a value as plain text: a message in the language of the page, or markup without HTML escapes.
 
     JSON encoders call this function for types that they do not know. Raises NotImplementedError for other values.
     """

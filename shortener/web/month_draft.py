@@ -1,4 +1,4 @@
-"""The month that a request asks for, and the draft of its picks (recommended articles)."""
+"""The month that a request asks for, the draft of its picks (recommended articles), and what is computed for it."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,15 @@ from shortener.store import articles, decisions
 from shortener.web import article_list
 from shortener.web.context import now, store
 from shortener.web.error_pages import error_message
-from shortener.web.ranking_cache import cached_draft
+from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
     """Return (month, draft of its recommended articles, reason why there is no draft).
 
-    The month is that of the request, by default the latest one with a ranking. ``find`` returns the draft of a month,
-    or None while its ranking is computed. In this case the reason is ''. Raises InputError for an invalid month.
+    The month is that of the request, by default the latest with a ranking, or ''. The draft is the result of ``find``.
+    While the month's ranking is computed, both the result of ``find`` and the returned draft are None, and the reason
+    is ''. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:
@@ -30,6 +31,16 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
         except NotFound as error:
             message = error_message(error)
     return month, None, message
+
+
+def prepare_newest_month() -> None:
+    """Let threads compute what the pages show of the newest issue, its month and all articles, if it is not cached.
+
+    The first pages after sign-in call this, so that it is mostly ready when an editor opens the pages that show it.
+    """
+    sent = articles.list_sent_issues(store(), now=now())
+    if sent:
+        prepare(sent[0].slug, article_list.month_of(sent[0].sent_at))
 
 
 def sent_months() -> list[str]:

@@ -1,7 +1,7 @@
 """Cached results of the ranking, because computing them for each page would be too slow."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store
 from shortener.store.picks_edits import PicksEdits
-from shortener.web.cache import get_if_ready, get_or_compute
+from shortener.web.cache import get_if_ready, get_or_compute, missing_keys
 from shortener.web.context import config, now, store
 
 
@@ -42,7 +42,7 @@ ALL_ARTICLES = RankingKey()
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return the share (0 to 1) of clicks still to come for each sent issue, by slug."""
+    """Return, for each sent issue by slug, the share (0 to 1) of its clicks that are still to come."""
     return arrivals().remaining_shares
 
 
@@ -57,7 +57,7 @@ def arrivals() -> Arrivals:
 
 
 def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
-    """Return the comparison of each issue with earlier ones and its forecast, by slug, from the cache."""
+    """Return, from the cache, each issue's comparison with earlier issues and its forecast, by slug."""
     shares, at = remaining_shares(), now()
 
     def compute(store: Store) -> dict[str, Outlook]:
@@ -104,6 +104,21 @@ def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
     return get_if_ready(("ranking", key), partial(_rank, config(), key))
 
 
+def prepare(slug: str, month: str) -> None:
+    """Let threads compute what the pages show of all articles, of the issue ``slug`` and of the articles of ``month``.
+
+    What is in the cache already is not computed again.
+    """
+    starts: dict[Hashable, Callable[[], object]] = {
+        ("ranking", ALL_ARTICLES): ranking_if_ready,
+        ("results", slug): partial(article_results, slug),
+        ("ranking", RankingKey(month=month)): partial(ranking_if_ready, RankingKey(month=month)),
+        ("reruns", slug): partial(reruns, slug, wait=False),
+    }
+    for key in missing_keys(starts):
+        starts[key]()
+
+
 def counted_articles(key: RankingKey) -> tuple[CountedArticle, ...]:
     """Return the articles that a ranking will contain, ordered by clicks, before the ranking is computed.
 
@@ -147,8 +162,8 @@ def draft_if_ready(month: str) -> Draft | None:
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
 
-    The explanation has no ``cells`` if nothing can be estimated yet. Without ``wait``, return None while it is
-    computed.
+    If nothing can be estimated yet, the explanation's ``cells`` (appearances of the article) are empty. Without
+    ``wait``, return None while the explanation is computed.
     """
     app_config = config()
 

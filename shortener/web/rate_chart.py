@@ -5,17 +5,19 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from flask import url_for
+from markupsafe import Markup
 from msgspec import Struct
 
 from shortener.reporting.forecast import Usual, usual_range
 from shortener.reporting.overview import Overview, RecentIssue
 from shortener.web.charts import Area, Chart, Dot, Hover, Line, Tick
-from shortener.web.filters import format_date, format_day, format_number, format_percent, join_percent_signs
+from shortener.web.filters import format_date, format_day, format_number, format_percent, isolate, join_percent_signs
 from shortener.web.issue_chart import format_forecast
 from shortener.web.languages import gettext as _
 
 CHART_HEIGHT = 240
 MAX_TICKS = 4
+"""How many of the dates are also shown on the phone."""
 MAX_SHARE_OF_ZERO = 1 / 3
 """Part of the highest value up to which the lowest lets the axis begin at 0."""
 LABEL_ROOM = 0.2
@@ -32,7 +34,7 @@ class RateChart(Struct, frozen=True):
     """The chart, and a sentence for each issue whose value is outside the chart."""
 
     chart: Chart
-    cut_off: tuple[str, ...]
+    cut_off: tuple[Markup, ...]
 
 
 def build_rate_chart(overview: Overview) -> RateChart | None:
@@ -55,7 +57,9 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
         lines=[*_usual_line(usual, last + width), *_stems(points, rates=rates), *_last_value(points[-1], rates=rates)],
         areas=[Area("band", [(x, usual.low, usual.high) for x in (-0.5, last + width)])] if usual else [],
         dots=[*_forecast_dots(points), *_dots(points, rates=rates)],
-        ticks=[Tick(point.x, format_day(point.issue.sent_at)) for point in points if (last - point.x) % step == 0],
+        ticks=[
+            Tick(point.x, format_day(point.issue.sent_at), is_minor=(last - point.x) % step != 0) for point in points
+        ],
         names=[_("Click rate") if rates else _("Visitors"), _("Usual in the end"), _("Expected")],
         hover=[_hover(point, usual, rates=rates) for point in points],
         format_y=lambda value: _format(value, rates=rates),
@@ -63,7 +67,7 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
         height=CHART_HEIGHT,
         bounds=bounds,
     )
-    return RateChart(chart, tuple(_dot_title(point, rates=rates) for point in cut_off))
+    return RateChart(chart, tuple(_describe_cut_off(point, bounds, rates=rates) for point in cut_off))
 
 
 class _Point(Struct, frozen=True):
@@ -85,7 +89,8 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
     """Return the range of the vertical axis, and the issues whose values are outside this range.
 
-    Only outliers are outside, by Tukey's rule (Exploratory Data Analysis, 1977) and by a factor of 2 from the median.
+    A value is outside only if it is both an outlier by Tukey's rule (Exploratory Data Analysis, 1977) and either below
+    half of the median or above twice the median.
     """
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
@@ -155,6 +160,13 @@ def _dot_title(point: _Point, *, rates: bool) -> str:
         when=format_date(point.issue.sent_at).striptags(),
         value=_("unknown") if point.value is None else _format(point.value, rates=rates),
     )
+
+
+def _describe_cut_off(point: _Point, bounds: tuple[float, float], *, rates: bool) -> Markup:
+    issue = isolate(_dot_title(point, rates=rates))
+    if point.value is not None and point.value < bounds[0]:
+        return _("Too low for this chart, so drawn at its lower edge: {issue}", issue=issue)
+    return _("Too high for this chart, so drawn at its upper edge: {issue}", issue=issue)
 
 
 def _hover(point: _Point, usual: Usual | None, *, rates: bool) -> Hover:

@@ -62,6 +62,8 @@ class ArticleTable(Struct, frozen=True):
     order: TableOrder
     most: float
     counts_visitors: bool
+    has_results: bool
+    """Whether an article has an entry in the ranking. Without one the table has no column for it."""
 
 
 def build_table(
@@ -72,7 +74,7 @@ def build_table(
     ``start`` is when the issue was sent or first clicked (seconds of the UTC epoch).
     """
     counts_visitors = report.totals.visitors is not None
-    order = read_order(COLUMNS, default="-typical" if results else "position")
+    order = read_order(COLUMNS, default="-typical" if results else "-visitors")
     domains = config().domains
     sparks = get_or_compute(("sparks", issue_id), lambda store: _sparks(store, issue_id, start=start, domains=domains))
     decided = _decisions(report.sent_at)
@@ -95,7 +97,7 @@ def build_table(
         if grouped
         else (ArticleGroup("usual", "", "", tuple(rows)),)
     )
-    return ArticleTable(groups, order, max(values, default=0), counts_visitors)
+    return ArticleTable(groups, order, max(values, default=0), counts_visitors, bool(results))
 
 
 _VALUES: Mapping[str, Callable[[ArticleRow], Any]] = {

@@ -159,7 +159,8 @@ def _article_terms() -> dict[str, Term]:
             _("How often it was clicked compared with what is typical for its position. The line is its range."),
             _(
                 "1.8\u00d7 means 1.8 times as often. Where there are few clicks the value is moved towards 1, "
-                "because they may be chance."
+                "because they may be chance. With fewer than 5 visitors, where fewer than 5 are typical, an article is "
+                "not compared."
             ),
         ),
         "range": Term(

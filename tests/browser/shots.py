@@ -82,7 +82,7 @@ DEMO_PAGES = {
     "articles": "/-/articles",
     "picks": "/-/picks",
 }
-DEMO_READY = {"articles": "form.decide", "picks": ".pick"}
+DEMO_READY = {"articles": ".signs .menu", "picks": ".pick"}
 """What a page has when its ranking is computed."""
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
@@ -154,6 +154,7 @@ def perform_step(page: Page, name: str) -> None:
         page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n0000"})
         page.click("button:text('Review') >> nth=0")
     elif action == "decide":
+        page.click("#article-5 .signs summary")
         page.click("#article-5-pin")
         page.locator(".toast").wait_for()
     elif action == "link":

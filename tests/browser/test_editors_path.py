@@ -166,10 +166,11 @@ def check_click_map(page: "Page") -> None:
 def pin_article(page: "Page") -> None:
     """The ranking has all articles; pin the last one."""
     page.click("nav >> text=Articles")
-    page.wait_for_selector("form.decide")
+    page.wait_for_selector(".signs .menu")
     rows = page.locator("tr[id^=article-]")
     assert rows.count() == 8
     page.evaluate("window.isSamePage = true")
+    rows.last.locator(".signs summary").click()
     rows.last.locator("button.pin").click()
     page.wait_for_selector(".toast:has-text('Featured: ')")
     rows.last.locator("summary:text('Add a reason')").click()
@@ -297,7 +298,8 @@ def add_issue_by_keyboard(page: "Page") -> None:
 def decide_by_keyboard(page: "Page") -> None:
     """Feature an article and make the links of the picks."""
     press(page, "Articles", backwards=True)
-    page.wait_for_selector("form.decide")
+    page.wait_for_selector(".signs .menu")
+    press(page, selector=".signs summary")
     press(page, selector="button.pin")
     page.wait_for_selector(".toast:has-text('Featured: ')")
     press(page, "Picks", backwards=True)

@@ -134,7 +134,7 @@ def test_pages_with_very_much_content(chromium: "Browser", large: str, view: str
     for name, path in shots.HUGE.items():
         watched.go(path.format(month=month))
         if name in {"articles", "picks"}:
-            watched.page.locator("form.decide").first.wait_for()  # the ranking is computed first
+            watched.page.locator(".signs .menu").first.wait_for()  # the ranking is computed first
             failures += size_failures(watched.page, name) if view == "phone" else []
         if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
             failures.append(f"{path} is wider than the window")

@@ -200,8 +200,14 @@ def in_place(act: Callable[["Page"], None]) -> Callable[["Page"], None]:
 
 
 def press(selector: str) -> Callable[["Page"], None]:
-    """Return an act that presses a button, once the ranking is computed."""
-    return in_place(lambda page: page.locator(selector).first.click())
+    """Return an act that presses a button, once the ranking is computed, and before it the button's menu."""
+
+    def act(page: "Page") -> None:
+        button = page.locator(selector).first
+        button.evaluate("button => button.closest('details.menu')?.querySelector('summary').click()")
+        button.click()
+
+    return in_place(act)
 
 
 def choose_last(selector: str) -> Callable[["Page"], None]:

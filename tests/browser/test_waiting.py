@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def test_the_comparison_appears_by_itself(chromium: "Browser", tmp_path: "Path") -> None:
-    """The first visit of Results has no comparison yet; it appears in the open page, which is not loaded again."""
+    """The first visit of an older issue has no comparison yet; it appears in the page, which is not loaded again."""
     from tests.browser import running, scene
     from tests.browser.watching import WatchedPage
 
@@ -23,9 +23,9 @@ def test_the_comparison_appears_by_itself(chromium: "Browser", tmp_path: "Path")
         page = watched.page
         documents: list[str] = []
         page.on(
-            "response", lambda response: documents.append(response.text()) if response.url.endswith("-11") else None
+            "response", lambda response: documents.append(response.text()) if response.url.endswith("-09") else None
         )
-        watched.go("/-/issues/2026-11")
+        watched.go("/-/issues/2026-09")
         page.evaluate("window.isSamePage = true")
         page.locator(".articles .versus span").first.wait_for(timeout=60_000)
         assert "data-again" in documents[0]

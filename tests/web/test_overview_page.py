@@ -75,7 +75,7 @@ def test_one_odd_issue_does_not_flatten_the_chart(site: "EditorSite") -> None:
     """An issue far below the others is at the edge of the chart, and a sentence names it."""
     add_year(site, (20, 21, 1, 20, 22, 21))
     page = site.client("editor").get("/-/").text
-    assert re.findall(r"its dot is at the edge: ([^<]*)<", page)[0].endswith(": 0.5\u00a0%")
+    assert re.findall(r"drawn at its lower edge: <bdi>([^<]*)<", page)[0].endswith(": 0.5\u00a0%")
     ticks = re.findall(r'text-anchor="end">([0-9.]+)\u00a0%</text>', page)
     assert min(map(float, ticks)) >= 4
     assert max(map(float, ticks)) < 13

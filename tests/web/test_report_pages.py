@@ -108,7 +108,8 @@ def test_report_of_a_draft_has_no_expectation(one_day_later: "EditorSite", monke
     monkeypatch.setattr("shortener.web.views.reports.article_results", lambda slug: pytest.fail(f"computed for {slug}"))
     one_day_later.add_issue(slug="june", sent_at=None)
     page = one_day_later.client("viewer").get("/-/issues/june").text
-    assert page.count('<td class="n versus">\u2013</td>') == page.count('<tr class="more">') > 0
+    assert page.count('<tr class="more">') > 0
+    assert "vs typical" not in page
     assert "figures" not in page
 
 
@@ -270,12 +271,12 @@ def test_a_winner_is_certain(result: RankedArticle | None, expected: str) -> Non
 
 
 ORDERS = {
-    "": ["1", "2"],
+    "": ["2", "1"],
     "?sort=-position": ["2", "1"],
     "?sort=-visitors": ["2", "1"],
     "?sort=visitors": ["1", "2"],
     "?sort=title": ["1", "2"],
-    "?sort=nonsense": ["1", "2"],
+    "?sort=nonsense": ["2", "1"],
 }
 
 
@@ -283,7 +284,7 @@ ORDERS = {
 def test_articles_can_be_sorted(
     one_day_later: "EditorSite", query: str, positions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The address chooses the order of the articles; while nothing is typical yet they are by position."""
+    """The address chooses the order of the articles; while nothing is typical yet they are by visitors."""
     monkeypatch.setattr("shortener.web.views.reports.article_results", lambda slug: {})
     source = "# June\n\n### [Ants](https://a.example/a)\n\n### [Bees](https://a.example/b)\n"
     one_day_later.add_issue(source, slug="june", sent_at=NOW - 86_400)

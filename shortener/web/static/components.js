@@ -183,7 +183,8 @@ async function replace(answer, source) {
   if (now) window.scrollBy(0, now.getBoundingClientRect().top - before);
   const target = main.querySelector("[aria-invalid=true]") || (focused && document.getElementById(focused)) ||
     (now && now.querySelector("a[href], button, input:not([type=hidden]), select, textarea, summary")) || main;
-  target.focus({ preventScroll: true });
+  // What was pressed in a menu is closed now.
+  (target.closest("details:not([open])")?.querySelector("summary") ?? target).focus({ preventScroll: true });
   return true;
 }
 // What an address with # names is shown, also in closed details, which older browsers would leave closed.

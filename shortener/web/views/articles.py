@@ -25,6 +25,7 @@ from shortener.web.context import config, current_user, now, role_required, stor
 from shortener.web.error_pages import error_message, sentence
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
+from shortener.web.issue_sentence import describe_counted
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import RankingKey, cached_ranking, counted_articles, ranking_if_ready
 from shortener.web.responses import csv_response, json_response, own_path, show_notice
@@ -116,7 +117,9 @@ def _render_listing(listing: _Listing) -> str:
     values = {"filters": filters, "sent": listing.sent, "months": months, "message": listing.message}
     if ranking is None and not listing.message and (filters.period or filters.issue):
         counted = article_list.filter_counted(counted_articles(listing.key), filters)
-        return render_template("articles_waiting.html", articles=counted, sections=[], **values)
+        return render_template(
+            "articles_waiting.html", articles=counted, most_clicked=describe_counted(counted), sections=[], **values
+        )
     if ranking is None or not ranking.articles:
         return render_template("articles.html", ranking=None, sections=[], **values)
     rows = article_list.build_rows(ranking, listing.sent)
@@ -246,7 +249,7 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 
 def short_title(url: str) -> str:
-    """Return the title of an article, or its URL without a title, shortened for a message."""
+    """Return the title of an article, or its URL if it has no title; a long one is shortened for a message."""
     details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"

@@ -11,7 +11,9 @@ from shortener.reporting.issue_report import ArticleReport, IssueReport
 from shortener.store import issues
 from shortener.web import clickmap, issue_document
 from shortener.web.context import config, role_required, store
+from shortener.web.issue_sentence import describe_most
 from shortener.web.languages import gettext as _
+from shortener.web.next_step import find_next_step
 from shortener.web.ranking_cache import article_results
 from shortener.web.responses import csv_response, json_response
 from shortener.web.views.reports import load_report
@@ -34,6 +36,8 @@ def show_map(slug: str) -> str:
         articles=[row for row in rows if row.position is not None],
         others=[row for row in rows if row.position is None],
         is_ranking_ready=results is not None,
+        most_clicked=describe_most(report.articles, counted="clicks"),
+        next_step=find_next_step(report),
         kind_names=clickmap.placement_kinds(),
         kinds=clickmap.clicks_by_kind(report),
         tone=clickmap.comparison,

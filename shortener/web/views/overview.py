@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS
 from shortener.ranking import RankedArticle
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
 from shortener.reporting.overview import Overview, RecentIssue, build_overview, latest_sent
@@ -13,9 +14,16 @@ from shortener.services.domain_check import DomainStatus
 from shortener.store import accounts
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.domain_status import latest_domain_statuses
-from shortener.web.issue_sentence import describe_issue
+from shortener.web.issue_sentence import describe_counted, describe_issue
 from shortener.web.languages import gettext as _
-from shortener.web.ranking_cache import cached_outlooks, ranking_if_ready, remaining_shares
+from shortener.web.month_draft import prepare_newest_month
+from shortener.web.ranking_cache import (
+    RankingKey,
+    cached_outlooks,
+    counted_articles,
+    ranking_if_ready,
+    remaining_shares,
+)
 from shortener.web.rate_chart import build_rate_chart, shows_rates
 from shortener.web.responses import json_response
 from shortener.web.results_quality import store_completeness_text
@@ -59,6 +67,8 @@ def show_overview() -> str:
     overview = _overview(issues)
     months = _months()
     rate_chart = build_rate_chart(overview)
+    best = _best_articles(issues, months=months)
+    prepare_newest_month()
     return render_template(
         "overview.html",
         overview=overview,
@@ -69,7 +79,8 @@ def show_overview() -> str:
         cut_off=rate_chart.cut_off if rate_chart else (),
         shows_rates=shows_rates(overview),
         months=months,
-        best=_best_articles(issues, months=months),
+        best=best,
+        most_clicked=_most_clicked(months) if best is None else "",
         first_steps=_first_steps(issues),
     )
 
@@ -106,6 +117,12 @@ def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[R
     sent = {issue.slug for issue in issues if issue.sent_at and issue.sent_at >= since}
     # Articles with too few clicks to compare them are left out.
     return tuple(each for each in ranking.articles if each.issue in sent and each.is_comparable)[:BEST_ARTICLES]
+
+
+def _most_clicked(months: int) -> Markup | str:
+    """Return the sentence that the page shows while the best articles of the last ``months`` months are computed."""
+    today = now() // DAY_SECONDS * DAY_SECONDS
+    return describe_counted(counted_articles(RankingKey(since=today - int(months * DAYS_OF_A_MONTH) * DAY_SECONDS)))
 
 
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:

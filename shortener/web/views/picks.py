@@ -27,9 +27,10 @@ from shortener.web.context import config, current_user, now, role_required, stor
 from shortener.web.error_pages import error_message, sentence
 from shortener.web.field_errors import form_view
 from shortener.web.forms import FormFields, read_integer, read_text
+from shortener.web.issue_sentence import describe_counted
 from shortener.web.languages import gettext as _
 from shortener.web.month_draft import find_draft, require_draft, sent_months
-from shortener.web.ranking_cache import cached_draft, draft_if_ready, edited_draft
+from shortener.web.ranking_cache import RankingKey, cached_draft, counted_articles, draft_if_ready, edited_draft
 from shortener.web.responses import json_response, redirect_with_notice, show_notice
 from shortener.web.views.articles import anchor_of_form, short_title
 from shortener.web.views.history import MONTH_PAGES, undoable
@@ -64,7 +65,8 @@ def show_picks() -> ResponseReturnValue:
     if draft is not None:
         return _render_draft(draft)
     if month and not message:
-        return render_template("picks_waiting.html", month=month, months=sent_months())
+        most_clicked = describe_counted(counted_articles(RankingKey(month=month)))
+        return render_template("picks_waiting.html", month=month, most_clicked=most_clicked)
     return render_template("picks_empty.html", message=message, months=sent_months()), 404 if month else 200
 
 
@@ -190,7 +192,7 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return ``edits`` with the edit in the fields of one more form. Raises FieldError."""
+    """Return ``edits`` together with the edit in ``fields``, the fields of one form. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":

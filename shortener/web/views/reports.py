@@ -16,8 +16,10 @@ from shortener.reporting.outlook import (
 )
 from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import capitalized, format_number, format_percent, plain_text
-from shortener.web.issue_sentence import describe_issue
+from shortener.web.issue_sentence import describe_issue, describe_most
 from shortener.web.languages import gettext as _
+from shortener.web.month_draft import prepare_newest_month
+from shortener.web.next_step import find_next_step
 from shortener.web.ranking_cache import arrivals, article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 from shortener.web.results_articles import build_table
@@ -42,6 +44,7 @@ def show_report(slug: str) -> str:
     course = read_course(found, arrived)
     results = article_results(slug) if has_evidence else {}
     suggestions = reruns(slug, wait=False) if has_evidence else ()
+    prepare_newest_month()
     outlook = compare_issue(store(), found, remaining_share=arrived.remaining_shares.get(slug), now=now())
     return render_template(
         "report.html",
@@ -53,6 +56,8 @@ def show_report(slug: str) -> str:
         table=build_table(report, results or {}, issue_id=found.issue.id, start=course.start),
         panel=build_panel(found, course) if report.quality.requests else None,
         is_ranking_ready=None not in (results, suggestions),
+        most_clicked=describe_most(report.articles, counted="clicks" if report.totals.visitors is None else "visitors"),
+        next_step=find_next_step(report),
         reruns=suggestions or (),
         verdicts=verdict_shares(report.quality),
         reasons=reason_rows(report.quality),

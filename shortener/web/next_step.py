@@ -1,0 +1,44 @@
+"""What an editor does next with an issue, as its pages Results and Click map offer it."""
+
+from flask import url_for
+from msgspec import Struct
+
+from shortener.reporting.issue_report import IssueReport
+from shortener.store import articles, draft_links, issues
+from shortener.web.article_list import month_of
+from shortener.web.context import now, store
+from shortener.web.filters import format_month
+from shortener.web.languages import gettext as _
+
+
+class NextStep(Struct, frozen=True):
+    """A button: its text, and where it leads. ``is_open`` says whether the step still has to be done."""
+
+    text: str
+    url: str
+    is_open: bool
+
+
+def find_next_step(report: IssueReport) -> NextStep | None:
+    """Return what to do next with an issue: send a draft, enter the recipients, or choose the picks of its month.
+
+    Picks are chosen from the articles of the latest month in which issues were sent; an issue of an earlier month leads
+    to the articles of its month. The result is None if there is nothing to do, as before the first click.
+    """
+    issue = issues.get(store(), report.slug)
+    status = issues.status(issue, now=now())
+    setup = url_for("setup.show_setup", slug=issue.slug)
+    if status == "draft":
+        return NextStep(_("Prepare the issue for sending"), setup, is_open=True)
+    if status != "sent" or issue.sent_at is None or not report.totals.clicks.human:
+        return None
+    if issue.recipients is None:
+        return NextStep(_("Enter the number of recipients"), setup, is_open=True)
+    month = month_of(issue.sent_at)
+    if month != month_of(articles.list_sent_issues(store(), now=now())[0].sent_at):
+        name = _("All articles of {month}", month=format_month(month))
+        return NextStep(name, url_for("articles.show_articles", month=month), is_open=False)
+    picks = url_for("picks.show_picks", month=month)
+    if draft_links.links_by_article(store(), month):
+        return NextStep(_("Picks for {month}", month=format_month(month)), picks, is_open=False)
+    return NextStep(_("Choose the picks for {month}", month=format_month(month)), picks, is_open=True)

@@ -1,0 +1,63 @@
+"""What the pages of an issue offer as the next step."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shortener.store import issues
+from tests.web.test_one_number import settled
+from tests.web.test_report_pages import NOW, write_human_clicks
+
+if TYPE_CHECKING:
+    from tests.web.conftest import EditorSite
+
+CHOOSE = '<a class="button main" href="/-/picks?month=2027-01">Choose the picks for January 2027</a>'
+
+
+@pytest.fixture
+def clicked(site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> "EditorSite":
+    """Site with an issue that was sent a day ago and clicked."""
+    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
+    write_human_clicks(site_with_issue, 2, 2.1, link=1)
+    return site_with_issue
+
+
+@pytest.mark.parametrize("page", ["/-/issues/may", "/-/issues/may/map"])
+def test_picks_follow_a_sent_issue(clicked: "EditorSite", page: str) -> None:
+    """Results and Click map lead editors to the picks of the month, and no viewer."""
+    assert CHOOSE in clicked.client("editor").get(page).text
+    assert "Choose the picks" not in clicked.client("viewer").get(page).text
+
+
+def test_the_picks_are_made(clicked: "EditorSite") -> None:
+    """With the short links of the picks the button is no longer the main one."""
+    editor = clicked.client("editor")
+    settled(editor, "/-/picks?month=2027-01")
+    assert editor.post("/-/picks", {"month": "2027-01"}).headers["Location"].endswith("#section")
+    page = editor.get("/-/issues/may").text
+    assert '<a class="button" href="/-/picks?month=2027-01">Picks for January 2027</a>' in page
+    assert "then add that issue here:" in editor.get("/-/picks?month=2027-01").text
+
+
+def test_recipients_come_first(clicked: "EditorSite") -> None:
+    """Without the number of recipients, the next step is to enter it."""
+    with clicked.store.transaction():
+        issues.update(clicked.store, issues.get(clicked.store, "may").id, now=NOW, recipients=None)
+    page = clicked.client("editor").get("/-/issues/may").text
+    assert 'href="/-/issues/may/setup">Enter the number of recipients</a>' in page
+
+
+def test_an_older_issue_leads_to_the_articles_of_its_month(clicked: "EditorSite") -> None:
+    """The picks are those of the latest month."""
+    clicked.add_issue("# June\n\n### [Ants](https://a.example/a)\n", slug="old", sent_at=NOW - 60 * 86_400)
+    write_human_clicks(clicked, 3, 3.1, slug="old")
+    page = clicked.client("editor").get("/-/issues/old").text
+    assert 'href="/-/articles?month=2026-11">All articles of November 2026</a>' in page
+
+
+def test_a_draft_is_prepared(clicked: "EditorSite") -> None:
+    """A draft has one button, in the empty page."""
+    clicked.add_issue(slug="june", sent_at=None)
+    editor = clicked.client("editor")
+    for page in ("/-/issues/june", "/-/issues/june/map"):
+        assert editor.get(page).text.count('href="/-/issues/june/setup">Prepare the issue for sending</a>') == 1
