@@ -81,7 +81,7 @@ class OpenSegment:
         # Lines in a deleted file would never be read, so another file is begun.
         if not self.write_failed and os.fstat(self._fd).st_nlink == 0:
             log.error("click log %s: an open segment file was deleted", self._directory)
-            self.write_failed = True
+            self.write_failed = self._sync_failed = True
         if self.synced_lines < written_lines and not self._sync_failed:
             try:
                 os.fdatasync(self._fd)

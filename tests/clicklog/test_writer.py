@@ -210,6 +210,16 @@ def test_a_segment_with_an_incomplete_header_is_removed(tmp_path: Path, system: 
     assert list((tmp_path / "clicklog").iterdir()) == []
 
 
+def test_a_click_that_waits_for_the_disk_is_not_lost_with_its_file(tmp_path: Path) -> None:
+    """If the file was deleted before the sync, the click is written to another one."""
+    log = writer(tmp_path, sync_seconds=0)
+    assert log.write(line(1))
+    for path in (tmp_path / "clicklog").iterdir():
+        path.unlink()
+    assert log.write(line(2))
+    assert read_ids(tmp_path) == ["c2"]
+
+
 def test_one_sync_covers_many_lines(tmp_path: Path, system: SystemCalls) -> None:
     """A hundred lines need one ``fdatasync``, and a second sync without new lines needs none."""
     log = writer(tmp_path)
