@@ -173,7 +173,7 @@ class Api(Section, frozen=True):
 
     @property
     def compatible_paths(self) -> tuple[str, ...]:
-        """The beginnings of the URL paths of the APIs of other shorteners that are switched on."""
+        """Beginnings of the URL paths of the APIs in ``compatible``, such as ``/yourls-api.php``."""
         return tuple(COMPATIBLE_PATHS[name] for name in self.compatible)
 
 
@@ -246,14 +246,14 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def listening_url(self) -> str:
-        """URL of the server on its own machine, which works before a domain points to it."""
+        """URL of the server on its own machine, such as ``http://127.0.0.1:8000``. It works without any domain."""
         host = "127.0.0.1" if self.server.host in {"0.0.0.0", "::"} else self.server.host  # noqa: S104
         scheme = "https" if self.server.certificate else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server.port}"
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default first. Without ``[[domain]]``, it is the host of ``base_url``."""
+        """Domains of short links, the default first. Without ``[[domain]]``: only the host of ``base_url``."""
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """The configuration file and the environment variables that values come from, for error messages.
+    """Sources of the configuration values, for error messages: the configuration file, and environment variables.
 
-    ``variables`` has the name of the variable for each key that a variable overrides.
+    ``variables`` has the name of the environment variable for each key that is set by one.
     """
 
     file_name: str

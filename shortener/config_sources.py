@@ -33,7 +33,8 @@ def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], r
     """Replace values in ``tree``, the content of the configuration file, by values of environment variables.
 
     ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. A variable whose name ends with ``_FILE`` is the
-    path of a file with the value. Returns the names of the variables by key. Raises ConfigError.
+    path of a file with the value. Returns the name of the variable for each replaced key, such as ``server.port``.
+    Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):

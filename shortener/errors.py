@@ -92,7 +92,7 @@ class TargetRefused(InputError):
 
 
 class CodeRefused(InputError):
-    """Raised when a code that a user chose breaks the rules for codes."""
+    """Raised when a code that a user chose is not allowed, or when no free code can be generated."""
 
 
 class NotFound(ShortenerError):
@@ -112,7 +112,7 @@ class StoreBusy(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """Raised when the store cannot be used for a temporary cause, such as a full disk or a lost connection."""
+    """Raised when the store cannot be used at the moment, for example because of a full disk or a lost connection."""
 
 
 class LeaseLost(StoreError):

@@ -31,7 +31,7 @@ def home_key(host: str) -> str:
 
 
 def setting_keys(config: Config) -> tuple[str, ...]:
-    """Return the keys of all settings that editors can change, those of the domains' home pages last."""
+    """Return the keys of all settings that editors can change. The keys of the domains' home pages are the last."""
     return (NAME, ZONE, TOP, GEMS, PRIVACY_TEXT, *(home_key(domain.host) for domain in config.domains))
 
 

@@ -1,4 +1,4 @@
-"""Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
+"""Integers that all processes with the same data directory share, in small memory-mapped files in ``run/``.
 
 A write never waits for the disk, and also succeeds when the disk is full.
 """
@@ -63,7 +63,10 @@ def links_revision(data_directory: Path) -> SharedCounters:
 
 
 def sender_state(data_directory: Path) -> SharedCounters:
-    """Return the shared integers with the state of a redirect node, such as until when its clicks were sent."""
+    """Return the shared integers with the state of a redirect node.
+
+    They are indexed by HEARD_AT, SENT_UNTIL, BACKLOG_BYTES and LINKS_SEEN_AT.
+    """
     return SharedCounters(data_directory / RUN_DIRECTORY / "sender")
 
 

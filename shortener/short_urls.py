@@ -10,10 +10,10 @@ from shortener.urls import canonicalize_target, normalize_host_header
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
-    """Return (host, code) of a short URL; None if it is on none of ``domains``.
+    """Return (host, code) of a short URL; None if it is on none of ``domains`` or its code is invalid.
 
-    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. A number or ``+`` after the
-    code, query and fragment are ignored. The code is in its stored form.
+    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. What follows the code is
+    ignored: a placement number, ``+``, a query string and a fragment. The returned code is in its stored form.
     """
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")

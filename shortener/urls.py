@@ -274,7 +274,7 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether ``label``, a part of a host name that begins with ``xn--``, is valid."""
+    """Return whether ``label`` is valid. ``label`` is a part of a host name and begins with ``xn--``."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -285,7 +285,7 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether ``label``, a part of a host name with non-ASCII letters, is valid."""
+    """Return whether ``label`` is valid. ``label`` is a part of a host name and has non-ASCII letters."""
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)

@@ -43,9 +43,10 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Respond to a request below the API's path that matches no operation; return None for other requests.
+    """Return the response to an OPTIONS request at a path of an operation; None if the request is not for the API or
+    matches an operation.
 
-    OPTIONS gets a response. Raises NotFound for an unknown path, MethodNotAllowed for another method.
+    Raises NotFound for a path of the API without an operation, MethodNotAllowed for a method that the path lacks.
     """
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None

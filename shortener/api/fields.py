@@ -59,9 +59,10 @@ def encode_cursor(order: str, key: Sequence[str | int]) -> str:
 
 
 def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
-    """Return the sort key in a cursor. ``length`` is the number of its parts.
+    """Return the sort key that a cursor contains.
 
-    Raises ApiError for an invalid cursor, or one from a list in another order than ``order``.
+    Raises ApiError if the cursor is invalid, was made for another order than ``order``, or has a sort key that does not
+    consist of ``length`` values.
     """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

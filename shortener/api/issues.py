@@ -38,10 +38,11 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     document that is not UTF-8; ``output`` is then base64 too. ``targets`` has targets by short URL, for short links
     that the document already contains.
 
-    ``placements``: short URLs end with a number for each use of a link. ``honeypot``: a link that readers do not see is
-    added. ``recipient_tag``: this merge tag is added to every short URL. ``take_over_tracking``: links that listmonk
-    tracks are replaced. ``break_signature``: links in signed parts of a mail are replaced. ``copy``: the document may
-    be that of another issue. ``confirmed``: unlikely values are accepted.
+    ``placements``: each use of a link gets a short URL with a number of its own (``/code/3``). ``honeypot``: a link
+    that readers do not see is added. ``recipient_tag``: this merge tag is added to every short URL.
+    ``take_over_tracking``: links that listmonk tracks are replaced. ``break_signature``: links in signed parts of a
+    mail are replaced. ``copy``: the output of another issue is accepted as the document of this one. ``confirmed``:
+    unlikely values are accepted.
     """
 
     document: Annotated[str, Meta(min_length=1)]
@@ -137,9 +138,10 @@ def _file_name(body: NewIssue) -> str:
     prepare=check_document,
 )
 def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
-    """Add an issue, and return its document with short links. All other bytes stay unchanged.
+    """Add an issue, and return its document, in which only the links are changed.
 
-    The status is 200 if the issue existed, or with `dry_run`. Adding the same document again changes nothing.
+    The status is 201 for a new issue, and 200 for an existing issue or with `dry_run`. Adding the same document again
+    changes nothing.
     """
     request = _add_request(body)
     if query.dry_run:

@@ -84,7 +84,7 @@ class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields that replace all fields of a link. Fields that are left out get their default values."""
+    """The new values of all fields of a link. Fields that are missing in the request get their default values."""
 
     target: Target
     title: Title = ""
@@ -100,7 +100,7 @@ class EditList(Struct, frozen=True):
 
 @operation("GET", "/links", answers={200: LinkPage}, scope="read", query=LinkQuery, problems=("cursor",))
 def list_links(query: LinkQuery) -> Response:
-    """List links with their counts, in pages. Links that are created meanwhile do not shift the pages."""
+    """List links with their counts, in pages. A link created between two requests does not shift the next page."""
     link_filter = LinkFilter(
         words=search_words(search_text(query.query, config=config())),
         status=None if query.status is UNSET else query.status,

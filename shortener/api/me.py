@@ -43,7 +43,7 @@ class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewTokenAnswer(TokenSummary, frozen=True):
-    """The new token. ``token`` is its text, and null if the request is repeated with the same idempotency key."""
+    """The new token. ``token`` is its text; null if the request is repeated with the same idempotency key."""
 
     token: str | None = None
 

@@ -204,7 +204,7 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status of an error for imitated APIs of other shorteners; 400 if they never use that status."""
+    """Return the HTTP status of an error in an imitated API: 400 unless the APIs of other shorteners use its status."""
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400
 

@@ -48,7 +48,10 @@ class DecisionList(Struct, frozen=True):
 
 @operation("GET", "/ranking", answers={200: Ranking}, scope="read", query=RankingQuery, problems=("not-found",))
 def get_ranking(query: RankingQuery) -> Response:
-    """Rank articles by appeal: visitors or clicks, corrected for position, issue and chance."""
+    """Rank articles by appeal: their number of visitors, corrected for position, issue and chance.
+
+    For an issue whose visitors are unknown, clicks are used instead.
+    """
     month = None if query.month is UNSET else query.month
     issue = None if query.issue is UNSET else query.issue
     return json_answer(cached_ranking(RankingKey(month=month, issue=issue)))

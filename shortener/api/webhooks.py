@@ -105,7 +105,7 @@ def get_webhook(webhook_id: str) -> Response:
     "PATCH", "/webhooks/{webhook_id}", answers={200: WebhookSummary}, scope="admin", body=WebhookChange, etag=True
 )
 def change_webhook(webhook_id: str, body: WebhookChange) -> Response:
-    """Change, enable or disable a webhook. If it is disabled, deliveries that have not been sent yet fail."""
+    """Change, enable or disable a webhook. Disabling it marks all waiting deliveries as failed."""
     number = _parse_id(webhook_id)
     with store().transaction():
         check_if_match(_summarize(stored_webhooks.get(store(), number)))

@@ -41,8 +41,8 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
     """Yield the reason of each group rule that matches, the most certain first.
 
-    ``age`` is the time in milliseconds from the sending of the issue to the click. ``honeypot`` means that the clicked
-    link is hidden from readers.
+    A group rule is a condition on evidence bits and age (``group_rules``). ``age`` is the time in milliseconds from the
+    sending of the issue to the click. ``honeypot`` means that the clicked link is hidden from readers.
     """
     if honeypot:
         yield "hidden-link"

@@ -1,4 +1,4 @@
-"""Compare clicks with nearby clicks, and find the classifications that change because of it.
+"""Compare clicks with nearby clicks, and find the classifications that these comparisons change.
 
 The clicks being classified are called targets. Which clicks must be loaded is explained in docs/classification.md,
 section 11.
@@ -52,7 +52,7 @@ def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbou
 
 
 def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return ``click`` with the new classification of its request, and with its evidence bits from nearby clicks."""
+    """Return ``click`` with a new classification of its request. Its evidence bits from nearby clicks are kept."""
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
 
@@ -112,7 +112,10 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without those that already have an evidence bit of this kind of group."""
+    """Return ``clicks`` without those that already have an evidence bit of ``grouping``.
+
+    Targets and clicks on honeypot links are never removed.
+    """
     return [
         click
         for click in clicks

@@ -175,7 +175,8 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
     """Return for each click whether more links were opened within 1 second than independent readers would open.
 
-    The formula is in docs/classification.md, section 6.1.
+    The required number of links grows with the click rate of readers, from ``minimum`` to ``maximum``. The formula is
+    in docs/classification.md, section 6.1.
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

@@ -2,8 +2,8 @@
 
 In a *fan-out*, several networks open different links of one recipient. In an *agent burst*, several data-center
 addresses with one user agent open different links. A *click-time check* is a mail gateway's request for a link at the
-moment when a reader clicks it. A *click echo* is such a check of a link without a recipient's token. The conditions are
-in docs/classification.md, sections 6.2 and 6.3.
+moment when a reader clicks it. A *click echo* is a probable click-time check of a link without a recipient token. The
+conditions are in docs/classification.md, sections 6.2 and 6.3.
 """
 
 from bisect import bisect_left, bisect_right
@@ -51,9 +51,10 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return FAN_OUT for clicks by which at least 3 networks opened 3 links of one recipient within a minute, else 0.
+    """Return FAN_OUT for each click that is part of a fan-out, else 0.
 
-    See docs/classification.md, rule 21.
+    In a fan-out, at least 3 networks open at least 3 different links of one recipient within a minute. See
+    docs/classification.md, rule 21.
     """
     # Mail gateways check a link when its reader clicks it, so a link that another network has just opened is ignored.
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
@@ -76,9 +77,10 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Return AGENT_BURST for clicks by which several data-center addresses opened 4 links within 10 seconds, else 0.
+    """Return AGENT_BURST for each click that is part of an agent burst, else 0.
 
-    All ``clicks`` have one user agent. See docs/classification.md, rule 17b.
+    In an agent burst, at least 2 data-center addresses open at least 4 different links within 10 seconds. All
+    ``clicks`` have one user agent. See docs/classification.md, rule 17b.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -205,9 +207,9 @@ def _is_reader(click: NearbyClick) -> bool:
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks by which a mail gateway checked a link that a reader clicked.
+    """Return the indexes in ``clicks`` of a mail gateway's checks of one link.
 
-    ``indexes`` are those of all clicks on one link, and ``readers`` are readers' clicks on this link.
+    ``indexes`` are the indexes in ``clicks`` of all clicks on this link. ``readers`` are the readers' clicks on it.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -245,10 +247,9 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` follows a reader's click within 20 seconds, from another network with another user
-    agent.
+    """Return whether ``click`` is a single request, at most 20 seconds after a click of the link's only reader.
 
-    ``nearby`` are all clicks on the link around that time.
+    The two clicks must differ in both network and user agent. ``nearby`` are all clicks on the link around that time.
     """
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:

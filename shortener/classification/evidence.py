@@ -88,7 +88,7 @@ class ClickRequest(Struct, frozen=True):
 
 
 class Classification(Struct, frozen=True):
-    """The verdict on a click, such as ``scanner``, the rule that gave it (``reason``), and the evidence bits."""
+    """The verdict on a click, such as ``scanner``, the name of the deciding rule (``reason``) and the evidence bits."""
 
     verdict: str
     reason: str

@@ -140,7 +140,7 @@ def has_corroboration(evidence: int) -> bool:
 def count_corroborations(evidence: int) -> int:
     """Return the number of corroborating signs (weak signs of automation) in the evidence bits of a click.
 
-    They are called second signals in docs/classification.md, section 4.
+    Corroborating signs are called second signals in docs/classification.md, section 4.
     """
     # A mail-security service that rewrites links (rule 10) forwards readers in their own browsers, but proxies of its
     # customers often remove headers.

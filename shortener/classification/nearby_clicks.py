@@ -11,8 +11,8 @@ from shortener.classification.request_reasons import REQUEST_REASONS
 class NearbyClick(Struct, frozen=True, gc=False):
     """The fields of a click that are needed to compare it with other clicks.
 
-    None means unknown, but an ``issue_id`` of None means a link that belongs to no issue. ``n`` is the number after the
-    code in the short URL, by which several uses of one link in an issue are told apart; 0 without a number.
+    None means unknown, but an ``issue_id`` of None means a link that belongs to no issue. ``n`` is the placement number
+    at the end of the short URL, such as 2 in ``/7pk3e/2``; it is 0 if the URL has none.
     """
 
     seq: int

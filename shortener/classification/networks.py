@@ -37,9 +37,9 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A set of IP networks that tells whether a click's network belongs to it.
+    """A set of IP networks in which the network of a click is looked up.
 
-    At least half of the addresses of the click's network must be in the set.
+    A network counts as contained if at least half of its addresses are in the set.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
@@ -59,8 +59,9 @@ class NetworkTable:
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:
-        """Return whether at least half of the addresses of ``net`` are in the table. False if ``net`` is None or
-        invalid.
+        """Return whether at least half of the addresses of ``net`` are in the table.
+
+        The result is False if ``net`` is None or invalid.
         """
         return net is not None and len(self) > 0 and self._cached_lookup(net)
 
@@ -81,8 +82,7 @@ class NetworkTable:
 
 
 def read_networks(text: str, *, name: str) -> list[Network]:
-    """Return the networks in ``text``, which has one CIDR network a line, or is the JSON that a cloud provider
-    publishes.
+    """Return the networks in ``text``: one CIDR network a line, or the JSON of a cloud provider.
 
     ``name`` is the file name in error messages. Raises InputError if an entry is not a network or is too wide, or if
     there are no networks.

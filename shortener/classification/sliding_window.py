@@ -48,7 +48,10 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return the first index and the number of different items of each time window that ends at one of ``times``."""
+    """Return two lists about the time windows that end at each of ``times`` and are ``window_ms`` long.
+
+    The first list has the index of the earliest time in each window, the second the number of different items in it.
+    """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
@@ -74,8 +77,8 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds with a click, in order. The result is infinite if every second around has a
-    click. See docs/classification.md, section 6.1.
+    ``seconds`` are the different seconds with a click, in ascending order. The result is infinite if there is a click
+    in each of the seconds before and after that are examined. See docs/classification.md, section 6.1.
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
@@ -93,8 +96,8 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
     """Return how many different links within one second count as a burst, if readers make ``rate`` clicks a second.
 
-    Independent readers reach this number with a probability of at most FALSE_ALARM_RATE, unless it is ``maximum``. See
-    docs/classification.md, section 6.1.
+    The result is between ``minimum`` and ``maximum``. If it is below ``maximum``, independent readers open so many
+    links with a probability of at most FALSE_ALARM_RATE. See docs/classification.md, section 6.1.
     """
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.

@@ -38,8 +38,8 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 class DailyKeys:
     """The secret keys for hashing addresses: one file for each UTC day, and a small cache in memory.
 
-    With ``shared``, another process adds keys that all machines of a store use. Until a day's shared key arrives, this
-    machine uses a local key of its own.
+    ``shared=True`` means that several machines use one store and need equal keys, which another process adds. Until the
+    shared key of a day arrives, this machine uses a local key that it has created itself.
     """
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
@@ -78,7 +78,7 @@ class DailyKeys:
             self._create(path, key)
 
     def read_all(self) -> dict[int, bytes]:
-        """Return the stored keys that machines share, by UTC day (days since 1970). Raises OSError."""
+        """Return the keys in this machine's files by UTC day (days since 1970), but no local keys. Raises OSError."""
         if not self._directory.is_dir():
             return {}
         keys = {int(path.name): _read_key(path) for path in self._directory.iterdir() if path.name.isdecimal()}
@@ -117,9 +117,10 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove expired keys, and keys that only this machine has, from memory.
+        """Remove expired keys and local keys (those that only this machine has) from memory.
 
-        ``now`` is in seconds since the UTC epoch. Call it every KEY_CHECK_SECONDS, even while there are no clicks.
+        ``now`` is in seconds since the UTC epoch. Call this method every KEY_CHECK_SECONDS, even while there are no
+        clicks.
         """
         self._keys = {
             # A shared key may have arrived for the days of local ones.

@@ -23,7 +23,7 @@ COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 
 class Segment(Struct, frozen=True):
-    """One file of the click log. Each worker process writes its own."""
+    """One file of the click log, written by one worker process or by another program, such as nginx."""
 
     id: str
     """Identifier of the segment, which stays the same when the file is renamed or copied."""
@@ -116,7 +116,7 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the lines that begin at the byte offset ``position`` of a segment, and how far it was read.
+        """Return the lines that begin at the byte offset ``position`` of a segment, and how far the segment was read.
 
         At most CHUNK_SIZE bytes are read. ``skipping`` means that ``position`` is inside of an over-long line, which is
         skipped. Raises OSError if the file cannot be read.
@@ -132,10 +132,10 @@ class ClickLog:
 def decode_part(
     segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the lines in ``part``, which begins at the byte offset ``position``, and how far it was read.
+    """Return the lines in ``part``, and how far the segment was read.
 
-    ``skipping`` means that ``position`` is inside of an over-long line, which is skipped. ``ended`` means that no bytes
-    will follow in the segment.
+    ``part`` begins at the byte offset ``position`` of the segment. ``skipping`` means that ``position`` is inside of an
+    over-long line, which is skipped. ``ended`` means that no bytes will follow in the segment.
     """
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -153,7 +153,10 @@ def decode_part(
 
 
 def _is_log_file(name: str) -> bool:
-    """Return whether a file belongs to the click log, such as ``edge.log.1`` from another program."""
+    """Return whether a file with this name belongs to the click log.
+
+    Files of other programs belong to it too, such as ``edge.log.1`` of nginx.
+    """
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 

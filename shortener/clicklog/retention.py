@@ -24,7 +24,7 @@ def delete_old_segments(
 ) -> None:
     """Delete the segments that were read to their end and have not changed for ``keep_log_days`` days.
 
-    ``positions`` are by segment id. ``now`` is in seconds of the UTC epoch.
+    ``positions`` says how far each segment was read or sent, by segment id. ``now`` is in seconds since the UTC epoch.
     """
     for segment in click_log.segments():
         if (

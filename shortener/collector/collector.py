@@ -50,10 +50,10 @@ class PositionConflict(Exception):
 
 
 class Collector:
-    """Moves clicks from the click log into the store, as the only process that may do so until ``close`` is called.
+    """Moves clicks from the click log into the store. Until ``close`` is called, no other process can do so.
 
-    With ``own_log=False``, the click log of this machine is not read, because a sender sends it to the store. Raises
-    AlreadyRunning if another process is the collector.
+    With ``own_log=False``, the click log of this machine is not read here, because a sender process copies it to the
+    inbox in the store. Raises AlreadyRunning if another process is the collector.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Give stored segments their current ids; an earlier version made ids from file names."""
+        """Give stored segments their current ids. Earlier versions of this program made ids from file names."""
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:
@@ -340,7 +340,7 @@ class Collector:
         return time.monotonic() - self._classified_at >= CLASSIFY_INTERVAL_SECONDS
 
     def maintain_keys(self) -> None:
-        """Destroy expired daily keys. On PostgreSQL, share the other keys with all machines of the store."""
+        """Destroy expired daily keys. On PostgreSQL, share the other keys with all machines that use the same store."""
         now = self._clock()
         self._keys.destroy_expired(now=now)
         if self._lease:

@@ -144,7 +144,10 @@ class ClickEnricher:
         return True
 
     def _hash_addresses(self, line: ClickLine) -> None:
-        """Replace addresses in a line by their hashes. Only other programs log addresses."""
+        """Replace IP addresses in the fields ``addr``, ``visitor`` and ``copy`` of a line by their hashes.
+
+        Redirect workers write hashes, but other programs, such as nginx, may write addresses.
+        """
         for name in ("addr", "visitor", "copy"):
             value = getattr(line, name)
             if value and (":" in value or "." in value):

@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 class IPDatabase:
     """An IP database in memory, so that look-ups still work while its file is overwritten.
 
-    ``parse`` extracts the value from a record; ``default`` is for records without a value. ``config_key`` and
-    ``content``, such as "countries", are used in error messages. Raises ConfigError if the file is missing or damaged,
-    or has no values.
+    ``parse`` extracts the value from a record; ``default`` is for records without a value. Error messages contain
+    ``config_key`` and ``content``; ``content`` is what the database must have, such as "countries". Raises ConfigError
+    if the file is missing or damaged, or has no values.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class IPDatabase:
 
     @property
     def built_at(self) -> int:
-        """Time when the database was built, in seconds of the UTC epoch."""
+        """Time when the database was built, in seconds since the UTC epoch."""
         return int(self._reader.metadata().build_epoch)
 
     def _lookup(self, net: str) -> Any:

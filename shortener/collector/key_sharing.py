@@ -1,4 +1,4 @@
-"""Share the daily keys among the machines of a store on PostgreSQL (docs/click-log.md, section 7)."""
+"""Share the daily keys among all machines that use one PostgreSQL store (docs/click-log.md, section 7)."""
 
 import logging
 
@@ -9,9 +9,10 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Make the daily keys in the store's table and in the files on this machine equal, so that all machines share them.
+    """Copy daily keys from this machine's files to the store's table and back, so that all machines have them.
 
-    Missing keys of today and tomorrow are created. If table and file differ, the key in the table is used.
+    Missing keys of today and, from 18:00 UTC on, of tomorrow are created. A key that the table or a file already has is
+    not replaced.
     """
     with store.transaction():
         # A crash of PostgreSQL empties the table, which is then filled from the files.

@@ -1,4 +1,4 @@
-"""Locks that prevent a second collector: one on its data directory and, on PostgreSQL, a lease of the store."""
+"""Locks that prevent a second collector: a file lock in the data directory and, on PostgreSQL, a lease in the store."""
 
 from pathlib import Path
 

@@ -121,9 +121,10 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that share their address or recipient token with a target near in time.
+    """Yield the stored clicks with the address or recipient token of a target, made at about the time of the target.
 
-    ``timed_values`` has the value of ``column`` and the time (milliseconds) of each target.
+    ``column`` says which of the two fields is compared. ``timed_values`` has the value of this field and the time
+    (milliseconds) of each target, which is a click to classify.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -138,7 +139,10 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier clicks on honeypot links near the clicks in ``targets``, with the sequence number -1."""
+    """Yield earlier clicks on honeypot links that were made near ``targets`` in time, from the same address or network.
+
+    Their sequence number is -1, because they are evidence only and are not classified again.
+    """
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:

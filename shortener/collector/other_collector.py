@@ -1,4 +1,4 @@
-"""Become the collector of a store as soon as no other process is."""
+"""Run a collector as soon as no other collector of the store is running."""
 
 import logging
 import time
@@ -73,8 +73,8 @@ def collect(
 def drain_once(store: Store, *, config: Config) -> int:
     """Store and classify all clicks that are in the click log now; return how many lines this call has read.
 
-    If another collector is running, wait until it has done this. Raises StoreError if it has stored nothing for
-    STALL_SECONDS.
+    If another collector is running, wait until the other collector has stored and classified these clicks. Raises
+    StoreError if the other collector has stored nothing for STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()

@@ -45,7 +45,7 @@ class ReclassifyResult(Struct, frozen=True):
 def reclassify(
     store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int, int], None]
 ) -> ReclassifyResult:
-    """Classify every stored click since ``since`` (seconds of the UTC epoch) again. The collector may run meanwhile.
+    """Classify every stored click since ``since`` (seconds since the UTC epoch) again. The collector may run meanwhile.
 
     ``on_progress`` is called with the number of clicks done and the number of all clicks.
     """
@@ -100,7 +100,8 @@ class StoredRequestReader:
     def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
         """Return the request of a stored click, with the fields that the classification rules read.
 
-        ``https`` says whether it was made over https. ``asn`` is the autonomous system number of the click's network.
+        ``https`` says whether the short URL begins with ``https``. ``asn`` is the autonomous system number of the
+        click's network.
         """
         return ClickRequest(
             ts=row.ts / 1000,

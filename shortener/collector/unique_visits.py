@@ -21,7 +21,7 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return for each click whether it is the visitor's first of the day on its link, in its issue and so on.
+    """Return a bitmask for each human click with a visitor hash: where it is the visitor's first click of the day.
 
     The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. ``clicks`` must contain all human
     clicks of each visitor and day.

@@ -61,10 +61,10 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return the link index of the first article link in each list item.
+    """Return one link for each list item: the index of the item's first link to an article.
 
-    List items with a title, and those below the heading of an article, are left out. ``title_lines`` has the heading
-    level of each title line, by line index.
+    A list item is left out if it either has a title or is below the heading of an article. ``title_lines`` maps the
+    index of each line with a title to the heading level of that title.
     """
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)

@@ -81,7 +81,10 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link such as "here", or the text before it if the sentence has no other words."""
+    """Return the sentence that contains a link such as "here".
+
+    Return instead the words beside a bare URL, and the text before a link that is the whole sentence.
+    """
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)

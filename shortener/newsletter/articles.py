@@ -226,7 +226,7 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Set the kind ``button`` or ``more`` on short links that fill a line below the title of their article."""
+    """Set the kind ``button`` or ``more`` on links with few words that fill a line below the title of their article."""
     title_links = {mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"}
     for line in lines:
         mention = line.only_mention
@@ -262,7 +262,7 @@ def _section_by_line(
 
 
 def _first_image_source(mentions: list[Mention]) -> str | None:
-    """Return the URL of the first image in links to an article; None if there is none."""
+    """Return the URL of the first linked image among the links to an article; None if they have no image."""
     return next((mention.image_source for mention in mentions if mention.image_source), None)
 
 

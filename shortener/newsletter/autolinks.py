@@ -1,4 +1,4 @@
-"""Finding of bare URLs in text, which are URLs without link markup."""
+"""Finding of bare URLs (URLs without link markup) in text."""
 
 import re
 import unicodedata

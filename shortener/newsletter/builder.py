@@ -105,8 +105,9 @@ class DocumentBuilder:
     ) -> int | None:
         """Add the link whose URL is at the bytes ``start`` to ``end`` of the source, and return its index.
 
-        Return None if the URL must stay unchanged, for example because of a merge tag between ``start`` and the offset
-        ``merge_tag_reach``. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        Return None if the URL must stay unchanged, for example because of a merge tag in it. A merge tag after the URL,
+        but before the offset ``merge_tag_reach``, has the same effect. ``outlook`` says whether only Outlook shows the
+        link. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
@@ -121,8 +122,8 @@ class DocumentBuilder:
     def _add_tracked(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
     ) -> int | None:
-        """Add a link with a tracking mark of the newsletter software listmonk. Return its index, or None if it must
-        stay unchanged.
+        """Add a link that the newsletter software listmonk would track (``@TrackLink``). Return the link's index, or
+        None if its URL must stay unchanged.
         """
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
@@ -193,7 +194,8 @@ class DocumentBuilder:
         self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
-        """Add an empty text with the link ``current_link``, so that a link without text belongs to the block too."""
+        """Add the link ``current_link``, if it is set, to the current block."""
+        # Otherwise a link without text would be in no block.
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 

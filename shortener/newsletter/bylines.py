@@ -31,7 +31,7 @@ _MAX_LETTERS_BEHIND_NAME = 12
 
 
 class Byline(Struct, frozen=True):
-    """The author that a line names, the range of the line's text with the name, and the links in that range."""
+    """A byline: the author's name, the offsets in the line's text where the byline begins and ends, and its links."""
 
     author: str
     start: int
@@ -92,7 +92,7 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
 
 
 def _continues_as_text(text: str) -> bool:
-    """Return whether the text after a name is part of a sentence: it has more letters than a date or a reading time."""
+    """Return whether the text after a name has too many letters for a date or a reading time, so that it is prose."""
     return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
 
 

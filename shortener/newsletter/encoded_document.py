@@ -54,7 +54,8 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
     """Return the document ``base`` with the links and text of all ``parts`` added, in the order of ``parts``.
 
-    Each element is a part, its parsed document, and whether it only repeats the issue, such as plain text beside HTML.
+    Each element of ``parts`` is (part, document parsed from it, whether the part is only the plain-text version of an
+    HTML part).
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []

@@ -82,7 +82,7 @@ def to_utf8(text: str) -> bytes:
 
 
 def encode_replacements(text: str, replacements: Sequence[Replacement], *, charset: str) -> list[Replacement]:
-    """Convert replacements for ``text`` in UTF-8 to replacements for the same text in the character set ``charset``."""
+    """Convert byte replacements for ``text`` from UTF-8 to the character set ``charset``: offsets and new bytes."""
     utf8 = to_utf8(text)
     encoded: list[Replacement] = []
     position, characters, size = 0, 0, 0

@@ -56,7 +56,7 @@ _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", r
 
 
 class HtmlFragment(Struct, frozen=True):
-    """A piece of HTML, with the offset in the source of each stretch of its text."""
+    """A piece of HTML, and a map from its offsets to offsets in the source."""
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
@@ -68,9 +68,9 @@ class HtmlFragment(Struct, frozen=True):
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return the byte range in the source of the fragment's text between the offsets ``start`` and ``end``.
+        """Return the byte range in the source for the range ``start`` to ``end`` of this fragment.
 
-        Return None if this text is not literally in the source.
+        Return None if the source does not contain exactly these bytes.
         """
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
@@ -113,9 +113,7 @@ class HtmlReader:
 
     @property
     def in_link_or_raw_text(self) -> bool:
-        """Whether the text that follows is in a link or an element such as ``script``, so that bare URLs in it are no
-        links.
-        """
+        """Whether a link, or an element such as ``script``, is open. A bare URL there is not a link of its own."""
         return bool(self._raw_element or self._link_element)
 
     @property

@@ -38,7 +38,7 @@ class Attribute(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """A token of HTML: the bytes from ``start`` to ``end`` of the source, without the marks around a comment."""
+    """A token of HTML: the bytes from ``start`` to ``end`` of the source. A comment is without ``<!--`` and ``-->``."""
 
     kind: TokenKind
     start: int
@@ -92,7 +92,8 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
     """Parse the comment, declaration or processing instruction at ``offset``. Return (comment token, offset after it).
 
-    ``last_cdata_end`` is the offset of the last ``]]>`` in the source, which can end a CDATA section.
+    ``last_cdata_end`` is the offset of the last ``]]>`` in the source. If a CDATA section begins after that
+    offset, it ends at ``>``.
     """
     size = len(source)
     if source.startswith(b"<!--", offset):

@@ -22,8 +22,7 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 def card_title(line: Line, mention: Mention) -> str:
     """Return the title of a link card in an export from Medium; '' for any other link.
 
-    A card shows the image and the title of an article. In the export it is an empty link, followed by the text ``[##
-    Title``.
+    A card is a box with the title of an article. In the export it is a link without text, and then ``[## Title``.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
@@ -41,7 +40,7 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether the issue recommends the social profile of a link, which is then not the sender's own profile."""
+    """Return whether a link leads to a social profile that the issue recommends, not to the sender's own profile."""
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
     if mention.text == mention.url:

@@ -1,4 +1,4 @@
-"""Finding of the byte range of each URL in Markdown links, which the parser pyromark does not report."""
+"""Finding of the URL inside a Markdown link. The parser pyromark reports the byte range of the whole link only."""
 
 import re
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class Destination(NamedTuple):
 
 
 def find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> Destination | None:
-    """Return the byte range of the URL of a Markdown link that begins at ``start``, or after white space there.
+    """Return the byte range of a Markdown link's URL, which must begin at ``start`` or after white space at ``start``.
 
-    Return None if the URL found there is not ``expected_url``.
+    Return None if the URL there is not ``expected_url``.
     """
     prefix = _LINE_PREFIX.match(source, start, end)
     start = prefix.end() if prefix else start
@@ -35,7 +35,8 @@ def find_destination(source: bytes, expected_url: str, *, start: int, end: int) 
 
 
 def normalize_label(text: str) -> str:
-    """Return the label of a reference link in the form in which labels are compared. Source: CommonMark,
-    section 4.7.
+    """Return the label of a reference link case-folded and with single spaces. Equal results mean equal labels.
+
+    Source: CommonMark, section 4.7.
     """
     return " ".join(text.split()).casefold()

@@ -1,4 +1,4 @@
-"""Pieces of HTML inside Markdown, with the offsets in the source from which their bytes come."""
+"""Pieces of HTML inside Markdown. Each piece maps its offsets to offsets in the Markdown source."""
 
 from collections.abc import Sequence
 

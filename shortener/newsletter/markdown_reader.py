@@ -171,7 +171,7 @@ class _MarkdownReader:
             self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
-        """Return whether ``event`` is a line break beside a line that is only a URL, as in plain-text newsletters."""
+        """Return whether the line before or after the line break ``event`` is only a URL, as in plain text."""
         if self._alt_parts is not None or self._in_link:
             return False
         before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]

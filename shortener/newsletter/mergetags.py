@@ -53,5 +53,5 @@ def find_merge_tag_end(source: bytes, start: int) -> int | None:
 
 
 def contains_merge_tag(url: str) -> bool:
-    """Return whether a URL contains a merge tag, whole or cut off."""
+    """Return whether a URL contains a merge tag, or the beginning or end of one, such as ``*|``."""
     return _MERGE_TAG_IN_URL.search(url) is not None

@@ -1,7 +1,7 @@
-"""Recipient tags: merge tags in the queries of short URLs, which the sender replaces by a token of each recipient.
+"""Recipient tags: merge tags in short URLs, such as ``?_c=*|UNIQID|*``.
 
-Such a tag is the value of the parameter ``_c``. It is neither escaped nor encoded, because the sending service searches
-for exactly its bytes.
+In the mail to each recipient, the sending service replaces the tag by a token of this recipient. The tag is neither
+escaped nor encoded, because the sending service searches for exactly its bytes.
 """
 
 import re

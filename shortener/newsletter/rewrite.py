@@ -88,7 +88,7 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Parse the rewritten issue again, and yield each link whose URL is not read as it was written."""
+    """Parse the rewritten issue ``output``, and yield each link for which the parser does not find the new URL."""
     # The recipient tag can have a character that ends a table cell or an attribute.
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

@@ -1,7 +1,7 @@
-"""Template lines of site generators, and links that the newsletter software listmonk marks for its own click tracking.
+"""Lines of ``{% … %}`` tags from site generators, and links that the newsletter software listmonk tracks.
 
-Readers of Markdown and HTML read a copy of the source in which these lines and marks are masked. The copy is as long as
-the source, so that offsets are valid in both.
+The parsers of Markdown and HTML get a copy of the source in which these lines and tags ``{{ TrackLink "URL" }}`` are
+masked. The copy is as long as the source, so that offsets are valid in both.
 """
 
 import re
@@ -45,7 +45,7 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return a URL without the tracking mark of the newsletter software listmonk; None if it has no such mark.
+    """Return the URL inside ``{{ TrackLink "URL" }}`` or before ``@TrackLink``; None without either mark.
 
     ``written`` are the bytes of ``url`` in the source. Source: the template functions of listmonk.
     """

@@ -235,7 +235,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link that fills its line is the button of the text above it, not a title."""
+    """Return whether a link that fills its line is a button that belongs to the text above, not a title."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
@@ -293,7 +293,11 @@ def _region_end(lines: list[Line], end: int) -> int:
 
 
 def _names_article(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
-    """Return whether the heading with the title of the issue also names the article ``key``."""
+    """Return whether the title of the issue is also the title of the article ``key``.
+
+    This needs either an image above it that links to the article, or a button below it if the first two links below it
+    lead to the article.
+    """
     if key in _image_keys_before(lines, heading_index):
         return True
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
@@ -349,7 +353,7 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a link below a heading without a link is a button or a "read more" link."""
+    """Return whether a link below a heading is a button or a "read more" link. The heading contains no link."""
     # A link that fills its line counts if the heading has links to only one article below it.
     is_short_line = (
         is_only_article

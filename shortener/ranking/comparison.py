@@ -68,9 +68,9 @@ def compare(
 ) -> Comparison:
     """Compare two issues at the same age: `hours` after sending, by default the age of the younger issue.
 
-    `arrivals` are the visitors or clicks of each issue, over short intervals. `as_of` is the present time in seconds of
-    the UTC epoch. Raises NotFound for an issue that was not sent by `as_of`, and InputError for an age that the younger
-    issue has not reached.
+    `arrivals` are the visitors or clicks of each issue, over short intervals. Raises NotFound for an issue that
+    is unknown or was sent after `as_of` (epoch seconds). Raises InputError for an age that the younger issue has not
+    reached.
     """
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]

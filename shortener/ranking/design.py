@@ -140,7 +140,10 @@ def build_design(
 def _assemble(
     observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices `t` and `x` of a `Design`, put together from columns."""
+    """Return the matrices (`t`, `x`) of a `Design`.
+
+    Their columns are `cell_columns`, then `article_columns`, then one for each issue.
+    """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])
     # A row of x has the values of its cell, the values of its article, and 1 in the column of its issue.

@@ -81,8 +81,8 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, are on average 15 % above or below the
-    fit.
+    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, differ from the fitted clicks by more
+    than 15 % on average.
     """
     # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu

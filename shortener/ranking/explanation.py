@@ -44,7 +44,7 @@ class Factor(Struct, frozen=True):
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One article in one issue, with the factors whose product is its expected clicks."""
+    """One article in one issue: its observed and expected clicks, and the factors whose product is `expected`."""
 
     issue: str
     position: int | None
@@ -61,7 +61,7 @@ class ExplainedAppearance(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """The figures of one article, with the factors whose product is its appeal."""
+    """The appeal of one article, its observed and expected clicks, and the factors whose product is the appeal."""
 
     url: str
     title: str
@@ -182,7 +182,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors whose product is the appeal of an article, a multiple of the average article."""
+    """Return the factors whose product is the appeal of an article."""
     appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:
         return (Factor("shrunken rate", appeal),)

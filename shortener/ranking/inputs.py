@@ -63,7 +63,7 @@ class Appearance(Struct, frozen=True):
 
     @property
     def click_count(self) -> int:
-        """Number of clicks, also if the field `clicks` contains visitors."""
+        """Number of clicks: `all_clicks` if the issue counts visitors, else `clicks`."""
         return self.clicks if self.all_clicks is None else self.all_clicks
 
 

@@ -20,7 +20,7 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 
 
 class Solution(Struct, frozen=True, eq=False):
-    """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty."""
+    """The solution of one round of the fit: coefficients `beta`, article effects `u`, and the uncertainty of both."""
 
     beta: FloatArray
     u: FloatArray
@@ -50,7 +50,7 @@ class Variances(Struct, frozen=True):
 
 
 def prior_of_variances(design: Design) -> Variances:
-    """Return the variances with which a fit begins, the centres of their priors."""
+    """Return the variances with which a fit begins. Each is the centre of its prior."""
     return Variances(
         appeal=APPEAL_SD**2,
         open_rate=OPEN_RATE_SD**2,
@@ -147,9 +147,10 @@ def solve(
 def _solution_variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the posterior variances of the article effects, and those of the log means.
+    """Return (variances of the article effects, variances of the log of the fitted clicks), all of them posterior.
 
-    They are var(u_a) and h_c of docs/ranking.md section 8.
+    The second array has one entry for each article in each issue. They are var(u_a) and h_c of docs/ranking.md
+    section 8.
     """
     # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
     x_root = design.x @ root.T
@@ -230,8 +231,9 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
 
 
 def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the variance of each group of background effects for the next round of the fit (docs/ranking.md section
-    8).
+    """Return the variances of the effects of site, author and title words for the next round of the fit.
+
+    There is one for each group in `design.background`: s_h^2, s_a^2 and s_w^2 of docs/ranking.md section 8.
     """
     # s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2)), at least 1e-5; s0 is the prior standard deviation
     updated = []
@@ -246,8 +248,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md section
-    8.
+    """Return the overdispersion phi for the next round of the fit (docs/ranking.md section 8).
+
+    It is the relative variance of click counts beyond that of Poisson counts.
     """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)

@@ -56,7 +56,7 @@ def age_in_hours(issue: Issue, *, as_of: float) -> float:
 def build_observations(history: History, *, as_of: float) -> Observations:
     """Return the clicks and other data of a history as arrays.
 
-    All its issues must have been sent by `as_of` (epoch seconds), and be sorted with the oldest first.
+    `history.issues` must be sorted with the oldest first, without issues sent after `as_of` (epoch seconds).
     """
     index = {issue.slug: n for n, issue in enumerate(history.issues)}
     appearances = merge_appearances(history.appearances)

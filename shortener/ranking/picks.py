@@ -106,7 +106,7 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return for each article URL the last decision about the article; the oldest of these decisions is first.
+    """Return the last decision about each article, by article URL, sorted by time with the oldest decision first.
 
     Raises InputError for an invalid decision.
     """

@@ -61,7 +61,7 @@ class WeightedFit(Struct, frozen=True, eq=False):
 
 
 class Analysis(Inputs, frozen=True, eq=False):
-    """All estimates that follow from one history of clicks."""
+    """All estimates from one click history: the fits, and the average of all fits."""
 
     design: Design
     """Design of `fit`."""
@@ -108,7 +108,7 @@ class Analysis(Inputs, frozen=True, eq=False):
         return {shape: weights.get(shape, 0.0) for shape in SORTING_SHAPES}
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of an effect in `fit`; nan if there is no fit or it lacks
+        """Return the posterior mean and variance of an effect in `fit`; nan without a fit, or if `fit` does not contain
         the effect.
         """
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
@@ -128,10 +128,10 @@ class Analysis(Inputs, frozen=True, eq=False):
 
 
 def analyse(history: History, *, as_of: float, background: bool = True) -> Analysis:
-    """Estimate all figures from a history of issues sent by `as_of` (epoch seconds), oldest first.
+    """Fit the model to a click history, and return the appeal of each article and all other estimates.
 
-    The history must have at least one appearance of an article. `background` says whether author, site and title words
-    are used.
+    `history.issues` must be sorted with the oldest first, without issues sent after `as_of` (epoch seconds). At least
+    one article must have appeared in them. `background` says whether author, site and title words are used.
     """
     observations = build_observations(history, as_of=as_of)
     urls = observations.urls
@@ -228,7 +228,7 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
 
 
 def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
-    """Return the design matrices of the observations."""
+    """Return the design of the regression. `shape` is the model of how editors order articles."""
     observations = inputs.observations
     return build_design(
         observations,

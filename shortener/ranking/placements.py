@@ -1,6 +1,6 @@
-"""How much a link of each kind (title, image, "read more", …) is clicked, estimated from articles with several links.
+"""Placement weights: how much a link of each kind (title, image, "read more", …) is clicked.
 
-These weights are described in docs/ranking.md section 5.
+They are estimated from articles with several links in an issue (docs/ranking.md section 5).
 """
 
 from collections.abc import Sequence

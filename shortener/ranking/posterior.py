@@ -17,7 +17,7 @@ RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """The estimates of all articles, in arrays with one entry per article."""
+    """The estimates of all articles, in arrays with one entry per article, except `draws` and `cell_expected`."""
 
     score: FloatArray
     """Log appeal relative to the mean article."""

@@ -1,4 +1,4 @@
-"""Suggestions of articles to show again at another position, from which the position effect can be estimated.
+"""Suggestions of articles to show again at another position, so that the position effect can be estimated better.
 
 The method is in docs/ranking.md section 21.
 """
@@ -55,7 +55,8 @@ def suggest_reruns(
 
     The article that reduces the variance of the effect most is first (docs/ranking.md section 21). The result is empty
     if no positions are known, if the fit fails, or if no repetition would help enough. `window` is the number of months
-    of history that are used, None for all. Raises NotFound for an issue that was not sent by `as_of` (epoch seconds).
+    of history that are used, None for all. Raises NotFound if the issue is unknown or was sent after `as_of` (epoch
+    seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:

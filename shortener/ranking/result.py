@@ -15,10 +15,8 @@ MIN_COUNT = 5
 
 
 def is_comparable(count: float | None, expected: float) -> bool:
-    """Return whether there is enough evidence to compare an article's count with its expected count.
-
-    Without it the appeal is close to its prior, which is no finding (docs/ranking.md section 10).
-    """
+    """Return whether an article's count or its expected count is large enough to compare the two."""
+    # Of smaller counts the appeal is close to its prior, which is no finding (docs/ranking.md section 10).
     return max(count or 0, expected) >= MIN_COUNT
 
 
@@ -89,9 +87,9 @@ class Ranking(Struct, frozen=True):
     `as_of` is the time of the ranking, as ISO 8601 in UTC. `issues` are all issues that the model was fitted to, also
     those without a listed article.
 
-    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". Without listed
-    articles, all sent issues decide. The expected count of an article in an issue has the unit of that issue. If units
-    differ, a warning names the issues that count clicks.
+    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If no article is
+    listed, the unit depends on all issues that can be ranked. The expected count of an article in an issue has the unit
+    of that issue. If units differ, a warning names the issues that count clicks.
     """
 
     as_of: str

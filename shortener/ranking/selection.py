@@ -41,8 +41,9 @@ class ArticleFilter(Struct, frozen=True):
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
     """Return the issues that can be ranked, and the URLs of the articles that `article_filter` selects from them.
 
-    An issue with clicks can be ranked at `as_of` (epoch seconds) from `MIN_AGE_HOURS` after sending on. Raises
-    InputError for an invalid history, and NotFound if the issue of the filter was not sent by `as_of`.
+    An issue can be ranked if it both has clicks and is at least `MIN_AGE_HOURS` old at `as_of` (epoch seconds).
+    Raises InputError for an invalid history, and NotFound if the filter's issue is unknown or was sent
+    after `as_of`.
     """
     sent = select_sent(history, as_of=as_of)
     clicked = clicked_issues(sent)
@@ -101,7 +102,7 @@ def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: 
 
 
 def select_sent(history: History, *, as_of: float) -> History:
-    """Check a history and return only the issues sent by `as_of` (epoch seconds), the oldest first.
+    """Check a history, and return it without the issues sent after `as_of` (epoch seconds). The oldest issue is first.
 
     Raises InputError for an invalid history.
     """
@@ -130,9 +131,11 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history with only the issues sent within `months` of the last issues of the articles `urls`.
+    """Return the history with only the issues sent around the time when the articles `urls` were last shown.
 
-    If `months` is None, all issues are kept.
+    For each of these articles, the last issue that contains it is found. Issues are kept from `months` before the
+    oldest to `months` after the newest of the issues found; if `urls` are all articles, from `months` before the
+    newest. If `months` is None, all issues are kept.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

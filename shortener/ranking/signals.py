@@ -1,4 +1,4 @@
-"""Signals (views, reads and fans from other platforms): their ratios, and a weighted sum by which editors can order.
+"""Signals (views, reads and fans from other platforms): their ratios, and a weighted sum to order articles by.
 
 The formulas are in docs/ranking.md section 14.
 """

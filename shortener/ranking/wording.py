@@ -141,7 +141,7 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the basis of the "clicks expected" in the note of an article, such as "at its position"."""
+    """Return what the expected clicks in an article's note are derived from, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -204,9 +204,9 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return a list with one text, the probabilities of the two models of how editors order articles.
+    """Return a list with one text: the probability of each of the two models of how editors order articles.
 
-    It is empty without a fit or without positions.
+    The list is empty without a fit or without positions.
     """
     weights = analysis.sorting_weights
     if not weights:

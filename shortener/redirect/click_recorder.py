@@ -47,7 +47,7 @@ _TRUNCATED_LENGTH = 64
 class ClickRecorder:
     """Writes the click log of one redirect worker.
 
-    ``shared_keys`` is true if all machines of a store hash addresses with equal keys.
+    Pass ``shared_keys=True`` if several machines use one store, so that all of them hash an address with the same key.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False) -> None:
@@ -132,7 +132,7 @@ class ClickRecorder:
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Count a request that was not redirected, and write it to the click log.
 
-        At most MAX_MISSES_PER_SECOND are written. ``now`` is in seconds of the UTC epoch.
+        At most MAX_MISSES_PER_SECOND are written. ``now`` is in seconds since the UTC epoch.
         """
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
@@ -152,7 +152,7 @@ class ClickRecorder:
     def discard_expired(self, *, now: float) -> None:
         """Remove expired daily keys from memory.
 
-        Call it regularly, even if there are no requests. ``now`` is in seconds of the UTC epoch.
+        Call it regularly, even if there are no requests. ``now`` is in seconds since the UTC epoch.
         """
         self._keys.evict_old(now=now)
 

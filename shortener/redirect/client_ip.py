@@ -20,10 +20,10 @@ class ClientIPResolver:
         ]
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the client's address: the last entry of ``forwarded_for`` that is not a trusted proxy.
+        """Return the client's address.
 
-        If ``peer``, the other end of the connection, is not a trusted proxy, it is the client. ``forwarded_for`` is the
-        header X-Forwarded-For.
+        It is ``peer``, the address at the other end of the connection, unless ``peer`` is a trusted proxy. Then it is
+        the last entry of the header X-Forwarded-For (``forwarded_for``) that is not a trusted proxy.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer

@@ -53,7 +53,7 @@ class Link:
         self.response = redirect_response(target, status=status)
 
     def is_gone(self, now: float) -> bool:
-        """Return whether the link is retired, or has expired at ``now`` (seconds of the UTC epoch)."""
+        """Return whether the link is retired, or has expired at ``now`` (seconds since the UTC epoch)."""
         return self.is_retired or (self.expires_at is not None and now >= self.expires_at)
 
 

@@ -1,6 +1,6 @@
-"""Configuration for an nginx that redirects short links itself and writes the click log.
+"""Configuration for an nginx server that answers short links in place of our server and writes the click log.
 
-Requests that it cannot answer are passed to our server (docs/click-log.md, section 9).
+nginx passes requests that it cannot answer to our server (docs/click-log.md, section 9).
 """
 
 from collections.abc import Iterable, Iterator

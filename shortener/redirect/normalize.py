@@ -1,4 +1,4 @@
-"""Bring hosts, short links, query strings and client addresses of requests into one spelling."""
+"""Normalize the host, path, query string and client address of a request, so that each has one spelling."""
 
 import re
 from urllib.parse import unquote_plus
@@ -58,7 +58,7 @@ _PAGE = ShortPath("")
 
 
 class Normalizer:
-    """Normalizes requests, so that all parts of the program read them alike. It raises no errors."""
+    """Normalizes requests, so that all parts of the program read them alike. Its methods raise no errors."""
 
     def __init__(self, config: Config) -> None:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
@@ -129,7 +129,7 @@ class Normalizer:
 
 
 def parse_path(path: str) -> ShortPath:
-    """Parse a percent-decoded path as that of a short link: ``/<code>`` or ``/<code>/<n>``, perhaps with a final ``+``.
+    """Parse the percent-decoded path of a short link: ``/<code>`` or ``/<code>/<n>``, perhaps with a final ``+``.
 
     Characters that mail clients, chats and editors append are ignored, such as punctuation and mark-up.
     """

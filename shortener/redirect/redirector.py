@@ -1,6 +1,6 @@
 """The redirect of a short link: look up the link, write one line to the click log, respond.
 
-Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
+For speed, this module never waits for a write to the store, parses no user agent and imports no web framework.
 """
 
 import time
@@ -35,7 +35,7 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 class Redirector:
     """Responds to requests for short links, and records clicks and misses (requests that are not redirected).
 
-    ``shared_keys`` is true if all machines of a store hash addresses with equal keys.
+    Pass ``shared_keys=True`` if several machines use one store, so that all of them hash an address with the same key.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False, clock: Callable[[], float] = time.time) -> None:
@@ -48,7 +48,7 @@ class Redirector:
         self._recorder = ClickRecorder(config, shared_keys=shared_keys)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
-        """Return the response to a request for a short link; None if its path is that of a page.
+        """Return the response to a request for a short link; None if a page or a preview is requested.
 
         If the link does not redirect, the result is the status of an error page: 404, 410 or 503. The request is
         normalized in place.

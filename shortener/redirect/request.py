@@ -1,4 +1,4 @@
-"""HTTP requests in the form that the redirect reads from any web server, and their construction from a WSGI environ."""
+"""HTTP requests in a form that does not depend on the web server, and their construction from a WSGI environ."""
 
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -94,7 +94,8 @@ def parse_environ(environ: Environ) -> Request:
 def encode_query(query: str, *, encoding: str = "utf-8") -> str:
     """Return a query string as ASCII (percent-encoded), without a fragment.
 
-    ``encoding`` is the encoding by which the server decoded the bytes: Latin-1 for WSGI, UTF-8 for RSGI.
+    ``encoding`` is the encoding that the server used to decode the bytes of the query: Latin-1 for WSGI, UTF-8 for
+    RSGI.
     """
     if "#" in query:
         query = query.partition("#")[0]

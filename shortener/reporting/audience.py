@@ -25,7 +25,7 @@ class AudiencePart(Struct, frozen=True):
 
 
 def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks on an issue: for each property, such as the country, its values with their clicks.
+    """Return for each property, such as the country, the human clicks on an issue by value, such as "DE".
 
     The value with the most clicks is first. ``human`` is the number of all human clicks on the issue.
     """
@@ -33,10 +33,10 @@ def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tupl
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks by property, such as the country, and by value, from stored sums.
+    """Return for each property, such as the country, the human clicks by value, such as "DE".
 
-    The value with the most clicks is first. ``human`` is the number of all human clicks. Clicks without a stored value
-    count for the value '' (unknown).
+    ``rows`` are stored sums. The value with the most clicks is first. ``human`` is the number of all human clicks.
+    Clicks without a stored value count for the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -73,7 +73,10 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
 
 
 def fold_value(dimension: str, value: str) -> str:
-    """Return the name of the mail client to which a referrer belongs, or ``value`` itself for any other value."""
+    """Return the name of the mail client if ``value`` is a referrer that belongs to one, else ``value`` unchanged.
+
+    ``dimension`` is the property, such as ``referrer`` or ``country``.
+    """
     if dimension != "referrer" or not value:
         return value
     host = value.removeprefix("android-app://").lower()

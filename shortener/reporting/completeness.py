@@ -1,7 +1,8 @@
-"""Completeness of a report: until when the clicks of all redirect nodes are stored, and whether visitors count twice.
+"""Completeness of a report: the time until which the clicks of all redirect nodes are stored, and the days on which
+visitors may count twice.
 
-A visitor is recognized by a hash. A node that is cut off from the store hashes with a key of its own, so its visitors
-may count twice.
+Visitors are recognized by a hash, for which all nodes use the same key. A node that cannot get this key from the
+store uses a key of its own. A visitor of this node and of another node then counts twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence

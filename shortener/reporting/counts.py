@@ -153,9 +153,10 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return the human clicks by property (browser, country, …) and value, from stored sums.
+    """Return for each property, such as the country, the human clicks by value, such as "DE".
 
-    ``human`` is the number of all human clicks, to which the clicks of each property add up.
+    ``values`` are stored sums. ``human`` is the number of all human clicks. If the sums of a property add up to
+    less, the rest counts for the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:

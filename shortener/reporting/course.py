@@ -76,7 +76,10 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The totals of earlier issues over time, and the usual range of their visitors or clicks by age in hours."""
+    """The visitors or clicks of earlier issues over time, and their usual range at each age.
+
+    ``totals`` has one time series for each earlier issue. The keys of ``by_age`` are hours after sending.
+    """
 
     totals: "Sequence[_Totals]"
     by_age: Mapping[float, Usual | None]
@@ -100,8 +103,8 @@ def build_course(
 ) -> Course:
     """Return the chart of an issue's visitors or clicks over time, with a forecast after ``now``.
 
-    ``now`` is in seconds of the UTC epoch. ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks
-    that are still expected.
+    ``now`` is in seconds of the UTC epoch. ``usual`` is the usual range of earlier issues. ``arrivals`` is how clicks
+    arrive over time, from which the forecast is made.
     """
     own = issues.issue
     start = _start(store, own, now=now)

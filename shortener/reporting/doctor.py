@@ -147,8 +147,9 @@ def _check_store(config: Config) -> Finding:
 
 
 def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
-    """Check for write-ahead logs of SQLite that do not belong to the current store file, such as after a copied
-    backup.
+    """Check for write-ahead logs of SQLite that belong to another store file than the current one.
+
+    Such a log is left over, for example, when a backup is copied over the store file.
     """
     store = config.data_directory / STORE_FILE_NAME
     try:

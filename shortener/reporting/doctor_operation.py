@@ -67,7 +67,7 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_settings(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check whether the settings that editors have stored are valid on this machine, such as the time zone."""
+    """Check that the settings that editors have stored, such as the time zone, are valid on this machine."""
     for key, problem in invalid_settings(config, settings.read(reader)).items():
         yield Finding("warn", key, f"the stored setting is not used: {problem}; save it again on the page Settings")
 

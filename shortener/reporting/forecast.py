@@ -35,10 +35,9 @@ class Forecast(Struct, frozen=True):
 
 
 class Usual(Struct, frozen=True):
-    """The usual range of the visitors or clicks of earlier issues: median, 10th percentile ``low`` and 90th ``high``.
+    """The usual range of a number, such as visitors, in earlier issues.
 
-    Each earlier issue is counted at the age of the issue that is compared with them. ``issues`` is the number of
-    earlier issues.
+    ``low`` is the 10th percentile and ``high`` the 90th. ``issues`` is how many earlier issues the range is made from.
     """
 
     median: float

@@ -113,10 +113,10 @@ def describe_unrecorded(clicks: int) -> Message:
 
 
 def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
-    """Return ``backlog`` plus the clicks from redirect nodes that are not counted yet.
+    """Return ``backlog`` plus the uncounted clicks that redirect nodes have sent.
 
-    ``size`` is the number of bytes of these clicks, and ``since`` (seconds of the UTC epoch) a time before the oldest
-    of them. Without such clicks ``since`` is None.
+    ``size`` is the size of these clicks in bytes. All of them were recorded after ``since`` (seconds of the UTC epoch);
+    None if there are no such clicks, or if the time is unknown.
     """
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
@@ -125,7 +125,7 @@ def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
     """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
 
-    ``positions`` has by segment id the byte offset up to which a file of the log is stored.
+    ``positions`` is the number of bytes of each segment (file of the click log) that are in the store, by segment id.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():

@@ -133,7 +133,7 @@ def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) ->
 def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
     """Return the link targets of an issue that are not articles: first those linked in running text, then others.
 
-    They have the fields of an article, because editors can make them articles. Raises NotFound.
+    Raises NotFound if there is no issue with this slug.
     """
     issue = issues.get(store, slug)
     short_urls = _short_urls(links.list_by_issue(store, issue.id), config=config)

@@ -1,4 +1,4 @@
-"""Names of issues in lists and menus, which differ even if issues have the same title."""
+"""Unique names of issues, for lists and menus. Issues with the same title get different names."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ class TitledIssue(Protocol):
 
     @property
     def slug(self) -> str:
-        """The name of the issue in addresses; no two issues have the same."""
+        """The unique name of the issue in URLs."""
 
     @property
     def title(self) -> str:
@@ -20,7 +20,7 @@ class TitledIssue(Protocol):
 def name_issues(issues: Iterable[TitledIssue]) -> dict[str, str]:
     """Return the name of each issue by slug: its title, or the slug if it has no title.
 
-    If several of ``issues`` have the same title, the slug follows it in brackets.
+    A title that several of ``issues`` have is followed by the slug in brackets.
     """
     listed = list(issues)
     counts = Counter(issue.title for issue in listed)

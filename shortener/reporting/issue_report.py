@@ -36,8 +36,8 @@ class ArticleReport(Struct, frozen=True):
     """Human clicks on an article of an issue.
 
     ``placements`` are the uses of its links in the issue. ``unplaced`` is the number of clicks that belong to no known
-    placement. ``clicks`` is the sum of all these clicks. ``visitors`` counts a person once a day on each link; None if
-    unknown. ``rate`` is visitors divided by recipients. ``other`` is the number of automated requests.
+    placement. ``clicks`` includes them. ``visitors`` counts a person once a day on each link; None if unknown. ``rate``
+    is visitors divided by recipients. ``other`` is the number of automated requests.
     """
 
     position: int
@@ -281,9 +281,9 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the click counts of each use of a link in an issue, also of those without clicks.
+    """Return the click counts of each use of a link in an issue; uses without clicks are included.
 
-    ``unplaced`` are the ids of links that the document does not contain; each of these links gets a row too.
+    ``unplaced`` are the ids of the issue's links that have no placement. For each of them, the result has an item too.
     """
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}

@@ -1,4 +1,4 @@
-"""Health of a redirect node, read from files on its own machine, so that it works without the store's database."""
+"""Health of a redirect node, read from files on the node, so that it can be checked while the database is down."""
 
 import shutil
 import time

@@ -40,7 +40,8 @@ class Outlook(Struct, frozen=True):
     def judgement(self) -> Judgement | None:
         """How the click rate compares with the usual range of earlier issues: "below", "usual" or "above".
 
-        Without a rate or its range, the count is compared. The result is None if the count has no range either.
+        If the click rate or its usual range is unknown, the number of visitors or clicks is compared instead. The
+        result is None if the usual range of that number is unknown too.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
@@ -64,7 +65,10 @@ def describe_age(hours: float) -> str:
 
 
 def describe_outlook(outlook: Outlook) -> str:
-    """Return one or two sentences that compare the issue with earlier ones and give the forecast; '' without both."""
+    """Return a sentence that compares the issue with earlier ones, and a sentence with the forecast.
+
+    A sentence whose figures are unknown is left out.
+    """
     return " ".join((*_judgement_sentence(outlook), *_forecast_sentence(outlook)))
 
 
@@ -105,7 +109,10 @@ def _round(number: float) -> int:
 
 
 class ComparedIssues(Struct, frozen=True):
-    """An issue, and the issues with which it can be compared, the latest first."""
+    """An issue; the earlier issues that give its usual range; and all issues that can be chosen for comparison.
+
+    Both lists are in order of time, the latest issue first.
+    """
 
     issue: IssueSummary
     earlier: tuple[IssueSummary, ...]
@@ -143,7 +150,7 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """Usual ranges of two numbers in earlier issues, counted at the age that the compared issue has now."""
+    """Usual ranges of the human clicks on earlier issues and of the share of automated requests."""
 
     clicks: Usual | None
     """Range of human clicks; None for fewer than four earlier issues."""
@@ -154,8 +161,9 @@ class UsualFigures(Struct, frozen=True):
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
     """Return the usual ranges of human clicks and of the share of automated requests in ``found.earlier``.
 
-    Clicks are counted up to the age that ``found.issue`` has at ``now`` (seconds of the UTC epoch). Both ranges are
-    None if ``found.issue`` has not been sent by then.
+    The clicks of each earlier issue are counted until it was as old as ``found.issue`` is at ``now`` (seconds of the
+    UTC epoch). The share counts all stored requests of an issue. Both ranges are None if ``found.issue`` has not been
+    sent by ``now``.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -205,9 +213,9 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return for each issue (by id) the number of its clicks and visitors until the time that ``ends`` has for it.
+        """Return for each issue (by id) the numbers of its clicks and visitors until its time in ``ends``.
 
-        Times are in seconds of the UTC epoch. Issues without clicks are left out.
+        ``ends`` has times in seconds of the UTC epoch by issue id. Issues without clicks are left out.
         """
         return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
 
@@ -229,7 +237,7 @@ def _compare(
 
 
 def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
-    """Return by issue id the time when each issue was ``age`` seconds old, until which its clicks are counted."""
+    """Return for each issue (by id) when it was ``age`` seconds old. Its clicks are counted until this time."""
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     # For the issue itself that is the present, rounded up so that all clicks count.
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS

@@ -115,10 +115,10 @@ def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now
 
 
 def _month_to_pick(issues: Sequence[IssueListItem], *, config: Config, now: int) -> str:
-    """Return the month, such as 2026-11, whose picks an editor can make; '' if there is none.
+    """Return the month, such as 2026-11, for which an editor can choose the picks now; '' if there is none.
 
-    It is the latest month with an issue that was sent and clicked, once its last issue was sent ``PICKS_HOURS`` hours
-    ago. A month before the last one is over and done.
+    It is the month of the latest issue that was sent and clicked. There is none if this issue was sent less than
+    ``PICKS_HOURS`` hours ago, or before the previous calendar month.
     """
     sent = [issue.sent_at for issue in issues if issue.status == "sent" and issue.sent_at and issue.clicks]
     if not sent or max(sent) > datetime.fromtimestamp(now - PICKS_HOURS * HOUR_SECONDS, UTC):

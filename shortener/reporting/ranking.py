@@ -47,11 +47,12 @@ def rank_stored_articles(
     top: int | None = None,
     gems: int | None = None,
 ) -> Ranking:
-    """Return the ranking of the articles last shown in ``month``, of those of ``issue``, or of all articles.
+    """Return the ranking of all articles, or of those that ``month``, ``issue`` or ``since`` selects.
 
-    ``since`` restricts it to articles last shown since then. ``since`` and ``as_of``, the time of the ranking, are in
-    seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of hidden gems, by default the
-    configured ones. Raises InputError for an invalid month, NotFound for an unknown issue.
+    ``month`` selects articles last shown in that month, ``issue`` the articles of that issue, and ``since`` articles
+    last shown since that time. ``since`` and ``as_of``, the time of the ranking, are in seconds of the UTC epoch.
+    ``top`` and ``gems`` are the numbers of top articles and of hidden gems, by default the configured ones. Raises
+    InputError for an invalid month or for two selections, NotFound for an unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -117,7 +118,7 @@ def explain_article(
 def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
-    """Compare the issues with two slugs at the same age: ``hours`` after sending, by default the age of the younger
+    """Compare two issues, given by slug, at the same age: ``hours`` after sending, by default the age of the younger
     issue.
 
     Raises NotFound for an issue not sent by ``as_of`` (seconds of the UTC epoch), InputError if the younger issue is
@@ -139,7 +140,9 @@ def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
 
 
 def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
-    """Return the report of an issue with the comparison with earlier issues and articles worth showing again added."""
+    """Return ``report`` with its fields ``outlook`` (comparison with earlier issues, and forecast) and ``reruns``
+    (articles worth showing again) filled in.
+    """
     share = load_remaining_shares(store, config=config, as_of=as_of).get(report.slug)
     return msgspec.structs.replace(
         report,

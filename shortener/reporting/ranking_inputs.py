@@ -103,7 +103,7 @@ def _appearances(
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
-    """Yield each article of an issue with its position in the issue, its clicks and its links, also without clicks."""
+    """Yield each article of an issue, even without clicks, with its position, its clicks and its kinds of links."""
     counted = _sums_by_article(article_placements, counts.link_counts)
     clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}
@@ -167,9 +167,10 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour after sending.
+    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour, as hours after sending.
 
-    They are those of the whole issue, not of its articles. Clicks from before an issue was sent count at age 0.
+    Clicks on all links of an issue count, also on links to no article. Clicks from before an issue was sent count at
+    age 0.
     """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))

@@ -74,8 +74,8 @@ class TimelineDay(Struct, frozen=True):
 class Miss(Struct, frozen=True):
     """Number of requests for a code that were not redirected.
 
-    ``status`` is 404 for a code that is unknown or has no target, 410 for a link that is retired or expired. ``code``
-    is '' for all further codes of a day together, because the number of stored codes is limited.
+    ``status`` is 404 for a code that is unknown or has no target, 410 for a link that is retired or expired. Only a
+    limited number of codes is stored a day; requests for any others are counted together under the ``code`` ''.
     """
 
     domain: str

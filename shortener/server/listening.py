@@ -52,7 +52,10 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Drop new connections, and wait until the process has accepted all queued ones (on Linux only)."""
+    """Let new clients connect to other workers, and accept the connections in this process's queue (on Linux only).
+
+    Wait at most QUEUE_SECONDS until the queue is empty, and then REQUEST_SECONDS for requests on these connections.
+    """
     # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
     # after a second, and then reaches another worker.
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes

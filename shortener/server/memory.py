@@ -23,7 +23,7 @@ _PAGE_BYTES = resource.getpagesize()
 class MemoryWatch:
     """Decides whether a worker process must be replaced because it keeps too much memory after a flood of requests.
 
-    ``now``, the start of the process, is in monotonic seconds.
+    ``now`` is the time when the process started, in monotonic seconds.
     """
 
     def __init__(self, *, now: float) -> None:

@@ -64,9 +64,9 @@ class Stop:
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Register the function to call at SIGTERM or SIGINT.
+    """Unblock SIGTERM, and call ``stop`` at every SIGTERM or SIGINT from now on.
 
-    It is called at once if SIGTERM came while it was blocked.
+    If SIGTERM came while the signal was blocked, ``stop`` is called at once.
     """
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())

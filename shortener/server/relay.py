@@ -144,7 +144,7 @@ class Relay:
             return False
 
     def _may_be_chunked(self, request: Request) -> bool:
-        """Return whether a request may have a chunked body without Content-Length."""
+        """Return whether a request has a chunked body without Content-Length, and its path allows such bodies."""
         headers = request.headers
         # Clients of other shorteners' APIs send such bodies (HTTP/1.1 only).
         is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"

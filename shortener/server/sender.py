@@ -1,4 +1,7 @@
-"""The process of a node that sends its click log to the store, and copies links and settings from the store."""
+"""The sender process of a node or centre: it sends the click log of its machine to the store.
+
+It also copies links and settings from the store to its machine.
+"""
 
 import logging
 import random
@@ -43,7 +46,7 @@ def run(task: Task) -> None:
 
 
 def _add_node(config: Config) -> None:
-    """Add this machine, the centre, to the stored list of nodes, because it sends its clicks as a node does."""
+    """Add this machine, which is a centre, to the stored list of nodes, because it sends its clicks as a node does."""
     with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
         add(store, config.node.name, role="", now=int(time.time()))
 

@@ -59,7 +59,7 @@ def pages_socket_path(data_directory: Path) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Return ``path``, or a shorter path of the same socket if it is too long for a socket."""
+    """Return ``path`` or, if it is too long for a Unix socket, a shorter path to the same file."""
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         return str(path)
     # This descriptor stays open until the process ends. Linux allows 107 bytes for the path of a socket.

@@ -176,7 +176,10 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Limit how long clients may leave responses unread, as soon as granian listens."""
+        """Limit how long clients may leave responses unread; try again later while granian does not listen yet.
+
+        ``passes`` is how many more times the limit must be set.
+        """
         if limit_unread_output():
             passes -= 1
         if passes:

@@ -76,7 +76,7 @@ def read_filters() -> ArticleFilterValues:
 
 
 def ranking_key(filters: ArticleFilterValues) -> RankingKey:
-    """Return the key of the ranking that the filters select."""
+    """Return the key of a ranking of the articles in the filters' issue or period."""
     if filters.issue:
         return RankingKey(issue=filters.issue)
     if days := WIDE_PERIODS.get(filters.period):
@@ -141,8 +141,8 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
     """Sort the rows as the query string asks; return the order, and the sorted rows in groups.
 
-    Only rows that are sorted by result form several groups. ``counted`` is the count by which the order "visitors"
-    sorts: ``visitors`` or ``clicks``.
+    Rows sorted by result form several groups, others only one. ``counted`` is what the column "visitors" contains:
+    ``visitors`` or ``clicks``.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":

@@ -70,7 +70,7 @@ class ArticlePage(Struct, frozen=True):
 
     @property
     def is_comparable(self) -> bool:
-        """Whether the article has enough visitors, or clicks, to be compared with an average one."""
+        """Whether the article's visitors (clicks if unknown) are enough to compare it with an average article."""
         count = self.clicks if self.visitors is None else self.visitors
         return self.typical is not None and is_comparable(count, self.typical)
 

@@ -125,7 +125,7 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction, and keep all cached values valid although the block edits links.
+        """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
 
         The block may edit only links on which no cached value depends.
         """
@@ -173,7 +173,7 @@ def missing_keys(keys: Iterable[Hashable]) -> list[Hashable]:
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction, and keep the cached values valid although the block edits links.
+    """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
 
     The block may edit only links that belong to no issue, because no cached value depends on such links.
     """

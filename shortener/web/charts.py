@@ -70,7 +70,8 @@ class Tick(Struct, frozen=True):
 class Hover(Struct, frozen=True):
     """What the crosshair shows at the point ``x`` of the horizontal axis.
 
-    ``texts`` has one text for each of the chart's ``names``. A dot is shown at each of ``values``.
+    ``texts`` are the values as text, one for each name in ``Chart.names``. ``values`` are the heights at which dots
+    are shown.
     """
 
     x: float
@@ -83,7 +84,7 @@ class Chart(Struct, frozen=True):
     """A chart whose horizontal axis goes from ``x_min`` to ``x_max``.
 
     ``bars`` are (begin, end, value). ``label`` describes the chart to screen readers. ``names`` are the names of the
-    values in ``hover``.
+    values that the crosshair shows.
     """
 
     label: str
@@ -109,7 +110,7 @@ class Chart(Struct, frozen=True):
 
 
 def grid_values(highest: float, *, whole: bool, lowest: float = 0.0) -> list[float]:
-    """Return round values for the grid lines of a chart, which cover the range from ``lowest`` to ``highest``.
+    """Return the values of a chart's grid lines: round numbers that cover the range from ``lowest`` to ``highest``.
 
     With ``whole``, all values are whole numbers.
     """

@@ -131,7 +131,7 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map, by host, code and placement number of each link.
+    """Return the badges of the click map, by (host, code, placement number) of each short URL in the issue.
 
     ``results`` has the articles' entries in the ranking, by article URL.
     """
@@ -177,9 +177,9 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return a function that finds the badge of a link by the link's URL.
+    """Return a function that returns the badge for a URL in the issue, or None.
 
-    ``shares`` are the badges of the click map.
+    ``shares`` are the badges of the click map, as ``badges`` returns them.
     """
 
     def find(url: str) -> Badge | None:

@@ -156,7 +156,7 @@ def _percentage(value: float, most: float) -> float:
 class StackPart(Protocol):
     """A part of a stacked bar.
 
-    ``verdict`` is a CSS class in site.css. ``share`` is the part of the bar's length, from 0 to 1.
+    ``verdict`` is the CSS class that colors the part. ``share`` is its length as a share of the bar, from 0 to 1.
     """
 
     @property
@@ -178,9 +178,9 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a small SVG chart of a multiple: a dot at ``middle`` on a line from ``low`` to ``high``.
+    """Return a small SVG chart of a factor such as 1.8: a dot at ``middle`` on a line from ``low`` to ``high``.
 
-    The scale is logarithmic. ``tone`` is the CSS class.
+    The scale is logarithmic. ``tone`` is the CSS class of the chart.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
@@ -203,7 +203,7 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _place_multiple(multiple: float) -> float:
-    """Return the horizontal position (pixels) of a multiple in the chart of ``interval_glyph``."""
+    """Return the horizontal position (pixels) of a factor such as 1.8 in the chart of ``interval_glyph``."""
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

@@ -80,7 +80,7 @@ class CurrentConfig:
 
     @property
     def latest(self) -> Config:
-        """The configuration with the stored settings that ``read`` found last."""
+        """The configuration that ``read`` returned last; before the first call, ``file_config``."""
         return self._latest[1]
 
     def read(self, store: Store) -> Config:

@@ -1,4 +1,4 @@
-"""Results of the checks whether requests to the domains of short links reach this installation.
+"""Domain checks: do requests to the domains of short links reach this installation?
 
 The checks run in a thread, so that no page waits for them.
 """

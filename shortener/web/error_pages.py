@@ -168,10 +168,7 @@ def _describe_status(status: int) -> tuple[str, str]:
 
 
 def previous_page() -> str | None:
-    """Return the path and query string of the editors' page in the Referer header.
-
-    Return None for another website, or for the path of this request.
-    """
+    """Return the path and query string of the Referer header; None if it is not the URL of another editor page."""
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
     except ValueError:

@@ -26,7 +26,7 @@ _CONFIRMATION = Markup(
 class FormError(Struct, frozen=True):
     """An error in a submitted form. ``form`` and ``field`` are names, ``message`` is a sentence.
 
-    With ``can_confirm``, the user can save the unlikely value after confirming it.
+    With ``can_confirm``, the field's value is only unlikely: the user can confirm it, and it is saved.
     """
 
     form: str
@@ -58,8 +58,9 @@ class Form:
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
 
     def message(self, field: str, id: str | None = None) -> Markup:
-        """Return the error at a field as a paragraph, with a checkbox if the value can be confirmed; '' without an
-        error.
+        """Return the error at a field as a paragraph, with a checkbox if the user can confirm the value.
+
+        Return '' if the field has no error.
         """
         if self._error is None or self._error.field != field:
             return Markup("")
@@ -74,7 +75,7 @@ class Form:
 def find_form(name: str, /, **identity: object) -> Form:
     """Return the form with this name. Templates call this function ``form``.
 
-    ``identity`` selects one of several forms with this name by the values of its fields.
+    If a page has several forms with this name, ``identity`` has field values that only one of them submits.
     """
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
@@ -90,7 +91,7 @@ def unshown_error() -> str:
 
 @contextmanager
 def errors_at(field: str) -> Iterator[None]:
-    """Raise an error for users in the ``with`` block as a FieldError at the form field ``field``.
+    """Convert a ShortenerError that the ``with`` block raises to a FieldError at the form field ``field``.
 
     A FieldError or StoreError is raised unchanged.
     """
@@ -110,8 +111,8 @@ def show_error(form: str, field: str, message: str, *, can_confirm: bool = False
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
     """Let the page that is rendered next show ``error`` in a form, and return the page's HTTP status.
 
-    ``field`` is for an error that names no field. ``message`` replaces the error's own message. A StoreError other than
-    StoreBusy is raised again.
+    A FieldError is shown at its own field, any other error at ``field``. ``message`` replaces the error's own message.
+    A StoreError other than StoreBusy is raised again.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
@@ -122,9 +123,10 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 
 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
-    """Return a decorator that shows the page of a form again if the form's view raises an error for users.
+    """Return a decorator that shows the page of a form again if the form's view raises a ShortenerError.
 
-    ``page`` renders the page from the arguments of the view. The error is shown at ``field`` if it names no field.
+    ``page`` renders the page from the arguments of the view. A FieldError is shown at its own field, any other error at
+    ``field``.
     """
 
     def decorate(view: View) -> View:

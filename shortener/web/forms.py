@@ -121,9 +121,9 @@ def _read_role(fields: FormFields, name: str) -> Role | None:
 
 
 def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> list[ArticleEdit]:
-    """Return an editor's changes to the rows in the form of ``article_rows.html``: articles and links of an issue.
+    """Return an editor's changes to articles and links of an issue, from the table in ``article_rows.html``.
 
-    ``rows`` are all rows of the issue in their order. Raises FieldError.
+    ``rows`` are all articles and links of the issue in reading order. Raises FieldError.
     """
     edits = [read_article_edit(fields, suffix=f"-{n}") for n in range(ROWS_PER_PAGE) if f"url-{n}" in fields]
     action, selected = fields.get("action", ""), set(fields.getlist("selected"))

@@ -186,7 +186,7 @@ _MARKDOWN_OPTIONS = (
 
 
 class _Sanitizer:
-    """Copies the allowed elements of an HTML document, and replaces its links and images by our own elements."""
+    """Copies the allowed elements of an HTML document, with ``<shortener-link>`` for a link and a box for an image."""
 
     def __init__(self, source: bytes) -> None:
         self._source = source
@@ -252,7 +252,7 @@ class _Sanitizer:
             self._output.append(f"<style>{rules}</style>")
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Write the start tag of an allowed element, or our own element for a link or an image."""
+        """Write the start tag of an allowed element, a ``<shortener-link>`` for a link, or a box for an image."""
         if tag == "a":
             self._start_link(attributes)
         elif tag == "img":
@@ -364,7 +364,7 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the element name to write for an element of the sender; None if its tags are removed."""
+    """Return the element name that replaces ``name`` in the sanitized document; None if such tags are removed."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
@@ -380,9 +380,9 @@ def _scale_to_frame(width: int) -> str:
 
 
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Find the tags of elements that are removed with their content, such as scripts.
+    """Return the tags of elements that are removed with their content, such as scripts.
 
-    Return 1 for each start tag and -1 for each end tag, by the index of the token.
+    The keys are the tags' indexes in ``tokens``; the value is 1 for a start tag and -1 for an end tag.
     """
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)

@@ -168,7 +168,7 @@ class Translations(gettext_files.NullTranslations):
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether a translation is complete, with only placeholders that the English text has too."""
+    """Return whether a translation is complete, and the English text has all of the translation's placeholders."""
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
@@ -270,7 +270,7 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a message in the language of the page, or markup without HTML escapes, as text for JSON.
+    """Return a value as plain text: a message in the language of the page, or markup without HTML escapes.
 
     JSON encoders call this function for types that they do not know. Raises NotImplementedError for other values.
     """

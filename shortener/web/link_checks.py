@@ -50,7 +50,7 @@ class LinkCheck(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Create the throttle with which all link checks of an app together limit their requests to one host."""
+    """Create the throttle that limits an app's requests to one host, over all of its link checks."""
     app.extensions["host_throttle"] = HostThrottle()
 
 

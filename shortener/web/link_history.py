@@ -79,9 +79,9 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return the values of a link's field ``forward``, described in words.
+    """Return a description of each possible value of a link's field ``forward``, by value.
 
-    The field says what happens with the query string of a click. The value '' means the setting for all links.
+    The field says what happens to the query string of a click. '' means that the link follows the site's setting.
     """
     modes = {
         "merge": _("passed on to the destination, whose own values stay"),

@@ -86,7 +86,7 @@ def _seconds_until_allowed(failures: float, limit: int) -> int:
 
 
 def client_network(address: str) -> str:
-    """Return the network whose failures are counted together: the IPv4 address, or the /64 of an IPv6 address."""
+    """Return the network to which a failed attempt counts: the IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

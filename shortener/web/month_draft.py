@@ -17,8 +17,9 @@ from shortener.web.ranking_cache import cached_draft, prepare
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
     """Return (month, draft of its recommended articles, reason why there is no draft).
 
-    The month is that of the request, by default the latest one with a ranking. ``find`` returns the draft of a month,
-    or None while its ranking is computed. In this case the reason is ''. Raises InputError for an invalid month.
+    The month is that of the request, by default the latest with a ranking, or ''. The draft is the result of ``find``.
+    While the month's ranking is computed, both the result of ``find`` and the returned draft are None, and the reason
+    is ''. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:

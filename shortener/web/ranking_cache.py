@@ -42,7 +42,7 @@ ALL_ARTICLES = RankingKey()
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return the share (0 to 1) of clicks still to come for each sent issue, by slug."""
+    """Return, for each sent issue by slug, the share (0 to 1) of its clicks that are still to come."""
     return arrivals().remaining_shares
 
 
@@ -57,7 +57,7 @@ def arrivals() -> Arrivals:
 
 
 def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
-    """Return the comparison of each issue with earlier ones and its forecast, by slug, from the cache."""
+    """Return, from the cache, each issue's comparison with earlier issues and its forecast, by slug."""
     shares, at = remaining_shares(), now()
 
     def compute(store: Store) -> dict[str, Outlook]:
@@ -162,8 +162,8 @@ def draft_if_ready(month: str) -> Draft | None:
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
 
-    The explanation has no ``cells`` if nothing can be estimated yet. Without ``wait``, return None while it is
-    computed.
+    If nothing can be estimated yet, the explanation's ``cells`` (appearances of the article) are empty. Without
+    ``wait``, return None while the explanation is computed.
     """
     app_config = config()
 

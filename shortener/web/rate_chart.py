@@ -89,7 +89,8 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
     """Return the range of the vertical axis, and the issues whose values are outside this range.
 
-    Only outliers are outside, by Tukey's rule (Exploratory Data Analysis, 1977) and by a factor of 2 from the median.
+    A value is outside only if it is both an outlier by Tukey's rule (Exploratory Data Analysis, 1977) and either below
+    half of the median or above twice the median.
     """
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")

@@ -28,7 +28,10 @@ def json_response(value: Any) -> Response:
 
 
 def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """Return rows as the CSV download ``file_stem.csv``, with cells escaped that spreadsheets take for formulas."""
+    """Return rows as the CSV download ``file_stem.csv``.
+
+    Cells that a spreadsheet would take for formulas are escaped.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)

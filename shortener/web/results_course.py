@@ -125,7 +125,7 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the points of the chart that the table shows too: those at ``TABLE_AGES``, and the present one."""
+    """Return the chart's points that the table shows too: those at the ages ``TABLE_AGES``, and the latest count."""
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 

@@ -17,7 +17,7 @@ from shortener.web.languages import gettext as _
 class Figure(Struct, frozen=True):
     """A number with its label, a note, and a comparison with earlier issues.
 
-    ``live`` is the key of the number in the JSON with which an open page updates itself.
+    ``live`` is the number's key in ``/-/issues/<slug>/live``, the JSON from which an open page updates its numbers.
     """
 
     label: str

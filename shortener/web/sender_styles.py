@@ -59,8 +59,8 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 class StyleFilter:
     """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` maps an element name in the sender's selectors to the name of our element, or to None to drop the
-    selector.
+    ``element_of`` returns the name that replaces an element name in selectors (``shortener-link`` for ``a``), or None
+    if the selector must be dropped.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -85,7 +85,10 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _has_room(self, text: str, max_length: int) -> bool:
-        """Return whether a text of CSS is short enough to be parsed, and count its length for the whole issue."""
+        """Return whether CSS may be parsed, and subtract its length from the length that is left for the issue.
+
+        CSS that is too long, or contains a very long number, may not be parsed.
+        """
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False

@@ -43,7 +43,7 @@ class Submission(Struct, frozen=True):
 
 
 def read_submission() -> Submission | None:
-    """Return the submitted document and the submitted targets of short links, or None without either.
+    """Return the submitted document, the targets of short links, or both; None if neither was submitted.
 
     The document is a file or the pasted text; targets are in CSV files. Raises FieldError.
     """
@@ -145,9 +145,9 @@ def _rows(content: bytes) -> Iterator[tuple[int, str, str]]:
 
 
 def read_target_fields() -> dict[str, str]:
-    """Return the targets that were entered in the fields ``target-N``, by the short URLs in the fields ``todo-N``.
+    """Return the targets of short links that were entered in a form, by short URL; '' for an empty target.
 
-    A target is '' if its field is empty. Raises FieldError.
+    The field ``target-N`` has the target of the short URL in the field ``todo-N``. Raises FieldError.
     """
     targets: dict[str, str] = {}
     for number in range(MAX_TARGET_FIELDS):

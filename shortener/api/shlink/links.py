@@ -117,7 +117,10 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the existing link with the requested code, if the request allows its reuse. Raises ShlinkError."""
+    """Return the existing link with the requested code (Shlink's custom slug).
+
+    Raises ShlinkError unless the request has ``find_if_exists`` and the link is active with the requested target.
+    """
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
     if body.find_if_exists and link is not None and link.status == "active" and link.target == body.long_url:

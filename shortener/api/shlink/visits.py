@@ -33,13 +33,13 @@ def health() -> Response:
 
 @blueprint.get("/v3/short-urls/<code>/visits")
 def short_url_visits(code: str) -> Response:
-    """List the single clicks on a short link."""
+    """List the clicks on a short link, one by one."""
     return _list_visits(VisitFilter(link_id=find_link(code).id))
 
 
 @blueprint.get("/v3/tags/<tag>/visits")
 def tag_visits(tag: str) -> Response:
-    """List the single clicks on the links of an issue, whose slug is given as the tag."""
+    """List the clicks on the links of an issue, one by one. ``tag`` is the slug of the issue."""
     if issues.find(store(), tag) is None:
         detail = f'Tag with name "{tag}" could not be found'
         raise ShlinkError(404, "tag-not-found", "Tag not found", detail, tag=tag)
@@ -48,7 +48,7 @@ def tag_visits(tag: str) -> Response:
 
 @blueprint.get("/v3/domains/<domain>/visits")
 def domain_visits(domain: str) -> Response:
-    """List the single clicks on the links of a domain."""
+    """List the clicks on the links of a domain, one by one."""
     host = config().domains[0].host if domain == "DEFAULT" else domain.lower()
     if host not in {each.host for each in config().domains}:
         detail = f'Domain with authority "{domain}" could not be found'
@@ -58,7 +58,7 @@ def domain_visits(domain: str) -> Response:
 
 @blueprint.get("/v3/visits/non-orphan")
 def non_orphan_visits() -> Response:
-    """List the single clicks on all links."""
+    """List the clicks on all links, one by one."""
     return _list_visits(VisitFilter())
 
 

@@ -333,7 +333,10 @@ def remove_user() -> Response:
 
 
 def _read_other_user(refusal: Message) -> str:
-    """Return the user name in the form. Raises InputError with the message ``refusal`` if it is the user's own."""
+    """Return the user name in the form.
+
+    Raises InputError with the message ``refusal`` if it is the name of the signed-in user.
+    """
     name = read_text(request.form, "name")
     # Users who could change their own role or remove their own account could lock everyone out.
     if name == current_user().name:

@@ -249,7 +249,7 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 
 def short_title(url: str) -> str:
-    """Return the title of an article, or its URL without a title, shortened for a message."""
+    """Return the title of an article, or its URL if it has no title; a long one is shortened for a message."""
     details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"

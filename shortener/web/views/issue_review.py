@@ -96,7 +96,10 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _load_changed(upload: Upload) -> Review:
-    """Return the review of an upload. Raises FieldError if it cannot be reviewed."""
+    """Return the review of an upload with an editor's changes, which need not be saved yet.
+
+    Raises FieldError at the form field of an invalid change.
+    """
     try:
         return service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:
@@ -105,7 +108,7 @@ def _load_changed(upload: Upload) -> Review:
 
 
 def _read_choices(review: Review) -> Choices:
-    """Return what the editor has chosen so far, with the title, slug and targets of the form. Raises FieldError."""
+    """Return the review's choices, updated with the title, slug and targets in the form. Raises FieldError."""
     choices = review.choices
     title = read_text(request.form, "title", max_length=500)
     slug = read_text(request.form, "slug")

@@ -109,7 +109,7 @@ def list_links() -> ResponseReturnValue:
 
 
 def _query_string() -> str:
-    """Return the query string, with its question mark, for the URLs of the list as CSV and JSON."""
+    """Return the page's search, filters and order as ``?…``, for the URLs of its CSV and JSON; '' if none is set."""
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
 
@@ -171,7 +171,7 @@ def _search_text() -> str:
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return the requested page of at most ``limit`` matching links, and the stored links on it."""
+    """Return the requested page of at most ``limit`` matching links, and these links as rows of the store."""
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)

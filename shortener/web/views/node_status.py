@@ -15,7 +15,7 @@ blueprint = Blueprint("node_status", __name__)
 
 @blueprint.get("/-/health")
 def show_health() -> Response:
-    """Return the health of this node as application/health+json; 503 if it redirects nothing."""
+    """Return the health of this node as application/health+json; 503 if the node cannot redirect short links."""
     return health_response(check_local_node(file_config()))
 
 

@@ -192,7 +192,7 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return ``edits`` with the edit in the fields of one more form. Raises FieldError."""
+    """Return ``edits`` together with the edit in ``fields``, the fields of one form. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":

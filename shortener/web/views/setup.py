@@ -149,7 +149,7 @@ def show_setup_csv(slug: str) -> Response:
 @blueprint.get("/download")
 @role_required("viewer")
 def download(slug: str) -> Response:
-    """Return the issue's document with short links. All other bytes are those of the original."""
+    """Return the issue's document with short links. Everything else in it is unchanged, byte for byte."""
     issue = issues.get(store(), slug)
     suffix, media_type = DOWNLOAD_TYPES.get(issue.format, DOWNLOAD_TYPES["markdown"])
     output = issues.get_documents(store(), issue.id)[1]
@@ -196,7 +196,7 @@ def change_details(
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
     """Record the changes that the ``with`` block makes to the issue ``slug``, so that they can be undone.
 
-    ``state`` returns the values that the block may change.
+    ``state`` is called before and after the block, and returns the values that the block may change.
     """
     page = f"{ISSUE_PAGES}{slug}"
     return history.recorded(
