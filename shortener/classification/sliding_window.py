@@ -48,9 +48,9 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return two lists about the time windows that end at each of ``times`` and are ``window_ms`` long.
+    """Return two lists: the index of the earliest time in each window, and the number of different items in the window.
 
-    The first list has the index of the earliest time in each window, the second the number of different items in it.
+    There is one window for each of ``times``. It is ``window_ms`` long and ends at that time.
     """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
@@ -77,8 +77,8 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds with a click, in ascending order. The result is infinite if there is a click
-    in each of the seconds before and after that are examined. See docs/classification.md, section 6.1.
+    ``seconds`` are the seconds with at least one click, in ascending order. The result is infinite if every second near
+    ``second`` is among them. See docs/classification.md, section 6.1.
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)

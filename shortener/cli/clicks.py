@@ -85,7 +85,8 @@ def export(context: CliContext, store: Store, since: int | None, until: int | No
 def explain(context: CliContext, store: Store, click_id: str, output_format: str) -> None:
     """Explain the verdict of a click by rules and evidence.
 
-    ID is the value of "id" in the output of `shortener clicks export`. Nearby clicks are listed too.
+    ID is the value of "id" in the output of `shortener clicks export`. Other clicks at about the same time are
+    summarized too.
     """
     explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
     print_as(

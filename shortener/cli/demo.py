@@ -132,8 +132,9 @@ def _last_sending(now: int) -> int:
 
 
 def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
-    """Add one sample issue as of its sending time, and write its document with and without short links to
-    ``directory``.
+    """Add one sample issue as if it were an hour before ``sent_at``, its sending time.
+
+    Write its document with and without short links to ``directory``.
     """
     request = AddRequest(
         source=issue.source, filename="issue.md", slug=issue.slug, sent_at=sent_at, recipients=issue.recipients

@@ -23,7 +23,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Group that lists its commands in the order of their definition, and loads their modules when they are called.
+    """Group that lists its commands in the order of their definition. Modules of commands are loaded when needed.
 
     ``sections`` has the commands under each heading of the help, as ``{heading: {command: module}}``.
     """

@@ -99,7 +99,7 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
 def _ask(question: str, answer: click.ParamType[str], *, option: str, default: str | None = None) -> str:
     """Ask the user a question and return the answer.
 
-    Without a terminal this is a usage error, which names the ``option`` to use instead.
+    Without a terminal and without input, raises a usage error that says to give ``option`` instead.
     """
     try:
         return str(click.prompt(question, type=answer, default=default, err=not sys.stdout.isatty()))

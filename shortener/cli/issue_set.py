@@ -165,7 +165,7 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
     """Return how an option changes a field: a new value, None to clear the field, or UNSET for no change.
 
-    ``value`` is None if the option is not given; it is ``clear_value`` to clear the field.
+    ``value`` is None if the option is not given. The value ``clear_value`` clears the field.
     """
     return UNSET if value is None else None if value == clear_value else value
 

@@ -62,7 +62,7 @@ def remove(context: CliContext, store: Store, slug: str, undo: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would change, and store nothing.")
 @with_store
 def reread(context: CliContext, store: Store, slug: str, dry_run: bool) -> None:
-    """Read a stored issue again by the installed version's rules.
+    """Read a stored issue again by the current rules.
 
     Corrections by editors, codes of links, and the numbers at the end of short URLs are kept.
     """

@@ -33,8 +33,7 @@ from shortener.store.backups import back_up
 def collect(context: CliContext, once: bool, follow: bool) -> None:
     """Store the clicks of the click log, each exactly once.
 
-    The click log is a directory of files in which each redirect is recorded first. `shortener serve` collects by
-    itself.
+    Each redirect is first recorded in the click log, a directory of files. `shortener serve` collects by itself.
     """
     if once == follow:
         raise click.UsageError("give either --once or --follow")
@@ -61,9 +60,9 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 @click.command(cls=Command, examples=("shortener rebuild", "shortener --config /etc/shortener/config.toml rebuild"))
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Compute the sums in all reports again from the clicks.
+    """Recompute the sums in all reports from the clicks.
 
-    Sums of days whose clicks were deleted stay.
+    For days whose clicks were deleted, the sums are kept.
     """
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:

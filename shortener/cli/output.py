@@ -137,7 +137,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 class _TableConsole(Console):
-    """A console of the library rich that raises BrokenPipeError if the program that reads the output has ended."""
+    """Console of the library rich. Raises BrokenPipeError if the program that reads the output has ended."""
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError instead of ending the process."""

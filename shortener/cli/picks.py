@@ -97,7 +97,7 @@ def picks(
 
     Picks are recommended articles: the top of a month's ranking, and hidden gems (good articles that few readers saw).
 
-    Each article of the section gets a short link, which later drafts of the month use again.
+    Each article of the section gets a short link. Later drafts of the month use the same short links.
     """
     if ctx.invoked_subcommand is not None:
         if month is not None:

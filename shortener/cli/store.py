@@ -34,8 +34,9 @@ def store() -> None:
 def restore_wal(context: CliContext, log: Path | None) -> None:
     """Put back a write-ahead log that was set aside.
 
-    If the store file is replaced, for example by a backup, its write-ahead log is renamed. LOG is such a renamed log
-    (default: the latest). Stop the server first. A log of another store file is refused.
+    If the store file is replaced, for example by a backup, the write-ahead log of the old file is renamed. LOG is such
+    a renamed log (default: the latest). Stop the server and put the old store file back first. A log that belongs to
+    another store file is refused.
     """
     data = context.file_config.data_directory
     path = data / STORE_FILE_NAME

@@ -24,7 +24,7 @@ NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 class FittedTable(Struct, frozen=True):
     """A table for the terminal, and the headings of the columns that were left out.
 
-    ``natural_width`` is the table's width in characters without folded text.
+    ``natural_width`` is the width in characters that the table has if no text is folded.
     """
 
     table: Table
@@ -44,7 +44,7 @@ def fit_table(
 ) -> FittedTable:
     """Return a table that is at most ``width`` characters wide. None means no limit.
 
-    Until it fits, the columns ``optional`` are left out, the first one first. In a narrow table, the column ``note``
+    If the table is too wide, columns are left out in the order of ``optional``. In a narrow table, the column ``note``
     becomes a second line in the column "title".
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}

@@ -117,7 +117,7 @@ def _browser(rng: random.Random) -> _Client:
 
 
 def _random_address(rng: random.Random) -> tuple[str, str]:
-    """Return a random private network, and a random text in place of the hash of an address in it."""
+    """Return (private network, hash of a client's address), both random."""
     network = f"10.{rng.randrange(256)}.{rng.randrange(256)}.0/24"
     return network, f"{rng.getrandbits(64):016x}"
 

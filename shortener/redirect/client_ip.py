@@ -22,8 +22,9 @@ class ClientIPResolver:
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
         """Return the client's address.
 
-        It is ``peer``, the address at the other end of the connection, unless ``peer`` is a trusted proxy. Then it is
-        the last entry of the header X-Forwarded-For (``forwarded_for``) that is not a trusted proxy.
+        If ``peer``, the address at the other end of the connection, is not a trusted proxy, ``peer`` is returned.
+        Otherwise the result is the last entry of the header X-Forwarded-For (``forwarded_for``) outside the
+        trusted proxies.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer

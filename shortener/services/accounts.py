@@ -37,7 +37,7 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return the hash of a random password, which ``verify_password`` compares if the user is unknown."""
+    """Return the hash of a random password. It replaces the hash of a user who is unknown or has no password."""
     # The check then takes as long as for an existing user, and does not reveal which users exist.
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
@@ -184,7 +184,7 @@ def end_session(store: Store, token: str) -> None:
 
 
 def invite(store: Store, name: str, *, config: Config, now: int) -> str:
-    """Create an invitation for a user and return its URL. The previous one becomes invalid. Raises NotFound."""
+    """Return the URL of a new invitation for a user. Earlier ones of the user become invalid. Raises NotFound."""
     with store.transaction():
         return _create_invitation(store, accounts.get(store, name), config=config, now=now)
 

@@ -44,9 +44,9 @@ MAX_SLUG_LENGTH = 100  # characters
 class AddResult(Struct, frozen=True):
     """The result of adding an issue. ``output`` is the document with short URLs.
 
-    ``adopted`` is the number of our short links that the document already contained. ``skipped`` lists the links that
-    the configuration excludes. ``untouched`` lists the other links that are not replaced. ``left_alone`` has both kinds
-    as structs.
+    ``adopted`` is the number of short links of this installation that the document already contained. ``skipped`` has a
+    line of text for each link that the configuration excludes. ``untouched`` has a line for each other link
+    whose URL is not replaced.
     """
 
     slug: str
@@ -62,7 +62,7 @@ class AddResult(Struct, frozen=True):
     """Short URLs that have no target yet."""
     warnings: tuple[str, ...]
     left_alone: tuple[LeftAloneLink, ...] = ()
-    """The skipped and untouched links."""
+    """All links whose URL is not replaced."""
     honeypot_url: str = ""
     """The short URL of the honeypot link, '' if there is none."""
     honeypot_html: str = ""

@@ -12,11 +12,11 @@ from shortener.services.edit import ArticleEdit
 def reading_order(
     targets: Sequence[ArticleContents], place: Callable[[ArticleContents], int]
 ) -> tuple[ArticleContents, ...]:
-    """Return the link targets of an issue in the order in which a page lists them.
+    """Return the link targets of an issue in reading order.
 
-    ``place`` returns a sort key for the order in the document.
+    Articles are ordered by position. Any other target follows the article that precedes it in the document. ``place``
+    returns the place of a target in the document, as a sort key.
     """
-    # Articles are ordered by position. Any other target follows the article that precedes it in the document.
     before: tuple[int, int] = (0, 0)
     keyed = []
     for target in sorted(targets, key=place):
@@ -62,7 +62,10 @@ def _moved_up(edit: ArticleEdit, removed: Sequence[int]) -> ArticleEdit:
 def merge_corrections(
     earlier: Iterable[ArticleEdit], new: Iterable[ArticleEdit], *, shown: Mapping[str, ArticleContents]
 ) -> tuple[ArticleEdit, ...]:
-    """Return the earlier corrections of the targets in ``shown``, overridden by the new ones."""
+    """Return the earlier and the new corrections, merged for each target. New values override earlier ones.
+
+    Earlier corrections of targets that are not in ``shown`` are left out.
+    """
     new = tuple(new)
     removed = [shown[edit.url].position or 0 for edit in new if edit.role not in (None, "article")]
     merged = {edit.url: _moved_up(edit, removed) for edit in earlier if edit.url in shown}

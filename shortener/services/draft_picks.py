@@ -61,9 +61,9 @@ class MonthDecision(Struct, frozen=True):
 
 
 class DraftEntry(Struct, frozen=True):
-    """One article in the draft of a month's recommended articles, or one that an editor has excluded.
+    """An article in the draft of a month's recommended articles: either recommended, or excluded by an editor.
 
-    ``origin`` says why it is there; "list" is the top of the ranking. ``ranked`` is its row in the ranking, if any.
+    ``origin`` says why; "list" means the top of the ranking. ``ranked`` is the article's row in the ranking, if any.
     """
 
     url: str
@@ -281,7 +281,10 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
 
 
 def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: Config, as_of: int) -> str:
-    """Return the message for a month without ranked articles, which names the latest months that have some."""
+    """Return the error message for a month without ranked articles.
+
+    If no article was last shown in the month, the message names the latest months in which issues were sent.
+    """
     months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
     months = sorted(set().union(*months_of_articles.values()), reverse=True)
     if month in months:
@@ -293,8 +296,9 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
 def _article_details(
     store: Store, month: str, urls: Iterable[str], texts: Mapping[str, PickText], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return the details of articles for the rendered section, by article URL. ``texts`` are texts that editors
-    changed.
+    """Return what the section of recommended articles shows of each article, by article URL.
+
+    ``texts`` has the texts that editors have changed, by article URL.
     """
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
@@ -314,7 +318,7 @@ def _article_details(
 
 
 def _embeddable_image(url: str) -> str | None:
-    """Return the URL of an article's image; None if it is empty or unsafe."""
+    """Return the image URL ``url``; None for an empty or unsafe URL."""
     try:
         render.sanitize_url(url)
     except InputError:

@@ -140,7 +140,7 @@ def _find_link(store: Store, issue: Issue, url: str, config: Config) -> Link:
 
 
 def _article_id_of_link(store: Store, issue: Issue, link: Link) -> int | None:
-    """Return the id of the article to which a link belongs in an issue, or None."""
+    """Return the id of the article to which a link belongs in an issue; None if it belongs to no article."""
     placements = issues.list_placements(store, issue.id)
     article_ids = (placement.article_id for placement in placements if placement.link_id == link.id)
     return next(article_ids, link.article_id)
@@ -181,10 +181,9 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for a link target of an issue. None means no change of a text or role, UNSET no change of the
-    position.
+    """New values for a link target of an issue. Fields that do not change are None, but ``position`` is then UNSET.
 
-    A position of None means that the target is not an article. An inline link is one in running text.
+    A position of None means that the target is not an article. The role "inline" means a link in running text.
     """
 
     url: str

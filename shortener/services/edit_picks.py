@@ -92,7 +92,7 @@ def month_settings(store: Store, month: str) -> MonthSettings:
 
 
 def month_text(store: Store, month: str, url: str) -> MonthText:
-    """Return the texts of a recommended article that editors have changed for a month."""
+    """Return the editors' texts for an article in the picks of a month; None for each text that is unchanged."""
     return MonthText(month, url, picks_edits.texts_by_article(store, month).get(url, PickText()))
 
 
@@ -136,8 +136,8 @@ def move(store: Store, month: str, selection: Picks, url: str, *, position: int)
 def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
     """Return the URLs of all recommended articles in their new order, with ``url`` moved to ``position``.
 
-    Featured and lesser-known articles are two lists; ``position`` counts from 1 in the one that contains ``url``.
-    Raises FieldError if ``selection`` does not contain it.
+    Featured and lesser-known articles are two lists. The article stays in its list, where positions count from 1.
+    Raises FieldError if neither list contains ``url``.
     """
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)

@@ -49,7 +49,10 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the issue whose document was given, with or without short links; None if there is none."""
+    """Return the slug of the stored issue with the document of the request; None if there is none.
+
+    The request may contain the document with or without short links.
+    """
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
     return same or _find_by_output(store, parsed, _stored_short_links(store, parsed, config), config)
@@ -58,7 +61,10 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose document with short links was given; None if there is none."""
+    """Return the slug of the stored issue whose output (document with short links) is in the request, even if edited.
+
+    Return None if there is no such issue.
+    """
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

@@ -115,7 +115,7 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the user the role that this object holds, or add or remove the user.
+        """Give the user the role that this object holds, or add a missing user. If ``user`` is None, remove the user.
 
         Raises InputError if no admin would be left.
         """
@@ -267,7 +267,7 @@ def recorded(
 
 
 def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
-    """Undo a change by storing the values from before it again. ``who`` is the user who undoes it.
+    """Undo a change: store the earlier values again. ``who`` is the user who undoes the change.
 
     Raises Conflict if the values were changed again, InputError if no admin would be left.
     """

@@ -85,13 +85,15 @@ class _ArticleIndex:
                 self._urls_by_medium_id.setdefault(medium_id, set()).add(article.url)
 
     def find_urls(self, row: Mapping[str, str]) -> list[str]:
-        """Return the URLs of the article that a row identifies; empty for an unknown article. Raises InputError."""
+        """Return all URLs of the article that a row identifies; empty for an unknown article. Raises InputError.
+
+        Only a Medium story can have several: issues may link to it by different URLs.
+        """
         if raw_url := row.get("url", ""):
             url = self._resolve_url(raw_url)
             if url in self._urls:
                 return [url]
             if urls := self._urls_by_medium_id.get(_medium_id(url)):
-                # Issues may link to one Medium story by different URLs.
                 return sorted(urls)
         if urls := self._urls_by_medium_id.get(row.get("id", "").lower()):
             return sorted(urls)
@@ -141,7 +143,7 @@ def _parse_counts(row: Mapping[str, str]) -> tuple[int | None, int | None, int |
 
 
 def _parse_count(column: str, text: str) -> int | None:
-    """Return the number in a cell, which may have thousands separators; None for an empty cell. Raises InputError."""
+    """Return the number in a cell, even with thousands separators; None for an empty cell. Raises InputError."""
     if not text:
         return None
     digits = "".join(c for c in text if c.isdigit()) if _WHOLE_NUMBER.fullmatch(text) else ""

@@ -20,7 +20,7 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
 
 
 def _is_reserved(code: str, *, config: Config) -> bool:
-    """Return whether this code is a path of an imitated API of another shortener."""
+    """Return whether the server needs ``/<code>`` for an API that imitates the API of another link shortener."""
     return code in {path.strip("/") for path in config.api.compatible_paths}
 
 

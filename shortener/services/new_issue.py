@@ -56,7 +56,8 @@ class Choices(Struct, frozen=True, omit_defaults=True):
     """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
 
     ``known_slug`` is the slug of an existing issue with this text or slug. ``known`` says whether to update or copy
-    that issue; '' means not decided yet. ``articles`` and ``links`` are their numbers in the text; 0 means unknown.
+    that issue; '' means not decided yet. ``articles`` and ``links`` are the numbers of articles and links in the text;
+    0 means unknown.
     """
 
     title: str = ""
@@ -132,7 +133,7 @@ def replace_text(
 
 
 def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> None:
-    """Store the numbers of articles and links in an uploaded text. They stay unknown if it cannot be reviewed."""
+    """Store how many articles and links an uploaded text has. Store nothing if the text cannot be reviewed."""
     upload = uploads.get(store, upload_id)
     try:
         review = load_review(store, upload, config=config, now=now)
@@ -142,7 +143,7 @@ def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> Non
 
 
 def with_size(choices: Choices, review: Review) -> Choices:
-    """Return ``choices`` with the numbers of articles and links in their review."""
+    """Return ``choices`` with the numbers of articles and links in ``review``."""
     return replace(choices, articles=review.contents.articles, links=len(review.contents.issue.links))
 
 

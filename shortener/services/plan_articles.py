@@ -15,7 +15,7 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Return the targets whose URL was changed in the new version of a document, as a dict from new to stored URL."""
+    """Return a dict from new to stored URL, for the link targets whose URL changed in the new version of a document."""
     if existing.issue is None:
         return {}
     keys = {target.key for target in extracted.articles}
@@ -37,7 +37,7 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
 
 
 def _has_one_own_link(article: Article, existing: ExistingIssue) -> bool:
-    """Return whether the target of a stored article has exactly one short link, which no other issue contains."""
+    """Return whether a stored article has exactly one short link, and no other issue contains that link."""
     issue_id = existing.issue.id if existing.issue else None
     link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
     own = [link for link in existing.links if link.id in link_ids]
@@ -59,7 +59,7 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return a dict from normalized title or link text to the only URL with this text.
+    """Return URLs by normalized title or link text. Short texts and texts of several URLs are left out.
 
     ``texts`` has the titles and link texts of each URL.
     """
@@ -78,9 +78,10 @@ def plan_articles(
     retargets: Mapping[str, str],
     corrections: Sequence[ArticleEdit],
 ) -> list[PlannedArticle]:
-    """Return the link targets of the document in document order, with editors' corrections applied.
+    """Return all link targets of the document in document order, with editors' corrections applied.
 
-    ``retargets`` is the result of ``find_retargets``. Articles get the positions 1 to N.
+    Only targets that are articles have a position (from 1); it is None for the others. ``retargets`` maps the URL of a
+    target to the URL of its stored article, if that URL differs.
     """
     stored = {article.url: article for article in existing.articles}
     planned = [

@@ -139,7 +139,7 @@ def _stored_tag(existing: ExistingIssue, config: Config) -> str:
 
 
 def stored_source(request: AddRequest, format: str) -> bytes:
-    """Return the document in the form in which it is stored: a mail without headers that can name a person."""
+    """Return the document to store. From a mail, the headers that can identify a person are removed."""
     return newsletter.stored_form(request.source) if format == "eml" else request.source
 
 
@@ -208,7 +208,7 @@ def _plan_honeypot(
     domain: Domain,
     codes: Iterator[str],
 ) -> PlannedLink | None:
-    """Return the stored or new honeypot link of the issue, which readers do not see; None if it has none."""
+    """Return the stored or new honeypot link (invisible to readers) of the issue; None if the issue has none."""
     stored = _stored_honeypot(existing)
     if stored is not None:
         return stored

@@ -141,10 +141,12 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return the short links of the issue, one for each target, and assign one to each link in the document.
+    """Return the short links of the issue, and set ``planned_link`` (an index of the result) of ``occurrences``.
 
-    ``article_by_link`` maps indexes of links in the document to indexes of articles. ``retargets`` maps changed targets
-    to the stored ones. ``targets`` has new targets of short links. ``codes`` yields unused codes of ``domain``.
+    Short links in the document are kept. Other links with the same target share one short link. ``article_by_link``
+    maps indexes of links in the document to indexes of articles. ``retargets`` is a dict from new to stored URL, for
+    the targets whose URL changed. ``targets`` has new targets of short links. ``codes`` yields unused codes of
+    ``domain``.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}

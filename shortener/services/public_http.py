@@ -165,7 +165,7 @@ def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[s
 
 
 def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, max_bytes: int) -> bytes:
-    """Return at most the first ``max_bytes`` of a response body. ``received`` are those read with the headers."""
+    """Return at most ``max_bytes`` of a response body. ``received`` is the part that was read with the headers."""
     limit = _Deadline(min(limit.at, time.monotonic() + BODY_TIMEOUT_SECONDS), limit.socket_timeout_seconds)
     with contextlib.suppress(OSError):
         while len(received) < max_bytes:

@@ -74,7 +74,7 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_bursts(store: Store, *, now: int) -> None:
-    """Record a webhook event for each issue with a burst of automated requests, at most one a day for each verdict."""
+    """Record a webhook event for each burst of automated requests: at most one a day for each issue and verdict."""
     since = now - now % QUARTER_HOUR_SECONDS - BURST_WINDOW_SECONDS + QUARTER_HOUR_SECONDS
     for requests in webhooks.issue_requests(store, since=since):
         for verdict in ("bot", "scanner", "preview", "prefetch"):

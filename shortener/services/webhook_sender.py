@@ -137,7 +137,7 @@ class WebhookSender:
             _sleep(RETRY_LOCK_SECONDS, stop=stop)
 
     def _send_all(self, store: Store, lock_fd: int, *, stop: Callable[[], bool]) -> None:
-        """Send messages until ``stop()`` returns true, unless a process on another machine sends them."""
+        """Send messages until ``stop()`` returns true. Return at once if a process on another machine sends them."""
         lease = None
         if self._config.storage.url:
             lease = Lease.take(store, LEASE, holder=holder_name(lock_fd, machine=self._config.machine_name))

@@ -185,7 +185,7 @@ def webhook_disabled(reason: str) -> Message:
 
 
 def _as_message(text: str) -> str:
-    """Return the stored text about a failed delivery, as a translatable message if it is one of ours."""
+    """Return the stored text about a failed delivery, as a translatable message if its wording is known."""
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
         return attempts_failed(int(failed[1]))
@@ -275,7 +275,7 @@ def validate_url(raw: str, *, config: Config) -> str:
 
 
 def allowed_ports(config: Config) -> frozenset[int]:
-    """Return the ports of endpoints to which messages may be sent."""
+    """Return the ports that the URL of an endpoint may have."""
     http_ports = {80} if config.webhooks.allow_http else set()
     return DEFAULT_PORTS | http_ports | set(config.webhooks.ports)
 
@@ -305,7 +305,7 @@ def _new_secret() -> str:
 
 
 def build_body(event: Event, *, config: Config) -> bytes:
-    """Return the body of the message about an event, which is the same at every attempt to deliver it."""
+    """Return the body of the message about an event. All attempts to deliver the message send the same body."""
     data: dict[str, Any] = msgspec.json.decode(event.data)
     if "code" in data:
         short_url = build_short_url(data["domain"], data["code"], domains=config.domains)

@@ -128,7 +128,7 @@ def set_password(store: Store, user_id: int, password_hash: str, *, now: int) ->
 
 
 def remove(store: Store, user_id: int) -> None:
-    """Delete a user with all sessions and invitations."""
+    """Delete a user, together with the user's sessions and invitations."""
     store.execute("delete from users where id = ?", (user_id,))
 
 

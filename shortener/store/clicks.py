@@ -93,7 +93,7 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link, the issue to which it belongs, and the issues in which it is used."""
+    """A link, the id of the issue to which it belongs, and the ids of the issues that contain it."""
 
     link_id: int
     issue_id: int | None
@@ -125,8 +125,8 @@ VisitorDay = tuple[int, str]
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
     """Return human clicks of given visitors on given UTC days, by the sequence number of the click.
 
-    ``minimum_bitmasks`` maps (day, visitor hash) to the lowest ``first_visits`` to return. The value 0 returns all
-    clicks, the value 1 only first clicks of the day.
+    ``minimum_bitmasks`` maps (day, visitor hash) to a number. Clicks are returned if their ``first_visits`` is at least
+    this number: 0 matches all clicks, 1 matches only clicks with at least one bit in ``first_visits``.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -186,7 +186,7 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
     """Add to the stored numbers of misses, which are requests answered with 404 or 410.
 
-    The keys of ``misses`` are (quarter-hour in seconds of the UTC epoch, domain, code, status).
+    ``misses`` maps (quarter-hour in seconds of the UTC epoch, domain, code, status) to the number to add.
     """
     codes_by_day = {day: _missed_codes(store, day) for day in {_utc_day(key[0]) for key in misses}}
     for (quarter_hour, domain, code, status), requests in misses.items():
@@ -230,7 +230,7 @@ def clear_rollups_of_stored_days(store: Store) -> None:
 
 
 def iterate_stored_clicks(store: Store) -> Iterator[Click]:
-    """Yield all stored clicks, except those of days that are being deleted."""
+    """Yield all stored clicks, except those of days that ``purge_clicks`` has begun to delete."""
     sql = f"select {_COLUMNS} from clicks where ts >= ?"  # noqa: S608
     for row in store.connection.stream(sql, (store.meta("purged_before") * 1000,)):
         yield Click(*row)

@@ -4,8 +4,8 @@ Statements are SQL that both engines understand, with three additions:
 
 - ``?`` and ``:name`` are parameters;
 - ``in :name`` takes a list as its parameter;
-- ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. Its columns are ``low`` and
-  ``high``, and ``place``, which grows in the order of the list.
+- ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. Its columns ``low`` and
+  ``high`` are the two integers. Sorting by its column ``place`` gives the order of the list.
 """
 
 import re
@@ -78,7 +78,7 @@ class Connection(ABC):
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. Rows without clicks are deleted afterwards.
+        """Add numbers to rows of a table of click counts. A row that then has no clicks is deleted.
 
         ``sums`` maps the key of a row to the numbers for its columns, which can be negative.
         """
@@ -92,8 +92,8 @@ class Connection(ABC):
     def begin(self, *, locked: bool = True) -> None:
         """Begin a transaction. Only one ``locked`` transaction runs at a time, in all processes together.
 
-        Without the lock, write only rows that no other process changes. Raises StoreBusy if the lock is not free within
-        the busy timeout.
+        A transaction that is not ``locked`` may write only rows that no other process changes. Raises StoreBusy if the
+        write lock is not free within the busy timeout.
         """
 
     @abstractmethod

@@ -135,7 +135,7 @@ def _copy_meta(source: Store, target: Store) -> int:
 
 
 def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Let the ids of new rows follow the highest ids that were copied."""
+    """Set the sequence of each table's ids, so that new rows get higher ids than the copied rows."""
     for table, columns in types.items():
         key = next(iter(columns))
         sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))

@@ -152,8 +152,8 @@ def open_store(
     """Open the store, and create or migrate its schema if needed.
 
     The store is in the PostgreSQL database at ``url``, or in the directory ``data`` if ``url`` is ''. Raises StoreError
-    if it cannot be used. A missing store is also an error if ``create`` is False or there is a click log. Raises
-    SchemaTooNew if a newer version wrote the store.
+    if the store cannot be used, or if it is missing and either ``create`` is False or ``data`` contains a click log.
+    Raises SchemaTooNew if a newer version wrote the store.
     """
     if url:
         return open_database(
@@ -235,9 +235,9 @@ def open_database(
 ) -> Store:
     """Open the store in the PostgreSQL database at ``url``. An empty database gets the schema.
 
-    Raises StoreError if the database cannot be used, or is empty and ``create`` is False. Unless ``beside_click_log``
-    is set, an empty database is also an error if ``data`` contains a click log. Raises SchemaTooNew if a newer version
-    wrote the store.
+    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``beside_click_log``
+    is False, an empty database also raises StoreError when ``data`` contains a click log. Raises SchemaTooNew if a
+    newer version wrote the store.
     """
     prepare_directory(data)
     store: Store = _postgres().open_store(

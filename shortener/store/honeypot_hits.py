@@ -1,7 +1,7 @@
 """SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see.
 
-A row combines the hits of a quarter-hour that the classification rules would treat alike. So the table stays small in a
-flood of clicks.
+Hits in the same quarter-hour are combined in one row if the classification rules would treat them alike. So the table
+stays small in a flood of clicks.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,9 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """Clicks of one client on honeypot links (which readers do not see) in one quarter-hour.
+    """One row of the table of honeypot hits: clicks on honeypot links, which readers do not see.
+
+    Clicks are in one row if they are in the same quarter-hour and have the same values in all fields but the times.
 
     ``first_at`` and ``last_at`` are the times of the first and the last click in milliseconds of the UTC epoch. Unknown
     values are '' or 0. ``agent_id`` is the id of the user agent, but 0 if ``evidence`` shows that a program clicked.
@@ -85,7 +87,7 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Add the clicks that meet an SQL condition, with the parameters ``bounds``, to the table of honeypot hits."""
+    """Add clicks that meet an SQL condition to the table of honeypot hits. ``bounds`` are its parameters."""
     # A program's click is stored without its user agent, because it affects clicks with any user agent. Clicks with a
     # recipient token are left out: few have the same token, so they need no table.
     sql = f"""

@@ -1,4 +1,4 @@
-"""SQL for the inbox: parts of click logs that redirect nodes have sent and the collector has not read yet.
+"""SQL for the inbox, to which redirect nodes send their click logs in parts. The collector reads and deletes the parts.
 
 A node sends the bytes of each of its log files (segments) in order. The table ``sent_segments`` has the number of bytes
 that were sent, ``segments`` the number that the collector has read.
@@ -54,8 +54,9 @@ def send(
 ) -> bool:
     """Store the next part of a redirect node's click-log file, for the collector to read.
 
-    ``body`` begins at the byte offset ``start`` of the file. Its clicks were recorded after ``recorded_after`` (seconds
-    of the UTC epoch). Unless exactly ``start`` bytes were sent before, nothing is changed and False is returned.
+    ``body`` begins at the byte offset ``start`` of the file. The clicks in ``body`` were recorded after
+    ``recorded_after`` (seconds of the UTC epoch). Return True if the part was stored. If the number of bytes sent
+    before is not ``start``, change nothing and return False.
     """
     # The part is stored in the transaction that also moves the file's position, so each byte arrives exactly once.
     connection = reader.connection

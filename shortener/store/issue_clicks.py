@@ -15,9 +15,9 @@ from shortener.store.rollup_tables import HAS_VISITORS
 class HumanClicks(Struct, frozen=True):
     """Numbers of human clicks on one placement, which is one use of a link in an issue.
 
-    ``n`` is the number of the placement, 0 for clicks without one. ``visitor_clicks`` counts clicks with a visitor
-    hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count each visitor's first click of a day on the
-    placement, on the link and in the issue.
+    ``n`` is the number of the placement, 0 for clicks whose placement is unknown. ``visitor_clicks`` counts clicks with
+    a visitor hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count each visitor's first click of a day on
+    the placement, on the link and in the issue.
     """
 
     issue_id: int
@@ -202,9 +202,9 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """One use of a link in an issue, and the article for which clicks on it are counted.
+    """One placement (use of a link in an issue), and the article for which its clicks count.
 
-    ``n`` is the number of this placement, 0 for clicks whose placement is unknown. ``article_id`` is 0 if there is no
+    ``n`` is the number of the placement, 0 for clicks whose placement is unknown. ``article_id`` is 0 if there is no
     article.
     """
 
@@ -216,10 +216,10 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return every use of a link in an issue, with the article for which clicks on it are counted.
+    """Return every placement (use of a link in an issue), with the article for which its clicks count.
 
-    A link with an article also has a row with ``n`` 0, for clicks whose placement is unknown. Rows are ordered by
-    issue, link and ``n``.
+    A link that belongs to an article or other link target also has a row with ``n`` 0, for its clicks whose placement
+    is unknown. Rows are ordered by issue, link and ``n``.
     """
     # Link targets without a position are not articles.
     sql = """

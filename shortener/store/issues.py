@@ -41,7 +41,7 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """A link target of one issue. ``position`` is 1 to N for articles, and None for all other targets.
+    """A link target of one issue, not always an article. ``position`` is 1 to N for an article, None for other targets.
 
     ``corrected_fields`` has the names of the fields that an editor has corrected, separated by spaces.
     """
@@ -136,9 +136,9 @@ def status(issue: HasStatus, *, now: int) -> IssueStatus:
 
 
 def purge_removed(store: Store, *, now: int) -> int:
-    """Delete the drafts that were removed more than ``REMOVED_DAYS`` days ago, and return their number.
+    """Delete drafts that editors removed more than ``REMOVED_DAYS`` days ago, and return the number of deleted drafts.
 
-    Their retired links stay, so that their codes are not given out again.
+    The retired links of these drafts are kept, so that their codes are not given out again.
     """
     before = now - REMOVED_DAYS * DAY_SECONDS
     return store.execute("delete from issues where removed_at < ?", (before,)).rowcount
@@ -264,9 +264,9 @@ def find_by_output(store: Store, output: bytes) -> str | None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of a link's articles after the target of the link was changed.
+    """Change an article's URL from ``old_url`` to ``new_url`` in all issues that contain the given link to it.
 
-    In an issue that already has an article with the new URL, nothing is changed.
+    In an issue that already has an article with ``new_url``, nothing is changed.
     """
     store.execute(
         """
@@ -293,7 +293,7 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
     """Replace the stored placements of an issue, which are its uses of links.
 
-    Articles that have neither a placement nor a link afterwards are deleted.
+    Afterwards, an article without a placement is deleted if no link belongs to it. Otherwise it loses its position.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

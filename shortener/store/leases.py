@@ -86,8 +86,8 @@ class Lease:
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
         """Take a lease, or return None if another process holds it.
 
-        ``holder`` is the name of this process. A lease of an earlier process with this name is taken over, so that
-        process must have ended.
+        ``holder`` is the name of this process. If an earlier process with the same ``holder`` has the lease, this
+        process takes it over. The caller makes sure that the earlier process has ended.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)
@@ -105,7 +105,7 @@ class Lease:
         self._renewed_at = time.monotonic()
 
     def release(self) -> None:
-        """Let another process take the lease now."""
+        """End the lease, so that another process can take it at once."""
         self._store.check_transaction = None
         # If the store cannot be reached, the lease ends by itself.
         with contextlib.suppress(StoreError):

@@ -206,7 +206,7 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the most clicked links on one page of a list; None if a link on it has no clicks."""
+    """Return the ids of the links on one page of a list by clicks; None if the page has links without clicks."""
     # Reading the table of click counts alone is four times as fast as joining it to all links.
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
@@ -316,9 +316,10 @@ class HourlyClicks(Struct, frozen=True):
 
 
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
-    """Return the human clicks on issues in the first ``hours`` hours after sending, ordered by issue and hour.
+    """Return the human clicks on issues until ``hours`` hours after sending, ordered by issue and hour.
 
-    If the sending time is unknown, the time is counted from the first click. Hours without clicks are left out.
+    For an issue without a sending time, its first hour with a click counts as the sending time. Hours without clicks
+    are left out.
     """
     sql = """
         select issues.id, hour, human

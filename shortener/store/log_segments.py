@@ -13,8 +13,8 @@ MAX_SKIPS_PER_SEGMENT = 1000
 class SegmentPosition(Struct, frozen=True):
     """How far the collector has read a file of the click log. ``position`` is in bytes.
 
-    ``in_long_line`` means that it is inside a line that is longer than allowed. ``finished`` means that the file was
-    read to its end and is no longer written.
+    ``in_long_line`` means that ``position`` is inside a line that is longer than allowed. ``finished`` means that the
+    file was read to its end and is no longer written.
     """
 
     position: int
@@ -118,9 +118,9 @@ def advance_position(
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete the records of damaged lines, and of click-log files that were read to their end.
+    """Delete old records of damaged lines, and old records of click-log files that were read to their end.
 
-    Only records from before ``before`` (seconds of the UTC epoch) are deleted.
+    A record is old if it was last changed before the time ``before`` (seconds of the UTC epoch).
     """
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))

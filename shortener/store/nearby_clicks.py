@@ -52,7 +52,8 @@ def issue_clicks_after(
 ) -> list[NearbyClickRow]:
     """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
 
-    Only clicks on the issue, and clicks whose evidence has a bit of ``evidence_mask``, are returned.
+    Only clicks that meet at least one of two conditions are returned: the click is on the issue, or its evidence has a
+    bit of ``evidence_mask``.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks

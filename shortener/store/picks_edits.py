@@ -1,4 +1,7 @@
-"""SQL for what editors change in the draft of a month's recommended articles: number, texts, order and template."""
+"""SQL for what editors change in the draft of a month's recommended articles.
+
+They can change how many articles there are, the texts and the order of the articles, and the template.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -118,7 +121,7 @@ def order(store: Store, month: str) -> tuple[str, ...]:
 
 
 def save_order(store: Store, month: str, urls: Iterable[str]) -> None:
-    """Store the order in which editors want a month's recommended articles, given by their URLs."""
+    """Store the order that editors chose for a month's recommended articles: their URLs in this order."""
     store.execute("delete from picks_order where month = ?", (month,))
     for position, url in enumerate(urls, 1):
         store.execute("insert into picks_order (month, url, position) values (?, ?, ?)", (month, url, position))

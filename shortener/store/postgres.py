@@ -86,10 +86,10 @@ def _value(value: Any) -> Any:
 
 
 class PostgresConnection(Connection):
-    """A connection to a PostgreSQL database. It is opened again if it was lost.
+    """A connection to a PostgreSQL database. Outside of a transaction, a lost connection is opened again.
 
-    It is closed if the server does not answer for ``answer_seconds``; 0 means no limit. With a ``channel``, it receives
-    the notifications on this channel.
+    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit. With a ``channel``,
+    it receives the notifications on this channel.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class PostgresConnection(Connection):
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. Rows without clicks are deleted afterwards."""
+        """Add numbers to rows of a table of click counts. A row that then has no clicks is deleted."""
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
         names = ", ".join(keys + columns)

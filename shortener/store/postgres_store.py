@@ -44,9 +44,9 @@ class PostgresStore(Store):
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
     """Open the store at ``url``, and migrate its schema if needed. An empty database gets the schema.
 
-    Raises StoreError if the database cannot be used, or is empty and ``create`` is False. Unless ``beside_click_log``
-    is set, an empty database is also an error if ``data`` contains a click log. Raises SchemaTooNew if a newer version
-    wrote the store.
+    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``beside_click_log``
+    is False, an empty database also raises StoreError when ``data`` contains a click log. Raises SchemaTooNew if a
+    newer version wrote the store.
     """
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
     try:

@@ -23,7 +23,7 @@ class ClickTotals(Struct, frozen=True):
     There is one number for each verdict, such as ``human``. ``visitor_clicks`` counts human clicks with a visitor hash.
     ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count each visitor's first click of a day
     on the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue. ``n`` is the
-    number of the placement, 0 for clicks without one.
+    number of the placement, 0 for clicks whose placement is unknown.
     """
 
     issue_id: int
@@ -50,7 +50,7 @@ class PeriodClicks(Struct, frozen=True):
 
 
 class BreakdownRow(Struct, frozen=True):
-    """Number of clicks with one value of a dimension, such as Firefox of the dimension browser."""
+    """Number of clicks with one value of a dimension, such as the value Firefox of the dimension browser."""
 
     dimension: str
     value: str
@@ -76,7 +76,7 @@ def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
 
 
 def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
-    """Return the click counts of one link by issue (0 for none) and placement (one use of the link)."""
+    """Return the click counts of one link by issue and placement (one use of the link). Issue 0 means no issue."""
     sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where link_id = ? order by issue_id, n"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, (link_id,))]
 
@@ -144,8 +144,8 @@ def signed_rows(
 ) -> tuple[str, dict[str, int]]:
     """Return (SQL, parameters) of a subquery for the click counts from ``since`` until before ``until``.
 
-    Sum ``sign * count`` over its rows to get the counts of this period. ``quarter_hour_table`` is the table for parts
-    of days. None means no limit.
+    Sum ``sign * count`` over the rows of the subquery to get the counts of this period. None means no limit.
+    ``quarter_hour_table`` is the table of click counts from which parts of days are read.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -201,9 +201,10 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return when the clicks on an issue or a link begin and end; if neither is given, those on the whole site.
+    """Return (begin, end) of the time range of all clicks on an issue, on a link or, with neither, on the whole site.
 
-    Both times are bounds of quarter-hours in seconds of the UTC epoch. The result is None without clicks.
+    ``begin`` is when the quarter-hour of the first click begins, ``end`` is when the quarter-hour of the last click
+    ends. Both are seconds of the UTC epoch. The result is None if there are no clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -244,7 +245,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 class LinkBreakdownRow(Struct, frozen=True):
-    """Number of clicks on one link of an issue with one value of a dimension, such as Firefox."""
+    """Number of clicks on one link with one value of a dimension, such as the value Firefox of browser."""
 
     domain: str
     code: str

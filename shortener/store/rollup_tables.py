@@ -80,7 +80,7 @@ def recompute_statements() -> Iterator[str]:
 def add_statement(rollup: Rollup) -> str:
     """Return the SQL statement that adds to the sums in a row of a table of click counts, or inserts the row.
 
-    Its parameters are the key of the row and, twice, the numbers to add. A sum never falls below 0.
+    Its parameters are the key of the row, the numbers to add, and these numbers once more. A sum never falls below 0.
     """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.

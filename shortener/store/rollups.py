@@ -44,7 +44,10 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return the numbers to add to a coarse table of click counts, summed from those for a detailed table."""
+    """Return the numbers to add to a coarse table of click counts.
+
+    ``fine`` has the numbers to add to the detailed table whose rows the coarse table sums.
+    """
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():

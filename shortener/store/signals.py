@@ -17,7 +17,7 @@ class Signal(Struct, frozen=True):
 
 
 class ArticleTitle(Struct, frozen=True):
-    """The URL of an article and one of its titles, by which imported rows without a URL are matched to the article."""
+    """The URL of an article and one of its titles. Imported rows without a URL are matched to articles by title."""
 
     url: str
     title: str

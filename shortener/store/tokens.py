@@ -17,7 +17,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class Token(Struct, frozen=True):
-    """A token of the JSON API, and the user who is its ``owner``. ``start`` has the first characters of its text.
+    """A token of the JSON API. ``owner`` is a user name, ``start`` the first characters of the token.
 
     Times are seconds of the UTC epoch.
     """
@@ -133,7 +133,10 @@ def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredA
 
 
 def save_answer(store: Store, token_id: int, key: str, answer: StoredAnswer, *, now: int, keep_seconds: int) -> None:
-    """Store the answer for a token and idempotency key, and delete answers older than ``keep_seconds``."""
+    """Store the answer for a token and idempotency key.
+
+    Answers older than ``keep_seconds`` are deleted, those for other tokens too.
+    """
     store.execute("delete from idempotency_keys where created_at <= ?", (now - keep_seconds,))
     store.execute(
         """

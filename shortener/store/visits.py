@@ -53,9 +53,9 @@ def count_by_issue(store: Store) -> list[IssueVisits]:
 
 
 class VisitFilter(Struct, frozen=True):
-    """Which clicks to return: those of a link, of an issue (slug), on a domain, in a time range. None means any.
+    """Which clicks to return. A click has to match all fields; None matches any click. ``issue`` is a slug.
 
-    Times are seconds of the UTC epoch.
+    ``since`` and ``until`` are seconds of the UTC epoch, both included.
     """
 
     link_id: int | None = None

@@ -211,7 +211,7 @@ def update_delivery(store: Store, delivery_id: int, **fields: str | int | None) 
 
 
 def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
-    """Postpone the waiting deliveries of an endpoint that are due before ``until`` (seconds of the UTC epoch) to it."""
+    """Postpone waiting deliveries of an endpoint to ``until`` (seconds of the UTC epoch), unless they are due later."""
     store.execute(
         "update webhook_deliveries set next_at = ? where webhook_id = ? and state = 'waiting' and next_at < ?",
         (until, webhook_id, until),

@@ -1,9 +1,9 @@
-"""Write-ahead logs (WAL) that belong to another store file than the one beside them.
+"""Check of whether a write-ahead log (WAL) belongs to the store file beside it.
 
 SQLite applies a valid WAL to whatever database file is beside it, even to a backup that has replaced ``store.db``. Each
-write transaction therefore increments the store number in the header of the store file (``user_version``). A WAL
-belongs to a store file if the numbers in the WAL continue the number of the file. Any other WAL is set aside, and can
-be put back later.
+write transaction therefore increments the store number in the header of the store file (``user_version``). The WAL
+contains a copy of each new header. A WAL belongs to a store file if the number of the file is either in the WAL or the
+one before the first number in the WAL. A WAL of another store file is set aside, and can be put back later.
 """
 
 import contextlib
@@ -164,10 +164,11 @@ _descriptors_lock = threading.Lock()
 
 
 def _read_store_header(store: Path) -> bytes:
-    """Return the header of a store file, and keep the file open. Raises OSError."""
-    # When a process closes any descriptor of a file, the kernel releases all locks of the process on that file (POSIX),
-    # also the locks of its connections to the store. Another process could then remove the WAL to which these
-    # connections still write, because it finds no lock of theirs (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """Return the header of a store file. Raises OSError."""
+    # The file is kept open: when a process closes any descriptor of a file, the kernel releases all locks of the
+    # process on that file (POSIX), also the locks of its connections to the store. Another process could then remove
+    # the WAL to which these connections still write, because it finds no lock of theirs
+    # (https://sqlite.org/howtocorrupt.html, section 2.2).
     with _descriptors_lock:
         for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
             os.close(_descriptors.pop(key))  # no other process can open a deleted file
@@ -206,9 +207,9 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the database header from each copy of the store's first page in a WAL (write-ahead log).
+    """Yield the store headers in a WAL (write-ahead log): one from each copy of the store's first page.
 
-    If the WAL has any pages, b"" is yielded before the headers.
+    If the WAL contains any page, the first item is b"", and the headers follow.
     """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
@@ -230,7 +231,11 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the WAL (write-ahead log) into the store file. Return ``ok``, or with ``check`` what SQLite finds wrong."""
+    """Write the WAL (write-ahead log) into the store file, and return ``ok``.
+
+    With ``check``, the store is also checked: a text about the first problem or error is returned instead of ``ok``.
+    Without ``check``, raises StoreError.
+    """
     conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:
         # The last connection to a store writes the WAL into the file, and removes the WAL, when it is closed.

@@ -5,7 +5,7 @@ renamed nor edited, because databases store the names of applied functions.
 
 Units: ``clicks.ts`` is milliseconds of the UTC epoch; every other time is seconds. ``quarter_hour`` and ``day`` are the
 second at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (one use of a link in an
-issue), 0 for a click without one.
+issue), 0 for a click whose placement is unknown.
 """
 
 from sqlite_utils.migrations import Migrations

@@ -20,7 +20,10 @@ from hourly group by 1, 2, 3;
 
 
 def complete_first_tables(db: Database) -> None:
-    """Create the tables and indexes of the first migration that a very early store lacks."""
+    """Create each table and index of the first migration that does not exist in ``db`` yet.
+
+    If the table ``totals`` is new, it is filled with sums of the table ``hourly``.
+    """
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):
         match = _CREATED_NAME.match(statement)

@@ -22,7 +22,7 @@ _NEW_CHECK = "check (format in ('markdown', 'html', 'mjml', 'eml'))"
 
 
 def m009_roles(db: Database) -> None:
-    """Add columns for the roles of link targets, the parts of mails, and archived and removed issues."""
+    """Add the columns ``role``, ``part``, ``archived_at`` and ``removed_at``, and allow the formats eml and mjml."""
     run_script(db, SCRIPT)
     _widen_format_check(db)
 

@@ -1,6 +1,6 @@
 """Tables of what editors change in the draft of a month's recommended articles.
 
-The reason of a decision about an article may be empty from now on.
+The migration also allows decisions about articles without a reason.
 """
 
 from sqlite_utils import Database
@@ -46,5 +46,5 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables of what editors change in a month's recommended articles, and of their own templates."""
+    """Create the tables of what editors change in a month's recommended articles, and of templates that they write."""
     run_script(db, SCRIPT)

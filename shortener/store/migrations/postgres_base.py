@@ -4,8 +4,8 @@ Types are written as in SQLite and translated. The schema differs from SQLite's 
 
 - ``clicks`` has no foreign keys, because their checks would double the time in which clicks are stored. When an issue
   is deleted, a trigger removes its id from its clicks.
-- A unique URL is unique by its MD5 hash, and other long texts have hash indexes, because an entry of an ordinary index
-  has at most 2,704 bytes.
+- Unique indexes of URLs contain the MD5 hash of the URL, and other long texts have hash indexes, because an entry of an
+  ordinary index has at most 2,704 bytes.
 - ``links.revision`` is the revision number of the last change of a link. It is assigned under a row lock, so numbers
   are committed in ascending order.
 - ``meta`` has a row ``write_lock``, which a write transaction locks.
