@@ -3,6 +3,7 @@
 import atexit
 import itertools
 import os
+import re
 import signal
 import warnings
 from collections.abc import Iterator
@@ -93,6 +94,19 @@ class PostgresServer:
         server = self._server
         words = ("-w", "-D", str(server.pgdata), *words)
         pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user, timeout=60)
+
+
+def has_unnamed_subquery(statement: str) -> bool:
+    """Return whether a subquery after ``from`` or ``join`` has no name (``as …``), which PostgreSQL needs before 16."""
+    code = re.sub(r"'[^']*'", "''", statement)
+    for opening in re.finditer(r"\b(?:from|join)\s*\((?=\s*select\b)", code):
+        depth, end = 1, opening.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(code[end], 0)
+            end += 1
+        if not re.match(r"\s*as\s", code[end:]):
+            return True
+    return False
 
 
 def start_postgres(directory: Path, *, durable: bool = False) -> PostgresServer:

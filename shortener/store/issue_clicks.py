@@ -43,7 +43,7 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     sql = f"""
         select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
             select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
-            union all select -sign, {keys}, {", ".join(names)} from {later}
+            union all select -sign, {keys}, {", ".join(names)} from {later} as later
         ) as clicked where issue_id > 0 group by {keys} having sum(sign * human) > 0 order by {keys}
     """  # noqa: S608
     return [HumanClicks(*row) for row in store.execute(sql, bounds)]
