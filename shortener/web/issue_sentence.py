@@ -38,9 +38,10 @@ class CountedTitle(Protocol):
 
 
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
-    """Return a sentence that names the three articles with the highest counts; '' without a count.
+    """Return a sentence that names the articles with the highest counts, at most three.
 
-    ``counted`` says what is counted, visitors or clicks.
+    ``counted`` says what is counted, visitors or clicks. The result is '' if no article with a title was
+    clicked.
     """
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
     most = sorted((title for title, count in counts.items() if count), key=lambda title: -counts[title])
@@ -60,7 +61,7 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return ``describe_most`` for the list of articles that stands in for a ranking."""
+    """Return ``describe_most`` for the articles that are listed until their ranking is computed."""
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 
