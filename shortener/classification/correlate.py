@@ -1,7 +1,8 @@
 """Compare clicks with nearby clicks, and find the classifications that these comparisons change.
 
-The clicks being classified are called targets. Which clicks must be loaded is explained in docs/classification.md,
-section 11.
+The clicks being classified are called targets. A nearby click shares a value with a target, such as the recipient token
+or the network, and is close to it in time: the time window of each shared value is in ``groups``. Which clicks must be
+loaded is explained in docs/classification.md, section 11.
 """
 
 from bisect import bisect_left, bisect_right
@@ -63,7 +64,7 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare the targets with the clicks around them; return the targets' evidence bits by sequence number.
+    """Compare the targets with nearby clicks; return the targets' evidence bits by sequence number.
 
     ``targets`` are sequence numbers in ``clicks_by_seq``. The result also has nearby clicks whose evidence can change.
     ``honeypot_hits`` are earlier clicks on links hidden from readers. ``truncated`` means that some nearby clicks were

@@ -51,7 +51,7 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return FAN_OUT for each click that is part of a fan-out, else 0.
+    """Return one value per click: FAN_OUT if the click is part of a fan-out, else 0.
 
     In a fan-out, at least 3 networks open at least 3 different links of one recipient within a minute. See
     docs/classification.md, rule 21.
@@ -77,7 +77,7 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Return AGENT_BURST for each click that is part of an agent burst, else 0.
+    """Return one value per click: AGENT_BURST if the click is part of an agent burst, else 0.
 
     In an agent burst, at least 2 data-center addresses open at least 4 different links within 10 seconds. All
     ``clicks`` have one user agent. See docs/classification.md, rule 17b.
@@ -183,10 +183,10 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return CLICK_TIME_CHECK for a mail gateway's check of a link that the recipient clicked too, else 0.
+    """Return one value per click: CLICK_TIME_CHECK if it is a mail gateway's check of a clicked link, else 0.
 
-    The check and the recipient's click are at most 20 seconds apart, and differ in network and user agent. See
-    docs/classification.md, rule 22.
+    All ``clicks`` are on links with one recipient's token. The check and the recipient's click on that link are at most
+    20 seconds apart, and differ in network and user agent. See docs/classification.md, rule 22.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -228,9 +228,10 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return CLICK_ECHO for a mail gateway's probable check of a link that a reader had just clicked, else 0.
+    """Return one value per click: CLICK_ECHO if it is probably a mail gateway's check of the link, else 0.
 
-    All ``clicks`` are on one link, without a recipient's token. See docs/classification.md, rule 22.
+    All ``clicks`` are on one link, without a recipient's token. A click echo comes at most 20 seconds after a reader's
+    click, and no other reader clicked the link within 30 seconds of the echo. See docs/classification.md, section 6.3.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -247,9 +248,10 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` is a single request, at most 20 seconds after a click of the link's only reader.
+    """Return whether ``click`` came at most 20 seconds after a click of the only reader among ``nearby``.
 
-    The two clicks must differ in both network and user agent. ``nearby`` are all clicks on the link around that time.
+    ``nearby`` are all clicks on the link within 30 seconds of ``click``, and contain it. A reader is one pair of
+    network and user agent. ``click`` must differ from the reader in both, and be the only click with its own pair.
     """
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:

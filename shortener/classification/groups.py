@@ -17,7 +17,7 @@ from shortener.classification.sliding_window import RATE_WINDOW_MS
 KeyFunction = Callable[[NearbyClick], Hashable | None]
 """Function that returns what a click shares with the others of its group; None if it is in no such group."""
 Detector = Callable[[SortedClicks], list[int]]
-"""Function that takes the clicks of one group and returns the evidence bits of each click."""
+"""Function that takes the clicks of one group and returns one value per click: its evidence bits, or 0."""
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """Run the detectors of a grouping on one group of clicks; return the evidence bits of each click.
+    """Run all detectors of a grouping on one group of clicks; return one value per click: its evidence bits, or 0.
 
     ``group`` must be sorted by ``sort_key``.
     """

@@ -229,7 +229,11 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 
 
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return the request to add the issue of an upload, with what the editor entered."""
+    """Return an uploaded text and what the editor entered about it as an ``AddRequest``.
+
+    The slug is the suggested one if none was entered. Targets of URLs that are no short URLs of this installation are
+    left out.
+    """
     targets = {}
     for short_url, target in choices.targets.items():
         if key := parse_short_url(short_url, domains=config.domains):

@@ -50,7 +50,7 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
     """Return the clicks on honeypot links whose address or network is one of ``values``.
 
-    Readers do not see honeypot links. The clicks are from ``since`` until before ``until`` (milliseconds of the UTC
+    Readers do not see honeypot links. The clicks are from ``since`` to just before ``until`` (milliseconds of the UTC
     epoch).
     """
     sql = f"""

@@ -63,7 +63,7 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks without a recipient token from ``since`` until before ``until``.
+    """Return the clicks without a recipient token from ``since`` to just before ``until``.
 
     At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of the time range. Times are milliseconds of the
     UTC epoch.
@@ -82,7 +82,7 @@ def clicks_by_value(
 ) -> list[NearbyClickRow]:
     """Return the clicks of one hour that have one of ``values`` in a column.
 
-    ``hour`` is the number of hours since 1970. Only clicks from ``since`` until before ``until`` (milliseconds of the
+    ``hour`` is the number of hours since 1970. Only clicks from ``since`` to just before ``until`` (milliseconds of the
     UTC epoch) are returned: at most MAX_NEARBY_CLICKS, those nearest to the middle of this time range.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
@@ -90,7 +90,7 @@ def clicks_by_value(
 
 
 def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks from these networks, from ``since`` until before ``until`` (milliseconds of the UTC epoch)."""
+    """Return these networks' clicks from ``since`` to just before ``until`` (milliseconds of the UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks where ts >= :since and ts < :until and net in :networks
     """  # noqa: S608

@@ -69,7 +69,7 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return ``describe_most`` for the list of articles that stands in for a ranking."""
+    """Return ``describe_most`` for the articles that are listed until their ranking is computed."""
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 

@@ -80,9 +80,7 @@ def _usual_count(count: int | None, usual: Usual | None) -> str:
     """Return a comparison of a count with the usual one of earlier issues, as text; '' if either is unknown."""
     if count is None or usual is None:
         return ""
-    median = format_number(round(usual.median))
-    tone = judge(count, usual)
-    return _("usual {usual}", usual=median) if tone == "usual" else compare_with_usual(tone, median)
+    return compare_with_usual(judge(count, usual), format_number(round(usual.median)))
 
 
 def _usual_share(share: float | None, usual: Usual | None) -> str:
