@@ -3,16 +3,25 @@
 Sums by two properties at once, such as phones in Norway, are not stored.
 """
 
+import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from statistics import NormalDist
 
 from msgspec import Struct
 
+from shortener.ranking.result import MIN_COUNT
 from shortener.reporting.counts import DIMENSIONS, order_values
+from shortener.reporting.forecast import Usual, usual_range
+from shortener.reporting.outlook import Judgement, judge
 from shortener.store import Store, reports
+from shortener.store.listings import IssueSummary
 from shortener.store.reports import BreakdownRow
+
+SIGNIFICANCE = 0.05
+"""Probability that a difference between shares is called significant though it is chance."""
 
 
 class AudiencePart(Struct, frozen=True):
@@ -50,6 +59,48 @@ def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[AudiencePart, ...]
     return tuple(
         AudiencePart(value, count, count / human) for value, count in order_values(clicks, human=human) if human
     )
+
+
+def usual_share(store: Store, earlier: Sequence[IssueSummary], dimension: str, value: str) -> Usual | None:
+    """Return the usual share (0 to 1) of clicks with one value of a property, such as the device phone.
+
+    ``earlier`` are clicked issues. The result is None if they are too few to show what is usual.
+    """
+    clicks = reports.clicks_by_issue(store, [issue.id for issue in earlier], dimension, value)
+    return usual_range([clicks.get(issue.id, 0) / issue.clicks for issue in earlier])
+
+
+def judge_share(share: float, usual: Usual, *, clicks: int) -> Judgement:
+    """Return whether a share (0 to 1) of ``clicks`` clicks is "below" or "above" the usual range, or "usual".
+
+    A difference from the median that can be chance is "usual" too.
+    """
+    error = math.sqrt(usual.median * (1 - usual.median) / max(1, clicks))
+    is_chance = abs(share - usual.median) <= NormalDist().inv_cdf(1 - SIGNIFICANCE / 2) * error
+    return "usual" if is_chance else judge(share, usual)
+
+
+def significant_differences(clicks: Sequence[tuple[int, int]], totals: tuple[int, int]) -> list[float]:
+    """Return for each article how two groups of readers differ in its share of their clicks, in standard errors.
+
+    ``clicks`` has for each article the clicks of the first group and those of the second, ``totals`` all clicks of the
+    groups. A difference is positive if the share is higher in the first group, and 0 if it can be chance. The method is
+    in docs/ranking.md section 22.
+    """
+    if not clicks or not all(totals):
+        return [0.0] * len(clicks)
+    limit = NormalDist().inv_cdf(1 - SIGNIFICANCE / (2 * len(clicks)))
+    scores = (_difference_score(pair, totals) for pair in clicks)
+    return [score if abs(score) > limit else 0.0 for score in scores]
+
+
+def _difference_score(clicks: tuple[int, int], totals: tuple[int, int]) -> float:
+    """Return the z-score of the difference between two proportions; 0 if an expected count is below ``MIN_COUNT``."""
+    share = sum(clicks) / sum(totals)
+    if min(share, 1 - share) * min(totals) < MIN_COUNT:
+        return 0.0
+    error = math.sqrt(share * (1 - share) * (1 / totals[0] + 1 / totals[1]))
+    return (clicks[0] / totals[0] - clicks[1] / totals[1]) / error
 
 
 class LinkClicks(Struct, frozen=True):

@@ -246,6 +246,19 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
     return [BreakdownRow(*row) for row in store.execute(sql, (issue_id,))]
 
 
+def clicks_by_issue(store: Store, issue_ids: Iterable[int], dimension: str, value: str) -> dict[int, int]:
+    """Return the clicks with one value of a dimension, such as the device phone, by issue.
+
+    Issues without such clicks are left out.
+    """
+    sql = """
+        select issue_id, clicks from breakdown_by_issue
+        where issue_id in :issue_ids and dimension = :dimension and value = :value
+    """
+    values = {"issue_ids": list(issue_ids), "dimension": dimension, "value": value}
+    return dict(store.execute(sql, values).fetchall())
+
+
 class LinkBreakdownRow(Struct, frozen=True):
     """Number of clicks on one link with one value of a dimension, such as the value Firefox of browser."""
 

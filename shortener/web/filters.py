@@ -1,5 +1,6 @@
 """Filters, tests and globals of templates: numbers, shares, local times, URLs and small charts as text or markup."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +46,7 @@ def init_app(app: Flask) -> None:
         display_url=display_url,
         capitalized=capitalized,
         isolated=isolate,
+        marked=mark_words,
         sparkline=sparkline,
         issue_names=name_issues,
     )
@@ -248,6 +250,18 @@ def display_url(url: str | None, max_length: int = 70) -> str:
 def isolate(name: str) -> Markup:
     """Return a name in a ``<bdi>`` element, so that its text direction does not affect the sentence around it."""
     return Markup("<bdi>{}</bdi>").format(name)
+
+
+def mark_words(text: str, words: Sequence[str]) -> Markup:
+    """Return a text with each of the words in a ``<mark>`` element, in upper or lower case."""
+    if not words:
+        return escape(text)
+    # The longest first, so that a word is marked whole where another one is its beginning.
+    pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    parts = re.split(f"({pattern})", text, flags=re.IGNORECASE)
+    return Markup().join(
+        Markup("<mark>{}</mark>").format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
 
 
 def script_json(value: Any) -> Markup:

@@ -158,11 +158,13 @@ def perform_step(page: Page, name: str) -> None:
         page.click("#article-5-pin")
         page.locator(".toast").wait_for()
     elif action == "link":
-        page.locator("#section .main").wait_for()
+        page.locator("#section .main:visible").wait_for()
         button = page.locator("text=Create links and copy")
         if button.count():
             button.click()
             page.locator("#section [data-copy]").wait_for()
+        else:
+            page.locator("#section [data-copy]").click()
     elif action == "invite":
         page.click("summary[aria-label='More about viewer']")
         page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()

@@ -194,6 +194,8 @@ def copy_draft(page: "Page") -> None:
     assert copied.replace("\r\n", "\n").strip() == page.input_value("#section-text").strip()
     assert copied.index("Chosen by our editors") < copied.index("Read more")
     assert "…" not in copied
+    assert page.locator("main a.main:visible").text_content() == "New issue"
+    assert page.locator("strong:text('Copied. Paste the section')").is_visible()
 
 
 def check_live_preview(page: "Page") -> None:

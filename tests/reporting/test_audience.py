@@ -4,8 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortener.reporting.audience import build_audience, clicks_with_value, fold_value
-from shortener.store import issues
+from shortener.reporting.audience import (
+    build_audience,
+    clicks_with_value,
+    fold_value,
+    significant_differences,
+    usual_share,
+)
+from shortener.store import issues, listings, reports
 
 if TYPE_CHECKING:
     from tests.conftest import Newsletter
@@ -67,3 +73,48 @@ def test_clicks_of_one_value_by_link(newsletter: "Newsletter") -> None:
     assert counts("device", "computer") == {"one": 1}
     assert counts("referrer", "Outlook (Safe Links)") == {"one": 2}
     assert counts("device", "tablet") == {}
+
+
+def test_usual_share_of_earlier_issues(newsletter: "Newsletter") -> None:
+    """The usual share is the median of at least four issues; one without such clicks counts as 0."""
+    store = newsletter.store
+    for number, phones in enumerate((0, 1, 2, 3)):
+        newsletter.add_issue(
+            f"n{number}", {f"n{number}": [("title", 1)]}, places={f"n{number}": 1}, recipients=None, sent_at=1_000
+        )
+        for click in range(4):
+            agent = {"ua": IPHONE} if click < phones else {}
+            newsletter.click(f"n{number}", 1, visitor=f"v{number}-{click}", after=900 * (click + 1), **agent)
+    newsletter.drain()
+    earlier = [issue for issue in listings.list_issues(store) if issue.slug.startswith("n")]
+    usual = usual_share(store, earlier, "device", "phone")
+    assert usual is not None
+    assert (usual.median, usual.issues) == (0.375, 4)
+    assert usual_share(store, earlier[1:], "device", "phone") is None
+    phones_by_issue = reports.clicks_by_issue(store, [issue.id for issue in earlier], "device", "phone")
+    assert sorted(phones_by_issue.values()) == [1, 2, 3]
+
+
+DIFFERENCES = {
+    "more and less": ([(60, 40), (20, 180), (20, 80)], (100, 300), ["+", "-", "0"]),
+    "chance": ([(18, 72), (16, 58), (12, 37)], (120, 339), ["0", "0", "0"]),
+    # One article alone would be significant at this size (z = 2.2); among ten it is not.
+    "corrected for many articles": ([(30, 20), *[(7, 8)] * 9], (100, 100), ["0"] * 10),
+    "the same article alone": ([(34, 20)], (100, 100), ["+"]),
+    "few clicks": ([(4, 0)], (5, 400), ["0"]),
+    "all clicks": ([(400, 400)], (400, 400), ["0"]),
+    "one group only": ([(40, 0)], (40, 0), ["0"]),
+    "no articles": ([], (40, 40), []),
+}
+
+
+@pytest.mark.parametrize(("clicks", "totals", "signs"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_differences_beyond_chance(clicks: list[tuple[int, int]], totals: tuple[int, int], signs: list[str]) -> None:
+    """A difference between two groups of readers counts if it is unlikely by chance in any of the articles."""
+    found = significant_differences(clicks, totals)
+    assert ["+" if score > 0 else "-" if score < 0 else "0" for score in found] == signs
+
+
+def test_score_is_that_of_the_two_proportion_test() -> None:
+    """The score of 60 of 100 clicks beside 40 of 100 is that of textbooks."""
+    assert significant_differences([(60, 40)], (100, 100)) == pytest.approx([2.8284], abs=1e-4)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shortener.reporting.forecast import Usual
 from shortener.store import issues, links
+from shortener.web.views.audience import compare_share
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -82,6 +84,40 @@ def test_a_row_filters_the_page(clicked: "EditorSite") -> None:
     assert rows_of(folded, "Referrer: Outlook (Safe Links)")[-1].endswith("1 100 %")
     for query in ("device=fridge", "colour=red", "device="):
         assert 'id="chosen"' not in client.get(f"/-/issues/may/audience?{query}").text
+
+
+def test_what_these_readers_clicked(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filtered page says what these readers clicked more than others, or that it may be chance."""
+    client = clicked.client("viewer")
+    address = "/-/issues/may/audience?device=phone"
+    assert "They clicked the same articles as the others; the differences can be chance." in client.get(address).text
+    assert "the others" not in client.get("/-/issues/may/audience?language=de-AT").text
+    for scores, expected in (
+        ([3.0, 0.0], r"These readers clicked <bdi>[^<]+</bdi> more often than the others did\."),
+        ([0.0, -3.0], r"These readers clicked <bdi>[^<]+</bdi> less often than the others did\."),
+        ([3.0, -3.0], r"clicked <bdi>[^<]+</bdi> more often than the others did, and <bdi>[^<]+</bdi> less often\."),
+    ):
+        monkeypatch.setattr(
+            "shortener.web.views.audience.significant_differences",
+            lambda pairs, totals, scores=scores: [*scores, *[0.0] * len(pairs)][: len(pairs)],
+        )
+        assert re.search(expected, client.get(address).text)
+
+
+USUAL_PHONES = {
+    "more": (0.3, 200, "That is more than your usual 20\u00a0%."),
+    "about": (0.19, 200, "That is about your usual 20\u00a0%."),
+    "more, by chance": (0.3, 20, "That is about your usual 20\u00a0%."),
+    "less": (0.0, 200, "That is less than your usual 20\u00a0%."),
+}
+
+
+@pytest.mark.parametrize(("share", "clicks", "expected"), USUAL_PHONES.values(), ids=USUAL_PHONES)
+def test_phones_beside_the_usual(clicked: "EditorSite", share: float, clicks: int, expected: str) -> None:
+    """The share of clicks on phones is compared with the usual range of earlier issues, unless it differs by chance."""
+    with clicked.app.test_request_context("/-/"):
+        assert compare_share(share, Usual(0.2, 0.18, 0.22, 8), clicks=clicks) == expected
+        assert compare_share(share, None, clicks=clicks) == ""
 
 
 def test_an_issue_without_clicks_has_no_panels(site_with_issue: "EditorSite") -> None:

@@ -22,9 +22,9 @@ def clicked(site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> "
     return site_with_issue
 
 
-@pytest.mark.parametrize("page", ["/-/issues/may", "/-/issues/may/map"])
+@pytest.mark.parametrize("page", ["/-/issues/may", "/-/issues/may/map", "/-/issues/may/audience"])
 def test_picks_follow_a_sent_issue(clicked: "EditorSite", page: str) -> None:
-    """Results and Click map lead editors to the picks of the month, and no viewer."""
+    """Results, Click map and Audience lead editors to the picks of the month, and no viewer."""
     assert CHOOSE in clicked.client("editor").get(page).text
     assert "Choose the picks" not in clicked.client("viewer").get(page).text
 

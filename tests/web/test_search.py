@@ -1,12 +1,15 @@
 """Tests of the search over issues, articles, links, pages and terms."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shortener.services import issue_status
-from shortener.store import links
+from shortener.store import issues, links
+from shortener.web.filters import mark_words
+from tests.web.test_overview_page import click_line
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -98,8 +101,49 @@ def test_page_of_the_search(filled: "EditorSite") -> None:
     """The page shows the results, says when there are none, and explains itself without a query."""
     viewer = filled.client("viewer")
     page = viewer.get("/-/search?q=whales").text
-    assert "Counting whales" in page
+    assert "Counting <mark>whales</mark>" in page
     assert 'name="q" type="search" value="whales"' in page
     assert "Nothing found" in viewer.get("/-/search?q=zzzz").text
     assert "All words have to occur" in viewer.get("/-/search?q=+").text
     assert viewer.get("/-/search?q=" + "a+" * 3_000).status_code == 200
+
+
+def test_results_have_their_figures(filled: "EditorSite") -> None:
+    """Articles and links have their visitors, issues their click rate, once an issue was clicked."""
+    now = int(time.time())
+    filled.add_issue("# June\n\n### [Ants](https://a.example/ants)\n", slug="june", sent_at=now - 86_400)
+    june = issues.get(filled.store, "june")
+    with filled.store.transaction():
+        issues.update(filled.store, june.id, now=now, recipients=20)
+    code = links.list_by_issue(filled.store, june.id)[0].code
+    filled.write_clicks([click_line(code, reader=str(number), at=now - 80_000) for number in range(3)])
+    found = find(filled, "ants")
+    assert [(each["visitors"], each["clicks"]) for each in found["articles"]] == [(3, None)]
+    assert [each["visitors"] for each in found["links"]] == [3]
+    assert find(filled, "june")["issues"][0]["rate"] == 0.15
+    page = filled.client("viewer").get("/-/search?q=ants").text
+    assert page.count("3 visitors") == 2
+    assert "click rate 15" in filled.client("viewer").get("/-/search?q=june").text
+
+
+MARKS = {
+    "words in any case": ("WHALES", "Counting <mark>whales</mark>"),
+    "special characters": ("tides_and", "100% of <mark>tides_and</mark> moons"),
+    "address only": ("a.example/percent", "<mark>a.example/percent</mark>"),
+    "author": ("王小明", "<mark>王小明</mark>"),
+}
+
+
+@pytest.mark.parametrize(("query", "expected"), MARKS.values(), ids=MARKS)
+def test_matched_words_are_marked(filled: "EditorSite", query: str, expected: str) -> None:
+    """The words of the search are marked where they occur, also in an address."""
+    page = filled.client("viewer").client.get(
+        "/-/search", query_string={"q": query}, base_url="https://go.example", headers={"Accept-Language": "en"}
+    )
+    assert expected in page.text
+
+
+def test_marks_are_safe() -> None:
+    """Marks escape the text around them, and the longer of two words is marked whole."""
+    assert mark_words("<b>Tide & tides", ["tide", "tides"]) == ("&lt;b&gt;<mark>Tide</mark> &amp; <mark>tides</mark>")
+    assert mark_words("<b>", []) == "&lt;b&gt;"

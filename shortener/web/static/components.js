@@ -77,6 +77,11 @@ document.addEventListener("click", async (event) => {
   button.dataset.label ??= button.textContent; // not the text of now, which a second press finds changed
   button.textContent = button.dataset.done;
   setTimeout(() => { button.textContent = button.dataset.label; }, COPIED_MS);
+  for (const part of document.querySelectorAll("[data-until-copied]")) part.hidden = true;
+  for (const part of document.querySelectorAll("[data-when-copied]")) {
+    part.hidden = false;
+    button.classList.remove("main"); // the next step has the filled button
+  }
 });
 
 // A form or link with data-in-place changes the page without loading it again, and keeps its place. So do the Undo

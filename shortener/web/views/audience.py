@@ -5,15 +5,28 @@ from urllib.parse import urlencode
 
 from babel import Locale, UnknownLocaleError
 from flask import Blueprint, render_template, request, url_for
+from markupsafe import Markup
 from msgspec import Struct
 
-from shortener.reporting.audience import AudiencePart, build_audience, clicks_with_value
+from shortener.reporting.audience import (
+    AudiencePart,
+    build_audience,
+    clicks_with_value,
+    judge_share,
+    significant_differences,
+    usual_share,
+)
+from shortener.reporting.forecast import Usual
 from shortener.reporting.issue_report import IssueReport
+from shortener.reporting.outlook import Judgement, find_compared_issues
 from shortener.short_urls import build_short_url
 from shortener.store import issues
 from shortener.web.context import config, role_required, store
+from shortener.web.filters import format_percent, join_percent_signs
+from shortener.web.issue_sentence import MAX_NAMED_ARTICLES, name_articles
 from shortener.web.languages import current_language
 from shortener.web.languages import gettext as _
+from shortener.web.next_step import find_next_step
 from shortener.web.views.reports import load_report
 
 blueprint = Blueprint("audience", __name__, url_prefix="/-/issues")
@@ -45,19 +58,24 @@ class Panel(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True):
-    """The property and value by which the page is filtered, with their names in the language of the page."""
+    """The property and value by which the page is filtered, with their names in the language of the page.
+
+    ``clicks`` is the number of matching clicks.
+    """
 
     dimension: str
     value: str
     title: str
     name: str
+    clicks: int
 
 
 class ArticleShare(Struct, frozen=True):
     """The clicks on one article that match the filter of the page, such as those from one country.
 
     ``share`` is the article's share of all matching clicks, ``usual`` its share of all clicks of the issue (0 to 1).
-    ``position`` is None for the sum of the links that are not articles.
+    ``position`` is None for the sum of the links that are not articles. ``difference`` is positive if the readers with
+    this value clicked the article more often than the others did, negative if less often, 0 if that can be chance.
     """
 
     position: int | None
@@ -66,6 +84,12 @@ class ArticleShare(Struct, frozen=True):
     clicks: int
     share: float
     usual: float
+    difference: float = 0.0
+
+    @property
+    def tone(self) -> Judgement:
+        """How the share compares with that of the other readers: "below", "usual" or "above"."""
+        return "above" if self.difference > 0 else "below" if self.difference < 0 else "usual"
 
 
 @blueprint.get("/<slug>/audience")
@@ -79,15 +103,51 @@ def show_audience(slug: str) -> str:
     issue_id = issues.get(store(), slug).id
     audience = build_audience(store(), issue_id, human=report.totals.clicks.human)
     chosen = _read_filter(audience)
+    phone = next((part.share for part in audience["device"] if part.value == "phone"), None)
+    usual = usual_share(store(), find_compared_issues(store(), slug).earlier, "device", "phone")
+    shares = _article_shares(report, issue_id, chosen) if chosen else []
     return render_template(
         "audience.html",
         slug=slug,
         report=report,
         panels=_panels(slug, audience, chosen),
-        phone=next((part.share for part in audience["device"] if part.value == "phone"), None),
+        phone=phone,
+        phone_comparison=compare_share(phone or 0.0, usual, clicks=report.totals.clicks.human),
         chosen=chosen,
-        articles=_article_shares(report, issue_id, chosen) if chosen else (),
+        articles=shares,
+        difference=_describe_differences(shares) if chosen and chosen.clicks < report.totals.clicks.human else "",
+        next_step=find_next_step(report),
     )
+
+
+def compare_share(share: float, usual: Usual | None, *, clicks: int) -> str:
+    """Return a sentence that compares a share (0 to 1) of ``clicks`` with the usual one; '' if that is unknown."""
+    if usual is None:
+        return ""
+    median = join_percent_signs(format_percent(usual.median))
+    return {
+        "above": _("That is more than your usual {usual}.", usual=median),
+        "usual": _("That is about your usual {usual}.", usual=median),
+        "below": _("That is less than your usual {usual}.", usual=median),
+    }[judge_share(share, usual, clicks=clicks)]
+
+
+def _describe_differences(shares: Sequence[ArticleShare]) -> Markup:
+    """Return a sentence about the articles that the chosen readers clicked more or less often than the others did."""
+    order = sorted(shares, key=lambda share: -abs(share.difference))
+    more, less = (
+        name_articles([share.title for share in order if share.tone == tone][:MAX_NAMED_ARTICLES])
+        for tone in ("above", "below")
+    )
+    if more and less:
+        return _(
+            "These readers clicked {more} more often than the others did, and {less} less often.", more=more, less=less
+        )
+    if more:
+        return _("These readers clicked {more} more often than the others did.", more=more)
+    if less:
+        return _("These readers clicked {less} less often than the others did.", less=less)
+    return _("They clicked the same articles as the others; the differences can be chance.")
 
 
 def _titles() -> dict[str, str]:
@@ -104,8 +164,9 @@ def _titles() -> dict[str, str]:
 def _read_filter(audience: Mapping[str, Sequence[AudiencePart]]) -> Filter | None:
     for dimension in DIMENSIONS:
         value = request.args.get(dimension, "")
-        if value and any(part.value == value for part in audience[dimension]):
-            return Filter(dimension, value, _titles()[dimension], value_name(dimension, value))
+        for part in audience[dimension]:
+            if value and part.value == value:
+                return Filter(dimension, value, _titles()[dimension], value_name(dimension, value), part.clicks)
     return None
 
 
@@ -178,12 +239,14 @@ def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[
         for row in clicks_with_value(store(), issue_id, chosen.dimension, chosen.value)
     }
     total, human = sum(clicks.values()) or 1, report.totals.clicks.human or 1
+    counts = [sum(clicks.pop(url, 0) for url in article.short_urls) for article in report.articles]
+    pairs = [(count, max(0, article.clicks - count)) for article, count in zip(report.articles, counts, strict=True)]
+    differences = significant_differences(pairs, (total, max(0, human - total)))
     shares = []
-    for article in report.articles:
-        count = sum(clicks.pop(url, 0) for url in article.short_urls)
-        title = article.title or article.url
+    for article, count, difference in zip(report.articles, counts, differences, strict=True):
+        title, usual = article.title or article.url, article.clicks / human
         url = url_for("articles.show_article", url=article.url)
-        shares.append(ArticleShare(article.position, title, url, count, count / total, article.clicks / human))
+        shares.append(ArticleShare(article.position, title, url, count, count / total, usual, difference))
     shares.sort(key=lambda share: -share.clicks)
     rest = sum(clicks.values())
     if rest or report.links:

@@ -3,13 +3,14 @@
 from flask import Blueprint, Response, render_template, request, url_for
 from msgspec import Struct
 
+from shortener.reporting.counts import click_rate
 from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
 from shortener.services.accounts import Role, role_allows
 from shortener.store import listings, search
 from shortener.store.listings import LinkFilter
-from shortener.store.search import FoundArticle
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.languages import gettext as _
+from shortener.web.ranking_cache import ALL_ARTICLES, counted_articles
 from shortener.web.responses import json_response
 from shortener.web.terms import term_sections
 
@@ -20,11 +21,27 @@ MAX_RESULTS = 8
 
 
 class FoundIssue(Struct, frozen=True):
-    """An issue whose title or slug contains all words of the search."""
+    """An issue whose title or slug contains all words of the search. ``rate`` is its click rate, None if unknown."""
 
     slug: str
     title: str
     status: str
+    rate: float | None
+
+
+class FoundArticle(Struct, frozen=True):
+    """An article whose title, author and URL contain all words of the search, with the latest issue (slug) that has it.
+
+    ``visitors`` is the sum over all sent issues, None if unknown; then ``clicks`` is known if an issue was sent.
+    """
+
+    url: str
+    title: str
+    author: str
+    issue: str
+    position: int | None
+    visitors: int | None
+    clicks: int | None
 
 
 class FoundPage(Struct, frozen=True):
@@ -62,7 +79,8 @@ class SearchResults(Struct, frozen=True):
 @role_required("viewer")
 def show_search() -> str:
     """Show issues, articles, links, pages and terms that contain all words of the query."""
-    return render_template("search.html", results=_find())
+    results = _find()
+    return render_template("search.html", results=results, words=search_words(results.query), has_all=_has_all)
 
 
 @blueprint.get("/search.json")
@@ -87,7 +105,7 @@ def _find() -> SearchResults:
     return SearchResults(
         query,
         issues[:MAX_RESULTS],
-        tuple(search.search_articles(store(), words, limit=MAX_RESULTS)),
+        _find_articles(words),
         _find_links(words),
         pages[:MAX_RESULTS],
         tuple(name for name in ("issues", "articles", "links") if totals[name] > MAX_RESULTS),
@@ -103,15 +121,29 @@ def _has_all(text: str, words: tuple[str, ...]) -> bool:
 def _find_issues(words: tuple[str, ...]) -> tuple[FoundIssue, ...]:
     found = listings.list_issues(store(), with_hidden=True)
     return tuple(
-        FoundIssue(issue.slug, issue.title, issue.status(now=now()))
+        FoundIssue(
+            issue.slug,
+            issue.title,
+            issue.status(now=now()),
+            click_rate(issue.visitors, issue.recipients) if issue.clicks else None,
+        )
         for issue in found
         if _has_all(f"{issue.title} {issue.slug}", words)
     )
 
 
+def _find_articles(words: tuple[str, ...]) -> tuple[FoundArticle, ...]:
+    counts = {article.url: (article.visitors, article.clicks) for article in counted_articles(ALL_ARTICLES)}
+    found = search.search_articles(store(), words, limit=MAX_RESULTS)
+    return tuple(
+        FoundArticle(each.url, each.title, each.author, each.issue, each.position, *counts.get(each.url, (None, None)))
+        for each in found
+    )
+
+
 def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
     rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=MAX_RESULTS)
-    return tuple(build_link_record(row, config=config(), now=now(), with_counts=False) for row in rows)
+    return tuple(build_link_record(row, config=config(), now=now()) for row in rows)
 
 
 def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
