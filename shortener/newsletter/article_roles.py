@@ -35,7 +35,7 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether linked images present an article, judged by the alternative text and the URL of the first image."""
+    """Return whether linked images present an article, judged by alternative text and URL of the first image."""
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
@@ -63,8 +63,8 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
     """Return a set of link indices: for each list item, the first link that can lead to an article.
 
-    List items with a title, and list items below the heading of an article, are left out. ``title_lines`` is ``{line
-    index: heading level}`` for the lines with a title.
+    List items with a title, and list items below the heading of an article, are left out. ``title_lines`` has the
+    heading level of each title, by line index.
     """
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)

@@ -32,8 +32,7 @@ class DocumentLink(Struct, frozen=True):
     """
 
     index: int
-    """Index in document order. All uses of a Markdown reference definition are one link, at the place of the first use.
-    """
+    """Index in document order. All uses of a Markdown reference definition are one link, at the first use."""
     start: int
     end: int
     line: int

@@ -227,7 +227,7 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _add_component_text(self, token: Token) -> bool:
-        """Return whether a text is in the title or the style sheet of MJML. A text in the title is kept as the title."""
+        """Return whether a text is in the title or style sheet of MJML. A text in the title is kept as the title."""
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True

@@ -1,7 +1,7 @@
 """Lines of ``{% … %}`` tags from site generators, and links that the newsletter software listmonk tracks.
 
-Before Markdown is parsed, such lines are replaced by spaces. Before Markdown or HTML is parsed, the tag ``{{ TrackLink
-"URL" }}`` is replaced by its URL. The length of the source does not change, so that offsets stay valid.
+Before Markdown is parsed, such lines are replaced by spaces. Before Markdown or HTML is parsed, the listmonk tag
+``{{ TrackLink "URL" }}`` is replaced by its URL. The length of the source does not change, so that offsets stay valid.
 """
 
 import re

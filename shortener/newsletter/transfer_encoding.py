@@ -185,7 +185,7 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append bytes of ``rest`` to ``output`` until at most ``limit`` bytes remain, and return how many were appended."""
+    """Append bytes of ``rest`` to ``output`` until at most ``limit`` remain, and return how many were appended."""
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

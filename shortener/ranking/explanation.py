@@ -209,7 +209,7 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return the factors in `effects_by_factor`. The log of a factor is the sum of the `contributions` of its effects."""
+    """Return the factors in `effects_by_factor`. The log of a factor is the sum of its effects' `contributions`."""
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()

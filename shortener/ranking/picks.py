@@ -35,8 +35,7 @@ class ArticleDetails(Struct, frozen=True):
     url: str
     title: str
     short_url: str
-    """Short link of the article. The links of image, title and "more" are this link with "/1", "/2" and so on appended.
-    """
+    """Short link of the article. "/1", "/2" and so on are appended for the image, the title and the "more" link."""
     image: str | None = None
     byline: str | None = None
     byline_url: str | None = None

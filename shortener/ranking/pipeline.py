@@ -75,8 +75,7 @@ class Analysis(Inputs, frozen=True, eq=False):
     fit_error: str | None
     """Why every fit failed, else None."""
     fits: tuple[WeightedFit, ...]
-    """The successful fits, one for each model of how editors order articles. The fit with the largest weight is first.
-    """
+    """The successful fits, one for each model of how editors order articles; the largest weight is first."""
     background_scores: FloatArray
     """For each article, what site, author and title words add to its log appeal in `fit`; the mean is 0."""
 

@@ -45,8 +45,7 @@ class Rerun(Struct, frozen=True):
     position: int
     new_position: int
     share_removed: float
-    """Share (0 to 1) of the variance of the position effect that the rerun would remove, after all earlier suggestions.
-    """
+    """Share (0 to 1) of the position effect's variance that the rerun would remove, after earlier suggestions."""
 
 
 def suggest_reruns(
@@ -112,8 +111,8 @@ def information_change(
 ) -> tuple[FloatArray, FloatArray]:
     """Return how the normal matrix would change if an article were shown once more, at `new_position`.
 
-    The normal matrix is the inverse of the covariance of the coefficients. The result is (B, s); the change is `B'
-    diag(s) B` (docs/ranking.md section 21). `issue` and `article` are indices.
+    The normal matrix is the inverse of the covariance of the coefficients. It changes by `B' diag(s) B`. The result is
+    (B, s) (docs/ranking.md section 21). `issue` and `article` are indices.
     """
     design = analysis.design
     cells = np.flatnonzero(analysis.observations.article_index == article)
