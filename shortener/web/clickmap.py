@@ -134,7 +134,7 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map, by host, code and placement number of the short link.
+    """Return the badges of the click map, by (host, code, placement number) of the short link.
 
     ``results`` has the articles' entries in the ranking, by article URL.
     """

@@ -96,13 +96,13 @@ class _LinkStart(Struct, frozen=True):
 
 
 class _BadgeSlot(Struct, frozen=True):
-    """The place for a badge in a sanitized document: after the text of a link, at its corner, or on its image."""
+    """The place for a badge in a sanitized document: after the text, at the corner, or on the image of a link."""
 
     place: Literal["text", "corner", "image"]
 
 
 class IssueDocument(Struct, frozen=True):
-    """A sanitized issue. ``parts`` are markup, start tags of links and places for badges, in the order of the document."""
+    """A sanitized issue. ``parts`` are markup, start tags of links and places for badges, in document order."""
 
     format: Format
     parts: tuple[str | _LinkStart | _BadgeSlot, ...]

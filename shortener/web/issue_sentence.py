@@ -40,8 +40,8 @@ class CountedTitle(Protocol):
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
     """Return a sentence that names the articles with the highest counts, at most three.
 
-    ``counted`` says what is counted, visitors or clicks. The result is '' if no article with a title was
-    clicked.
+    ``counted`` is the kind of the counts, visitors or clicks. Articles without a title or with the count 0 are left
+    out. If no article is left, the result is ''.
     """
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
     most = sorted((title for title, count in counts.items() if count), key=lambda title: -counts[title])
@@ -61,7 +61,7 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return ``describe_most`` for the articles that are listed until their ranking is computed."""
+    """Return the sentence of ``describe_most``: by visitors if all articles have known visitors, else by clicks."""
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 

@@ -1,4 +1,4 @@
-"""What an editor does next with an issue, as its pages Results and Click map offer it."""
+"""The next step of an editor with an issue, as a button on the pages Results and Click map."""
 
 from flask import url_for
 from msgspec import Struct
@@ -20,10 +20,10 @@ class NextStep(Struct, frozen=True):
 
 
 def find_next_step(report: IssueReport) -> NextStep | None:
-    """Return what to do next with an issue: send a draft, enter the recipients, or choose the picks of its month.
+    """Return the button for the next step with an issue; None if there is no step, as before the first click.
 
-    Picks are chosen from the articles of the latest month in which issues were sent; an issue of an earlier month leads
-    to the articles of its month. The result is None if there is nothing to do, as before the first click.
+    The steps are: prepare the draft for sending, enter the number of recipients, choose the picks of the month. If
+    issues were sent in a later month, the last step is to see the articles of the issue's month.
     """
     issue = issues.get(store(), report.slug)
     status = issues.status(issue, now=now())
