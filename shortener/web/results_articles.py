@@ -65,6 +65,11 @@ class ArticleTable(Struct, frozen=True):
     has_results: bool
     """Whether any article has an entry in the ranking. If none has, the table has no column for results."""
 
+    @property
+    def has_outstanding(self) -> bool:
+        """Whether an article differs from a typical one beyond chance."""
+        return any(row.tone != "usual" for group in self.groups for row in group.rows)
+
 
 def build_table(
     report: IssueReport, results: Mapping[str, RankedArticle], *, issue_id: int, start: int
