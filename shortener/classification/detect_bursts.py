@@ -1,7 +1,7 @@
 """Detectors of clicks that are too fast, too evenly spaced or repeated (rules 16, 17, 19, 20 and 24).
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. Thresholds and
-precision are in docs/classification.md, section 6.
+Each detector takes the clicks of one group in order of time. It returns a list with one value per click: the evidence
+bits that the click gets, or 0. Thresholds and precision are in docs/classification.md, section 6.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -67,9 +67,10 @@ def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
 
 
 def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Return TWO_LINKS_1S for the clicks of a recipient who clicked 2 different links within 1 second, else 0.
+    """Return one value per click: TWO_LINKS_1S for clicks on 2 different links within 1 second, else 0.
 
-    For 3 or more links the bit BURST is added. See docs/classification.md, rules 16 and 16b.
+    All ``clicks`` have one recipient token. For 3 or more links the bit BURST is added. See docs/classification.md,
+    rules 16 and 16b.
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
@@ -78,9 +79,10 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Return THREE_LINKS_10S for the clicks of a reader who clicked 3 different links within 10 seconds, else 0.
+    """Return one value per click: THREE_LINKS_10S for clicks on 3 different links within 10 seconds, else 0.
 
-    For 5 or more links the bit FIVE_LINKS_10S is added. See docs/classification.md, rule 16c.
+    All ``clicks`` are one reader's. For 5 or more links the bit FIVE_LINKS_10S is added. See docs/classification.md,
+    rule 16c.
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
@@ -93,9 +95,10 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 
 
 def detect_coverage(clicks: SortedClicks) -> list[int]:
-    """Return COVERAGE for the clicks of a reader who clicked 80 % of the issue's links within 2 minutes, else 0.
+    """Return one value per click: COVERAGE for clicks on 80 % of the issue's links within 2 minutes, else 0.
 
-    Issues with fewer than 5 links do not count. See docs/classification.md, rule 19.
+    All ``clicks`` are one reader's. In an issue with fewer than 5 links all values are 0. See docs/classification.md,
+    rule 19.
     """
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
@@ -105,9 +108,10 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Return EVEN_PACE for 6 clicks at nearly equal intervals, on links in the order of the issue, else 0.
+    """Return one value per click: EVEN_PACE if it is one of 6 successive clicks at nearly equal intervals, else 0.
 
-    The 6 clicks must be within 2 minutes. See docs/classification.md, rule 20.
+    All ``clicks`` are one reader's. The 6 clicks are within 2 minutes, on links in the order of the issue. The standard
+    deviation of the 5 intervals is below 20 % of their mean. See docs/classification.md, rule 20.
     """
     evidence = [0] * len(clicks)
     ascending = 0
@@ -129,9 +133,9 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 
 
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Return DOUBLE_CLICK for a click if its reader clicked the same link in the 10 seconds before, else 0.
+    """Return one value per click: DOUBLE_CLICK if the same link was clicked in the 10 seconds before, else 0.
 
-    See docs/classification.md, rule 24.
+    All ``clicks`` are one reader's. See docs/classification.md, rule 24.
     """
     evidence: list[int] = []
     latest_times: dict[int, tuple[int, int | None]] = {}  # by link: its latest time, and the time before
@@ -146,9 +150,10 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 
 
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Return NETWORK_BURST for clicks from a network that opened 3 different links within 1 second, else 0.
+    """Return one value per click: NETWORK_BURST for clicks on 3 different links within 1 second, else 0.
 
-    A busier network must open more links, up to MAX_NETWORK_LINKS. See docs/classification.md, rule 17.
+    All ``clicks`` come from one network. On a busier network more links are required, up to MAX_NETWORK_LINKS. See
+    docs/classification.md, rule 17.
     """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
@@ -156,10 +161,10 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Return BROWSER_BURST for clicks with a user agent that opened 4 different links within 1 second, else 0.
+    """Return one value per click: BROWSER_BURST for clicks on 4 different links within 1 second, else 0.
 
-    The links must be opened from at least two networks. A common user agent must open more links. See
-    docs/classification.md, rule 17.
+    All ``clicks`` have one user agent. A burst comes from at least two networks. For a common user agent more links
+    are required. See docs/classification.md, rule 17.
     """
     exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(exceeded):
@@ -173,10 +178,9 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether more links were opened within 1 second than independent readers would open.
+    """Return for each click whether it is in a burst: ``required_links`` or more different links within 1 second.
 
-    The required number of links grows with the click rate of readers, from ``minimum`` to ``maximum``. The formula is
-    in docs/classification.md, section 6.1.
+    ``minimum`` and ``maximum`` are passed to ``required_links``.
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

@@ -32,7 +32,7 @@ AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
 
 
 def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
-    """Return HONEYPOT_BY_TOKEN for clicks within 2 minutes of a click on the honeypot link, else 0.
+    """Return one value per click: HONEYPOT_BY_TOKEN within 2 minutes of a click on a honeypot link, else 0.
 
     All ``clicks`` are on links with one recipient's token. See docs/classification.md, rule 18.
     """
@@ -40,7 +40,7 @@ def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
 
 
 def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
-    """Return HONEYPOT_BY_NETWORK for clicks within 15 minutes of a click on the honeypot link, else 0.
+    """Return one value per click: HONEYPOT_BY_NETWORK within 15 minutes of a click on a honeypot link, else 0.
 
     All ``clicks`` come from one network of a data center. See docs/classification.md, rule 18b.
     """
@@ -53,9 +53,10 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 
 
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
-    """Return HONEYPOT_BY_ADDRESS for clicks within 15 minutes of a click on the honeypot link, else 0.
+    """Return one value per click: HONEYPOT_BY_ADDRESS within 15 minutes of a click on a honeypot link, else 0.
 
-    All ``clicks`` come from one address. See docs/classification.md, rule 18b.
+    All ``clicks`` come from one address. If a honeypot click looks like a reader's, only clicks with the same user
+    agent get the bit. See docs/classification.md, rule 18b.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)

@@ -17,7 +17,7 @@ from shortener.classification.sliding_window import RATE_WINDOW_MS
 KeyFunction = Callable[[NearbyClick], Hashable | None]
 """Function that returns what a click shares with the others of its group; None if it is in no such group."""
 Detector = Callable[[SortedClicks], list[int]]
-"""Function that takes the clicks of one group and returns the evidence bits of each click."""
+"""Function that takes the clicks of one group and returns one value per click: its evidence bits, or 0."""
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
@@ -25,26 +25,26 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
     name: str
     key_fields: tuple[str, ...]
-    """Names of the fields that the clicks of a group share, for the queries that load them."""
+    """Names of the fields that all clicks of a group have in common."""
     window_ms: int
-    """Longest time in milliseconds between two clicks of which one can change the evidence of the other."""
+    """Longest time in milliseconds over which a click can change the evidence of another click."""
     key: KeyFunction
     detectors: tuple[Detector, ...] = ()
     """Detectors of the rules that compare the clicks of a group (``group_rules.GROUPINGS``)."""
     evidence_mask: int = 0
     """All evidence bits that the detectors can set."""
     with_token: bool = False
-    """True if clicks with a recipient token are grouped, false if clicks without one are.
+    """True if only clicks with a recipient token are grouped, false if only clicks without one.
 
     Clicks with a token are not grouped by address: the token identifies one recipient, while many readers of
     an office can have one address.
     """
     needs_honeypot_hit: bool = False
-    """Whether the detectors set no bit in a group without a click on a honeypot link."""
+    """Whether the detectors set bits only in groups with a click on a honeypot link."""
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """Run the detectors of a grouping on one group of clicks; return the evidence bits of each click.
+    """Run all detectors of a grouping on one group of clicks; return one value per click: its evidence bits, or 0.
 
     ``group`` must be sorted by ``sort_key``.
     """

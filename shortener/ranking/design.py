@@ -98,8 +98,10 @@ def build_design(
 ) -> Design:
     """Build the matrices of the regression and the priors of its coefficients (docs/ranking.md section 6).
 
-    `completed_shares` has for each issue the share of its clicks (0 to 1) that has arrived. `total_weights` has for
-    each article in an issue the sum of the placement weights of its links. `signal_scores` is the result of `z_scores`.
+    `completed_shares` has for each issue the share (0 to 1) that has arrived of all clicks that it will ever get.
+    `total_weights` has for each cell (one article in one issue) the sum of the placement weights of its links.
+    `signal_scores` (articles x 3) has the views, read ratio and fan ratio of each article, standardized by `z_scores`.
+    `background` has the columns for sites, authors and title words. `shape` is how appeal follows the editors' order.
     """
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
@@ -140,9 +142,10 @@ def build_design(
 def _assemble(
     observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices (`t`, `x`) of a `Design`.
+    """Return (`t`, `x`): the part of the design matrix that depends on the article alone, and the design matrix.
 
-    Their columns are `cell_columns`, then `article_columns`, then one for each issue.
+    `t` has one row for each article, `x` one for each cell (one article in one issue). The columns of both are
+    `cell_columns`, then `article_columns`, then one for each issue.
     """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])

@@ -121,7 +121,10 @@ class Analysis(Inputs, frozen=True, eq=False):
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
     def counted_for(self, urls: Iterable[str]) -> Counted:
-        """Return "visitors" if every issue that contains one of the articles counts visitors, else "clicks"."""
+        """Return the unit in which the articles `urls` are counted: "visitors" or "clicks".
+
+        It is "visitors" if `Issue.counted` is "visitors" for every issue that contains one of these articles.
+        """
         listed = set(urls)
         slugs = {row.issue for row in self.observations.appearances if row.url in listed}
         return common_unit(issue for issue in self.observations.issues if issue.slug in slugs)

@@ -87,9 +87,10 @@ class Ranking(Struct, frozen=True):
     `as_of` is the time of the ranking, as ISO 8601 in UTC. `issues` are all issues that the model was fitted to, also
     those without a listed article.
 
-    `counted` is "visitors" if every issue with a listed article counts visitors, otherwise "clicks". If no article is
-    listed, the unit depends on all issues that can be ranked. The expected count of an article in an issue has the unit
-    of that issue. If units differ, a warning names the issues that count clicks.
+    `counted` is the unit of the articles' counts: "visitors" if visitors are known for every issue with a listed
+    article, else "clicks". If no article is listed, all issues that can be ranked are considered. An article's
+    `expected` is a sum over issues, each in the issue's own unit (`IssueProgress.counted`). If these units differ, a
+    warning names the issues that are counted in clicks.
     """
 
     as_of: str

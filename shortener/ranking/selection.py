@@ -133,9 +133,9 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
     """Return the history with only the issues sent around the time when the articles `urls` were last shown.
 
-    For each of these articles, the last issue that contains it is found. Issues are kept from `months` before the
-    oldest to `months` after the newest of the issues found; if `urls` are all articles, from `months` before the
-    newest. If `months` is None, all issues are kept.
+    Of each of these articles, the last issue that contains it counts. The result has the issues from `months` months
+    before the oldest of these last issues to `months` months after the newest. If `urls` are all articles of the
+    history, it begins `months` months before the newest. If `months` is None, all issues are kept.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

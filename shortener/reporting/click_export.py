@@ -33,7 +33,7 @@ class ExportedClick(Struct, frozen=True):
 def list_exported_clicks(
     store: Store, *, since: int | None, until: int | None, domains: Sequence[Domain]
 ) -> Generator[ExportedClick]:
-    """Yield the stored clicks from ``since`` until before ``until`` (seconds of the UTC epoch), the oldest first.
+    """Yield the stored clicks with ``since`` <= time < ``until`` (seconds of the UTC epoch), the oldest first.
 
     None means no limit. ``domains`` are the configured domains.
     """

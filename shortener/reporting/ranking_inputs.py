@@ -18,20 +18,21 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Counts of one issue by (link id, placement number): visitors or, if the visitors are unknown, human clicks.
+    """Counts of one issue. The keys of the dicts are (link id, placement number).
 
-    A placement is one use of a link in the issue. A visitor counts once a day.
+    A placement is one use of a link in the issue. If too few visitors are known, all counts are human clicks.
     """
 
     has_visitors: bool
+    """Whether ``total``, ``link_counts`` and ``placement_counts`` are visitors."""
     total: int
-    """Count of the whole issue."""
+    """Visitors of the whole issue, each counted once a day."""
     clicks: dict[tuple[int, int], int]
-    """Human clicks in any case."""
+    """Human clicks, even if visitors are known."""
     link_counts: dict[tuple[int, int], int]
-    """A visitor counts once on each link."""
+    """Visitors, each counted once a day for each link, at the placement of that link that was clicked first."""
     placement_counts: dict[tuple[int, int], int]
-    """A visitor counts once on each placement."""
+    """Visitors, each counted once a day for each placement."""
 
 
 def load_history(store: Store, *, as_of: int) -> History:

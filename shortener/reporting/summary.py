@@ -85,7 +85,7 @@ class Miss(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Report of the site from ``since`` until before ``until``; None means no limit.
+    """Report of the site from ``since`` to just before ``until``; None means no limit.
 
     ``timezone`` is the time zone of the days in ``timeline``.
     """
@@ -111,7 +111,7 @@ def build_summary(
     domains: Sequence[Domain] = (),
     zone: tzinfo = UTC,
 ) -> Summary:
-    """Return the report of the site from ``since`` until before ``until`` (seconds of the UTC epoch; None means no
+    """Return the report of the site from ``since`` to just before ``until`` (seconds of the UTC epoch; None means no
     limit).
 
     The range is widened to whole quarter-hours. ``as_of`` is the current time. ``zone`` is the time zone of the days.
@@ -138,7 +138,7 @@ def build_summary(
 
 
 def _daily_clicks(store: Store, since: int | None, until: int | None, zone: tzinfo) -> tuple[TimelineDay, ...]:
-    """Return the days of ``zone`` with clicks, from ``since`` until before ``until`` (seconds of the UTC epoch)."""
+    """Return the days of ``zone`` with clicks, from ``since`` to just before ``until`` (seconds of the UTC epoch)."""
     clicked = reports.clicked_range(store)
     if clicked is None:
         return ()

@@ -1,4 +1,4 @@
-"""The process of the pages: waitress serves editor pages, previews and exports to the workers on a Unix socket."""
+"""The pages process: waitress serves editor pages, previews and exports to the workers on a Unix socket."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""Relay of requests from a redirect worker to the process of the pages, so that no slow page delays a redirect."""
+"""Relay of requests from a redirect worker to the pages process, so that no slow page delays a redirect."""
 
 import asyncio
 import logging
@@ -74,7 +74,7 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Sends the requests of one worker to the process of the pages, and the responses back to the clients."""
+    """Sends the requests of one worker to the pages process, and the responses back to the clients."""
 
     def __init__(self, config: Config) -> None:
         self._trusts_proxies = bool(config.server.trusted_proxies)
@@ -91,7 +91,11 @@ class Relay:
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Send the client its page and return None; if that is impossible, return a response for the caller to send."""
+        """Relay a request and send the page to the client; return None, or a response that the caller must send.
+
+        None is returned also if the client closes its connection. The response refuses the request, or is a page that
+        ``_send_page`` does not send itself.
+        """
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
         length = _body_length(request)
@@ -128,7 +132,7 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token, by asking the process of the pages."""
+        """Return whether the request has a valid session or token, by asking the pages process."""
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -151,7 +155,11 @@ class Relay:
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
     async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a chunked body without Content-Length, or a response with status 411 if it is too long."""
+        """Return a chunked body; if it is longer than SMALL_BODY_BYTES, a response with status 411 (Length Required).
+
+        With Content-Length a longer body is accepted, because its length decides, before it is read, whether the limit
+        for signed-in users or the one for other clients applies.
+        """
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
@@ -161,7 +169,10 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body of a request, or a response that refuses it."""
+        """Return the whole body of a request, or a response that refuses it.
+
+        A body above its client's limit is read but not held; then b"" is returned.
+        """
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
         length = _body_length(request)
@@ -210,9 +221,11 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Relay a request and send the page to the client, or return a response that the caller has to send.
+        """Relay a request and send the page to the client; return None, or a response that the caller must send.
 
-        ``taken`` is called when the process of the pages has received the request body.
+        The caller must send a page that has no body or no Content-Length, and the response with status 503 that is
+        returned if the pages process does not respond. ``taken`` is called when the page begins: the pages process then
+        has the whole request body.
         """
         await self.open_session()
         try:
@@ -224,7 +237,7 @@ class Relay:
             return _STARTING
 
     async def _request(self, request: Request, body: bytes) -> Any:
-        """Send a request to the process of the pages and return its response, whose content has not been read yet."""
+        """Send a request to the pages process and return its response, whose content has not been read yet."""
         await self.open_session()
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
@@ -265,7 +278,7 @@ class Relay:
         return None
 
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the headers with which a request is relayed to the process of the pages."""
+        """Return the headers with which a request is relayed to the pages process."""
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
         headers = [

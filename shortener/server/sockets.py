@@ -54,7 +54,7 @@ def listen_unix(path: Path) -> socket.socket:
 
 
 def pages_socket_path(data_directory: Path) -> Path:
-    """Return the path of the Unix socket by which redirect workers send requests to the process of the pages."""
+    """Return the path of the Unix socket by which redirect workers send requests to the pages process."""
     return data_directory / RUN_DIRECTORY / "pages.sock"
 
 

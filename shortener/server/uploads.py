@@ -64,7 +64,7 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting a body that the process of the pages has received, or whose request has ended."""
+        """Stop counting a body that the pages process has received, or whose request has ended."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

@@ -119,7 +119,7 @@ def _load(task: Task, parent: int) -> Any:
 
 
 class Worker:
-    """The RSGI application: it answers requests for short links, and relays all others to the process of the pages."""
+    """The RSGI application: it answers requests for short links, and relays all others to the pages process."""
 
     def __init__(self, task: Task) -> None:
         config = task.config
@@ -178,12 +178,13 @@ class Worker:
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
         """Limit how long clients may leave responses unread; try again later while granian does not listen yet.
 
-        ``passes`` is how many more times the limit must be set.
+        ``passes`` is how many more times the limit must be set while granian listens. It is set twice, because
+        connections that the kernel had queued before the first time do not have the limit.
         """
         if limit_unread_output():
             passes -= 1
         if passes:
-            # The second call reaches connections that the kernel had queued before the first one.
+            # After ACCEPT_SECONDS granian has accepted the queued connections, so the last pass reaches them.
             loop.call_later(ACCEPT_SECONDS if passes == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, passes)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,6 +1,6 @@
 """Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-The structs here hold the values before or after an edit, so that it can be undone.
+The structs here hold the values before or after an edit, so that the edit can be undone.
 """
 
 from collections.abc import Sequence
@@ -69,16 +69,17 @@ class MonthOrder(Struct, frozen=True, tag="picks order"):
 
 
 class FormatTemplate(Struct, frozen=True, tag="picks template"):
-    """The editors' own template for a format, before or after an edit, stored so that the edit can be undone.
+    """The editors' own template for an output format, before or after an edit, stored so that the edit can be undone.
 
-    ``template`` is None if the editors had none.
+    The template renders the recommended articles as Markdown or as HTML. ``template`` is None if the editors had none
+    for ``section_format``.
     """
 
     section_format: SectionFormat
     template: OwnTemplate | None
 
     def reload(self, store: Store) -> "FormatTemplate":
-        """Return the template of this format as it is stored now."""
+        """Return the template for this output format as it is stored now."""
         return format_template(store, self.section_format)
 
     def restore(self, store: Store, now: int) -> None:
@@ -102,7 +103,7 @@ def month_order(store: Store, month: str) -> MonthOrder:
 
 
 def format_template(store: Store, section_format: SectionFormat) -> FormatTemplate:
-    """Return the template that editors have written for a format."""
+    """Return the template that editors have written for an output format, Markdown or HTML."""
     return FormatTemplate(section_format, picks_edits.own_templates(store).get(section_format))
 
 
@@ -160,8 +161,8 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
 def check_template(sample: TemplateRequest) -> None:
     """Check a template that editors have written by rendering ``sample`` in a process with limits.
 
-    Rendering can take seconds, so call it outside a transaction. Raises InputError if it fails, FieldError for a
-    template that is too long.
+    Rendering can take seconds, so call it outside a transaction. Raises InputError if rendering fails, FieldError if
+    the template is too long.
     """
     check_template_size(sample.template)
     if sample.template.strip():
@@ -175,6 +176,6 @@ def check_template_size(text: str) -> None:
 
 
 def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:
-    """Store the template that editors have written for a format. An empty text deletes it."""
+    """Store the template that editors have written for an output format. An empty text deletes it."""
     template = OwnTemplate(text, who, now) if text.strip() else None
     picks_edits.save_template(store, section_format, template)

@@ -1,6 +1,7 @@
 """Sending of recorded events to the endpoints of webhooks, with retries.
 
-The sender is a thread of the web server or collector. Of several senders for a data directory, one sends at a time.
+The sender is a thread of the web server or collector. If a data directory has several senders, only one sends at a
+time.
 """
 
 import contextlib

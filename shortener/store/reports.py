@@ -18,7 +18,7 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Numbers of clicks on a placement (one use of a link in an issue), or their sums over a link or an issue.
+    """Numbers of clicks: on a placement (one use of a link in an issue), or summed over a link or an issue.
 
     There is one number for each verdict, such as ``human``. ``visitor_clicks`` counts human clicks with a visitor hash.
     ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count each visitor's first click of a day
@@ -84,8 +84,8 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
     """Return the click counts of every issue, and of links without an issue (id 0).
 
-    Clicks from ``since`` until before ``until`` are counted. Both are beginnings of quarter-hours in seconds of the UTC
-    epoch; None means no limit.
+    Clicks from ``since`` to just before ``until`` are counted. Both are beginnings of quarter-hours in seconds of the
+    UTC epoch; None means no limit.
     """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
@@ -123,7 +123,7 @@ def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
-    """Return the ``limit`` links that have the most human clicks from ``since`` until before ``until``.
+    """Return the ``limit`` links that have the most human clicks from ``since`` to just before ``until``.
 
     Both times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
     """
@@ -142,10 +142,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return (SQL, parameters) of a subquery for the click counts from ``since`` until before ``until``.
+    """Return (SQL, parameters) of a subquery for the click counts from ``since`` to just before ``until``.
 
-    Sum ``sign * count`` over the rows of the subquery to get the counts of this period. None means no limit.
-    ``quarter_hour_table`` is the table of click counts from which parts of days are read.
+    Each row has click counts and a ``sign``, 1 or -1. To get the click counts of the period, sum ``sign * count`` over
+    the rows. If ``since`` or ``until`` is None, the period has no limit on that side. ``quarter_hour_table`` is a table
+    of click counts by quarter-hour that has ``key_columns``.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -201,10 +202,11 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return (begin, end) of the time range of all clicks on an issue, on a link or, with neither, on the whole site.
+    """Return (begin, end) of the time range of all clicks on an issue, on a link, or on the whole site.
 
-    ``begin`` is when the quarter-hour of the first click begins, ``end`` is when the quarter-hour of the last click
-    ends. Both are seconds of the UTC epoch. The result is None if there are no clicks.
+    If no id is given, the range is that of the whole site. ``begin`` is when the quarter-hour of the first click
+    begins. ``end`` is when the quarter-hour of the last click ends. Both are seconds of the UTC epoch. The result is
+    None if there are no clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -292,8 +294,8 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
     """Return the ``limit`` codes with the most misses, which are requests answered with 404 or 410.
 
-    Misses from ``since`` until before ``until`` (seconds of the UTC epoch) are counted. Unknown codes beyond
-    ``MAX_MISSED_CODES_PER_DAY`` on a UTC day are summed under the code ''.
+    Misses from ``since`` to just before ``until`` (seconds of the UTC epoch) are counted. If a UTC day has
+    ``MAX_MISSED_CODES_PER_DAY`` codes, further unknown codes of that day are counted under the code ''.
     """
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""
@@ -325,7 +327,7 @@ class ClickRow(Struct, frozen=True):
 
 
 def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[ClickRow]:
-    """Yield the stored clicks from ``since`` until before ``until`` (seconds of the UTC epoch), the oldest first."""
+    """Yield the stored clicks from ``since`` to just before ``until`` (seconds of the UTC epoch), the oldest first."""
     where, bounds = _time_condition("ts", since and since * 1000, until and until * 1000)
     sql = f"""
         select clicks.id, ts, domain, code, n, verdict, reason, rules_version, country,
@@ -338,7 +340,7 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
 
 
 def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
-    """Return (``where`` clause, parameters) for times from ``since`` until before ``until``."""
+    """Return (``where`` clause, parameters) for times from ``since`` to just before ``until``."""
     # For a condition that is always true SQLite would still choose an index, and read every row through it.
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]

@@ -138,9 +138,10 @@ def is_subscribed(store: Store, event_type: str) -> bool:
 
 
 def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
-    """Store an event, and its deliveries to all endpoints that receive its type.
+    """Store an event, and a delivery of the event to each endpoint that receives events of this type.
 
-    Nothing is stored if there is no such endpoint. Call it inside the transaction of the change that the event reports.
+    If there is no such endpoint, nothing is stored. Call it inside the transaction of the change that the event
+    reports.
     """
     if is_subscribed(store, event_type):
         event_id = _add_event(store, event_type, data, now=now)
@@ -282,7 +283,7 @@ def count_failed(reader: Reader) -> int:
 
 
 class NewClicks(Struct, frozen=True):
-    """Numbers of new human clicks (``clicks``) and new automated clicks on a link. ``issue`` is a slug."""
+    """Numbers of new clicks on a link, human (``clicks``) and ``automated``. ``issue`` is a slug."""
 
     domain: str
     code: str

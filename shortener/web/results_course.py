@@ -1,4 +1,7 @@
-"""The visitors or clicks of an issue over time on its results page: chart, table, CSV, and edits of links."""
+"""The visitors or clicks of an issue over time, as the chart and table of its results page and as CSV.
+
+The page also marks in the chart, and lists, when editors changed the target of a link.
+"""
 
 import time
 from collections.abc import Sequence

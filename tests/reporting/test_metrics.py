@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from shortener.reporting.metrics import render_metrics
 from shortener.shared_memory import CHILD_KINDS, claim_worker_counters, restart_counters
 
@@ -35,6 +37,7 @@ def test_requests_and_clicks_are_counted(read: "Newsletter") -> None:
     assert metrics['shortener_clicks_total{verdict="human"}'] == 7
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_metrics_without_a_store(newsletter: "Newsletter") -> None:
     """If the store cannot be read, the counters of the workers are still shown."""
     (newsletter.config.data_directory / "store.db").rename(newsletter.directory / "elsewhere")

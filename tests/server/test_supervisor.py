@@ -298,7 +298,7 @@ def test_idle_connections_do_not_delay_the_stop(serve: Callable[..., Serve]) -> 
 
 
 def test_the_first_admin_gets_an_address(serve: Callable[..., Serve]) -> None:
-    """Without users, the second line of output is the address at which the first admin signs in."""
+    """Without users, the second line of output is the invite link of the first admin."""
     server = serve()
     server.ready()
     path = (

@@ -1,6 +1,6 @@
 """Tables of what editors change in the draft of a month's recommended articles.
 
-The migration also allows decisions about articles without a reason.
+An editor's decision to pin, exclude or choose an article needs no reason any more.
 """
 
 from sqlite_utils import Database
@@ -46,5 +46,8 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables of what editors change in a month's recommended articles, and of templates that they write."""
+    """Create the tables of what editors change in a month's recommended articles, and of templates that they write.
+
+    Also allow an empty reason in the table ``decisions``.
+    """
     run_script(db, SCRIPT)

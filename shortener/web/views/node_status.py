@@ -1,4 +1,7 @@
-"""Views of a redirect node: health, metrics, and the address of the machine with the editors' pages."""
+"""Views of a redirect node: its health as JSON, its metrics, and a 404 page that links to the editors' pages.
+
+A node has no pages for editors; those are on another machine, the centre.
+"""
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -21,15 +24,15 @@ def show_health() -> Response:
 
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
-    """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
+    """Return the metrics in Prometheus format, or 404 to a client whose address is not in ``server.metrics``."""
     return metrics_response(render_node_metrics)
 
 
 @blueprint.route("/-/", defaults={"anything": ""}, methods=["GET", "POST", "PUT", "DELETE"])
 @blueprint.route("/-/<path:anything>", methods=["GET", "POST", "PUT", "DELETE"])
 def name_centre(anything: str) -> ResponseReturnValue:
-    """Return 404 with the address of the centre, the machine that has the editors' pages."""
-    # The redirector sets this status for a short link that cannot be redirected.
+    """Return a 404 page with the address of the centre, the machine that has the editors' pages."""
+    # This status is set only when error pages are rendered in advance (``published_pages``).
     status = request.environ.get(MISS_STATUS_KEY)
     if status is not None:
         return render_error_page(int(status))
