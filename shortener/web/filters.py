@@ -44,6 +44,7 @@ def init_app(app: Flask) -> None:
         datetime_local=format_datetime_local,
         duration=format_duration,
         display_url=display_url,
+        breakable=breakable,
         capitalized=capitalized,
         isolated=isolate,
         marked=mark_words,
@@ -105,7 +106,7 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 def result_tone(result: RankedArticle | None) -> Judgement:
     """Compare an article with a typical one: return "above", "usual" or "below".
 
-    It is "usual" unless the 90 % interval of the article's result excludes the typical result.
+    The answer is "above" or "below" only if the typical result is outside the 90 % interval of the article's result.
     """
     if result is None:
         return "usual"
@@ -203,7 +204,7 @@ def is_below(path: str, paths: Sequence[str]) -> bool:
 
 
 def is_recent(instant: int | None) -> bool:
-    """Return whether a user's last use of the pages is so recent that it is shown as "now"."""
+    """Return whether ``instant``, the time of a user's last request, is recent enough to be shown as "now"."""
     # The last use is stored only every SESSION_TOUCH_SECONDS, so that ``instant`` can be too early.
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
@@ -245,6 +246,11 @@ def display_url(url: str | None, max_length: int = 70) -> str:
         return url[:max_length]
     text = parts.netloc.removeprefix("www.") + parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
+
+
+def breakable(url: str) -> Markup:
+    """Return a URL that browsers break after a slash rather than inside a word."""
+    return escape(url).replace("/", Markup("/<wbr>"))
 
 
 def isolate(name: str) -> Markup:
