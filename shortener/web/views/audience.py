@@ -74,14 +74,10 @@ class Filter(Struct, frozen=True):
 class ArticleShare(Struct, frozen=True):
     """The clicks on one article that match the filter of the page, such as clicks from one country.
 
-<<<<<<< HEAD
-    ``share`` is the article's share of all matching clicks, ``usual`` its share of all clicks of the issue (0 to 1).
-    ``position`` is None for the sum of the links that are not articles. ``difference`` is positive if the readers with
-    this value clicked the article more often than the others did, negative if less often, 0 if that can be chance.
-=======
     ``share`` (0 to 1) is the article's part of all matching clicks. ``usual`` (0 to 1) is the article's part of all
-    clicks in the issue. ``position`` is None for the sum of the links that are not articles.
->>>>>>> main
+    clicks in the issue. ``position`` is None for the sum of the links that are not articles. ``difference`` is positive
+    if the readers with this value clicked the article more often than the others did, negative if less often, 0 if that
+    can be chance.
     """
 
     position: int | None
