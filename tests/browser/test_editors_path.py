@@ -104,7 +104,7 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     page.click("button:text('Review')")
     page.wait_for_url("**/review")
     assert page.frame_locator("iframe").locator("shortener-link[data-tone=article]").count() > 8
-    page.locator(".rows input[name^=title-]").first.fill("Winter survey of the North Sea")
+    page.locator(".rows [name^=title-]").first.fill("Winter survey of the North Sea")
     boxes = page.locator(".rows .inline input[name=selected]")
     boxes.first.click()
     boxes.nth(2).click(modifiers=["Shift"])
@@ -132,7 +132,7 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     page.click("button:text('Mark as sent')")
     page.wait_for_selector("text=The issue is sent")
     watched.go("/-/issues/low-tide/setup")
-    assert page.locator(".rows input[name^=title-]").first.input_value() == "Winter survey of the North Sea"
+    assert page.locator(".rows [name^=title-]").first.input_value() == "Winter survey of the North Sea"
     contents = json.loads(page.request.get(f"{watched.base}/-/issues/low-tide/setup.json").body())
     return [
         f"{link['short_url']}/{link['placements'][0]['n']}"
