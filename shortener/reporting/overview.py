@@ -74,7 +74,7 @@ def build_overview(
 ) -> Overview:
     """Return the content of the overview page at ``now`` (seconds of the UTC epoch).
 
-    ``outlooks`` has by slug the comparison of an issue with earlier ones.
+    The keys of ``outlooks`` are slugs of issues. The values are comparisons with earlier issues.
     """
     compared = tuple(
         RecentIssue(
@@ -115,11 +115,8 @@ def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now
 
 
 def _month_to_pick(issues: Sequence[IssueListItem], *, config: Config, now: int) -> str:
-    """Return the month, such as 2026-11, for which an editor can choose the picks now; '' if there is none.
-
-    It is the month of the latest issue that was sent and clicked. There is none if this issue was sent less than
-    ``PICKS_HOURS`` hours ago, or before the previous calendar month.
-    """
+    """Return the month (such as 2026-11) for which an editor can choose the picks now; '' if there is none."""
+    # The month of the latest sent issue with clicks, from PICKS_HOURS after sending to the end of the next month.
     sent = [issue.sent_at for issue in issues if issue.status == "sent" and issue.sent_at and issue.clicks]
     if not sent or max(sent) > datetime.fromtimestamp(now - PICKS_HOURS * HOUR_SECONDS, UTC):
         return ""
