@@ -40,10 +40,11 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 
 
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random unused code of ``length`` characters of ``alphabet``, or a longer one if that length is too full.
+    """Return a random unused code of ``length`` characters of ``alphabet``.
 
-    Raises CodeRefused if no unused code is found at any length up to MAX_CODE_LENGTH. ``is_taken`` returns whether a
-    code is already used. The caller must insert the code under a unique constraint.
+    If no unused code of this length is found, longer codes are tried, up to MAX_CODE_LENGTH. Raises CodeRefused if all
+    attempts fail. ``is_taken`` returns whether a code is already used. The caller must insert the code under a unique
+    constraint.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):

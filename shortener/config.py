@@ -148,16 +148,13 @@ class Networks(Section, frozen=True):
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: numbers of top articles and hidden gems, months of history, and weights of other platforms.
-
-    ``background`` says whether author, site and title words are used in the estimates.
-    """
+    """``[ranking]``: numbers of top articles and hidden gems, months of history, and how articles are ordered."""
 
     top: Annotated[int, Meta(ge=1, le=100)] = 10
     gems: Annotated[int, Meta(ge=0, le=100)] = 5
     window: Annotated[int, Meta(ge=1, le=120)] = 24
     background: bool = True
-    """Let articles with few clicks lean on the other articles of their author, site and title words."""
+    """Whether the estimates for an article also use articles with the same author, site or title words."""
     blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
     """Weights of appeal, fan ratio and read ratio for ordering articles. If empty, appeal alone decides."""
 
@@ -215,9 +212,8 @@ class ConfigFile(Section, frozen=True):
 class Config(ConfigFile, frozen=True):
     """The whole configuration.
 
-    ``given`` has the keys that the file or the environment sets, each with the name of the file or variable. A key is
-    written as ``site.name`` or ``domain.<host>.home``. Settings that editors have stored never replace keys in
-    ``given``.
+    ``given`` maps each key that was set to the name of the configuration file or environment variable. A key is written
+    as ``site.name`` or ``domain.<host>.home``. Settings that editors have stored never replace keys in ``given``.
     """
 
     given: Mapping[str, str] = {}
@@ -253,7 +249,7 @@ class Config(ConfigFile, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default first. Without ``[[domain]]``: only the host of ``base_url``."""
+        """Domains of short links, the default first. If none is configured, only the host of ``base_url``."""
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
@@ -297,7 +293,10 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
-    """Return the path of the configuration file: ``option``, ``SHORTENER_CONFIG`` or an existing ``./config.toml``."""
+    """Return the path of the configuration file, or None if there is none.
+
+    The path is ``option``, else the variable ``SHORTENER_CONFIG``, else ``./config.toml`` if this file exists.
+    """
     name = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     if name:
         return Path(name)

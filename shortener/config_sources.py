@@ -70,9 +70,9 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the keys that the configuration file or the environment sets, each with the name of the file or variable.
+    """Return where each key was set, by key: the name of the configuration file or of an environment variable.
 
-    ``tree`` has the values from both. ``variables`` is the result of ``apply_environment``.
+    ``tree`` has the values after ``apply_environment``. ``variables`` is the result of ``apply_environment``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

@@ -47,7 +47,7 @@ def open_locked(path: Path) -> int | None:
 def holder_name(lock_fd: int, *, machine: str) -> str:
     """Return a name for the process that holds the lock on a file. No other running process has this name.
 
-    It is stored in the file, for the next process that locks the file.
+    The name is stored in the file. The next process on this machine that locks the file gets the stored name.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None

@@ -33,7 +33,10 @@ def run_limited(module: str, content: bytes, *, cpu_seconds: int) -> tuple[int, 
 
 
 def limit_this_process() -> None:
-    """Limit this process's memory, and its processor time to the seconds in the first command-line argument."""
+    """Limit the memory and processor time of this process.
+
+    The first command-line argument is the limit of processor time in seconds.
+    """
     cpu_seconds = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

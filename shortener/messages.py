@@ -1,4 +1,4 @@
-"""Translatable messages: English texts that keep their template and values, so that pages can translate them."""
+"""Messages: English texts that pages can translate, because each message contains its template and values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -63,9 +63,9 @@ def mark_text(text: str) -> str:
 
 
 def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
-    """Join the parts to one message, by default with semicolons; '' if there are none.
+    """Join the parts to one message, by default with semicolons; '' if there are no parts.
 
-    ``template`` has the placeholders ``first`` and ``rest`` for the first part and all others.
+    In ``template``, ``{first}`` is the first part, and ``{rest}`` is all other parts joined.
     """
     if not parts:
         return ""

@@ -10,10 +10,10 @@ from shortener.urls import canonicalize_target, normalize_host_header
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
-    """Return (host, code) of a short URL; None if it is on none of ``domains`` or its code is invalid.
+    """Return (host, code) of a short URL; None if either the host is not in ``domains`` or the code is invalid.
 
-    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. What follows the code is
-    ignored: a placement number, ``+``, a query string and a fragment. The returned code is in its stored form.
+    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. After the code, a placement
+    number, ``+``, query string or fragment is ignored. The returned code is in its stored form.
     """
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
@@ -31,7 +31,7 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
 
 
 def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
-    """Return the domain whose host equals ``host`` in any spelling, or None."""
+    """Return the domain with this host, or None. Hosts are normalized before they are compared."""
     name = normalize_host_header(host)
     return next((domain for domain in domains if normalize_host_header(domain.host) == name), None)
 

@@ -99,8 +99,9 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 def add_query(target: str, query: str, *, forward: str) -> str:
     """Return a canonical target with the query string of a click added.
 
-    ``forward`` decides about keys that target and click both have: ``merge`` keeps the target's value, ``override`` the
-    click's value. With ``drop``, the query is ignored. It is also ignored if the result would be too long.
+    If a key is in both the target and ``query``, ``forward`` decides. ``merge`` keeps the target's value, and
+    ``override`` the value in ``query``. The target is returned unchanged if either ``forward`` is ``drop`` or the
+    result would be too long.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
@@ -186,9 +187,9 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return host and port of a URL; the port is None if the URL has none. Raises TargetRefused.
+    """Return (host, port) of a URL; the port is None if the URL has none. Raises TargetRefused.
 
-    ``authority`` is the part of the URL ``text`` that contains both.
+    ``authority`` is the part of the URL with host and port. ``text`` is the whole URL, for error messages.
     """
     if "@" in authority:
         _refuse(text, Message("has a user name before its host; remove it and the @"))
@@ -353,7 +354,7 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """Return a host in the form in which hosts are compared: without a final dot, an IPv6 address shortened."""
+    """Return a host for comparisons: a name without its final dot, or an IPv6 address in its shortest form."""
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 

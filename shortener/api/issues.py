@@ -35,9 +35,9 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     """An issue to add. If the issue exists, it is updated from the document.
 
     Without ``format`` the format is detected. Without ``slug`` one is made from ``title``. If the document is
-    not UTF-8, send it in base64, and set ``encoding`` to base64. The ``output`` in the response has the same encoding as
-    the document. The keys of ``targets`` are short URLs that the document already contains. The values are the targets
-    of these short URLs.
+    not UTF-8, send it in base64, and set ``encoding`` to base64. The ``output`` in the response then is base64 too. The
+    keys of ``targets`` are short URLs that the document already contains. The values are the targets of these short
+    URLs.
 
     ``placements``: each use of a link gets a short URL with a number of its own (``/code/3``). ``honeypot``: a link
     that readers do not see is added. ``recipient_tag``: this merge tag is added to every short URL.

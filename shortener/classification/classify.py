@@ -39,10 +39,10 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 
 
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
-    """Yield the reason of each group rule that matches, the most certain first.
+    """Yield the reason of each matching group rule, the most certain first.
 
-    A group rule is a condition on evidence bits and age (``group_rules``). ``age`` is the time in milliseconds from the
-    sending of the issue to the click. ``honeypot`` means that the clicked link is hidden from readers.
+    A group rule is a condition on evidence bits and age. ``age`` is the time from the sending of the issue to the
+    click, in milliseconds. ``honeypot`` means that the clicked link is hidden from readers.
     """
     if honeypot:
         yield "hidden-link"

@@ -1,8 +1,8 @@
 """Compare clicks with nearby clicks, and find the classifications that these comparisons change.
 
-The clicks being classified are called targets. A nearby click shares a value with a target, such as the recipient token
-or the network, and is close to it in time: the time window of each shared value is in ``groups``. Which clicks must be
-loaded is explained in docs/classification.md, section 11.
+The clicks to classify are called targets. A nearby click shares a value with a target, such as the recipient token or
+the network. The two clicks are also close in time. ``groups.py`` defines the shared values and their time windows.
+docs/classification.md, section 11, explains which clicks must be loaded.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,19 +19,16 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """Clicks with which the clicks being classified (the targets) are compared."""
+    """The clicks with which targets are compared. Targets are the clicks to classify."""
 
     clicks: Mapping[int, NearbyClick] = {}
-    """Stored clicks near the targets, by sequence number; the targets are not among them."""
+    """Stored clicks near the targets, by sequence number. Targets are not included."""
     honeypot_hits: Sequence[NearbyClick] = ()
-    """Earlier clicks on honeypot links, which count as evidence but are not classified themselves."""
+    """Earlier clicks on honeypot links. They are evidence only, and are not classified."""
     truncated: bool = False
-    """Whether clicks near the targets are missing in ``clicks``, because there are too many."""
+    """Whether ``clicks`` is incomplete, because too many stored clicks are near the targets."""
     requests: Mapping[int, Classification] = {}
-    """New classifications of clicks by their requests alone, by sequence number.
-
-    Clicks that are not in it keep the classification of their request.
-    """
+    """New classifications of requests that were classified again, keyed by the click's sequence number."""
 
 
 def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
@@ -64,11 +61,11 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare the targets with nearby clicks; return the targets' evidence bits by sequence number.
+    """Compare targets with nearby clicks; return evidence bits by sequence number.
 
-    ``targets`` are sequence numbers in ``clicks_by_seq``. The result also has nearby clicks whose evidence can change.
-    ``honeypot_hits`` are earlier clicks on links hidden from readers. ``truncated`` means that some nearby clicks were
-    not loaded.
+    The result has the bits of all targets, and of nearby clicks whose bits may have changed. ``clicks_by_seq`` has both
+    targets and nearby clicks. ``targets`` has the sequence numbers of the targets. ``honeypot_hits`` are earlier clicks
+    on links hidden from readers. ``truncated`` means that some nearby clicks were not loaded.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]

@@ -133,7 +133,7 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 
 
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: DOUBLE_CLICK if its reader clicked its link in the 10 seconds before, else 0.
+    """Return one value per click: DOUBLE_CLICK if the same link was clicked in the 10 seconds before, else 0.
 
     All ``clicks`` are one reader's. See docs/classification.md, rule 24.
     """
@@ -178,10 +178,9 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether more links were opened within 1 second than independent readers would open.
+    """Return for each click whether it is in a burst: ``required_links`` or more different links within 1 second.
 
-    The required number of links grows with the click rate of readers, from ``minimum`` to ``maximum``. The formula is
-    in docs/classification.md, section 6.1.
+    ``minimum`` and ``maximum`` are passed to ``required_links``.
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

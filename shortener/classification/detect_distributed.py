@@ -1,9 +1,11 @@
-"""Detectors of programs that open links from several networks or addresses (rules 17b, 21 and 22).
+"""Detectors of programs that open links from several networks or addresses.
 
-In a *fan-out*, several networks open different links of one recipient. In an *agent burst*, several data-center
-addresses with one user agent open different links. A *click-time check* is a mail gateway's request for a link at the
-moment when a reader clicks it. A *click echo* is a probable click-time check of a link without a recipient token. The
-conditions are in docs/classification.md, sections 6.2 and 6.3.
+Each detector sets one evidence bit (docs/classification.md, sections 6.2 and 6.3):
+
+- FAN_OUT (rule 21): several networks open different links of one recipient.
+- AGENT_BURST (rule 17b): several data-center addresses with one user agent open different links.
+- CLICK_TIME_CHECK (rule 22): a mail gateway opens a link when the recipient clicks the link.
+- CLICK_ECHO (rule 22): probably such a request by a mail gateway, for a link without a recipient token.
 """
 
 from bisect import bisect_left, bisect_right
@@ -183,10 +185,10 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_TIME_CHECK if it is a mail gateway's check of a clicked link, else 0.
+    """Return one value per click: CLICK_TIME_CHECK if the click is a mail gateway's check of a link, else 0.
 
-    All ``clicks`` are on links with one recipient's token. The check and the recipient's click on that link are at most
-    20 seconds apart, and differ in network and user agent. See docs/classification.md, rule 22.
+    All ``clicks`` have one recipient token. A check is at most 20 seconds before or after a reader's click on the same
+    link. The two clicks differ in both network and user agent. See docs/classification.md, rule 22.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -207,9 +209,9 @@ def _is_reader(click: NearbyClick) -> bool:
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes in ``clicks`` of a mail gateway's checks of one link.
+    """Return those of ``indexes`` at which ``clicks`` has a mail gateway's check of a link.
 
-    ``indexes`` are the indexes in ``clicks`` of all clicks on this link. ``readers`` are the readers' clicks on it.
+    ``indexes`` has the positions of all clicks on one link. ``readers`` has the readers' clicks on this link.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -228,10 +230,10 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_ECHO if it is probably a mail gateway's check of the link, else 0.
+    """Return one value per click: CLICK_ECHO if the click is probably a mail gateway's check of the link, else 0.
 
-    All ``clicks`` are on one link, without a recipient's token. A click echo comes at most 20 seconds after a reader's
-    click, and no other reader clicked the link within 30 seconds of the echo. See docs/classification.md, section 6.3.
+    All ``clicks`` are on one link without a recipient token. A click echo comes at most 20 seconds after a reader's
+    click. No other reader clicks the link within 30 seconds of the echo. See docs/classification.md, section 6.3.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -248,11 +250,11 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` came at most 20 seconds after a click of the only reader among ``nearby``.
+    """Return whether ``click`` is the echo of a click by the only reader in ``nearby``.
 
-    ``nearby`` are all clicks on the link within 30 seconds of ``click``, and contain it. A reader is one pair of
-    network and user agent. ``click`` must differ from the reader in both, and be the only click with its own pair.
+    ``nearby`` has all clicks on the link within 30 seconds of ``click``, including ``click``.
     """
+    # A reader is a pair of network and user agent.
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
         return False

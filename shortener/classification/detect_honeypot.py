@@ -55,8 +55,8 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
     """Return one value per click: HONEYPOT_BY_ADDRESS within 15 minutes of a click on a honeypot link, else 0.
 
-    All ``clicks`` come from one address. A click on a honeypot link that looks like a reader's affects only clicks with
-    its user agent. See docs/classification.md, rule 18b.
+    All ``clicks`` come from one address. If a honeypot click looks like a reader's, only clicks with the same user
+    agent get the bit. See docs/classification.md, rule 18b.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)

@@ -42,7 +42,7 @@ class Explanation(Struct, frozen=True):
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
     """Return the explanation of a stored click's verdict.
 
-    Without ``request``, no rule that reads the request is listed, except the rule that decided the verdict.
+    If ``request`` is None, request rules are left out. Only a request rule that decided the verdict is still listed.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []

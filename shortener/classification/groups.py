@@ -25,22 +25,22 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
     name: str
     key_fields: tuple[str, ...]
-    """Names of the fields that the clicks of a group share, for the queries that load them."""
+    """Names of the fields that all clicks of a group have in common."""
     window_ms: int
-    """Longest time in milliseconds between two clicks of which one can change the evidence of the other."""
+    """Longest time in milliseconds over which a click can change the evidence of another click."""
     key: KeyFunction
     detectors: tuple[Detector, ...] = ()
     """Detectors of the rules that compare the clicks of a group (``group_rules.GROUPINGS``)."""
     evidence_mask: int = 0
     """All evidence bits that the detectors can set."""
     with_token: bool = False
-    """True if clicks with a recipient token are grouped, false if clicks without one are.
+    """True if only clicks with a recipient token are grouped, false if only clicks without one.
 
     Clicks with a token are not grouped by address: the token identifies one recipient, while many readers of
     an office can have one address.
     """
     needs_honeypot_hit: bool = False
-    """Whether the detectors set no bit in a group without a click on a honeypot link."""
+    """Whether the detectors set bits only in groups with a click on a honeypot link."""
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:

@@ -57,7 +57,7 @@ def is_correlatable(click: NearbyClick) -> bool:
 def from_datacenter(evidence: int) -> bool:
     """Return whether a click comes from a data center or a mail gateway, by its evidence bits.
 
-    A data center of a security vendor does not count, because people use remote browsers there.
+    A security vendor's data center does not count, because people also browse from there.
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 

@@ -55,7 +55,7 @@ class NetworkTable:
         return sum(map(len, self._intervals.values()))
 
     def fingerprint(self) -> int:
-        """Return a 32-bit checksum by which a change of the table is noticed."""
+        """Return a 32-bit checksum of the networks in the table."""
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Counts in sliding time windows, and an estimate of the click rate that readers cause without scanners.
+"""Counts in sliding time windows, and an estimate of the click rate of independent readers.
 
 Times are milliseconds in ascending order. Windows include both ends.
 """
@@ -94,10 +94,10 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """Return how many different links within one second count as a burst, if readers make ``rate`` clicks a second.
+    """Return how many different links within one second are a burst, if readers make ``rate`` clicks a second.
 
-    The result is between ``minimum`` and ``maximum``. If it is below ``maximum``, independent readers open so many
-    links with a probability of at most FALSE_ALARM_RATE. See docs/classification.md, section 6.1.
+    The result grows with ``rate``, from ``minimum`` to ``maximum``. The formula is in docs/classification.md, section
+    6.1.
     """
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.

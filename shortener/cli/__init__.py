@@ -128,7 +128,7 @@ class MainGroup(Group):
     """The group of all commands. Errors that users can cause are printed as one line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line. Print an error as one line, even if it occurs before or after the command."""
+        """Run the command line, and print an error that users can cause as one line."""
         open_closed_streams()
         with report_errors():
             return super().main(*args, **kwargs)

@@ -206,7 +206,10 @@ class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"
 
 
 class ReclassifyReport(Struct, frozen=True):
-    """The JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue."""
+    """The JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue.
+
+    ``resumed`` means that the run continued an interrupted run. ``changed`` omits the changes of the interrupted run.
+    """
 
     clicks: int
     resumed: bool

@@ -20,7 +20,7 @@ SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComple
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that completes commands in a shell.
 
-    Put the first example into ~/.bashrc; for zsh, put it into ~/.zshrc with zsh in place of bash.
+    For bash, put the first example into ~/.bashrc. For zsh, put `eval "$(shortener completion zsh)"` into ~/.zshrc.
     """
     complete = SHELLS[shell](ctx.find_root().command, {}, "shortener", "_SHORTENER_COMPLETE")
     click.echo(complete.source(), nl=False)

@@ -132,13 +132,11 @@ def _last_sending(now: int) -> int:
 
 
 def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
-    """Add one sample issue as if it were an hour before ``sent_at``, its sending time.
-
-    Write its document with and without short links to ``directory``.
-    """
+    """Add one sample issue, and write its document to ``directory``, both with and without short links."""
     request = AddRequest(
         source=issue.source, filename="issue.md", slug=issue.slug, sent_at=sent_at, recipients=issue.recipients
     )
+    # The issue is added an hour before it is sent.
     result = add_or_update_issue(store, request, config=config, now=sent_at - HOUR_SECONDS)
     (directory / "issue.md").write_bytes(issue.source)
     (directory / "issue.out.md").write_bytes(result.output)
@@ -146,7 +144,7 @@ def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue
 
 
 def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -> list[ReaderLink]:
-    """Return the links of an issue in document order, each with how much its article attracts the simulated readers."""
+    """Return the ``ReaderLink`` of each placement in an issue, in document order."""
     positions = {article.url: article.position for article in contents.articles}
     last_position = len(positions) + 1
     links = []

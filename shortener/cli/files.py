@@ -54,8 +54,8 @@ def read_csv(
     """Yield the rows of a CSV file with a header line, as (line number, cells by column name).
 
     ``required`` are columns that the header must have. ``aliases`` maps other headings to column names. The delimiter
-    is the one of ``delimiters`` that is most frequent in the header. Raises InputError for an unreadable file or an
-    invalid row.
+    is the character of ``delimiters`` that occurs most often in the header. Raises InputError if the file is unreadable
+    or a row is invalid.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
@@ -90,9 +90,9 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
 
 
 def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
-    """Print the first MAX_LISTED_ERRORS of ``errors``, which are (line number, message), and raise InputError.
+    """Print the first MAX_LISTED_ERRORS errors of a file, and raise InputError.
 
-    ``row_count`` is the number of all rows in the file.
+    ``errors`` are pairs of line number and message. ``row_count`` is the number of all rows in the file.
     """
     for line, message in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {message}", err=True)
@@ -104,8 +104,8 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file, which replaces the file ``path`` if the ``with`` block succeeds.
 
-    None or "-" means standard output. Raises InputError if the file cannot be opened or written, or is the file
-    ``protected``.
+    If ``path`` is None or "-", the output goes to standard output. Raises InputError if the file cannot be written, or
+    if ``path`` is the file ``protected``.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

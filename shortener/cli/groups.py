@@ -68,7 +68,7 @@ class Group(click.Group):
         return command.get_short_help_str(MAX_SUMMARY_LENGTH + 1) if command else ""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples of the group. Without any, write one example of each of its first two commands."""
+        """Write the examples of the group, or one example each of two commands if the group has none."""
         write_examples(formatter, self.examples or tuple(self._examples_of_commands(ctx))[:2])
 
     def _examples_of_commands(self, ctx: click.Context) -> Iterator[str]:

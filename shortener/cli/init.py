@@ -97,10 +97,7 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
 
 
 def _ask(question: str, answer: click.ParamType[str], *, option: str, default: str | None = None) -> str:
-    """Ask the user a question and return the answer.
-
-    Without a terminal and without input, raises a usage error that says to give ``option`` instead.
-    """
+    """Return the user's answer to a question. Without input, raise a UsageError that names ``option``."""
     try:
         return str(click.prompt(question, type=answer, default=default, err=not sys.stdout.isatty()))
     except click.Abort:

@@ -200,7 +200,7 @@ def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what a token in the links of each recipient means for privacy, and what to check in a test send."""
+    """Print what recipient tokens in short URLs mean for privacy, and what to check in a test send."""
     if result.changed and result.recipient_tag:
         click.echo(
             f"Every short URL ends in ?_c={result.recipient_tag}, which your sender replaces for each recipient.\n"

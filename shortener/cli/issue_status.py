@@ -62,9 +62,10 @@ def remove(context: CliContext, store: Store, slug: str, undo: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would change, and store nothing.")
 @with_store
 def reread(context: CliContext, store: Store, slug: str, dry_run: bool) -> None:
-    """Read a stored issue again by the current rules.
+    """Read a stored issue again.
 
-    Corrections by editors, codes of links, and the numbers at the end of short URLs are kept.
+    Run this command after an upgrade that changes how articles are found. Corrections by editors, codes of links, and
+    the numbers at the end of short URLs are kept.
     """
     before = {article.url: article.role for article in issue_status.stored_targets(store, slug)}
     plan = reread_issue(store, slug, config=context.config, now=int(time.time()), dry_run=dry_run)

@@ -60,9 +60,9 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 @click.command(cls=Command, examples=("shortener rebuild", "shortener --config /etc/shortener/config.toml rebuild"))
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Recompute the sums in all reports from the clicks.
+    """Recompute the click counts of all reports.
 
-    For days whose clicks were deleted, the sums are kept.
+    The counts are computed from the stored clicks. If the clicks of a day were deleted, the counts of the day are kept.
     """
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
@@ -119,8 +119,8 @@ def config() -> None:
 def config_show(context: CliContext, output_format: str) -> None:
     """Print every key with its value and its source.
 
-    The source is an environment variable, the configuration file, the store (a setting that was changed on the pages)
-    or the default, in this order of precedence. Secrets are not shown.
+    The source is an environment variable, the configuration file, the store, or the default. Each of these overrides
+    those after it. The store has the settings that were changed on the pages. Secrets are not shown.
     """
     rows = _configuration_rows(context)
     columns = ConfigurationRow.__struct_fields__

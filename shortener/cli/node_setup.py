@@ -95,9 +95,10 @@ def join(context: CliContext, token_file: Path | None) -> None:
 @format_option
 @with_store
 def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
-    """List the nodes, each with what it last reported.
+    """List the nodes with their last reports.
 
-    A node reports its version, the delay of its copy of the links, and the bytes of clicks that it still has to send.
+    A report contains the version of the node, the number of link changes that the node has not applied yet, and the
+    bytes of clicks that are still to be sent.
     """
     zone = context.config.zone
     rows = list_node_health(store, now=time.time())
@@ -133,8 +134,8 @@ def list_nodes(context: CliContext, store: Store, output_format: str) -> None:
 def remove(context: CliContext, store: Store, name: str) -> None:
     """Remove a node and the database role that it uses.
 
-    First send readers to other machines. Then wait until `shortener node list` shows that the node has sent everything,
-    and stop it. A lost node can be removed at once. The clicks that a node has sent stay in the store.
+    First send readers to other machines. Wait until `shortener node list` shows 0 bytes to send. Then stop the node,
+    and run this command. A lost node can be removed at once. The clicks that a node has sent stay in the store.
     """
     with store.transaction():
         removed = nodes.get(store, name)

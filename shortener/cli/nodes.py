@@ -20,8 +20,8 @@ from shortener.errors import ConfigError
 def node(context: CliContext, ctx: click.Context, host: str | None, port: int | None, workers: int | None) -> None:
     """Run this machine as a redirect node.
 
-    It redirects short links and records clicks, also while the central machine cannot be reached. Make it a node with
-    `shortener node join` first. SIGTERM or Ctrl-C stops it.
+    The node redirects short links and records clicks, even if the central machine cannot be reached. First run
+    `shortener node join`. SIGTERM or Ctrl-C stops the node.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -20,8 +20,9 @@ from shortener.store.links import Link
 
 
 def parse_time(text: str, *, zone: ZoneInfo) -> int:
-    """Return an ISO 8601 time as seconds of the UTC epoch. Without an offset it is a time of ``zone``. Raises
-    InputError.
+    """Return an ISO 8601 time as seconds of the UTC epoch. Raises InputError.
+
+    A time without an offset is in the time zone ``zone``.
     """
     try:
         time = datetime.fromisoformat(text.strip())

@@ -39,7 +39,10 @@ wide_option = click.option(
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options ``--format`` and ``--wide`` to a command, which gets the argument ``output_format``."""
+    """Add the options ``--format`` and ``--wide`` to a command.
+
+    The command receives the format as the argument ``output_format``.
+    """
     option = click.option(
         "--format",
         "output_format",

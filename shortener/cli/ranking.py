@@ -62,8 +62,8 @@ def rank(
 ) -> None:
     """Rank articles by appeal, corrected for their position.
 
-    Appeal is an article's visitors or clicks, divided by what is typical for its issue and position. An article with
-    few clicks is ranked close to the average, because its clicks may be chance.
+    Appeal is the number of visitors or clicks of an article, divided by the typical number for its issue and position.
+    An article with few clicks is ranked close to the average, because few clicks can be chance.
     """
     query: dict[str, Any] = {
         "config": context.config,

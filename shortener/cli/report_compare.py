@@ -46,7 +46,7 @@ def compare(
 ) -> None:
     """Compare the clicks of two issues at the same age.
 
-    The age is the time since sending. The share of clicks still expected for each issue is shown too.
+    The age is the time since sending. For each issue, the estimated share of clicks still to come is shown too.
     """
     # Imported here because it loads numpy, which the other reports do not need.
     from shortener.reporting.ranking import compare_stored_issues

@@ -159,7 +159,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a line that suggests showing an article again at another position, and says whether this was done."""
+    """Return a line about a rerun suggestion: article, positions, and whether the article was shown again."""
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
@@ -179,7 +179,7 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
 
 
 def _print_reasons(result: IssueReport | LinkReport, zone: ZoneInfo) -> None:
-    """Print the totals, the requests by verdict and reason, and three estimates of human clicks."""
+    """Print the totals, the requests by verdict and reason, and the low, best and high estimate of human clicks."""
     _print_totals(result.totals, result.quality, zone, settling=result.settling)
     print_table(
         "Verdicts by reason",

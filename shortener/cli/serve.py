@@ -43,7 +43,7 @@ def start_server(config: Config, *, host: str | None, port: int | None, workers:
 def serve(context: CliContext, host: str | None, port: int | None, workers: int | None) -> None:
     """Redirect short links, serve the pages, collect clicks.
 
-    SIGTERM or Ctrl-C stops it.
+    SIGTERM or Ctrl-C stops the server.
     """
     start_server(context.file_config, host=host, port=port, workers=workers, role="serve")
 
@@ -55,7 +55,7 @@ def centre(context: CliContext, host: str | None, port: int | None, workers: int
     """Serve like `serve`, and collect clicks of redirect nodes.
 
     Redirect nodes are machines that run `shortener node`. The store has to be on PostgreSQL. Several machines may run
-    `shortener centre` for one store. SIGTERM or Ctrl-C stops it.
+    `shortener centre` for one store. SIGTERM or Ctrl-C stops the server.
     """
     config = context.file_config
     if not config.storage.url:

@@ -34,9 +34,9 @@ def signals() -> None:
 def import_signals(context: CliContext, store: Store, file: Path) -> None:
     """Import views, reads and fans of articles from a file.
 
-    FILE is CSV with the columns url,views,reads,fans, or a saved stats page of Medium; - reads standard input. If one
-    row is invalid, nothing is imported. Importing a file again changes nothing. An empty cell leaves the stored value
-    unchanged.
+    FILE is either a CSV file with the columns url,views,reads,fans, or a saved stats page of Medium. If FILE is -,
+    standard input is read. If one row is invalid, nothing is imported. Importing a file again changes nothing. An empty
+    cell leaves the stored value unchanged.
     """
     rows = list(read_csv(file, aliases=COLUMN_ALIASES, delimiters=DELIMITERS, all_cells_required=True))
     if not rows:

@@ -32,11 +32,11 @@ def store() -> None:
 @click.argument("log", type=click.Path(path_type=Path), required=False)
 @pass_cli_context
 def restore_wal(context: CliContext, log: Path | None) -> None:
-    """Put back a write-ahead log that was set aside.
+    """Put back the write-ahead log of an earlier store file.
 
     If the store file is replaced, for example by a backup, the write-ahead log of the old file is renamed. LOG is such
-    a renamed log (default: the latest). Stop the server and put the old store file back first. A log that belongs to
-    another store file is refused.
+    a renamed log (default: the latest). First stop the server, and put the old store file back. The log of another
+    store file is refused.
     """
     data = context.file_config.data_directory
     path = data / STORE_FILE_NAME
@@ -93,10 +93,7 @@ def copy(context: CliContext, store: Store, url: str | None, url_file: Path | No
 
 @contextlib.contextmanager
 def _stopped_server(data: Path) -> Iterator[None]:
-    """Make sure that no server or collector runs for a data directory during the ``with`` block.
-
-    Raises AlreadyRunning.
-    """
+    """Keep server and collector of a data directory from starting. Raises AlreadyRunning if one of them runs."""
     with contextlib.ExitStack() as stack:
         for name in (SERVER_LOCK, COLLECTOR_LOCK):
             fd = open_locked(data / name)

@@ -91,7 +91,7 @@ def _fold_heading(heading: str, cells: Sequence[str]) -> str:
 
 
 def _min_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_notes: bool) -> int:
-    """Return the smallest readable width of a table, with its long texts folded."""
+    """Return the width of a table with all long texts folded, in columns of a terminal."""
     total = 1
     for column, column_cells in cells.items():
         width = _width(column_cells)

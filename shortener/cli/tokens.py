@@ -33,9 +33,9 @@ class ExpiryType(click.ParamType[int]):
 
 
 def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
-    """Return when a token expires, in seconds of the UTC epoch. Raises InputError.
+    """Return the time at which a token expires, in seconds of the UTC epoch. Raises InputError.
 
-    ``text`` is an ISO 8601 time, or a day: the token then expires at the end of the day in ``zone``.
+    ``text`` is either an ISO 8601 time or a day. A day means the end of the day in ``zone``.
     """
     try:
         day = date.fromisoformat(text)

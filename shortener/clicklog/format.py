@@ -18,7 +18,7 @@ MAX_HEADER_LENGTH = 128
 """Maximum length in characters of any other recorded request header."""
 
 LOCAL_KEY = "local"
-"""Value of the key ``key`` in lines with hashes that agree with those of no other machine."""
+"""Value of ``ClickLine.key`` if the hashes were made with a key that only the writing machine has."""
 
 LOGGED_HEADERS = (
     "sec-purpose",
@@ -77,17 +77,17 @@ class ClickLine(Struct, omit_defaults=True, gc=False):
     ip: str | None = None
     """The client's whole address. Only other programs write it, and the collector does not store it."""
     key: str | None = None
-    """LOCAL_KEY if the hashes were made with a key of the machine's own, because the shared key had not arrived."""
+    """LOCAL_KEY if the hashes were made with a key that only the writing machine has."""
 
 
 class SegmentHeader(Struct):
-    """The first line of a click-log file that one of our workers writes (docs/click-log.md, section 6.1)."""
+    """The first line of a click-log file that a worker process writes (docs/click-log.md, section 6.1)."""
 
     v: int
     segment: str
     """Identifier of the segment, which stays the same when the file is renamed."""
     node: str
-    """Name of the machine that writes the segment: that of the node, or the host name."""
+    """Name of the writing machine: the configured node name, else the host name."""
     started: float
     """Time of creation in seconds since the UTC epoch."""
 

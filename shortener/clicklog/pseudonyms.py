@@ -38,8 +38,8 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 class DailyKeys:
     """The secret keys for hashing addresses: one file for each UTC day, and a small cache in memory.
 
-    ``shared=True`` means that several machines use one store and need equal keys, which another process adds. Until the
-    shared key of a day arrives, this machine uses a local key that it has created itself.
+    Pass ``shared=True`` if several machines use one store. All machines then need equal keys, which another process
+    adds to this machine's files. Until the shared key of a day arrives, this machine creates and uses a local key.
     """
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:

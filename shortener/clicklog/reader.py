@@ -35,9 +35,9 @@ class Segment(Struct, frozen=True):
     header_bytes: int
     """Length of the header line in bytes; 0 for files from other programs, which have no header."""
     ends: bool = True
-    """Whether the segment has an end. A file from another program has none, because it may always grow."""
+    """False for files from other programs, which may always grow."""
     former_id: str = ""
-    """Identifier that earlier versions gave to a file from another program; it changed with the file's name."""
+    """Identifier that earlier versions of this program made from the file name; empty if there is none."""
 
 
 class SkippedLine(Struct, frozen=True):
@@ -66,7 +66,7 @@ class ReadProgress(Struct):
     finished: bool = False
     """Whether the segment was read to its end and no process writes to it any more."""
     local_key_days: set[int] = set()
-    """UTC days (since 1970) of lines with a key that only the machine has which wrote the segment."""
+    """UTC days (since 1970) of lines whose hashes were made with a local key (LOCAL_KEY)."""
 
 
 class ClickLog:

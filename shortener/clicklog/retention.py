@@ -8,7 +8,7 @@ from shortener.durations import DAY_SECONDS
 
 
 class Position(Protocol):
-    """How far a segment, which is a file of the click log, was read or sent."""
+    """Progress in reading or sending one segment (file of the click log)."""
 
     @property
     def position(self) -> int:

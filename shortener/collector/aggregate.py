@@ -1,4 +1,4 @@
-"""Sum clicks, so that the sums can be added to the rollups, which are the tables of click counts."""
+"""Sums of clicks for the rollups, the tables of click counts."""
 
 from collections import Counter
 from collections.abc import Callable

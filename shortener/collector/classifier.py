@@ -56,7 +56,7 @@ class Classifier:
         self._finish(context, first_seq, first_seq + len(clicks) - 1)
 
     def classify_new(self) -> int:
-        """Classify the oldest stored clicks that are not classified yet, at most BATCH_SIZE; return their number."""
+        """Classify the oldest unclassified clicks in the store, at most BATCH_SIZE; return their number."""
         with self._store.transaction():
             rows = nearby_clicks.clicks_after(self._store, self._store.meta("classified_seq"), limit=BATCH_SIZE)
             if rows:
@@ -97,7 +97,7 @@ class Classifier:
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
     """Classify the clicks of all queued issues again; return how often each verdict changed.
 
-    An issue is queued when editors change what its verdicts depend on, such as its sending time.
+    An issue is queued when its sending time or its honeypot links change.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):

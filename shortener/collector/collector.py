@@ -52,8 +52,9 @@ class PositionConflict(Exception):
 class Collector:
     """Moves clicks from the click log into the store. Until ``close`` is called, no other process can do so.
 
-    With ``own_log=False``, the click log of this machine is not read here, because a sender process copies it to the
-    inbox in the store. Raises AlreadyRunning if another process is the collector.
+    With ``own_log=False``, the files of this machine's click log are not read. Instead, a sender process copies the
+    files to the inbox in the store, which the collector reads. Raises AlreadyRunning if another process is the
+    collector.
     """
 
     def __init__(

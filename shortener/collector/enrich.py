@@ -155,7 +155,7 @@ class ClickEnricher:
 
 
 def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
-    """Store request headers unless they are stored already; return the id of their row, and the headers as stored."""
+    """Return (row id, headers as stored) of request headers; add the row to the store if it is missing."""
     values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
     return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
 

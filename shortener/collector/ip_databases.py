@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 class IPDatabase:
     """An IP database in memory, so that look-ups still work while its file is overwritten.
 
-    ``parse`` extracts the value from a record; ``default`` is for records without a value. Error messages contain
-    ``config_key`` and ``content``; ``content`` is what the database must have, such as "countries". Raises ConfigError
-    if the file is missing or damaged, or has no values.
+    ``parse`` extracts the value from a record. A network without a value gets ``default``. ``config_key`` and
+    ``content`` are for error messages: the configuration key of the file, and the expected values, such as "countries".
+    Raises ConfigError if the file is missing or damaged, or has no values.
     """
 
     def __init__(

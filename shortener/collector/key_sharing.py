@@ -9,10 +9,10 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Copy daily keys from this machine's files to the store's table and back, so that all machines have them.
+    """Copy daily keys between this machine's files and the store, so that all machines have equal keys.
 
-    Missing keys of today and, from 18:00 UTC on, of tomorrow are created. A key that the table or a file already has is
-    not replaced.
+    If today's key is missing, it is created. From 18:00 UTC on, tomorrow's key is created as well. Existing shared keys
+    are not replaced.
     """
     with store.transaction():
         # A crash of PostgreSQL empties the table, which is then filled from the files.

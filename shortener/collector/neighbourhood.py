@@ -1,7 +1,7 @@
-"""Load the stored clicks near the clicks that are being classified, which are called targets.
+"""Load the stored clicks near the clicks to classify, which are called targets.
 
-Which clicks are near is defined in docs/classification.md, section 11. A honeypot hit is a click on a link that is
-hidden from readers.
+docs/classification.md, section 11, defines which clicks are near. A honeypot hit is a click on a link that is hidden
+from readers.
 """
 
 from bisect import bisect_left
@@ -22,7 +22,7 @@ from shortener.store.nearby_clicks import NearbyClickRow
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
 HitScope = tuple[str, str, int | str | None]
-"""Which clicks get evidence from a honeypot hit: (column, value that it must have, user agent id).
+"""Which clicks get evidence from a honeypot hit: (column, value in the column, user agent id).
 
 The user agent id is None if clicks with any user agent get the evidence.
 """
@@ -47,11 +47,11 @@ class RuleContext:
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click together with the data of its link and issue that the rules read."""
+        """Return the stored click in ``row``, completed with sending time, link count and honeypot flag."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet, together with the data of its link and issue that the rules read."""
+        """Return a click that is not stored yet, with the data that ``from_row`` adds."""
         return self.from_row(
             (
                 seq,
@@ -121,10 +121,9 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks with the address or recipient token of a target, made at about the time of the target.
+    """Yield the stored clicks that have a target's value in ``column`` and are near this target in time.
 
-    ``column`` says which of the two fields is compared. ``timed_values`` has the value of this field and the time
-    (milliseconds) of each target, which is a click to classify.
+    ``timed_values`` has (value, time in milliseconds) of each target.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -139,9 +138,9 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier clicks on honeypot links that were made near ``targets`` in time, from the same address or network.
+    """Yield earlier honeypot hits near a target in time, with the address or network of a target.
 
-    Their sequence number is -1, because they are evidence only and are not classified again.
+    The sequence number of these hits is -1, because they are not classified again.
     """
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
@@ -153,9 +152,9 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield queries for clicks on honeypot links near ``targets``: (addresses and networks, begin, end).
+    """Yield the arguments of queries for honeypot hits near ``targets``.
 
-    Times are in milliseconds.
+    The arguments are (addresses and networks, begin, end), with times in milliseconds.
     """
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
@@ -166,7 +165,10 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks around each target that is a click on a honeypot link, one list for each query."""
+    """Yield the stored clicks that get evidence from honeypot hits among ``targets``, one list for each query.
+
+    Clicks that already have evidence from ``earlier_hits`` are left out.
+    """
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -184,10 +186,7 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return the time intervals (milliseconds) in which clicks get evidence from honeypot hits, by scope.
-
-    A scope says which clicks get the evidence; see ``HitScope``.
-    """
+    """Return the time intervals (milliseconds) around the honeypot hits among ``clicks``, by ``HitScope``."""
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):
@@ -198,7 +197,7 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield descriptions of the clicks that get evidence from ``hit``, a click on a honeypot link.
+    """Yield each scope in which clicks get evidence from the honeypot hit ``hit``.
 
     The conditions are in docs/classification.md, section 9.1.
     """

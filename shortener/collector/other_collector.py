@@ -71,9 +71,9 @@ def collect(
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks that are in the click log now; return how many lines this call has read.
+    """Store and classify all clicks that are in the click log now; return the number of lines read by this call.
 
-    If another collector is running, wait until the other collector has stored and classified these clicks. Raises
+    If another collector is running, this call waits until the clicks in the log are stored and classified. Raises
     StoreError if the other collector has stored nothing for STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()

@@ -79,10 +79,8 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return the stored clicks that may become or stop being first visits because of other clicks, by sequence number.
-
-    For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
-    """
+    """Return stored clicks whose ``first_visits`` may change because other clicks change, by sequence number."""
+    # For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_bitmasks: dict[VisitorDay | None, int] = {
         visitor_day(click): 1 for click in (*new_clicks.values(), *before.values(), *after.values())

@@ -1,4 +1,4 @@
-"""Cache of classifications: of requests with equal fields, only the first is classified."""
+"""Cache of classifications, so that requests with equal fields are classified once."""
 
 from collections.abc import Hashable
 from functools import lru_cache, partial
@@ -40,7 +40,10 @@ class RequestClassifier:
         return classification
 
     def clear(self) -> None:
-        """Clear the cache. Call it if a ``headers_key`` may now mean other headers, or if IP databases have changed."""
+        """Clear the cache.
+
+        Call it if IP databases have changed, or if a ``headers_key`` may now belong to other headers.
+        """
         self._classifications.clear()
         self._network_evidence.cache_clear()
 

@@ -21,10 +21,10 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return a bitmask for each human click with a visitor hash: where it is the visitor's first click of the day.
+    """Return a bitmask of first visits for each human click with a visitor hash.
 
-    The bits are FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE. ``clicks`` must contain all human
-    clicks of each visitor and day.
+    Each bit marks the visitor's first click of the UTC day in one scope: FIRST_ON_PLACEMENT, FIRST_ON_LINK,
+    FIRST_IN_ISSUE or FIRST_ON_SITE. ``clicks`` must contain all human clicks of each visitor and day.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_keys: dict[VisitorDay, int] = {}

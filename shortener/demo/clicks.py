@@ -43,9 +43,9 @@ SCANNERS_PER_READER = 0.004
 
 
 class ReaderLink(Struct, frozen=True):
-    """A link in the sample issue that readers can click. ``n`` is the number at the end of its short URL.
+    """One use of a short link in a sample issue. ``n`` is the number at the end of the short URL.
 
-    ``appeal`` says how much its article attracts readers, as a multiple of the average article.
+    ``appeal`` is how much the article attracts readers, as a multiple of the average article.
     """
 
     code: str
@@ -71,8 +71,8 @@ def simulate_clicks(
 ) -> list[ClickLine]:
     """Return the click-log lines of simulated readers, bots and mail scanners, in order of time.
 
-    Equal arguments give equal lines. Each reader's first click is at most ``last_delay`` seconds after ``sent_at``,
-    which is in seconds of the UTC epoch.
+    Equal arguments give equal lines. ``sent_at`` is in seconds of the UTC epoch. The first click of each reader is at
+    most ``last_delay`` seconds later.
     """
     rng = random.Random(seed)  # noqa: S311
     lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at, last_delay)]

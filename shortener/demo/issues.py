@@ -48,7 +48,7 @@ ARTICLE_TEMPLATE = """\
 class SampleIssue(Struct, frozen=True):
     """A sample issue. ``click_rate`` is the share (0 to 1) of recipients who click.
 
-    ``appeals`` says by URL how much each article attracts readers, as a multiple of the average article.
+    ``appeals`` maps the URL of each article to its appeal to readers, as a multiple of the average article.
     """
 
     slug: str

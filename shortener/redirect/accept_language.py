@@ -35,7 +35,7 @@ def _requested_tags(header: str) -> list[str]:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a language tag from its parameter, such as ``q=0.8``: 1 without one, 0 if it is invalid."""
+    """Return the weight in a parameter such as ``q=0.8``; 1 if the parameter is empty, 0 if it is invalid."""
     name, _, value = parameter.partition("=")
     if not name.strip():
         return 1.0

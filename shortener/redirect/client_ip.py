@@ -22,9 +22,9 @@ class ClientIPResolver:
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
         """Return the client's address.
 
-        If ``peer``, the address at the other end of the connection, is not a trusted proxy, ``peer`` is returned.
-        Otherwise the result is the last entry of the header X-Forwarded-For (``forwarded_for``) outside the
-        trusted proxies.
+        ``peer`` is the other end of the connection, and ``forwarded_for`` the header X-Forwarded-For. If ``peer`` is a
+        trusted proxy, the result is the last address in ``forwarded_for`` that is no trusted proxy. Otherwise the
+        result is ``peer``.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer

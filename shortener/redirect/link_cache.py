@@ -1,4 +1,4 @@
-"""Cache of short links in a redirect worker, which reads links from the store again after an edit."""
+"""Cache of short links in a redirect worker. After an edit, links are read from the store again."""
 
 import contextlib
 import sqlite3

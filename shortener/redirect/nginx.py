@@ -114,10 +114,10 @@ def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Itera
 
 
 def server_config(config: Config, *, map_path: Path, link_count: int, max_line_length: int, listen: str) -> str:
-    """Return a complete ``nginx.conf``. ``listen`` is the value of nginx's directive of that name, such as ``80``.
+    """Return a complete ``nginx.conf``. ``listen`` is the value of nginx's ``listen`` directive, such as ``80``.
 
     ``map_path`` is the map file, with ``link_count`` lines of at most ``max_line_length`` characters. Raises
-    ConfigError if nginx cannot follow the configuration.
+    ConfigError if nginx does not support a configured value.
     """
     if config.privacy.addresses == "none":
         raise ConfigError(

@@ -180,7 +180,7 @@ def _is_token_key(field: str) -> bool:
 
 
 def _split_query(text: str) -> tuple[str, str]:
-    """Split off a query string that was wrongly encoded into a path; return (path, query string)."""
+    """Return (path, query string) of a path that contains a query string by mistake; the query string may be empty."""
     start = _GLUED_QUERY.search(text)
     if start is None:
         return text, ""

@@ -33,7 +33,7 @@ class Request(Struct, gc=False):
 
     method: str
     host: str | None
-    """The host that the client addresses; None if it named none or several."""
+    """The requested host. None if the Host header has several values, or is missing although HTTP requires it."""
     path: str
     """The path, percent-decoded."""
     query: str
@@ -42,17 +42,17 @@ class Request(Struct, gc=False):
     peer: str
     """IP address of the other end of the connection."""
     domain: Domain | None = None
-    """The domain that ``host`` names; None if it is not one of ours."""
+    """The configured domain for ``host``; None if no configured domain matches."""
     code: str = ""
     """The code of the short link; empty if the path is that of a page."""
     placement: int | None = 0
-    """The number behind the code, 0 if it is absent, None if the path leads nowhere."""
+    """The number after the code: 0 if it is missing, None if the path is invalid."""
     preview: bool = False
-    """Whether the preview page of the link is requested; ``path`` then is ``/<code>+``."""
+    """Whether the preview page of the link is requested. If so, ``path`` is ``/<code>+``."""
     token: str | None = None
-    """The recipient token, which ``query`` does not contain any more."""
+    """The recipient token, which was removed from ``query``; None if there was none."""
     client: str = ""
-    """IP address of the client, which may be behind trusted proxies; empty if what they forwarded is not readable."""
+    """IP address of the client, behind any trusted proxies; empty if the header X-Forwarded-For is unreadable."""
 
 
 class EnvironHeaders:
@@ -108,5 +108,5 @@ def environ_key(name: str) -> str:
 
 
 def _decode(text: str) -> str:
-    """Decode a text of a WSGI environ, which has the UTF-8 bytes as Latin-1 characters (PEP 3333)."""
+    """Decode the UTF-8 bytes that a WSGI environ contains as Latin-1 characters (PEP 3333)."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from shortener.config import Config
-from shortener.durations import HOUR_SECONDS
 from shortener.reporting.forecast import Usual, usual_range
 from shortener.reporting.issue_list import IssueListItem
 from shortener.reporting.issue_names import name_issues
@@ -19,9 +19,6 @@ CHARTED_ISSUES = 12
 """How many of the latest sent issues the overview compares."""
 SETTLED_DAYS = 7
 """Age from which the count of an issue counts as final: 98 % of its clicks have arrived."""
-PICKS_HOURS = 48
-"""Hours after sending from which most clicks of an issue have arrived, so that its readers' picks can be made: 92 % in
-the published figures of docs/ranking.md section 4."""
 RECENT_DAYS = 366
 """Age up to which an issue's missing number of recipients is worth entering."""
 
@@ -108,19 +105,31 @@ def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now
         for issue in issues
         if issue.status == "sent" and issue.recipients is None and issue.sent_at and issue.sent_at > recent
     ]
-    month = _month_to_pick(issues, config=config, now=now)
+    month = _clicked_month_to_pick(issues, zone=config.zone, now=now)
     if month and not draft_links.links_by_article(store, month):
         tasks.append(Task("picks", month=month))
     return tasks
 
 
-def _month_to_pick(issues: Sequence[IssueListItem], *, config: Config, now: int) -> str:
-    """Return the month (such as 2026-11) for which an editor can choose the picks now; '' if there is none."""
-    # The month of the latest sent issue with clicks, from PICKS_HOURS after sending to the end of the next month.
-    sent = [issue.sent_at for issue in issues if issue.status == "sent" and issue.sent_at and issue.clicks]
-    if not sent or max(sent) > datetime.fromtimestamp(now - PICKS_HOURS * HOUR_SECONDS, UTC):
-        return ""
-    today = datetime.fromtimestamp(now, UTC).astimezone(config.zone)
-    last_month = today.replace(day=1) - timedelta(days=1)
-    month = max(sent).astimezone(config.zone).strftime("%Y-%m")
+def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
+    """Return the month, such as 2026-11, for which an editor can choose the picks at ``now``; '' if there is none.
+
+    It is the month of the latest sent issue, until the next calendar month ends. ``latest`` is when that issue was
+    sent. ``now`` is in seconds of the UTC epoch.
+    """
+    last_month = datetime.fromtimestamp(now, UTC).astimezone(zone).replace(day=1) - timedelta(days=1)
+    month = _month(latest, zone)
     return month if month >= last_month.strftime("%Y-%m") else ""
+
+
+def _clicked_month_to_pick(issues: Sequence[IssueListItem], *, zone: ZoneInfo, now: int) -> str:
+    """Return ``month_to_pick`` if an issue of that month was clicked, else ''."""
+    sent = [(issue.sent_at, issue.clicks) for issue in issues if issue.status == "sent" and issue.sent_at]
+    if not sent:
+        return ""
+    month = month_to_pick(max(time for time, _ in sent), zone=zone, now=now)
+    return month if any(clicks and _month(time, zone) == month for time, clicks in sent) else ""
+
+
+def _month(time: datetime, zone: ZoneInfo) -> str:
+    return time.astimezone(zone).strftime("%Y-%m")

@@ -1,3 +1,1 @@
-"""The operations of editors: add and correct issues, check links, recommend articles, import numbers of readers from
-other platforms, manage accounts.
-"""
+"""The operations of editors, such as adding issues, checking links, drafting picks and managing accounts."""

@@ -37,7 +37,7 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return the hash of a random password. It replaces the hash of a user who is unknown or has no password."""
+    """Return the hash of a random password, for the check of a user who is unknown or has no password."""
     # The check then takes as long as for an existing user, and does not reveal which users exist.
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
@@ -71,7 +71,7 @@ def check_password(password: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    """Return the hash of a new password. Raises InputError if it is too short or too long."""
+    """Return the hash of a new password. Raises InputError if the password is too short or too long."""
     check_password(password)
     return generate_password_hash(_normalize_password(password), method=_HASH_METHOD)
 

@@ -44,9 +44,9 @@ MAX_SLUG_LENGTH = 100  # characters
 class AddResult(Struct, frozen=True):
     """The result of adding an issue. ``output`` is the document with short URLs.
 
-    ``adopted`` is the number of short links of this installation that the document already contained. ``skipped`` has a
-    line of text for each link that the configuration excludes. ``untouched`` has a line for each other link
-    whose URL is not replaced.
+    ``adopted`` is the number of short links of this installation that the document already contained. ``skipped`` and
+    ``untouched`` have a line of text for each link that is not replaced. ``skipped`` has the links that the
+    configuration excludes, and links to pages of this installation. ``untouched`` has the others.
     """
 
     slug: str
@@ -70,7 +70,7 @@ class AddResult(Struct, frozen=True):
     recipient_tag: str = ""
     format: str = ""
     date_in_headers: int | None = None
-    """The time in the header of a mail, in seconds of the UTC epoch, which is proposed as the time of sending."""
+    """The date header of a mail, in seconds of the UTC epoch. It is proposed as the sending time."""
 
 
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
@@ -147,7 +147,7 @@ def removed_issue_error(slug: str) -> InputError:
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return what adding the issue of a parsed request would store. Raises InputError, Conflict.
 
-    With ``reread``, even an unchanged document counts as changed.
+    ``reread`` marks the plan as changed even if the document is unchanged.
     """
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)

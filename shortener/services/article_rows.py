@@ -14,8 +14,8 @@ def reading_order(
 ) -> tuple[ArticleContents, ...]:
     """Return the link targets of an issue in reading order.
 
-    Articles are ordered by position. Any other target follows the article that precedes it in the document. ``place``
-    returns the place of a target in the document, as a sort key.
+    Articles are ordered by position. Other targets come after the article that is before them in the document.
+    ``place`` returns a sort key for the document order.
     """
     before: tuple[int, int] = (0, 0)
     keyed = []
@@ -30,8 +30,9 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 
 
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return the changes that an editor made in a form: for each changed target, only the fields that differ from
-    ``shown``.
+    """Return the corrections that an editor made in a form, one for each changed target.
+
+    A correction has only the fields that differ from ``shown``.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]

@@ -41,7 +41,10 @@ class DomainStatus(Struct, frozen=True):
 
 
 def installation_secret(config: Config, *, session_secret: str) -> str:
-    """Return the secret for answering domain checks. It is equal on all machines of an installation."""
+    """Return the secret for answering domain checks. It is equal on all machines of an installation.
+
+    If the store is not on PostgreSQL, the secret is ``session_secret``.
+    """
     # With PostgreSQL it is the random id of the store, which each redirect node has in its copy of the links.
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:

@@ -63,7 +63,8 @@ class MonthDecision(Struct, frozen=True):
 class DraftEntry(Struct, frozen=True):
     """An article in the draft of a month's recommended articles: either recommended, or excluded by an editor.
 
-    ``origin`` says why; "list" means the top of the ranking. ``ranked`` is the article's row in the ranking, if any.
+    ``origin`` is the reason. "list" means the top of the ranking; "gem" means a good article that few readers saw.
+    ``ranked`` is the article's row in the ranking, if any.
     """
 
     url: str
@@ -105,8 +106,8 @@ def build_draft(
     """Return the draft of a month's recommended articles. Nothing is stored.
 
     ``top`` and ``gems`` limit the numbers of top articles and of hidden gems (good articles that few readers saw). None
-    means the limit that editors or the configuration have set. Raises InputError for an invalid month, NotFound for one
-    without articles.
+    means the limit that editors or the configuration have set. Raises InputError for an invalid month. Raises NotFound
+    if the month has neither ranked articles nor decisions.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
@@ -166,7 +167,8 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
 def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
     """Return the recommended articles as a section of an issue. Raises InputError.
 
-    ``template`` is the text of a template; None means the editors' own one for the format, else the bundled one.
+    ``template`` is the text of a template. If ``template`` is None, the editors' own template for the format is used.
+    If the editors have none, a bundled template is used.
     """
     template = draft.own_templates.get(output_format) if template is None else template
     if template is not None:
@@ -251,9 +253,9 @@ def report_month_decision(decision: Decision) -> MonthDecision:
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the editor's decision about an article in ``month``. Raises NotFound, InputError.
+    """Delete and return the editor's decision about an article in ``month``. Raises NotFound.
 
-    ``month`` may be None if the article has a decision in one month only.
+    If ``month`` is None, the only decision about the article is deleted. Raises InputError if there are several.
     """
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:
@@ -296,10 +298,7 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
 def _article_details(
     store: Store, month: str, urls: Iterable[str], texts: Mapping[str, PickText], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return what the section of recommended articles shows of each article, by article URL.
-
-    ``texts`` has the texts that editors have changed, by article URL.
-    """
+    """Return title, texts, image and short URL of each article by article URL; ``texts`` overrides the stored texts."""
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
     return {

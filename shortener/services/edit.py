@@ -33,9 +33,10 @@ def correct_issue(
     recipients: int | UnsetType | None = UNSET,
     confirmed: bool = False,
 ) -> None:
-    """Set the given fields of an issue. UNSET leaves a field unchanged, None clears sending time or recipients.
+    """Set the given fields of an issue. Raises NotFound, InputError.
 
-    ``confirmed`` stores unlikely values too. Raises NotFound, InputError, and Doubtful for unlikely values.
+    A ``title`` of None stays unchanged. For ``sent_at`` and ``recipients``, UNSET means unchanged, and None removes the
+    value. Raises Doubtful for unlikely values, unless ``confirmed`` is true.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -181,9 +182,10 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for a link target of an issue. Fields that do not change are None, but ``position`` is then UNSET.
+    """New values for a link target of an issue. None means unchanged, except for ``position``.
 
-    A position of None means that the target is not an article. The role "inline" means a link in running text.
+    A ``position`` of UNSET means unchanged; None means that the target is not an article. The role "inline" means a
+    link in running text.
     """
 
     url: str
@@ -271,7 +273,7 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return the byte offset of each article's first short URL in the document, by article id, as a sort key."""
+    """Return a sort key for each article, by article id: where its first short URL is in the document."""
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
     codes = links.codes_by_id(store, {placement.link_id for placement in placements})

@@ -29,7 +29,7 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
     """Return the (host, code) under which a short link is stored.
 
-    Host and code are in lower case. Only a code of a domain with case-sensitive codes stays unchanged.
+    The host is in lower case. The code is in lower case unless the domain has case-sensitive codes.
     """
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()

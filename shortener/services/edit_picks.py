@@ -1,6 +1,6 @@
 """Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
 
-The structs here hold the values before or after an edit, so that it can be undone.
+The structs here hold the values before or after an edit, so that the edit can be undone.
 """
 
 from collections.abc import Sequence
@@ -161,8 +161,8 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
 def check_template(sample: TemplateRequest) -> None:
     """Check a template that editors have written by rendering ``sample`` in a process with limits.
 
-    Rendering can take seconds, so call it outside a transaction. Raises InputError if it fails, FieldError for a
-    template that is too long.
+    Rendering can take seconds, so call it outside a transaction. Raises InputError if rendering fails, FieldError if
+    the template is too long.
     """
     check_template_size(sample.template)
     if sample.template.strip():

@@ -61,10 +61,7 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the stored issue whose output (document with short links) is in the request, even if edited.
-
-    Return None if there is no such issue.
-    """
+    """Return the slug of the stored issue that the request contains with short links, even if edited; else None."""
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

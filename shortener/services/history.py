@@ -131,7 +131,7 @@ class UserAccount(Struct, frozen=True, tag="user"):
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
     """Statuses of links (active or retired) by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is the user who undoes the edit, for the history of each link.
+    ``who`` is the user who undoes the edit. The history of each link shows this user.
     """
 
     statuses: dict[int, str]
@@ -150,7 +150,7 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 class LinkTargets(Struct, frozen=True, tag="link targets"):
     """Targets of links by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is the user who undoes the edit, for the history of each link.
+    ``who`` is the user who undoes the edit. The history of each link shows this user.
     """
 
     targets: dict[int, str]
@@ -251,9 +251,10 @@ class Recorder:
 def recorded(
     store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
 ) -> Iterator[Recorder]:
-    """Run the ``with`` block in a transaction, and store what it changed, so that the change can be undone.
+    """Run the ``with`` block in a transaction, and record its changes, so that they can be undone.
 
-    ``state`` returns the values that may change. ``summary`` says what was changed, for the history of ``page``.
+    ``state`` returns the values that may change; it is called before and after the block. ``summary`` describes the
+    change in the history of ``page``.
     """
     recorder = Recorder()
     with store.transaction():

@@ -44,9 +44,10 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait until a request to the host or address ``key`` is allowed, and allow no other during the ``with`` block.
+        """Wait until a request to the host or address ``key`` is allowed.
 
-        ``deadline`` is in seconds of the clock. Raises SlotTimeout if the wait would last longer.
+        During the ``with`` block, no other request to ``key`` is allowed. Raises SlotTimeout if the wait would end
+        after ``deadline``, in seconds of the throttle's clock.
         """
         with self._condition:
             while (wait := self._seconds_until_free(key)) > 0:

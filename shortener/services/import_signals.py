@@ -37,7 +37,7 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 class ParsedSignals(Struct, frozen=True):
     """The content of a file of counts (views, reads, fans) from another platform.
 
-    ``signals`` has the counts of known articles, ``unmatched_rows`` a text for each row whose article is unknown.
+    ``signals`` has the counts of known articles. ``unmatched_rows`` has a text for each row whose article is unknown.
     ``row_errors`` has (line number, error message) of each invalid row.
     """
 
@@ -87,7 +87,7 @@ class _ArticleIndex:
     def find_urls(self, row: Mapping[str, str]) -> list[str]:
         """Return all URLs of the article that a row identifies; empty for an unknown article. Raises InputError.
 
-        Only a Medium story can have several: issues may link to it by different URLs.
+        Only a Medium story can have several URLs, because issues may link to the story by different URLs.
         """
         if raw_url := row.get("url", ""):
             url = self._resolve_url(raw_url)
@@ -101,7 +101,7 @@ class _ArticleIndex:
         return [] if raw_url or not title else self._find_by_title(title)
 
     def _resolve_url(self, url: str) -> str:
-        """Return the target of a short URL, or any other URL in canonical form. Raises TargetRefused."""
+        """Return the target if ``url`` is a short URL, otherwise ``url`` in canonical form. Raises TargetRefused."""
         key = parse_short_url(url, domains=self._config.domains) if "://" in url else None
         link = links.find(self._store, *key) if key else None
         return link.target if link and link.target else validate_target(url, config=self._config)

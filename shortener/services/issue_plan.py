@@ -49,7 +49,7 @@ class AddRequest(Struct, frozen=True):
     format: str | None = None
     """The format of the document; None to detect it."""
     take_over_tracking: bool = False
-    """Whether links that listmonk tracks by an action are replaced."""
+    """Whether links in the tag ``{{ TrackLink }}`` of the newsletter software listmonk are replaced."""
     break_signature: bool = False
     """Whether links in signed parts of a mail are replaced."""
     allow_copy: bool = False
@@ -57,7 +57,7 @@ class AddRequest(Struct, frozen=True):
     confirmed: bool = False
     """Whether unlikely values are stored too."""
     corrections: tuple[ArticleEdit, ...] = ()
-    """Edits of the articles that the document has; others are ignored."""
+    """Edits of link targets. An edit of a target that the document does not contain is ignored."""
 
 
 class ExistingIssue(Struct, frozen=True):
@@ -76,14 +76,14 @@ class ExistingIssue(Struct, frozen=True):
     recurring: frozenset[str] = frozenset()
     """Targets of most of the last sent issues."""
     output_of: str | None = None
-    """The slug of the other issue whose output the document is."""
+    """The slug of another issue, if the document is the output of that issue."""
 
 
 class PlannedLink(Struct):
-    """A short link that the issue will have. ``link_id`` is None for a new one.
+    """A short link that the issue will have. ``link_id`` is None for a new link.
 
-    ``adopted`` means that the document already contained its short URL. ``retargeted`` means that a stored link gets a
-    new target. ``article`` is the index of its article in the plan's list of articles.
+    ``adopted`` means that the document already contained the short URL. ``retargeted`` means that a stored link gets a
+    new target. ``article`` is an index in the plan's list of articles.
     """
 
     key: ShortLinkKey
@@ -133,9 +133,9 @@ class Occurrence(Struct):
 
     link: DocumentLink
     target_key: str | None = None
-    """The canonical target, else the short URL of a link without a target; None for a link that is left alone."""
+    """The canonical target, or the short URL if the target is unknown. None if the link is not replaced."""
     short_link_key: ShortLinkKey | None = None
-    """The key of an adopted link, which was one of our short links before."""
+    """The key of the short link, if the document already contained the short URL."""
     placement_number: int = 0
     planned_link: int | None = None
     honeypot: bool = False

@@ -179,10 +179,7 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("answers with {number}"), status)
 
     def _resolve_allowed(self, url: str) -> tuple[str, str]:
-        """Return (host of the URL, one of its IP addresses) if all its addresses are allowed.
-
-        Raises AddressRefused, OSError.
-        """
+        """Return (host, allowed IP address) of a URL. Raises AddressRefused, OSError."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         if DEFAULT_PORTS.get(parts.scheme) != port:

@@ -8,7 +8,7 @@ from shortener.store import Store, links
 
 
 def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config: Config) -> str:
-    """Return ``custom_code`` in the form in which it is stored, or a new random code for None. Raises CodeRefused."""
+    """Return ``custom_code`` in its stored form, or a random code if ``custom_code`` is None. Raises CodeRefused."""
     if custom_code is None:
         return new_unused_code(store, domain, config=config)
     code = _normalize(custom_code, domain)

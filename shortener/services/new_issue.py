@@ -55,9 +55,9 @@ KnownChoice = Literal["", "update", "copy"]
 class Choices(Struct, frozen=True, omit_defaults=True):
     """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
 
-    ``known_slug`` is the slug of an existing issue with this text or slug. ``known`` says whether to update or copy
-    that issue; '' means not decided yet. ``articles`` and ``links`` are the numbers of articles and links in the text;
-    0 means unknown.
+    ``known_slug`` is the slug of an existing issue with this text or slug. ``known`` is "update" to change that issue,
+    "copy" to create another one, '' if the editor has not decided yet. ``articles`` and ``links`` are the numbers of
+    articles and links in the text; 0 means unknown.
     """
 
     title: str = ""
@@ -75,8 +75,9 @@ class Choices(Struct, frozen=True, omit_defaults=True):
 class Review(Struct, frozen=True):
     """What will be created from an uploaded text. ``rows`` are the link targets in reading order.
 
-    ``known_issue`` is an existing issue with this text or slug. ``known`` says whether to update or copy that issue; ''
-    means not decided yet. ``own_targets`` maps each short URL in the text to the target that was entered for it.
+    ``known_issue`` is an existing issue with this text or slug. ``known`` is "update" to change that issue, "copy" to
+    create another one, '' if the editor has not decided yet. ``own_targets`` maps each short URL in the text to the
+    target that was entered for it.
     """
 
     upload: Upload
@@ -229,12 +230,9 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 
 
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return an uploaded text and what the editor entered about it as an ``AddRequest``.
-
-    The slug is the suggested one if none was entered. Targets of URLs that are no short URLs of this installation are
-    left out.
-    """
+    """Return the ``AddRequest`` for an uploaded text, with the values that the editor entered."""
     targets = {}
+    # Targets of URLs that are not short URLs of this installation are left out.
     for short_url, target in choices.targets.items():
         if key := parse_short_url(short_url, domains=config.domains):
             targets[key] = target
@@ -292,7 +290,8 @@ def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) 
 def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> AddResult:
     """Create or update the issue of a reviewed upload, and delete the uploaded text.
 
-    Raises FieldError if the text or slug is that of an existing issue and the editor has not chosen what to do.
+    Raises NotFound if the issue was created already. Raises FieldError if an existing issue has this text or slug, and
+    the editor has not chosen whether to update or copy that issue.
     """
     with store.transaction():
         upload = uploads.get(store, upload.id)

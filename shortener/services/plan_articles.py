@@ -59,10 +59,7 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return URLs by normalized title or link text. Short texts and texts of several URLs are left out.
-
-    ``texts`` has the titles and link texts of each URL.
-    """
+    """Return URLs by normalized title or link text, for texts that are not short and belong to one URL only."""
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
         for value in values:
@@ -80,8 +77,7 @@ def plan_articles(
 ) -> list[PlannedArticle]:
     """Return all link targets of the document in document order, with editors' corrections applied.
 
-    Only targets that are articles have a position (from 1); it is None for the others. ``retargets`` maps the URL of a
-    target to the URL of its stored article, if that URL differs.
+    Articles have a position (from 1); other targets have None. ``retargets`` maps changed URLs to stored URLs.
     """
     stored = {article.url: article for article in existing.articles}
     planned = [

@@ -19,7 +19,7 @@ from shortener.short_urls import build_short_url
 class PlanContents(Struct, frozen=True):
     """The contents that an issue will have, and what adding it will create.
 
-    ``targets`` are all its link targets, ``other_links`` those that are not articles.
+    ``other_links`` are the link targets that are not articles.
     """
 
     issue: IssueContents

@@ -45,8 +45,8 @@ def plan_issue(
 ) -> IssuePlan:
     """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
 
-    ``codes`` yields unused codes of ``domain``. With ``reread``, even an unchanged document counts as changed. Raises
-    InputError, Conflict.
+    ``codes`` yields unused codes of ``domain``. ``reread`` marks the plan as changed even if the document is unchanged.
+    Raises InputError, Conflict.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -228,7 +228,7 @@ def _write_document(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return (document with short URLs, HTML of a new honeypot link that was inserted, or '')."""
+    """Return the document with short URLs, and the HTML of the inserted honeypot link ('' if none was inserted)."""
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]

@@ -41,8 +41,9 @@ def match_links(
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
     """Find the target of each link in the document. Return (all links, skipped links, links left alone).
 
-    Skipped links are excluded by the configuration. Links left alone cannot or must not be replaced. ``targets`` has
-    new targets of short links in the document. Raises Conflict if a short link already has another target.
+    Skipped links are excluded by the configuration, or lead to pages of this installation. Links left alone cannot or
+    must not be replaced. ``targets`` has new targets of short links in the document. Raises Conflict if a short link
+    already has another target.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -85,10 +86,7 @@ def _skip_pattern(url: str, skips: Iterable[str]) -> str | None:
 def _match_short_link(
     occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
 ) -> None:
-    """Record in ``occurrence`` that a link in the document is one of our short links.
-
-    Raises Conflict if the short link has another target than the one in ``targets``.
-    """
+    """Record that ``occurrence`` is one of our short links. Raises Conflict if ``targets`` contradicts the store."""
     link = existing.short_links.get(key)
     if link is not None and link.honeypot:
         occurrence.honeypot = True
@@ -144,9 +142,8 @@ def plan_links(
     """Return the short links of the issue, and set ``planned_link`` (an index of the result) of ``occurrences``.
 
     Short links in the document are kept. Other links with the same target share one short link. ``article_by_link``
-    maps indexes of links in the document to indexes of articles. ``retargets`` is a dict from new to stored URL, for
-    the targets whose URL changed. ``targets`` has new targets of short links. ``codes`` yields unused codes of
-    ``domain``.
+    maps indexes of links in the document to indexes of articles. ``retargets`` maps changed URLs to stored URLs.
+    ``targets`` has new targets of short links. ``codes`` yields unused codes of ``domain``.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -209,7 +206,8 @@ def number_placements(
 ) -> None:
     """Give each link in the document its placement number, as 4 in the short URL ``/7pk3e/4``.
 
-    ``twins`` maps a link that only Outlook shows to the equal link that other mail programs show.
+    Some links are shown only by Outlook. ``twins`` maps the index of such a link to the index of the equal link that
+    other mail programs show.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]

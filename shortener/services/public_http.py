@@ -1,6 +1,6 @@
 """HTTP requests to hosts on the public internet only, for link checks and webhooks.
 
-All addresses of a host are checked, and the request goes to a checked one, so DNS rebinding cannot redirect it.
+All addresses of a host are checked, and the request goes to one of these addresses. So DNS rebinding has no effect.
 """
 
 import contextlib

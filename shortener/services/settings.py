@@ -17,10 +17,11 @@ def current_config(store: Reader, config: Config) -> Config:
 def find_changes(
     store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
 ) -> dict[str, str | None]:
-    """Return the settings to store, by key: those whose submitted ``texts`` differ from the values in use.
+    """Return the settings that an editor changed, by key, with the values to store.
 
-    A value of None means that the setting returns to its default. ``config`` is the configuration without stored
-    settings. Raises FieldError for an invalid value, and Doubtful if the time zone changes and ``confirmed`` is false.
+    ``texts`` has the submitted values. A returned None means that the setting returns to its default. ``config`` is the
+    configuration without stored settings. Raises FieldError for an invalid value. Raises Doubtful if the time zone
+    changes and ``confirmed`` is false.
     """
     present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
     # A key that the configuration file or the environment sets is skipped. An empty text means the default.

@@ -80,10 +80,10 @@ def add_token(
     now: int,
     hexadecimal: bool = False,
 ) -> CreatedToken:
-    """Create a token of the user ``owner``. With ``hexadecimal`` it is short, for clients that limit its length.
+    """Create a token of the user ``owner``, and return it with its text.
 
-    ``expires_at`` is in seconds of the UTC epoch, None for never. Raises NotFound for an unknown user, Conflict if the
-    user has a token of this name, InputError.
+    ``hexadecimal`` limits the text to HEX_LENGTH characters. ``expires_at`` is in seconds of the UTC epoch, None for
+    never. Raises InputError, NotFound for an unknown user, and Conflict if the user has a token of this name.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)
@@ -156,7 +156,7 @@ def has_role_for(token: Token, scope: Scope) -> bool:
 
 
 def scopes_for_role(role: Role) -> dict[Scope, str]:
-    """Return the scopes that a user with this role can give to a token, each with a text that says what it permits."""
+    """Return the scopes that a user with this role can give to a token, as a dict from scope to description."""
     return {scope: text for scope, text in SCOPE_MEANINGS.items() if role_allows(role, SCOPE_ROLES[scope])}
 
 

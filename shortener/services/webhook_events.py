@@ -138,10 +138,7 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a dict for a webhook event with as many of the first ``rows`` as fit into MAX_LIST_BYTES of JSON.
-
-    It is ``{name: rows, f"{name}_left_out": number of rows left out}``.
-    """
+    """Return ``{name: rows, f"{name}_left_out": number of other rows}``, with at most MAX_LIST_BYTES of rows."""
     size, kept = 0, 0
     for row in rows:
         size += len(msgspec.json.encode(row)) + 1

@@ -1,6 +1,7 @@
 """Sending of recorded events to the endpoints of webhooks, with retries.
 
-The sender is a thread of the web server or collector. Of several senders for a data directory, one sends at a time.
+The sender is a thread of the web server or collector. If a data directory has several senders, only one sends at a
+time.
 """
 
 import contextlib
@@ -63,6 +64,7 @@ RETRY_SECONDS = (
     24 * HOUR_SECONDS,
 )
 """Waiting times after each failed attempt, as Standard Webhooks proposes: ten attempts in about three days."""
+MAX_ATTEMPTS = len(RETRY_SECONDS) + 1
 JITTER_FRACTION = 0.1
 """Largest random share by which a waiting time is longer, so that retries do not come all at once."""
 MAX_RETRY_AFTER_SECONDS = DAY_SECONDS
@@ -248,7 +250,7 @@ def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: in
     result = {"attempts": attempts, "tried_at": now, "http_status": attempt.http_status, "message": attempt.message}
     if attempt.succeeded:
         webhooks.update_delivery(store, delivery.id, state="sent", **result)
-    elif attempt.http_status == 410 or attempts > len(RETRY_SECONDS):
+    elif attempt.http_status == 410 or attempts >= MAX_ATTEMPTS:
         webhooks.update_delivery(store, delivery.id, state="failed", **result)
         # The endpoint is gone, or all attempts of a delivery have failed.
         disable(

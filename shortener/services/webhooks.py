@@ -78,7 +78,7 @@ class WebhookSummary(Struct, frozen=True):
     disabled_reason: str | None
     created_at: datetime
     old_secret_until: datetime | None
-    """Until when messages are also signed with the previous secret; None if there is none."""
+    """The end of the time in which the previous secret signs messages too; None without a previous secret."""
 
 
 class DeliverySummary(Struct, frozen=True):
@@ -185,7 +185,7 @@ def webhook_disabled(reason: str) -> Message:
 
 
 def _as_message(text: str) -> str:
-    """Return the stored text about a failed delivery, as a translatable message if its wording is known."""
+    """Return a stored error text as a translatable message, or unchanged if its wording is unknown."""
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
         return attempts_failed(int(failed[1]))
@@ -281,7 +281,7 @@ def allowed_ports(config: Config) -> frozenset[int]:
 
 
 def port_of(url: str) -> int:
-    """Return the port of a canonical URL; without one, the default port of its scheme."""
+    """Return the port of a canonical URL. If the URL names no port, return the default port of its scheme."""
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
 

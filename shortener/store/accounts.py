@@ -194,7 +194,7 @@ def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expire
 
 
 class Invitation(Struct, frozen=True):
-    """An invitation that has not expired. ``user`` is None if it is for creating the first admin."""
+    """An invitation that has not expired. ``user`` is None if the invitation is for creating the first admin."""
 
     user: User | None
 

@@ -92,7 +92,7 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 def list_link_ids(store: Store, url: str) -> list[int]:
     """Return the ids of an article's short links, the oldest first.
 
-    The links in drafts of recommended articles are included.
+    Short links in drafts of a month's recommended articles are included.
     """
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url

@@ -26,9 +26,9 @@ MAX_MISSED_CODES_PER_DAY = 1000
 class Visit(Struct, gc=False):
     """The fields of a stored click that are needed to find a visitor's first click of the day.
 
-    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the link's placement in the issue, 0 if unknown.
-    ``first_visits`` has bits for the visitor's first click of the day on the placement, on the link, in the issue and
-    on the site.
+    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (one use of a link in an issue), 0 if
+    unknown. ``first_visits`` is a bitmask that says where the click is the visitor's first of the day: on the
+    placement, on the link, in the issue or on the site.
     """
 
     id: str
@@ -93,7 +93,10 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link, the id of the issue to which it belongs, and the ids of the issues that contain it."""
+    """A short link with its issues. ``issue_id`` is the issue to which the link belongs, None if there is none.
+
+    Other issues can contain the link too.
+    """
 
     link_id: int
     issue_id: int | None
@@ -125,8 +128,8 @@ VisitorDay = tuple[int, str]
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
     """Return human clicks of given visitors on given UTC days, by the sequence number of the click.
 
-    ``minimum_bitmasks`` maps (day, visitor hash) to a number. Clicks are returned if their ``first_visits`` is at least
-    this number: 0 matches all clicks, 1 matches only clicks with at least one bit in ``first_visits``.
+    ``minimum_bitmasks`` maps (day, visitor hash) to 0 or 1. With 0, all human clicks of the visitor on this day are
+    returned. With 1, only clicks with at least one bit in ``first_visits`` are returned.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -221,7 +224,7 @@ def read_verdict_counts(reader: Reader) -> list[tuple[str, int]]:
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
-    """Delete the click counts of all days whose single clicks are still stored."""
+    """Delete the click counts of all days whose clicks are still stored."""
     # The counts of days whose clicks were deleted cannot be computed again, so they stay.
     since = store.meta("purged_before")
     store.execute("delete from clicks_by_link where quarter_hour >= ?", (since,))

@@ -4,8 +4,8 @@ Statements are SQL that both engines understand, with three additions:
 
 - ``?`` and ``:name`` are parameters;
 - ``in :name`` takes a list as its parameter;
-- ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. Its columns ``low`` and
-  ``high`` are the two integers. Sorting by its column ``place`` gives the order of the list.
+- ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. The columns ``low`` and
+  ``high`` are the two integers. The column ``place`` increases in the order of the list.
 """
 
 import re
@@ -78,9 +78,10 @@ class Connection(ABC):
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. A row that then has no clicks is deleted.
+        """Add numbers to rows of a table of click counts. Rows that are left without clicks are deleted.
 
-        ``sums`` maps the key of a row to the numbers for its columns, which can be negative.
+        ``sums`` maps the key of a row to the numbers to add, one for each of ``rollup.sum_columns``. Numbers can be
+        negative.
         """
 
     @property
@@ -90,10 +91,10 @@ class Connection(ABC):
 
     @abstractmethod
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction. Only one ``locked`` transaction runs at a time, in all processes together.
+        """Begin a transaction. With ``locked``, the transaction holds the write lock of the store.
 
-        A transaction that is not ``locked`` may write only rows that no other process changes. Raises StoreBusy if the
-        write lock is not free within the busy timeout.
+        Only one process at a time can hold the write lock. Without ``locked``, the transaction may write only rows that
+        no other process changes. Raises StoreBusy if the write lock is not free within the busy timeout.
         """
 
     @abstractmethod

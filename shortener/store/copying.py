@@ -108,7 +108,7 @@ def _copy_table(
 
 
 def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
-    """Add a row to ``measured``, the totals by which a copied table is compared with its source."""
+    """Add the values of one row to the totals of a copied table (``measured``)."""
     # The first total is the number of rows; then each column has a sum of its integers, or of the lengths of other
     # values.
     measured[0] += 1

@@ -151,9 +151,9 @@ def open_store(
 ) -> Store:
     """Open the store, and create or migrate its schema if needed.
 
-    The store is in the PostgreSQL database at ``url``, or in the directory ``data`` if ``url`` is ''. Raises StoreError
-    if the store cannot be used, or if it is missing and either ``create`` is False or ``data`` contains a click log.
-    Raises SchemaTooNew if a newer version wrote the store.
+    If ``url`` is '', the store is in the directory ``data``, otherwise in the PostgreSQL database at ``url``. Raises
+    StoreError if the store cannot be used. If the store is missing, raises StoreError in two cases: ``create`` is
+    False, or ``data`` contains a click log. Raises SchemaTooNew if a newer version wrote the store.
     """
     if url:
         return open_database(
@@ -235,8 +235,8 @@ def open_database(
 ) -> Store:
     """Open the store in the PostgreSQL database at ``url``. An empty database gets the schema.
 
-    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``beside_click_log``
-    is False, an empty database also raises StoreError when ``data`` contains a click log. Raises SchemaTooNew if a
+    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``data`` contains a
+    click log, an empty database also raises StoreError, unless ``beside_click_log`` is set. Raises SchemaTooNew if a
     newer version wrote the store.
     """
     prepare_directory(data)
@@ -247,7 +247,7 @@ def open_database(
 
 
 def open_reader(data: Path, *, url: str = "") -> Reader:
-    """Open a read-only connection to the store, which never waits for the write lock.
+    """Open a connection that only reads the store, and never waits for the write lock.
 
     Raises StoreError if there is no store.
     """
@@ -280,9 +280,9 @@ def _open_read_only(path: Path) -> SqliteConnection:
 
 
 def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
-    """Open the connection through which a redirect node reads the store. Raises StoreError.
+    """Open a redirect node's connection to the store. Raises StoreError if the store cannot be read.
 
-    With ``listening``, the node can wait on the connection until links change.
+    With ``listening``, the connection can wait for changes of links.
     """
     module = _postgres()
     reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")

@@ -18,10 +18,9 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 class HoneypotHit(NamedTuple):
     """One row of the table of honeypot hits: clicks on honeypot links, which readers do not see.
 
-    Clicks are in one row if they are in the same quarter-hour and have the same values in all fields but the times.
-
-    ``first_at`` and ``last_at`` are the times of the first and the last click in milliseconds of the UTC epoch. Unknown
-    values are '' or 0. ``agent_id`` is the id of the user agent, but 0 if ``evidence`` shows that a program clicked.
+    A row combines the clicks of a quarter-hour that have the same address, network, user agent, reason and evidence.
+    ``first_at`` and ``last_at`` are the times of the first and the last of these clicks in milliseconds of the UTC
+    epoch. Unknown values are '' or 0. If ``evidence`` shows that a program clicked, ``agent_id`` is 0.
     """
 
     addr: str
@@ -87,7 +86,7 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Add clicks that meet an SQL condition to the table of honeypot hits. ``bounds`` are its parameters."""
+    """Add the clicks that meet an SQL condition, with the parameters ``bounds``, to the table of honeypot hits."""
     # A program's click is stored without its user agent, because it affects clicks with any user agent. Clicks with a
     # recipient token are left out: few have the same token, so they need no table.
     sql = f"""

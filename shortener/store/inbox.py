@@ -1,7 +1,7 @@
 """SQL for the inbox, to which redirect nodes send their click logs in parts. The collector reads and deletes the parts.
 
 A node sends the bytes of each of its log files (segments) in order. The table ``sent_segments`` has the number of bytes
-that were sent, ``segments`` the number that the collector has read.
+that were sent of each file. The table ``segments`` has the number of bytes that the collector has read.
 """
 
 from collections.abc import Collection
@@ -150,10 +150,9 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return the size of the inbox in bytes, and a time after which all its clicks were recorded.
+    """Return (size of the inbox in bytes, time). The clicks in the inbox were recorded after the time.
 
-    The inbox contains what redirect nodes have sent of their click logs. The time is seconds of the UTC epoch, None if
-    unknown.
+    Only the first clicks of a new node can be older. The time is seconds of the UTC epoch, None if unknown.
     """
     # A new node does not know after which time its first clicks were recorded, and says 0.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"

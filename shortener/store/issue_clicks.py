@@ -1,5 +1,6 @@
-"""SQL for the ranking of articles and the comparison of issues: human clicks by time and by use of a link, and the
-positions of articles in issues.
+"""SQL for the ranking of articles and the comparison of issues.
+
+The queries return human clicks by time or by placement (one use of a link in an issue), and the positions of articles.
 """
 
 from collections.abc import Mapping
@@ -173,8 +174,8 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
 class HumanClicksBetween(Struct, frozen=True):
     """Human clicks on an issue from ``first_hour`` to ``last_hour``, both included.
 
-    An hour is given by its beginning in seconds of the UTC epoch. ``link_visitors`` counts each visitor's first click
-    of a day on each link.
+    An hour is given by its beginning in seconds of the UTC epoch. ``link_visitors`` counts a visitor once a day for
+    each link.
     """
 
     first_hour: int
@@ -218,8 +219,8 @@ class ArticlePlacement(Struct, frozen=True):
 def article_placements(store: Store) -> list[ArticlePlacement]:
     """Return every placement (use of a link in an issue), with the article for which its clicks count.
 
-    A link that belongs to an article or other link target also has a row with ``n`` 0, for its clicks whose placement
-    is unknown. Rows are ordered by issue, link and ``n``.
+    A link that belongs to an article or another link target also has a row with ``n`` 0. This row is for the link's
+    clicks whose placement is unknown. Rows are ordered by issue, link and ``n``.
     """
     # Link targets without a position are not articles.
     sql = """

@@ -41,7 +41,7 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """A link target of one issue, not always an article. ``position`` is 1 to N for an article, None for other targets.
+    """A link target of one issue. Articles have a ``position`` from 1 to N, other targets have None.
 
     ``corrected_fields`` has the names of the fields that an editor has corrected, separated by spaces.
     """
@@ -235,8 +235,8 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
     """Return the link targets that are in more than half of the last eight sent issues of a domain and format.
 
-    The result is empty if there are fewer than three such issues. Targets that an editor has made articles are left
-    out.
+    The issue ``except_issue_id`` does not count. If fewer than three issues remain, the result is empty. A target is
+    left out if an editor has made it an article in one of these issues.
     """
     sql = """
         with recent as (
@@ -264,9 +264,9 @@ def find_by_output(store: Store, output: bytes) -> str | None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change an article's URL from ``old_url`` to ``new_url`` in all issues that contain the given link to it.
+    """Change the URL of a link's article from ``old_url`` to ``new_url``, in every issue that contains the link.
 
-    In an issue that already has an article with ``new_url``, nothing is changed.
+    An issue that already has an article with ``new_url`` is not changed.
     """
     store.execute(
         """
@@ -291,9 +291,10 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 
 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
-    """Replace the stored placements of an issue, which are its uses of links.
+    """Replace all placements (uses of links) of an issue.
 
-    Afterwards, an article without a placement is deleted if no link belongs to it. Otherwise it loses its position.
+    If an article has no placement afterwards, it loses its position. If no link belongs to such an article, the article
+    is deleted.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

@@ -51,7 +51,7 @@ def renew(store: Store, name: str, *, holder: str, epoch: int, seconds: float) -
 
 
 def limit_pauses(store: Store, *, seconds: float) -> None:
-    """Make PostgreSQL end this transaction if it runs no statement for ``seconds``."""
+    """Let PostgreSQL close the connection if the open transaction is idle for ``seconds``."""
     # A process pauses, for example, while it is suspended.
     milliseconds = str(int(seconds * 1000))
     store.execute("select set_config('idle_in_transaction_session_timeout', ?, true)", (milliseconds,))

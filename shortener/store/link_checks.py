@@ -40,7 +40,7 @@ def start(store: Store, issue_id: int, *, total: int, now: int) -> None:
 
 
 def set_progress(store: Store, issue_id: int, *, started_at: int, done: int) -> None:
-    """Store how many target URLs the check that started at ``started_at`` has checked so far."""
+    """Store the number of targets that were checked so far. ``started_at`` identifies the link check."""
     store.execute(
         "update link_checks set done = min(?, total) where issue_id = ? and started_at = ?",
         (done, issue_id, started_at),
@@ -48,7 +48,7 @@ def set_progress(store: Store, issue_id: int, *, started_at: int, done: int) -> 
 
 
 def finish(store: Store, issue_id: int, *, started_at: int, results: bytes, now: int) -> None:
-    """Store the results of the check that started at ``started_at``."""
+    """Store the results of a finished link check. ``started_at`` identifies the link check."""
     store.execute(
         "update link_checks set done = total, results = ?, finished_at = ? where issue_id = ? and started_at = ?",
         (results, now, issue_id, started_at),

@@ -1,7 +1,7 @@
-"""A copy of the links of a store on PostgreSQL in a local SQLite file.
+"""A local SQLite file with a copy of the links of a store on PostgreSQL.
 
-Redirect workers read the copy, so that they do not depend on the database. For the pages of redirect nodes, it also
-contains the titles of links, and the settings.
+Redirect workers read the copy, so that redirects do not depend on the database. The titles of links and the settings
+are copied for the pages of redirect nodes.
 """
 
 import contextlib

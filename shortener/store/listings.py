@@ -119,9 +119,10 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 class LinkFilter(Struct, frozen=True):
     """Which links a list contains, and in which order.
 
-    A link has to contain each of ``words`` in its code, title or target, and to belong to ``issue`` and to one of
-    ``issues`` (slugs). Criteria without a value do not matter. ``created_since`` and ``created_until`` are seconds of
-    the UTC epoch. ``is_reversed`` reverses the order ``sort``.
+    A link has to meet every criterion that is set. Each of ``words`` has to occur in the link's code, title or target.
+    ``issue`` is the slug of the link's issue. If ``issues`` is set, this slug has to be one of ``issues``.
+    ``created_since`` and ``created_until`` are seconds of the UTC epoch, both included. ``is_reversed`` reverses the
+    order that ``sort`` names.
     """
 
     words: tuple[str, ...] = ()
@@ -161,9 +162,10 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return the next ``limit`` links that match a filter, and the sort key of the last of them.
+    """Return (links, sort key): the next ``limit`` links that match a filter, and the sort key of the last one.
 
-    Pass this key as ``after`` to the next call; None begins with the first link. The key is None if no links follow.
+    Pass the sort key as ``after`` to the next call. For the first call, ``after`` is None. The returned sort key is
+    None if no more links follow.
     """
     where, values = _filter_condition(link_filter, now)
     # Keyset pagination: links that are created between two calls do not cause others to be repeated or left out.
@@ -206,7 +208,7 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the links on one page of a list by clicks; None if the page has links without clicks."""
+    """Return the link ids of one page in the order ``sort``, or None if the page has links without clicks."""
     # Reading the table of click counts alone is four times as fast as joining it to all links.
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts

@@ -53,7 +53,10 @@ def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
 
 
 class UnfinishedSegment(Struct, frozen=True):
-    """A file of the click log that has not been read to its end. ``position`` is in bytes, ``name`` its file name."""
+    """A click-log file that has not been read to its end.
+
+    ``name`` is the file name. ``position`` is the number of bytes that were read.
+    """
 
     id: str
     name: str
@@ -82,7 +85,7 @@ def advance_position(
 ) -> None:
     """Store how far a file of the click log was read, and which of the new lines were damaged.
 
-    ``lines`` is the number of new lines. ``skips`` are the damaged ones as (byte offset, reason).
+    ``lines`` is the number of new lines. ``skips`` are the damaged lines, each as (byte offset, reason).
     """
     store.execute(
         """

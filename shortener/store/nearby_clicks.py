@@ -65,8 +65,8 @@ def issue_clicks_after(
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
     """Return the clicks without a recipient token from ``since`` to just before ``until``.
 
-    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of the time range. Times are milliseconds of the
-    UTC epoch.
+    If there are more than MAX_NEARBY_CLICKS, only those nearest to the middle of the time range are returned. Times are
+    milliseconds of the UTC epoch.
     """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
@@ -83,7 +83,8 @@ def clicks_by_value(
     """Return the clicks of one hour that have one of ``values`` in a column.
 
     ``hour`` is the number of hours since 1970. Only clicks from ``since`` to just before ``until`` (milliseconds of the
-    UTC epoch) are returned: at most MAX_NEARBY_CLICKS, those nearest to the middle of this time range.
+    UTC epoch) are returned. If there are more than MAX_NEARBY_CLICKS, only those nearest to the middle of this time
+    range are returned.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
     return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
@@ -102,7 +103,7 @@ def _nearest_clicks(
 ) -> list[NearbyClickRow]:
     """Return the clicks in a time range that meet an SQL condition.
 
-    At most MAX_NEARBY_CLICKS are returned, those nearest to the middle of the range.
+    If there are more than MAX_NEARBY_CLICKS, only those nearest to the middle of the range are returned.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}
@@ -183,7 +184,7 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Queue the clicks of an issue, which the collector then classifies again.
+    """Queue the clicks of an issue for reclassification by the collector.
 
     Call it when the sending time or the honeypot link (one that readers do not see) of the issue changes.
     """

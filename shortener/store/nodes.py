@@ -11,13 +11,13 @@ from shortener.store.sql_text import column_list
 
 
 class Node(Struct, frozen=True):
-    """A redirect node (a machine that answers short links), with what it last reported of itself.
+    """A redirect node (a machine that answers short links), with its last report.
 
     ``role`` is the node's own database role, '' if the node uses the role of the store. ``heard_at`` is the time of the
-    last report, None before the first. All clicks that the node recorded before ``sent_until``, by its own clock, have
-    been sent to the store. ``links_revision`` is the revision of its copy of the links. ``backlog_bytes`` is how much
-    of its click log is not sent yet. ``unrecorded`` is the number of clicks that it could not write to its log.
-    ``disk_free`` is in bytes.
+    last report, None before the first. The node has sent all clicks that it recorded before ``sent_until``, a time by
+    the node's own clock. ``links_revision`` is the revision of the node's copy of the links. ``backlog_bytes`` is the
+    size of the unsent part of the click log. ``unrecorded`` is the number of clicks that could not be written to the
+    click log. ``disk_free`` is in bytes.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Node(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """Until when the stored clicks of all redirect nodes are complete, in seconds of the UTC epoch.
+    """The time until which the stored clicks of all redirect nodes are complete.
 
-    ``node`` is the node whose clicks are furthest behind, ``heard_at`` the time of its last report. ``until`` is None
-    if this node has sent nothing yet.
+    ``node`` is the name of the node whose clicks are furthest behind. ``heard_at`` is the time of this node's last
+    report. ``until`` is None if this node has sent nothing yet. Times are seconds of the UTC epoch.
     """
 
     until: int | None
@@ -123,7 +123,7 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record the days on which redirect nodes hashed visitors with keys of their own instead of the shared ones.
+    """Record the days on which redirect nodes hashed visitors with a local key instead of the key that nodes share.
 
     ``days`` has pairs (node, day). A day is the number of UTC days since 1970.
     """
@@ -133,7 +133,7 @@ def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the days on which redirect nodes hashed visitors with keys of their own instead of the shared ones.
+    """Return the days on which redirect nodes hashed visitors with a local key instead of the key that nodes share.
 
     The result is (node, day), ordered by day. A day is the number of UTC days since 1970.
     """

@@ -28,10 +28,10 @@ def check_content(reader: Reader) -> str:
 
 
 class RecentNetworks(Struct, frozen=True):
-    """The network from which most of the latest clicks came.
+    """The network with the largest share of the latest clicks.
 
-    ``clicks`` is the number of the latest clicks with a known network; ``network_clicks`` of them came from
-    ``network``. ``user_agents`` is the number of different user agents of the latest clicks.
+    ``clicks`` is the number of the latest clicks whose network is known. ``network_clicks`` is how many of these came
+    from ``network``. ``user_agents`` is the number of different user agents among the latest clicks.
     """
 
     clicks: int
@@ -41,7 +41,7 @@ class RecentNetworks(Struct, frozen=True):
 
 
 def recent_networks(reader: Reader) -> RecentNetworks | None:
-    """Return the network from which most of the latest ``RECENT_CLICKS`` clicks came.
+    """Return the network with the largest share of the latest ``RECENT_CLICKS`` clicks.
 
     The result is None if no click has a known network.
     """

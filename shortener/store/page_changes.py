@@ -1,4 +1,4 @@
-"""SQL for the history of changes that users made on the pages, and that can be undone."""
+"""SQL for the history of the changes that users made on the pages. Users can undo these changes."""
 
 from msgspec import Struct
 

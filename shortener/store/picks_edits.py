@@ -121,7 +121,7 @@ def order(store: Store, month: str) -> tuple[str, ...]:
 
 
 def save_order(store: Store, month: str, urls: Iterable[str]) -> None:
-    """Store the order that editors chose for a month's recommended articles: their URLs in this order."""
+    """Store the URLs of a month's recommended articles in the order that editors chose."""
     store.execute("delete from picks_order where month = ?", (month,))
     for position, url in enumerate(urls, 1):
         store.execute("insert into picks_order (month, url, position) values (?, ?, ?)", (month, url, position))
@@ -144,9 +144,10 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move an article's changed texts and chosen position to its new URL, if no issue uses the old URL any more.
+    """Move the texts and the position that editors chose for an article to the article's new URL.
 
-    In a month in which the new URL already has texts or a position, these are kept.
+    Nothing is changed while an issue uses the old URL. If a month already has texts or a position for the new URL,
+    those are kept.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return

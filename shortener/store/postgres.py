@@ -1,6 +1,6 @@
-"""The PostgreSQL engine of the store: statements, which are translated to PostgreSQL, and transactions.
+"""The PostgreSQL engine of the store: translation of statements to PostgreSQL, and transactions.
 
-Only this module and ``postgres_driver`` use psycopg, which is loaded only if the store is on PostgreSQL.
+Only this module and ``postgres_driver`` import psycopg. They are loaded only if the store is on PostgreSQL.
 """
 
 import re
@@ -39,7 +39,8 @@ _PAIRS = (
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
     """Translate a statement to PostgreSQL, with numbered parameters.
 
-    Return (text, names of parameters by number, names of those that are lists of pairs). Question marks have no names.
+    Return (text, names of the parameters in the order of their numbers, names of the parameters that are lists of
+    pairs). Parameters that are written as ``?`` have no names.
     """
     names: list[str] = []
     pairs: set[str] = set()
@@ -88,8 +89,8 @@ def _value(value: Any) -> Any:
 class PostgresConnection(Connection):
     """A connection to a PostgreSQL database. Outside of a transaction, a lost connection is opened again.
 
-    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit. With a ``channel``,
-    it receives the notifications on this channel.
+    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit. If ``channel`` is
+    given, the connection receives the notifications on this channel.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class PostgresConnection(Connection):
             self.execute(sql, parameters)
 
     def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
-        """Yield the rows of a large result. They are one snapshot, and only a few of them are in memory at a time."""
+        """Yield the rows of a large result, all from one snapshot. Only a few rows are in memory at a time."""
         text, names, pairs = translate(sql)
         values = _values(parameters, names, pairs)
         with self._errors():
@@ -176,7 +177,7 @@ class PostgresConnection(Connection):
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. A row that then has no clicks is deleted."""
+        """Add numbers to rows of a table of click counts. Rows that are left without clicks are deleted."""
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
         names = ", ".join(keys + columns)
@@ -210,7 +211,7 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL of a table ``new`` that is made of array parameters, one array for each of ``columns``."""
+        """Return SQL for a table ``new`` with ``columns``, each filled from an array parameter."""
         types = self._types(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"
@@ -254,7 +255,7 @@ class PostgresConnection(Connection):
                     raise store_error(error) from error
 
     def commit(self) -> None:
-        """Commit the transaction. If the connection is lost during the commit, it is unknown whether it took effect."""
+        """Commit the transaction. If the connection is lost meanwhile, the transaction may or may not be committed."""
         with self._errors():
             self.postgres.execute("commit")
         self._in_transaction = False

@@ -73,7 +73,7 @@ def connection_options(url: str) -> dict[str, str]:
 
 
 def complete_url(url: str) -> str:
-    """Return the URL of a database with those ``DEFAULT_OPTIONS`` that the URL does not set itself.
+    """Return the URL of a database, completed with the ``DEFAULT_OPTIONS`` that ``url`` does not set.
 
     Raises StoreError if the URL is not valid.
     """

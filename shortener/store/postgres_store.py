@@ -44,8 +44,8 @@ class PostgresStore(Store):
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
     """Open the store at ``url``, and migrate its schema if needed. An empty database gets the schema.
 
-    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``beside_click_log``
-    is False, an empty database also raises StoreError when ``data`` contains a click log. Raises SchemaTooNew if a
+    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``data`` contains a
+    click log, an empty database also raises StoreError, unless ``beside_click_log`` is set. Raises SchemaTooNew if a
     newer version wrote the store.
     """
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
@@ -69,9 +69,9 @@ def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: floa
 
 
 class NodeReader(Reader):
-    """The connection through which a redirect node reads the store and can wait for changes of links.
+    """A redirect node's connection to the store.
 
-    It is closed if the database does not answer in time.
+    The connection is closed if the database does not answer within ``ANSWER_SECONDS``.
     """
 
     connection: PostgresConnection
@@ -87,9 +87,9 @@ def open_reader(url: str) -> Reader:
 
 
 def open_node_reader(url: str, *, channel: str = "") -> NodeReader:
-    """Open the connection through which a redirect node reads the store. Raises StoreError.
+    """Open a redirect node's connection to the store. Raises StoreError if the store cannot be read.
 
-    Unless ``channel`` is '', the connection receives the notifications on this channel.
+    If ``channel`` is given, the connection receives the notifications on this channel.
     """
     connection = PostgresConnection(
         url, busy_timeout_seconds=READER_TIMEOUT_SECONDS, answer_seconds=ANSWER_SECONDS, channel=channel

@@ -1,4 +1,4 @@
-"""Import of sqlite-utils without numpy and pandas, which it would load if they are installed."""
+"""Import of sqlite-utils without the optional packages numpy and pandas, because loading them is slow."""
 
 import importlib
 import sys

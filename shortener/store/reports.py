@@ -18,7 +18,7 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Numbers of clicks on a placement (one use of a link in an issue), or their sums over a link or an issue.
+    """Numbers of clicks: on a placement (one use of a link in an issue), or summed over a link or an issue.
 
     There is one number for each verdict, such as ``human``. ``visitor_clicks`` counts human clicks with a visitor hash.
     ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count each visitor's first click of a day
@@ -144,8 +144,9 @@ def signed_rows(
 ) -> tuple[str, dict[str, int]]:
     """Return (SQL, parameters) of a subquery for the click counts from ``since`` to just before ``until``.
 
-    Sum ``sign * count`` over the rows of the subquery to get the counts of this period. None means no limit.
-    ``quarter_hour_table`` is the table of click counts from which parts of days are read.
+    Each row has click counts and a ``sign``, 1 or -1. To get the click counts of the period, sum ``sign * count`` over
+    the rows. If ``since`` or ``until`` is None, the period has no limit on that side. ``quarter_hour_table`` is a table
+    of click counts by quarter-hour that has ``key_columns``.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -201,10 +202,11 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return (begin, end) of the time range of all clicks on an issue, on a link or, with neither, on the whole site.
+    """Return (begin, end) of the time range of all clicks on an issue, on a link, or on the whole site.
 
-    ``begin`` is when the quarter-hour of the first click begins, ``end`` is when the quarter-hour of the last click
-    ends. Both are seconds of the UTC epoch. The result is None if there are no clicks.
+    If no id is given, the range is that of the whole site. ``begin`` is when the quarter-hour of the first click
+    begins. ``end`` is when the quarter-hour of the last click ends. Both are seconds of the UTC epoch. The result is
+    None if there are no clicks.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -292,8 +294,8 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
     """Return the ``limit`` codes with the most misses, which are requests answered with 404 or 410.
 
-    Misses from ``since`` to just before ``until`` (seconds of the UTC epoch) are counted. Unknown codes beyond
-    ``MAX_MISSED_CODES_PER_DAY`` on a UTC day are summed under the code ''.
+    Misses from ``since`` to just before ``until`` (seconds of the UTC epoch) are counted. If a UTC day has
+    ``MAX_MISSED_CODES_PER_DAY`` codes, further unknown codes of that day are counted under the code ''.
     """
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""

@@ -1,8 +1,9 @@
-"""The rollups (tables of click counts), each described once, and the SQL that writes them.
+"""The rollups (tables of click counts), and the SQL that writes them.
 
 Migrations create the tables, so a change here needs a migration too. The tables ``clicks_by_link`` and
 ``breakdown_by_link`` are detailed. The others are coarse: they contain sums of detailed rows, so that a report reads
-few rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which this period of UTC begins.
+few rows. ``quarter_hour``, ``hour`` and ``day`` are the times at which a quarter-hour, hour or day of UTC begins, in
+seconds of the UTC epoch.
 """
 
 from collections.abc import Iterator
@@ -78,9 +79,9 @@ def recompute_statements() -> Iterator[str]:
 
 
 def add_statement(rollup: Rollup) -> str:
-    """Return the SQL statement that adds to the sums in a row of a table of click counts, or inserts the row.
+    """Return the SQL statement that adds numbers to a row of a table of click counts, or inserts the row.
 
-    Its parameters are the key of the row, the numbers to add, and these numbers once more. A sum never falls below 0.
+    The parameters are the key of the row, the numbers, and the same numbers again. A sum never falls below 0.
     """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.

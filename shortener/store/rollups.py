@@ -24,9 +24,9 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add numbers to the two detailed tables of click counts, and their sums to all coarse ones.
+    """Add numbers to all tables of click counts, given the numbers for the two detailed tables.
 
-    The numbers can be negative. Rows that have no clicks afterwards are deleted.
+    Numbers can be negative. Rows that are left without clicks are deleted.
     """
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,
@@ -44,10 +44,7 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return the numbers to add to a coarse table of click counts.
-
-    ``fine`` has the numbers to add to the detailed table whose rows the coarse table sums.
-    """
+    """Return the numbers to add to a coarse table of click counts, given those for its detailed table (``fine``)."""
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():
@@ -59,7 +56,7 @@ def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
 
 
 def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], RollupKey]:
-    """Return a function that converts a row's key in ``source`` to the key of its row in the coarser ``rollup``."""
+    """Return a function that converts row keys of the table ``source`` to row keys of the coarser table ``rollup``."""
     # The steps are 1 for columns that both tables have, so that these are copied.
     columns = [
         (source.key_columns.index("quarter_hour"), PERIOD_SECONDS[name])

@@ -46,7 +46,7 @@ def count_articles(store: Store, words: tuple[str, ...]) -> int:
 
 
 def _conditions(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """Return the SQL condition of articles that have every word, and its parameters."""
+    """Return (SQL condition, parameters) for articles that have every word."""
     terms, values = ["removed_at is null", "position is not null"], {}
     for index, word in enumerate(words):
         fields = ("articles.title", "articles.author", "articles.url")

@@ -8,7 +8,10 @@ from shortener.store.database import Store
 
 
 class Signal(Struct, frozen=True):
-    """Counts of an article from other platforms, by its canonical URL. None means that a count is unknown."""
+    """An article's numbers of views, reads and fans on other platforms. None means that a number is unknown.
+
+    ``url`` is the canonical URL of the article.
+    """
 
     url: str
     views: int | None = None
@@ -24,9 +27,9 @@ class ArticleTitle(Struct, frozen=True):
 
 
 def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
-    """Add or update the counts of articles from other platforms, and return the number of changed rows.
+    """Add or update the numbers of views, reads and fans of articles, and return how many articles changed.
 
-    A count that is None leaves the stored count as it is.
+    A number that is None leaves the stored number as it is.
     """
     changed = 0
     with store.transaction():
@@ -36,7 +39,7 @@ def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
 
 
 def _save(store: Store, signal: Signal, *, now: int) -> int:
-    """Add or update the counts of one article. Return 1 if that changed anything, else 0."""
+    """Add or update the numbers of one article. Return 1 if that changed anything, else 0."""
     values = {"url": signal.url, "views": signal.views, "reads": signal.reads, "fans": signal.fans, "now": now}
     if store.value("select 1 from signals where url = ?", (signal.url,)) is None:
         sql = "insert into signals (url, views, reads, fans, updated_at) values (:url, :views, :reads, :fans, :now)"
@@ -53,13 +56,13 @@ def _save(store: Store, signal: Signal, *, now: int) -> int:
 
 
 def find(store: Store, url: str) -> Signal | None:
-    """Return the counts of an article from other platforms; None if there are none."""
+    """Return the stored numbers of views, reads and fans of an article, or None."""
     row = store.execute("select url, views, reads, fans from signals where url = ?", (url,)).fetchone()
     return Signal(*row) if row else None
 
 
 def list_all(store: Store) -> list[Signal]:
-    """Return the counts of all articles from other platforms, ordered by URL."""
+    """Return the stored numbers of views, reads and fans of all articles, ordered by URL."""
     return [Signal(*row) for row in store.execute("select url, views, reads, fans from signals order by url")]
 
 

@@ -129,7 +129,7 @@ class SqliteConnection(Connection):
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. A row that then has no clicks is deleted."""
+        """Add numbers to rows of a table of click counts. Rows that are left without clicks are deleted."""
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])
 
@@ -139,7 +139,7 @@ class SqliteConnection(Connection):
         return self.sqlite.in_transaction
 
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction that holds the write lock, whatever ``locked`` is.
+        """Begin a transaction that holds the write lock. ``locked`` is ignored.
 
         Raises StoreBusy if the lock is not free within the busy timeout.
         """

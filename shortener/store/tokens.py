@@ -82,9 +82,10 @@ def add(
     expires_at: int | None,
     now: int,
 ) -> Token:
-    """Store a token of a user under the hash of its text, and return it.
+    """Store a new token of a user, and return the token.
 
-    ``start`` is the beginning of the text. Raises Conflict if the user has a token of this name.
+    ``token_hash`` is the hash of the token's text. ``start`` is the beginning of the text. Raises Conflict if the user
+    has a token of this name.
     """
     row = store.execute(
         """
@@ -135,7 +136,7 @@ def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredA
 def save_answer(store: Store, token_id: int, key: str, answer: StoredAnswer, *, now: int, keep_seconds: int) -> None:
     """Store the answer for a token and idempotency key.
 
-    Answers older than ``keep_seconds`` are deleted, those for other tokens too.
+    The answers that are older than ``keep_seconds`` are deleted for all tokens.
     """
     store.execute("delete from idempotency_keys where created_at <= ?", (now - keep_seconds,))
     store.execute(

@@ -76,7 +76,10 @@ def list_unfinished(store: Store, *, limit: int) -> list[UploadSummary]:
 
 
 def update(store: Store, upload: Upload, *, name: str, source: bytes, choices: bytes, now: int) -> None:
-    """Replace the text and the choices of an upload. Raises Conflict if it was changed since it was read."""
+    """Replace the name, the text and the choices of an upload.
+
+    Raises Conflict if the stored upload is newer than ``upload``, or if an issue was created from the upload.
+    """
     cursor = store.execute(
         """
         update uploads set name = ?, source = ?, choices = ?, revision = revision + 1, updated_at = ?

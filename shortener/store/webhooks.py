@@ -74,6 +74,22 @@ class DeliveryItem(Struct, frozen=True):
     event: Event
 
 
+class DeliveryTotals(Struct, frozen=True):
+    """The deliveries of an endpoint in short.
+
+    ``state`` and ``tried_at`` are those of the newest delivery. Of the waiting deliveries, ``waiting`` is the number,
+    ``attempts`` the largest number of attempts, and ``next_at`` the time of the next attempt (0 if none is waiting).
+    Times are seconds of the UTC epoch.
+    """
+
+    webhook_id: int
+    state: DeliveryState
+    tried_at: int | None
+    waiting: int
+    attempts: int
+    next_at: int
+
+
 _WEBHOOK_COLUMNS = column_list(Webhook)
 _DELIVERY_COLUMNS = column_list(Delivery, "webhook_deliveries")
 _EVENT_COLUMNS = column_list(Event, "webhook_events")
@@ -122,9 +138,10 @@ def is_subscribed(store: Store, event_type: str) -> bool:
 
 
 def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
-    """Store an event, and its deliveries to all endpoints that receive its type.
+    """Store an event, and a delivery of the event to each endpoint that receives events of this type.
 
-    Nothing is stored if there is no such endpoint. Call it inside the transaction of the change that the event reports.
+    If there is no such endpoint, nothing is stored. Call it inside the transaction of the change that the event
+    reports.
     """
     if is_subscribed(store, event_type):
         event_id = _add_event(store, event_type, data, now=now)
@@ -177,6 +194,22 @@ def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | 
     if before is not None:
         where, values = f"{where} and webhook_deliveries.id < ?", [webhook_id, before]
     return _items(store, f"{_SELECT_ITEMS} where {where} order by webhook_deliveries.id desc limit ?", [*values, limit])
+
+
+def sum_deliveries(store: Store) -> dict[int, DeliveryTotals]:
+    """Return the deliveries in short by the id of their endpoint. Endpoints without deliveries are missing."""
+    sql = """
+        select newest.webhook_id, newest.state, newest.tried_at, totals.waiting, totals.attempts, totals.next_at
+        from webhook_deliveries as newest join (
+            select max(id) as newest_id,
+                   count(case when state = 'waiting' then 1 end) as waiting,
+                   coalesce(max(case when state = 'waiting' then attempts end), 0) as attempts,
+                   coalesce(min(case when state = 'waiting' then next_at end), 0) as next_at
+            from webhook_deliveries group by webhook_id
+        ) as totals on totals.newest_id = newest.id
+    """
+    all_totals = [DeliveryTotals(*row) for row in store.execute(sql)]
+    return {totals.webhook_id: totals for totals in all_totals}
 
 
 def get_delivery(store: Store, webhook_id: int, delivery_id: int) -> DeliveryItem:
@@ -250,7 +283,7 @@ def count_failed(reader: Reader) -> int:
 
 
 class NewClicks(Struct, frozen=True):
-    """Numbers of new human clicks (``clicks``) and new automated clicks on a link. ``issue`` is a slug."""
+    """Numbers of new clicks on a link, human (``clicks``) and ``automated``. ``issue`` is a slug."""
 
     domain: str
     code: str

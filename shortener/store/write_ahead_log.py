@@ -1,9 +1,9 @@
 """Check of whether a write-ahead log (WAL) belongs to the store file beside it.
 
-SQLite applies a valid WAL to whatever database file is beside it, even to a backup that has replaced ``store.db``. Each
-write transaction therefore increments the store number in the header of the store file (``user_version``). The WAL
-contains a copy of each new header. A WAL belongs to a store file if the number of the file is either in the WAL or the
-one before the first number in the WAL. A WAL of another store file is set aside, and can be put back later.
+SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore,
+each write transaction increments the store number in the header of the store file (``user_version``). The WAL contains
+a copy of each new header. A WAL belongs to a store file in two cases: the WAL contains the number of the file, or the
+WAL begins with the next number. A WAL of another store file is set aside, and can be put back later.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store a new random number, so that no older WAL (write-ahead log) belongs to it any more."""
+    """Give the store a new random number, so that older WALs (write-ahead logs) no longer belong to the store."""
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
@@ -75,8 +75,8 @@ def wal_path(store: Path) -> Path:
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
     """Return whether a WAL (write-ahead log) belongs to a store file. Raises OSError.
 
-    By default, it is the WAL beside the store file. The result is UNKNOWN if the WAL is missing or empty, or if another
-    process is changing it.
+    If ``wal`` is None, the WAL beside the store file is checked. The result is UNKNOWN if the files cannot be compared,
+    for example because the WAL is missing or is being changed by another process.
     """
     wal = wal or wal_path(store)
     before = _state(store, wal)
@@ -120,8 +120,9 @@ def logs_set_aside(store: Path) -> list[Path]:
 def put_back(store: Path, aside: Path) -> None:
     """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file.
 
-    The store is unchanged after an error. Raises InputError if the WAL belongs to another store file or the result
-    would be damaged, StoreBusy if other processes use the store, and StoreError if the store cannot be read.
+    The store is unchanged after an error. Raises StoreBusy if other processes use the store. Raises InputError if a
+    file is missing, if the WAL belongs to another store file, or if the result would be damaged. Raises StoreError if
+    the store cannot be read.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -207,10 +208,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the store headers in a WAL (write-ahead log): one from each copy of the store's first page.
-
-    If the WAL contains any page, the first item is b"", and the headers follow.
-    """
+    """Yield b"" if a WAL (write-ahead log) contains any page, and then the store headers in the WAL."""
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return
@@ -233,8 +231,8 @@ def _number(header: bytes) -> int:
 def _checkpoint(store: Path, *, check: bool = False) -> str:
     """Write the WAL (write-ahead log) into the store file, and return ``ok``.
 
-    With ``check``, the store is also checked: a text about the first problem or error is returned instead of ``ok``.
-    Without ``check``, raises StoreError.
+    With ``check``, the store is checked too, and the first problem or error is returned as a text. Without ``check``,
+    an error raises StoreError.
     """
     conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:

@@ -43,6 +43,7 @@ def init_app(app: Flask) -> None:
         datetime_local=format_datetime_local,
         duration=format_duration,
         display_url=display_url,
+        breakable=breakable,
         capitalized=capitalized,
         isolated=isolate,
         sparkline=sparkline,
@@ -243,6 +244,11 @@ def display_url(url: str | None, max_length: int = 70) -> str:
         return url[:max_length]
     text = parts.netloc.removeprefix("www.") + parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
+
+
+def breakable(url: str) -> Markup:
+    """Return a URL that browsers break after a slash rather than inside a word."""
+    return escape(url).replace("/", Markup("/<wbr>"))
 
 
 def isolate(name: str) -> Markup:

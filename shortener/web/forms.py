@@ -102,12 +102,17 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
     position_key = f"position{suffix}"
     return ArticleEdit(
         url=read_text(fields, f"url{suffix}", max_length=10_000),
-        title=read_if_sent("title", 500),
+        title=_join_lines(read_if_sent("title", 500)),
         author=read_if_sent("author", 500),
         summary=read_if_sent("summary", MAX_TEXT_LENGTH),
         position=read_integer(fields, position_key, minimum=1, maximum=10_000) if position_key in fields else UNSET,
         role=_read_role(fields, f"role{suffix}"),
     )
+
+
+def _join_lines(text: str | None) -> str | None:
+    """Return a text in one line, since a title can be typed in several."""
+    return text and " ".join(text.split("\n"))
 
 
 def _read_role(fields: FormFields, name: str) -> Role | None:

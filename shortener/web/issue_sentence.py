@@ -8,15 +8,17 @@ from markupsafe import Markup
 from shortener.ranking import CountedArticle
 from shortener.ranking.inputs import Counted
 from shortener.reporting.forecast import MIN_USUAL_ISSUES
-from shortener.reporting.outlook import Outlook, describe_age
+from shortener.reporting.outlook import Judgement, Outlook, describe_age
 from shortener.reporting.overview import SETTLED_DAYS
 from shortener.web.filters import format_number, format_percent, isolate, join_percent_signs
 from shortener.web.issue_chart import format_forecast
 from shortener.web.languages import current_language, ngettext
 from shortener.web.languages import gettext as _
 
-MAX_NAMED_ARTICLES = 3
+MAX_NAMED_ARTICLES = 2
 """How many of the most clicked articles a sentence names."""
+MIN_NAMED_COUNT = 5
+"""Visitors or clicks that an article needs to be named."""
 MAX_TITLE_LENGTH = 60
 """Characters of a title in such a sentence."""
 
@@ -38,22 +40,28 @@ class CountedTitle(Protocol):
 
 
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
-    """Return a sentence that names the articles with the highest counts, at most three.
+    """Return a sentence that names the articles with the highest counts; '' if none has clearly more than others.
 
-    ``counted`` says what is counted, visitors or clicks. The result is '' if no article with a title was
-    clicked.
+    At most two articles are named, and at most half of all. ``counted`` says what is counted, visitors or clicks.
     """
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
-    most = sorted((title for title, count in counts.items() if count), key=lambda title: -counts[title])
-    titles = current_language().format_list([isolate(_cut(title)) for title in most[:MAX_NAMED_ARTICLES]])
-    if not titles:
+    order = sorted(counts, key=lambda title: -counts[title])
+    number = min(MAX_NAMED_ARTICLES, len(order) // 2)
+    # An article is not named if another one that has as many is not.
+    next_count = max(MIN_NAMED_COUNT - 1, counts[order[number]]) if order else 0
+    names = name_articles([title for title in order[:number] if counts[title] > next_count])
+    if not names:
         return ""
-    names = Markup(titles)  # noqa: S704 - each title is escaped
     return (
         _("Most visitors: {titles}.", titles=names)
         if counted == "visitors"
         else _("Most clicks: {titles}.", titles=names)
     )
+
+
+def name_articles(titles: Sequence[str]) -> Markup:
+    """Return the titles, shortened, as a list inside a sentence, such as "A, B and C"; '' for no titles."""
+    return Markup(current_language().format_list([isolate(_cut(title)) for title in titles]))  # noqa: S704 - escaped
 
 
 def _cut(title: str) -> str:
@@ -98,27 +106,57 @@ def _result(outlook: Outlook) -> Markup:
         return sentences[outlook.judgement or "usual"]
     if outlook.usual_count is not None:
         return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
-    missing = ngettext(
-        "Nothing to compare with yet: that takes {count} earlier issue.",
-        "Nothing to compare with yet: that takes {count} earlier issues.",
-        MIN_USUAL_ISSUES,
-    )
+    missing = _("Too few earlier issues to compare this one with: that takes {count}.", count=MIN_USUAL_ISSUES)
     return _join((_count_alone(count, outlook), missing))
+
+
+def is_settled(outlook: Outlook) -> bool:
+    """Return whether almost all clicks of an issue have arrived."""
+    return outlook.hours >= SETTLED_DAYS * 24
+
+
+def describe_comparison(outlook: Outlook) -> str:
+    """Return how an issue compares with earlier ones as a few words for a list; '' if it cannot be compared.
+
+    The click rate is compared, or the count if the rate is unknown.
+    """
+    if outlook.judgement is None:
+        return ""
+    if outlook.rate is not None and outlook.usual_rate is not None:
+        usual = _percent(outlook.usual_rate.median)
+    else:
+        usual = format_number(round(outlook.usual_count.median)) if outlook.usual_count else ""
+    if is_settled(outlook):
+        return compare_with_usual(outlook.judgement, usual)
+    values = {"usual": usual, "age": describe_age(outlook.hours)}
+    return {
+        "above": _("above usual {age} ({usual})", **values),
+        "usual": _("as usual {age} ({usual})", **values),
+        "below": _("below usual {age} ({usual})", **values),
+    }[outlook.judgement]
+
+
+def compare_with_usual(judgement: Judgement, usual: str) -> str:
+    """Return words that compare a value with ``usual``, the formatted usual one."""
+    return {
+        "above": _("above the usual {usual}", usual=usual),
+        "usual": _("about the usual {usual}", usual=usual),
+        "below": _("below the usual {usual}", usual=usual),
+    }[judgement]
 
 
 def _count_alone(count: int, outlook: Outlook) -> Markup:
     """Return a sentence with the count of an issue that cannot be compared with earlier ones."""
-    is_settled = outlook.hours >= SETTLED_DAYS * 24
     if outlook.counted == "clicks":
-        if is_settled:
+        if is_settled(outlook):
             return ngettext("{count} click.", "{count} clicks.", count)
         return ngettext("{count} click so far.", "{count} clicks so far.", count)
     if outlook.rate is None:
-        if is_settled:
+        if is_settled(outlook):
             return ngettext("{count} visitor.", "{count} visitors.", count)
         return ngettext("{count} visitor so far.", "{count} visitors so far.", count)
     rate = _percent(outlook.rate)
-    if is_settled:
+    if is_settled(outlook):
         return ngettext(
             "{count} visitor, {rate} of the recipients.",
             "{count} visitors, {rate} of the recipients.",

@@ -1,12 +1,15 @@
-"""What an editor does next with an issue, as its pages Results and Click map offer it."""
+"""What an editor does next with an issue, as its pages Results, Click map and Audience offer it."""
+
+from datetime import UTC, datetime
 
 from flask import url_for
 from msgspec import Struct
 
 from shortener.reporting.issue_report import IssueReport
+from shortener.reporting.overview import month_to_pick
 from shortener.store import articles, draft_links, issues
 from shortener.web.article_list import month_of
-from shortener.web.context import now, store
+from shortener.web.context import config, now, store
 from shortener.web.filters import format_month
 from shortener.web.languages import gettext as _
 
@@ -22,8 +25,9 @@ class NextStep(Struct, frozen=True):
 def find_next_step(report: IssueReport) -> NextStep | None:
     """Return what to do next with an issue: send a draft, enter the recipients, or choose the picks of its month.
 
-    Picks are chosen from the articles of the latest month in which issues were sent; an issue of an earlier month leads
-    to the articles of its month. The result is None if there is nothing to do, as before the first click.
+    Picks are chosen from the articles of the latest month in which issues were sent. An issue of an earlier month leads
+    to the picks of its month, or to the comparison of its articles with all others if there are none. The result is
+    None if there is nothing to do, as before the first click.
     """
     issue = issues.get(store(), report.slug)
     status = issues.status(issue, now=now())
@@ -35,10 +39,14 @@ def find_next_step(report: IssueReport) -> NextStep | None:
     if issue.recipients is None:
         return NextStep(_("Enter the number of recipients"), setup, is_open=True)
     month = month_of(issue.sent_at)
-    if month != month_of(articles.list_sent_issues(store(), now=now())[0].sent_at):
-        name = _("All articles of {month}", month=format_month(month))
-        return NextStep(name, url_for("articles.show_articles", month=month), is_open=False)
     picks = url_for("picks.show_picks", month=month)
     if draft_links.links_by_article(store(), month):
-        return NextStep(_("Picks for {month}", month=format_month(month)), picks, is_open=False)
-    return NextStep(_("Choose the picks for {month}", month=format_month(month)), picks, is_open=True)
+        return NextStep(_("See the picks of {month}", month=format_month(month)), picks, is_open=False)
+    sent = articles.list_sent_issues(store(), now=now())
+    if month == month_to_pick(datetime.fromtimestamp(sent[0].sent_at, UTC), zone=config().zone, now=now()):
+        return NextStep(_("Choose the picks for {month}", month=format_month(month)), picks, is_open=True)
+    if len(sent) == 1:
+        return None
+    return NextStep(
+        _("Compare its articles with all others"), url_for("articles.show_articles", period="all"), is_open=False
+    )

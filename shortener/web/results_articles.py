@@ -65,6 +65,11 @@ class ArticleTable(Struct, frozen=True):
     has_results: bool
     """Whether an article has an entry in the ranking. Without one the table has no column for it."""
 
+    @property
+    def has_outstanding(self) -> bool:
+        """Whether an article differs from a typical one beyond chance."""
+        return any(row.tone != "usual" for group in self.groups for row in group.rows)
+
 
 def build_table(
     report: IssueReport, results: Mapping[str, RankedArticle], *, issue_id: int, start: int

@@ -11,6 +11,7 @@ from shortener.reporting.issue_report import IssueReport
 from shortener.reporting.outlook import Judgement, Outlook, UsualFigures, judge
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.issue_chart import format_forecast
+from shortener.web.issue_sentence import compare_with_usual
 from shortener.web.languages import gettext as _
 
 
@@ -79,21 +80,17 @@ def _usual_count(count: int | None, usual: Usual | None) -> str:
     """Return a comparison of a count with the usual one of earlier issues, as text; '' if either is unknown."""
     if count is None or usual is None:
         return ""
-    median = format_number(round(usual.median))
-    tone = judge(count, usual)
-    if tone == "above":
-        return _("above the usual {usual}", usual=median)
-    return _("below the usual {usual}", usual=median) if tone == "below" else _("usual {usual}", usual=median)
+    return compare_with_usual(judge(count, usual), format_number(round(usual.median)))
 
 
 def _usual_share(share: float | None, usual: Usual | None) -> str:
-    """Return how far a share is from the usual one, as text in percentage points; '' if either is unknown."""
+    """Return how far a share is outside of the usual range, as text in percentage points; '' if either is unknown."""
     if share is None or usual is None:
         return ""
-    points = round(100 * (share - usual.median), 1)
+    points, tone = round(100 * (share - usual.median), 1), judge(share, usual)
     values = {"points": format_number(abs(points)), "usual": join_percent_signs(format_percent(usual.median))}
-    if not points:
-        return _("as usual, {usual}", **values)
+    if tone == "usual" or not points:
+        return compare_with_usual(tone, values["usual"])
     if points < 0:
         return _("{points} points below the usual {usual}", **values)
     return _("{points} points above the usual {usual}", **values)

@@ -59,7 +59,7 @@ def read_submission() -> Submission | None:
     text = request.form.get("source", "")
     if documents:
         name, source = documents[0]
-        _check_kind(source)
+        _check_kind(source, name=name)
     elif text.strip():
         # Browsers send CR LF line ends from a text area, whichever line ends were pasted.
         name, source = "", text.replace("\r\n", "\n").encode("utf-8", "replace")
@@ -84,25 +84,31 @@ def _is_table(name: str, content: bytes) -> bool:
     return PurePath(name).suffix.lower() == ".csv" or content[:200].lstrip(b"\xef\xbb\xbf").startswith(b"short_url,")
 
 
-def _check_kind(source: bytes) -> None:
+def _check_kind(source: bytes, *, name: str) -> None:
     """Raise FieldError for a file that cannot be an issue, such as an image."""
     kind = newsletter.unreadable_kind(source)
     if not kind:
         return
     sentences = {
-        "an image": Message("This is an image. Upload the Markdown or HTML your email service exports."),
-        "a PDF": Message("This is a PDF. Upload the Markdown or HTML your email service exports."),
-        "rich text": Message("This is rich text (.rtf). Upload the Markdown or HTML your email service exports."),
-        "a Word document": Message("This is a Word document. Upload the Markdown or HTML your email service exports."),
+        "an image": Message("{name} is an image. Upload the Markdown or HTML your email service exports.", name=name),
+        "a PDF": Message("{name} is a PDF. Upload the Markdown or HTML your email service exports.", name=name),
+        "rich text": Message(
+            "{name} is rich text (.rtf). Upload the Markdown or HTML your email service exports.", name=name
+        ),
+        "a Word document": Message(
+            "{name} is a Word document. Upload the Markdown or HTML your email service exports.", name=name
+        ),
         "an OpenDocument text": Message(
-            "This is an OpenDocument text. Upload the Markdown or HTML your email service exports."
+            "{name} is an OpenDocument text. Upload the Markdown or HTML your email service exports.", name=name
         ),
         "an older Office document": Message(
-            "This is an Office document or an Outlook message. Upload the Markdown or HTML your email service exports."
+            "{name} is an Office document or an Outlook message. Upload the Markdown or HTML your email service "
+            "exports.",
+            name=name,
         ),
-        "JSON": Message("This is JSON. Upload the Markdown or HTML your email service exports."),
+        "JSON": Message("{name} is JSON. Upload the Markdown or HTML your email service exports.", name=name),
     }
-    packed = Message("This is an archive. Unpack it, and upload the issue that is in it.")
+    packed = Message("{name} is an archive. Unpack it, and upload the issue that is in it.", name=name)
     found = next((sentence for start, sentence in sentences.items() if kind.startswith(start)), packed)
     raise UnreadableFile(found, field="file")
 

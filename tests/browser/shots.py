@@ -149,7 +149,7 @@ def perform_step(page: Page, name: str) -> None:
         source = scene.sample_issue() + b"\n[An older one](%s/old1)\n" % page.url.partition("/-/")[0].encode()
         page.set_input_files("#file", {"name": "2027-01.md", "mimeType": "text/markdown", "buffer": source})
         page.click("button:text('Review') >> nth=0")
-        page.locator(".targets summary").click()
+        page.locator(".targets > summary").click()
     elif action == "refuse":
         page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n0000"})
         page.click("button:text('Review') >> nth=0")

@@ -113,7 +113,12 @@ def test_no_text_of_a_page_is_outside_the_catalogues(site_with_issue: EditorSite
     page = site_with_issue.client("admin").get(path, **{"Accept-Language": LONG})
     assert page.status_code == 200
     assert language_of(page) == LONG
-    body = re.sub(r"<(script|style|code|bdi|textarea|option|small|iframe)\b.*?</\1>", " ", page.text, flags=re.DOTALL)
+    body = re.sub(
+        r"<(script|style|code|bdi|textarea|option|small|iframe)\b.*?</\1>",
+        " ",
+        page.text.replace("<wbr>", ""),
+        flags=re.DOTALL,
+    )
     body = re.sub(r'<a class="short".*?</a>', " ", body, flags=re.DOTALL)  # codes are random
     body = re.sub(r"<[^>]* dir=\"auto\"[^>]*>[^<]*", " ", body.partition("</head>")[2])
     left = NAMES.sub(" ", re.sub(r"&#?\w+;", " ", re.sub(r"<[^>]*>", "\n", body)))

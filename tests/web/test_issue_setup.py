@@ -95,6 +95,13 @@ def test_refused_rows(site_with_issue: "EditorSite", changes: dict[str, str], fi
     assert stored(site) == before
 
 
+def test_a_title_is_one_line(site_with_issue: "EditorSite") -> None:
+    """A title that was typed in several lines is saved in one."""
+    browser = site_with_issue.client("editor")
+    browser.post(ARTICLES, fields_of(browser) | {"title-0": "Whales\r\nby ear"})
+    assert fields_of(browser)["title-0"] == "Whales by ear"
+
+
 def test_changes_in_two_windows(site_with_issue: "EditorSite") -> None:
     """A form that was opened before another one was saved changes nothing."""
     site, browser = site_with_issue, site_with_issue.client("editor")

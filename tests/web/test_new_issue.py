@@ -147,14 +147,14 @@ REFUSED = {
     "an image": (
         {"file": upload(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png")},
         422,
-        "This is an image. Upload the Markdown or HTML your email service exports.",
+        "a.png is an image. Upload the Markdown or HTML your email service exports.",
     ),
-    "a Word document": ({"file": upload(WORD, "a.docx")}, 422, "This is a Word document. Upload the Markdown"),
-    "a PDF": ({"file": upload(b"%PDF-1.7 ...", "a.pdf")}, 422, "This is a PDF. Upload the Markdown"),
+    "a Word document": ({"file": upload(WORD, "a.docx")}, 422, "a.docx is a Word document. Upload the Markdown"),
+    "a PDF": ({"file": upload(b"%PDF-1.7 ...", "a.pdf")}, 422, "a.pdf is a PDF. Upload the Markdown"),
     "a zip": (
         {"file": upload(b"PK\x03\x04" + bytes(range(256)), "a.zip")},
         422,
-        "This is an archive. Unpack it, and upload the issue that is in it.",
+        "a.zip is an archive. Unpack it, and upload the issue that is in it.",
     ),
     "too large": ({"file": upload(b"a " * 3_000_000)}, 413, "larger than 5 MB"),
     "too large, pasted": ({"source": "a " * 3_000_000}, 413, "larger than 5 MB"),

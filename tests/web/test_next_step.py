@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortener.store import issues
+from shortener.store import draft_links, issues, links
 from tests.web.test_one_number import settled
 from tests.web.test_report_pages import NOW, write_human_clicks
 
@@ -35,7 +35,7 @@ def test_the_picks_are_made(clicked: "EditorSite") -> None:
     settled(editor, "/-/picks?month=2027-01")
     assert editor.post("/-/picks", {"month": "2027-01"}).headers["Location"].endswith("#section")
     page = editor.get("/-/issues/may").text
-    assert '<a class="button" href="/-/picks?month=2027-01">Picks for January 2027</a>' in page
+    assert '<a class="button" href="/-/picks?month=2027-01">See the picks of January 2027</a>' in page
     assert "then add that issue here:" in editor.get("/-/picks?month=2027-01").text
 
 
@@ -47,12 +47,26 @@ def test_recipients_come_first(clicked: "EditorSite") -> None:
     assert 'href="/-/issues/may/setup">Enter the number of recipients</a>' in page
 
 
-def test_an_older_issue_leads_to_the_articles_of_its_month(clicked: "EditorSite") -> None:
-    """The picks are those of the latest month."""
+def test_an_older_issue_is_compared_with_others(clicked: "EditorSite") -> None:
+    """Picks are chosen for the latest month; an older issue leads to those of its month, or to a comparison."""
     clicked.add_issue("# June\n\n### [Ants](https://a.example/a)\n", slug="old", sent_at=NOW - 60 * 86_400)
     write_human_clicks(clicked, 3, 3.1, slug="old")
     page = clicked.client("editor").get("/-/issues/old").text
-    assert 'href="/-/articles?month=2026-11">All articles of November 2026</a>' in page
+    assert '<a class="button" href="/-/articles?period=all">Compare its articles with all others</a>' in page
+    with clicked.store.transaction():
+        link = links.list_by_issue(clicked.store, issues.get(clicked.store, "old").id)[0]
+        draft_links.save_link(clicked.store, "2026-11", "https://a.example/a", link.id)
+    page = clicked.client("editor").get("/-/issues/old").text
+    assert '<a class="button" href="/-/picks?month=2026-11">See the picks of November 2026</a>' in page
+
+
+def test_picks_are_a_task_while_their_button_is_shown(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overview and Results offer the picks of the latest month alike, until the next month ends."""
+    for days, is_offered in ((0, True), (40, True), (80, False)):
+        monkeypatch.setattr("shortener.web.context.time.time", lambda later=days: float(NOW + later * 86_400))
+        editor = clicked.client("editor")
+        assert (CHOOSE in editor.get("/-/issues/may").text) is is_offered, days
+        assert ("The picks of January 2027 are not made yet." in editor.get("/-/").text) is is_offered, days
 
 
 def test_a_draft_is_prepared(clicked: "EditorSite") -> None:

@@ -171,7 +171,10 @@ def test_list_of_issues(site: "EditorSite") -> None:
     viewer = site.client("viewer")
     page = viewer.get("/-/issues").text
     assert "above</span>" not in page
-    assert 'class="above"><span aria-hidden="true">▲</span> above 3.5' in page
+    assert 'class="above"><span aria-hidden="true">▲</span> above the usual 3.5' in page
+    assert page.count("too few earlier issues") == 4
+    assert "Prepare for sending" not in page
+    assert 'href="/-/issues/draft/setup">Prepare for sending</a>' in site.client("editor").get("/-/issues").text
 
     def slugs(query: str) -> list[str]:
         text = viewer.get(f"/-/issues{query}").text

@@ -7,16 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from shortener.ranking import RankedArticle
+from shortener.ranking import CountedArticle, RankedArticle
 from shortener.reporting.forecast import Forecast, Usual
-from shortener.reporting.outlook import Outlook
+from shortener.reporting.outlook import Outlook, UsualFigures
 from shortener.reporting.ranking import rank_stored_articles
 from shortener.store import decisions, issues, links
 from shortener.web import ranking_cache
 from shortener.web.filters import result_tone
-from shortener.web.issue_sentence import describe_issue
+from shortener.web.issue_sentence import describe_comparison, describe_issue, describe_most
+from shortener.web.results_figures import build_figures
+from shortener.web.views.reports import load_report
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -244,7 +247,65 @@ def test_a_first_issue_has_nothing_to_compare_with(one_day_later: "EditorSite", 
     """Without enough earlier issues the sentence says what is known, and what a comparison takes."""
     with one_day_later.app.test_request_context("/-/"):
         text = describe_issue(outlook).replace("\u00a0", " ")
-    assert text == f"{known} Nothing to compare with yet: that takes 4 earlier issues."
+    assert text == f"{known} Too few earlier issues to compare this one with: that takes 4."
+
+
+MOST_CLICKED = {
+    "two of four": ({"A": 30, "B": 20, "C": 9, "D": 1}, "Most visitors: <bdi>A</bdi> and <bdi>B</bdi>."),
+    "at most half": ({"A": 30, "B": 20, "C": 9}, "Most visitors: <bdi>A</bdi>."),
+    "one alone": ({"A": 30}, ""),
+    "few visitors": ({"A": 5, "B": 4, "C": 1, "D": 0}, "Most visitors: <bdi>A</bdi>."),
+    "too few visitors": ({"A": 4, "B": 1}, ""),
+    "second and third alike": ({"A": 30, "B": 20, "C": 20, "D": 1}, "Most visitors: <bdi>A</bdi>."),
+    "all alike": ({"A": 30, "B": 30, "C": 30, "D": 30}, ""),
+    "none": ({}, ""),
+}
+
+
+@pytest.mark.parametrize(("counts", "expected"), MOST_CLICKED.values(), ids=MOST_CLICKED)
+def test_most_clicked_articles(one_day_later: "EditorSite", counts: dict[str, int], expected: str) -> None:
+    """Articles are named if they have clearly more visitors than all others."""
+    articles = [CountedArticle("", title, "may", 1, count, None, 1) for title, count in counts.items()]
+    with one_day_later.app.test_request_context("/-/"):
+        assert describe_most(articles, counted="visitors") == expected
+
+
+RATE = Usual(median=0.2, low=0.18, high=0.22, issues=8)
+COMPARISONS = {
+    "young, as usual": (Outlook("visitors", 30.0, 19, 0.19, None, RATE, None), "as usual after 30 hours (20 %)"),
+    "young, below": (Outlook("visitors", 50.0, 9, 0.09, None, RATE, None), "below usual after 2 days (20 %)"),
+    "old, as usual": (Outlook("visitors", 700.0, 19, 0.19, None, RATE, None), "about the usual 20 %"),
+    "old, above": (Outlook("visitors", 700.0, 29, 0.29, None, RATE, None), "above the usual 20 %"),
+    "recipients unknown": (
+        Outlook("visitors", 700.0, 9, None, Usual(20, 18, 22, 8), None, None),
+        "below the usual 20",
+    ),
+    "first issue": (Outlook("visitors", 700.0, 9, 0.09, None, None, None), ""),
+}
+
+
+@pytest.mark.parametrize(("outlook", "expected"), COMPARISONS.values(), ids=COMPARISONS)
+def test_comparison_in_the_list_of_issues(one_day_later: "EditorSite", outlook: Outlook, expected: str) -> None:
+    """An issue whose clicks are still coming in is compared at its age, with the age in words."""
+    with one_day_later.app.test_request_context("/-/"):
+        assert describe_comparison(outlook).replace("\u00a0", " ") == expected
+
+
+USUAL_RATES = {
+    "inside the range": (0.185, "about the usual 20 %"),
+    "below it": (0.1, "10 points below the usual 20 %"),
+    "above it": (0.235, "3.5 points above the usual 20 %"),
+}
+
+
+@pytest.mark.parametrize(("rate", "expected"), USUAL_RATES.values(), ids=USUAL_RATES)
+def test_click_rate_beside_the_usual(one_day_later: "EditorSite", rate: float, expected: str) -> None:
+    """The tile of the click rate agrees with the sentence: inside the usual range it is about usual."""
+    with one_day_later.app.test_request_context("/-/"):
+        report = msgspec.structs.replace(load_report("may"), rate=rate)
+        outlook = Outlook("visitors", 30.0, 19, rate, None, RATE, None)
+        figures = build_figures(report, outlook, UsualFigures(None, None))
+    assert figures[1].comparison.replace("\u00a0", " ") == expected
 
 
 def ranked(low: float, appeal: float, high: float) -> RankedArticle:

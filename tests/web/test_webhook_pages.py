@@ -119,10 +119,34 @@ def test_reasons_and_results_are_in_german(site: "EditorSite", attempt: Attempt,
     german = {"Accept-Language": "de"}
     page = f"{PATH}/{webhook.id}"
     text = browser.get(page, **german).text
-    assert f"Es werden keine Nachrichten gesendet: {reason[0].lower()}{reason[1:]}" in text
+    assert f"Ausgeschaltet: {reason[0].lower()}{reason[1:]}" in text
     assert result in text
     assert reason[1:] in browser.get(PATH, **german).text
     assert "1 Webhook wurde ausgeschaltet" in browser.get("/-/settings/system", **german).text
     assert "1 webhook was disabled" in browser.get("/-/settings.json", **german).text
     deliveries = msgspec.json.decode(browser.get(f"{page}/deliveries.json", **german).data)
     assert str(deliveries[0]["message"]).startswith("the webhook was disabled: ")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "in_list", "on_page"),
+    [
+        ([], "no message yet", "No message was sent yet."),
+        ([Attempt(204, "")], "last message", "Works. The last message arrived"),
+        ([Attempt(None, "no answer")], "last message has not arrived", "1 message waits, next try"),
+        ([Attempt(410, "Gone")], "disabled", "Disabled: it answered with 410"),
+    ],
+    ids=["new", "works", "late", "failed"],
+)
+def test_state_of_a_webhook(site: "EditorSite", attempts: list[Attempt], in_list: str, on_page: str) -> None:
+    """The list and the page of a webhook say whether its messages arrive."""
+    webhook = service.add_webhook(site.store, "https://hooks.example.com/", config=site.config, now=1)
+    for attempt in attempts:
+        delivery_id = service.send_test(site.store, webhook.id, now=1)
+        with site.store.transaction():
+            store_attempt(
+                site.store, webhooks.get_delivery(site.store, webhook.id, delivery_id).delivery, attempt, now=1
+            )
+    browser = site.client("admin")
+    assert in_list in browser.get(PATH).text
+    assert on_page in browser.get(f"{PATH}/{webhook.id}").text

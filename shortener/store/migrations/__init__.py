@@ -4,7 +4,7 @@ To change the schema, add a module with the next number and list its function be
 renamed nor edited, because databases store the names of applied functions.
 
 Units: ``clicks.ts`` is milliseconds of the UTC epoch; every other time is seconds. ``quarter_hour`` and ``day`` are the
-second at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (one use of a link in an
+times at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (one use of a link in an
 issue), 0 for a click whose placement is unknown.
 """
 

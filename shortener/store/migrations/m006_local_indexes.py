@@ -15,7 +15,7 @@ create index clicks_by_copy on clicks (ts / 3600000, copy, ts) where copy is not
 
 
 def m006_local_indexes(db: Database) -> None:
-    """Let three indexes of clicks begin with the day or hour instead of a hash."""
+    """Replace three indexes of clicks by indexes that begin with the day or the hour."""
     # Hashes (of visitors, addresses and recipient tokens) are spread evenly, so every batch of new clicks would change
     # all pages of an index that begins with one.
     run_script(db, SCRIPT)

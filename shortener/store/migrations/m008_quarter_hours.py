@@ -149,7 +149,7 @@ alter table misses rename column day to quarter_hour;
 def m008_quarter_hours(db: Database) -> None:
     """Sum the stored clicks by quarter-hour.
 
-    If the single clicks of an hour were deleted, the sum of the hour is stored for its first quarter-hour.
+    If the clicks of an hour were deleted, the click counts of the hour are stored for its first quarter-hour.
     """
     # How many of the deleted human clicks had a visitor hash is unknown, so the number is estimated. If an issue (or a
     # link without an issue) has at least one visitor for every two human clicks, all its human clicks are assumed to

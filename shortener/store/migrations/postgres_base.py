@@ -1,11 +1,11 @@
-"""The schema with which a store on PostgreSQL begins: that of SQLite after the migration ``m014_link_hours``.
+"""The schema of a new store on PostgreSQL. It matches the schema on SQLite after the migration ``m014_link_hours``.
 
 Types are written as in SQLite and translated. The schema differs from SQLite's in four points:
 
 - ``clicks`` has no foreign keys, because their checks would double the time in which clicks are stored. When an issue
-  is deleted, a trigger removes its id from its clicks.
-- Unique indexes of URLs contain the MD5 hash of the URL, and other long texts have hash indexes, because an entry of an
-  ordinary index has at most 2,704 bytes.
+  is deleted, a trigger removes the issue's id from the clicks on the issue.
+- Long texts have hash indexes, because an entry of an ordinary index has at most 2,704 bytes. For the
+  same reason, unique indexes of URLs contain the MD5 hash of the URL.
 - ``links.revision`` is the revision number of the last change of a link. It is assigned under a row lock, so numbers
   are committed in ascending order.
 - ``meta`` has a row ``write_lock``, which a write transaction locks.

@@ -196,3 +196,6 @@ const reveal = () => {
 };
 addEventListener("hashchange", reveal);
 reveal();
+
+// Of tabs in one row that is wider than the screen, the open one is in view.
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 48;

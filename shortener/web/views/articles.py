@@ -118,7 +118,12 @@ def _render_listing(listing: _Listing) -> str:
     if ranking is None and not listing.message and (filters.period or filters.issue):
         counted = article_list.filter_counted(counted_articles(listing.key), filters)
         return render_template(
-            "articles_waiting.html", articles=counted, most_clicked=describe_counted(counted), sections=[], **values
+            "articles_waiting.html",
+            articles=counted,
+            most_clicked=describe_counted(counted),
+            picks_month=_picks_month(listing),
+            sections=[],
+            **values,
         )
     if ranking is None or not ranking.articles:
         return render_template("articles.html", ranking=None, sections=[], **values)
@@ -141,10 +146,17 @@ def _render_listing(listing: _Listing) -> str:
         min_count=MIN_COUNT,
         sections=article_list.list_sections(rows),
         confidence=confidence(ranking),
-        picks_month=listing.key.month or max((row.month for row in rows), default=""),
+        picks_month=_picks_month(listing),
         changes=history.list_changes(store(), f"{MONTH_PAGES}{listing.key.month}") if listing.key.month else (),
         **values,
     )
+
+
+def _picks_month(listing: _Listing) -> str:
+    """Return the month (YYYY-MM) whose picks the page leads to: that of its articles, the latest of several; or ''."""
+    slug = listing.filters.issue
+    months = article_list.months_of(issue for issue in listing.sent if slug in {"", issue.slug})
+    return listing.key.month or next(iter(months), "")
 
 
 @blueprint.get("/articles.json")

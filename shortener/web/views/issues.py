@@ -11,6 +11,7 @@ from shortener.reporting.link_records import search_words
 from shortener.store import listings
 from shortener.web.components import read_order, read_page
 from shortener.web.context import now, role_required, store
+from shortener.web.issue_sentence import describe_comparison, is_settled
 from shortener.web.month_draft import prepare_newest_month
 from shortener.web.ranking_cache import cached_outlooks, remaining_shares
 from shortener.web.responses import csv_response, json_response
@@ -53,6 +54,7 @@ def list_issues() -> str:
     issues = _issue_list(with_course=False)
     found = [issue for issue in issues if _matches(issue, words, status)]
     page = read_page(order.sort(found, _SORT_VALUES), page_size=PAGE_SIZE)
+    outlooks = cached_outlooks(tuple(issue.slug for issue in page.rows))
     prepare_newest_month()
     return render_template(
         "issues.html",
@@ -61,7 +63,9 @@ def list_issues() -> str:
         order=order,
         is_filtered=bool(words or status),
         statuses=LISTED_STATUSES,
-        outlooks=cached_outlooks(tuple(issue.slug for issue in page.rows)),
+        outlooks=outlooks,
+        unsettled={slug for slug, outlook in outlooks.items() if not is_settled(outlook)},
+        describe_comparison=describe_comparison,
         hidden=hidden,
     )
 

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.services import webhooks
+from shortener.services.webhook_sender import MAX_ATTEMPTS
 from shortener.services.webhooks import EVENT_TYPES
 from shortener.store import webhooks as stored_webhooks
 from shortener.web.compression import leave_uncompressed
@@ -12,6 +13,7 @@ from shortener.web.field_errors import form_view
 from shortener.web.forms import MAX_ID, read_clamped_integer, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.responses import json_response, redirect_with_notice
+from shortener.web.webhook_states import describe_states
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/-/settings/webhooks")
 
@@ -28,7 +30,8 @@ def list_webhooks() -> str:
 
 def _render_list() -> str:
     listed = [webhooks.summarize(webhook, now=now()) for webhook in stored_webhooks.list_all(store())]
-    return render_template("webhooks.html", webhooks=listed, event_types=EVENT_TYPES)
+    states = describe_states(stored_webhooks.list_all(store()), stored_webhooks.sum_deliveries(store()))
+    return render_template("webhooks.html", webhooks=listed, states=states, event_types=EVENT_TYPES)
 
 
 @blueprint.post("")
@@ -61,6 +64,8 @@ def _render_webhook(webhook_id: int, delivery_id: int | None = None) -> str:
     return render_template(
         "webhook.html",
         webhook=webhooks.summarize(webhook, now=now()),
+        state=describe_states([webhook], stored_webhooks.sum_deliveries(store()))[webhook.id],
+        max_attempts=MAX_ATTEMPTS,
         secret=webhook.secret,
         deliveries=deliveries[:DELIVERIES_ON_PAGE],
         has_more=len(deliveries) > DELIVERIES_ON_PAGE,

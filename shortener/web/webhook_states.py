@@ -1,0 +1,49 @@
+"""The states of webhooks: whether their messages arrive."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.store.webhooks import DISABLED_BY_ADMIN, DeliveryTotals, Webhook
+
+StateName = Literal["disabled", "failed", "new", "sending", "late", "works"]
+
+
+class WebhookState(Struct, frozen=True):
+    """Whether the messages of a webhook arrive.
+
+    ``failed`` is a webhook that was disabled because messages did not arrive, ``new`` one without messages, and
+    ``late`` one with a message that has not arrived. ``waiting`` is the number of messages that are to be sent.
+    """
+
+    name: StateName
+    tried_at: datetime | None = None
+    waiting: int = 0
+    next_at: datetime | None = None
+
+
+def describe_states(webhooks: Iterable[Webhook], deliveries: Mapping[int, DeliveryTotals]) -> dict[int, WebhookState]:
+    """Return the state of each webhook by its id."""
+    return {webhook.id: _describe_state(webhook, deliveries.get(webhook.id)) for webhook in webhooks}
+
+
+def _describe_state(webhook: Webhook, totals: DeliveryTotals | None) -> WebhookState:
+    if webhook.disabled_at is not None:
+        return WebhookState("disabled" if webhook.disabled_reason == DISABLED_BY_ADMIN else "failed")
+    if totals is None:
+        return WebhookState("new")
+    return WebhookState(
+        _state_name(totals),
+        tried_at=to_datetime_or_none(totals.tried_at),
+        waiting=totals.waiting,
+        next_at=to_datetime(totals.next_at) if totals.waiting else None,
+    )
+
+
+def _state_name(totals: DeliveryTotals) -> StateName:
+    if totals.attempts or totals.state == "failed":
+        return "late"
+    return "sending" if totals.waiting else "works"
