@@ -104,7 +104,7 @@ class Chart(Struct, frozen=True):
     """Whether values are whole numbers, so that no line of the grid is between two of them."""
     height: int = HEIGHT
     bounds: tuple[float, float] | None = None
-    """Values that the vertical axis contains at least, by default from 0 to the highest. Others are at its edges."""
+    """Range that the vertical axis covers; if None, from 0 to the highest value. Other values are drawn at an edge."""
 
     def draw(self) -> Markup:
         """Return the chart as an HTML element."""

@@ -40,9 +40,10 @@ class CountedTitle(Protocol):
 
 
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
-    """Return a sentence that names the articles with the highest counts; '' if none has clearly more than others.
+    """Return a sentence that names the articles with the highest counts; '' if no count is clearly the highest.
 
-    At most two articles are named, and at most half of all. ``counted`` says what is counted, visitors or clicks.
+    ``counted`` is the kind of the counts: visitors or clicks. The sentence names at most two articles, and at most half
+    of all articles.
     """
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
     order = sorted(counts, key=lambda title: -counts[title])
@@ -69,7 +70,7 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return ``describe_most`` for the articles that are listed until their ranking is computed."""
+    """Return the sentence of ``describe_most``: by visitors if all articles have known visitors, else by clicks."""
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 

@@ -143,7 +143,7 @@ def breakdown_csv(host: str, code: str) -> Response:
 @role_required("editor")
 @form_view("target", "target", page=_render_link)
 def set_target(host: str, code: str) -> BaseResponse:
-    """Change the target of a link, unless another editor changed the target meanwhile."""
+    """Change the target of a link, unless the target was changed after the form was opened."""
     target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
     with store().transaction():
         link = get_link(host, code)
