@@ -35,7 +35,7 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether linked images present an article, judged by the text and the target of the first one."""
+    """Return whether linked images present an article, judged by alternative text and URL of the first image."""
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
@@ -61,10 +61,10 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return one link for each list item: the index of the item's first link to an article.
+    """Return a set of link indices: for each list item, the first link that can lead to an article.
 
-    A list item is left out if it either has a title or is below the heading of an article. ``title_lines`` maps the
-    index of each line with a title to the heading level of that title.
+    List items with a title, and list items below the heading of an article, are left out. ``title_lines`` has the
+    heading level of each title, by line index.
     """
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)

@@ -81,16 +81,14 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence that contains a link such as "here".
-
-    Return instead the words beside a bare URL, and the text before a link that is the whole sentence.
-    """
+    """Return the sentence around a link such as "here", or other words beside the link; None if there are none."""
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
     after = line.text[mention.end : end.end() if end else mention.end + _CONTEXT_LENGTH]
     if mention.text == mention.url:
         return _title_beside_url(lines, mention, before, after)
+    # The link is the whole sentence.
     if not _THREE_LETTERS.search(before + after):
         return _text_before(lines, mention)
     sentence = " ".join(f"{before}{line.text[mention.start : mention.end]}{after}".split())
@@ -119,7 +117,7 @@ def _readable_url(url: str) -> str:
 
 
 def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) -> str | None:
-    """Return the words in front of a footnote mark such as "[1]" in the text above the footnote."""
+    """Return the words before the first footnote mark (``mark``, such as "[1]") in the lines above the footnote."""
     for line in lines[max(0, line_index - _FOOTNOTE_SEARCH_LINES) : line_index]:
         offset = line.text.find(mark)
         if offset < 0:

@@ -63,7 +63,7 @@ class ExtractedArticle(Struct, frozen=True):
 
 
 class ExtractedIssue(Struct, frozen=True):
-    """The title of an issue, and the targets of its links, ordered by their first link."""
+    """The title of an issue and the targets of its links. The targets are in the order of their first links."""
 
     title: str | None
     articles: tuple[ExtractedArticle, ...]

@@ -103,11 +103,11 @@ class DocumentBuilder:
         merge_tag_reach: int = 0,
         outlook: bool = False,
     ) -> int | None:
-        """Add the link whose URL is at the bytes ``start`` to ``end`` of the source, and return its index.
+        """Add a link, and return its index; None if its URL must stay unchanged, for example because of a merge tag.
 
-        Return None if the URL must stay unchanged, for example because of a merge tag in it. A merge tag after the URL,
-        but before the offset ``merge_tag_reach``, has the same effect. ``outlook`` says whether only Outlook shows the
-        link. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        The URL is at the bytes ``start`` to ``end`` of the source. The search for merge tags continues up to the offset
+        ``merge_tag_reach``. ``outlook`` says whether only Outlook shows the link. Raises UnreadableDocument if the
+        issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
@@ -122,9 +122,7 @@ class DocumentBuilder:
     def _add_tracked(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
     ) -> int | None:
-        """Add a link that the newsletter software listmonk would track (``@TrackLink``). Return the link's index, or
-        None if its URL must stay unchanged.
-        """
+        """Add a link that listmonk tracks, and return its index; None if its URL must stay unchanged."""
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
             reason = Message("listmonk tracks it, by {{{{ TrackLink }}}}")
@@ -194,13 +192,19 @@ class DocumentBuilder:
         self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
-        """Add the link ``current_link``, if it is set, to the current block."""
+        """Add the link ``current_link`` to the current block, even if the link has no text.
+
+        Without a current link, nothing is added.
+        """
         # Otherwise a link without text would be in no block.
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 
     def add_line_break(self) -> None:
-        """Add a line break: the paragraph continues in a new block. A second break in a row ends the paragraph."""
+        """Add a line break: the text after it is a new block in the same paragraph.
+
+        A second line break in a row ends the paragraph.
+        """
         self._continues_paragraph = self._flush_block() or not self._continues_paragraph
 
     def begin_block(self, *, level: int = 0) -> None:

@@ -92,7 +92,7 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
 
 
 def _continues_as_text(text: str) -> bool:
-    """Return whether the text after a name has too many letters for a date or a reading time, so that it is prose."""
+    """Return whether the text after a name is prose: it has too many letters for a date or a reading time."""
     return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
 
 

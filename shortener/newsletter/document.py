@@ -32,7 +32,7 @@ class DocumentLink(Struct, frozen=True):
     """
 
     index: int
-    """Index in document order; a reference definition of Markdown is one link, at its first use."""
+    """Index in document order. All uses of a Markdown reference definition are one link, at the first use."""
     start: int
     end: int
     line: int
@@ -41,7 +41,7 @@ class DocumentLink(Struct, frozen=True):
     """URL after entities and backslash escapes were resolved; its percent-encoding is unchanged."""
     syntax: UrlSyntax
     written_longer: bool = False
-    """Whether the byte range also contains a tracking mark of the sender, which is replaced too."""
+    """Whether the byte range also contains listmonk's tracking mark, such as ``@TrackLink``."""
     outlook: bool = False
     """Whether only Outlook on Windows shows the link."""
     part: int | None = None
@@ -83,7 +83,7 @@ class Block(Struct, frozen=True):
     footer: bool = False
     """Whether it is inside a footer element."""
     hidden: bool = False
-    """Whether most readers do not see it, as a preheader; links in it are still links."""
+    """Whether most readers do not see the block, for example a preheader. Links in it are still links."""
     item_part: ListItemPart = ""
     navigation: bool = False
     """Whether it is inside a navigation element."""
@@ -122,9 +122,10 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Map the index of each link that only Outlook shows to that of its twin, which other mail programs show.
+    """Return ``{index of a link that only Outlook shows: index of its twin}``.
 
-    Both links have the same URL. A mail often contains each button twice in this way.
+    The twin is a link with the same URL that other mail programs show. A mail often contains each button twice in this
+    way.
     """
     shown: dict[tuple[int | None, str], list[int]] = {}
     for link in document.links:

@@ -82,7 +82,10 @@ def to_utf8(text: str) -> bytes:
 
 
 def encode_replacements(text: str, replacements: Sequence[Replacement], *, charset: str) -> list[Replacement]:
-    """Convert byte replacements for ``text`` from UTF-8 to the character set ``charset``: offsets and new bytes."""
+    """Return the replacements with offsets and new bytes converted from UTF-8 to the character set ``charset``.
+
+    ``text`` is the text in which bytes are replaced.
+    """
     utf8 = to_utf8(text)
     encoded: list[Replacement] = []
     position, characters, size = 0, 0, 0

@@ -15,9 +15,9 @@ _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 
 
 def skip_front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
-    """Return the offset after the front matter that begins at byte ``start``, and the title in it.
+    """Return (offset after the front matter, title) for the front matter that begins at byte ``start``.
 
-    Without front matter the offset is ``start``. Without a title in it the title is None.
+    Without front matter, the offset is ``start``. The title is None if the front matter has no title.
     """
     match = _FENCED.match(source, start) or _UNFENCED.match(source, start)
     if match is None or not _METADATA_KEY.search(match[0].strip(b"-+. \r\n")):

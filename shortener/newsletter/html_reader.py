@@ -60,7 +60,10 @@ class HtmlFragment(Struct, frozen=True):
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
-    """Pairs of an offset in ``text`` and the offset of that stretch in the source, -1 if it is not literally there."""
+    """Pairs (offset in ``text``, offset in the source), one for each part of the fragment.
+
+    The source offset is -1 if the source does not contain the part literally.
+    """
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
         """Return the part of this fragment from the offset ``start`` to ``end``."""
@@ -224,7 +227,7 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _add_component_text(self, token: Token) -> bool:
-        """Handle text inside the title or the style sheet of MJML. Return False for other text."""
+        """Return whether a text is in the title or style sheet of MJML. A text in the title is kept as the title."""
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True
@@ -371,7 +374,7 @@ class HtmlReader:
 def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
     """Parse the HTML or MJML that begins at the byte ``start`` of the source, and return the document.
 
-    With ``take_over_tracking``, links that the newsletter software listmonk would track can be replaced too. Raises
+    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
     UnreadableDocument if the document has too many links or tags.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)

@@ -49,7 +49,7 @@ class Mention(Struct):
     button: bool
     kind: PlacementKind = "text"
     role: MentionRole = ""
-    """What a link that leads to no article is for, such as "service"; else ''."""
+    """Purpose of a link that cannot lead to an article, such as "service"; '' for any other link."""
     image_source: str = ""
     """URL of the first image in the link, or ''."""
 

@@ -22,7 +22,7 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 def card_title(line: Line, mention: Mention) -> str:
     """Return the title of a link card in an export from Medium; '' for any other link.
 
-    A card is a box with the title of an article. In the export it is a link without text, and then ``[## Title``.
+    A card is a box with the title of an article. The export has a link without text for it, followed by ``[## Title``.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""

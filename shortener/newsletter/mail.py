@@ -21,9 +21,9 @@ _SIGNATURE_WARNING = Message("the mail is signed, and its signature will no long
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
     """Parse a mail and return the document. The links of its HTML parts come first, then those of its plain text.
 
-    Links in signed parts stay unchanged, unless ``break_signature`` is set. With ``take_over_tracking``, links that the
-    newsletter software listmonk would track can be replaced too. Raises UnreadableDocument if no part can be read or
-    there are too many links.
+    Links in signed parts stay unchanged, unless ``break_signature`` is set. With ``take_over_tracking``, URLs in the
+    listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises UnreadableDocument if either no part can be read
+    or there are too many links.
     """
     structure = mime.parse_structure(source)
     headers = mime.read_headers(source, structure)

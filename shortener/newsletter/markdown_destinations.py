@@ -20,9 +20,9 @@ class Destination(NamedTuple):
 
 
 def find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> Destination | None:
-    """Return the byte range of a Markdown link's URL, which must begin at ``start`` or after white space at ``start``.
+    """Return the byte range of the URL of a Markdown link; None if the URL is not ``expected_url``.
 
-    Return None if the URL there is not ``expected_url``.
+    The URL is searched for at ``start``, after optional white space.
     """
     prefix = _LINE_PREFIX.match(source, start, end)
     start = prefix.end() if prefix else start

@@ -338,9 +338,7 @@ class _MarkdownReader:
             self._builder.add_text(self._source[start:end].decode())
 
     def _add_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
-        """Add the URLs in ``pieces`` that begin with "www." as links that are never replaced, except those inside
-        ``links``.
-        """
+        """Add URLs that begin with "www." and are not inside ``links``. Such a URL is never replaced."""
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             before = bisect_right(links, start, key=_link_start) - 1
             if before < 0 or links[before].end <= start:
@@ -369,7 +367,7 @@ class _MarkdownReader:
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
     """Parse the Markdown that begins at the byte ``start`` of the source, and return the document.
 
-    With ``take_over_tracking``, links that the newsletter software listmonk would track can be replaced too. Raises
+    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
     UnreadableDocument for too many links or marks.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)

@@ -57,7 +57,7 @@ def _is_click_here(words: str) -> bool:
 
 
 def _leads_to_prose(line: Line, mention: Mention) -> bool:
-    """Return whether a link begins a list item with a description, so that it leads to an article."""
+    """Return whether a link begins a list item and is followed by a description, as links to articles are."""
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
 

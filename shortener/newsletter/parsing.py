@@ -62,9 +62,10 @@ def parse(
 ) -> Document:
     """Return the parsed issue: its links and its blocks of text, in document order.
 
-    With ``take_over_tracking``, links that the newsletter software listmonk would track can be replaced too; with
-    ``break_signature``, links in signed parts of a mail. Raises DocumentTooLarge above MAX_ISSUE_BYTES. Raises
-    UnreadableDocument if the source is empty, is not text, or has too many links or too much markup.
+    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. With
+    ``break_signature``, links in signed parts of a mail can be replaced too. Raises DocumentTooLarge above
+    MAX_ISSUE_BYTES. Raises UnreadableDocument if the source is empty, is not text, or has too many links or too much
+    markup.
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(

@@ -12,11 +12,10 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return the source of an issue with the new URLs in ``urls``, which are keyed by link index.
+    """Return the source of an issue with new URLs. ``urls`` has the new URLs by link index.
 
-    Every byte outside the replaced URLs is unchanged. ``recipient_tag`` is a merge tag that is added to the query of
-    each new URL. Raises InputError for a URL that is not http(s), and for a tag that cannot be written into one of the
-    links. Raises IndexError for an unknown index.
+    All other bytes are unchanged. ``recipient_tag`` is a merge tag that is added to the query of each new URL. Raises
+    InputError if a URL is not http(s), or if the merge tag would break a link. Raises IndexError for an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)

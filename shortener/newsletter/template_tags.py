@@ -1,7 +1,7 @@
 """Lines of ``{% … %}`` tags from site generators, and links that the newsletter software listmonk tracks.
 
-The parsers of Markdown and HTML get a copy of the source in which these lines and tags ``{{ TrackLink "URL" }}`` are
-masked. The copy is as long as the source, so that offsets are valid in both.
+Before Markdown is parsed, such lines are replaced by spaces. Before Markdown or HTML is parsed, the listmonk tag
+``{{ TrackLink "URL" }}`` is replaced by its URL. The length of the source does not change, so that offsets stay valid.
 """
 
 import re
@@ -37,7 +37,7 @@ def mask_track_actions(source: bytes) -> bytes:
 
 
 def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """Return the source with spaces for lines that are only a ``{% … %}`` tag, and the byte ranges of these lines."""
+    """Return the source with spaces in place of lines of ``{% … %}`` tags, and the byte ranges of these lines."""
     if b"{%" not in source:
         return source, []
     ranges = [match.span() for match in _TEMPLATE_LINE.finditer(source)]

@@ -50,7 +50,7 @@ class Title(Struct, frozen=True):
     """Confidence that it is a title, from 5 (a heading with a link) to 2 (a link card)."""
     line_index: int
     end: int
-    """Offset in the line where the title ends or, if the line also names the author, where the name ends."""
+    """Offset in the line after the title or, if an author's name follows, after the name."""
 
 
 def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[Title]:
@@ -75,7 +75,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a link with few words to the article of the last title in ``titles``."""
+    """Return whether a line is only a short link to the article of the last title in ``titles``."""
     link = line.only_mention
     return bool(
         titles
@@ -235,7 +235,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link that fills its line is a button that belongs to the text above, not a title."""
+    """Return whether a link that fills its line is a button of the text above rather than a title."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
@@ -293,13 +293,11 @@ def _region_end(lines: list[Line], end: int) -> int:
 
 
 def _names_article(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
-    """Return whether the title of the issue is also the title of the article ``key``.
-
-    This needs either an image above it that links to the article, or a button below it if the first two links below it
-    lead to the article.
-    """
+    """Return whether the title of the issue is also the title of the article ``key``, judged by the links beside it."""
+    # It is if an image directly above the title links to the article.
     if key in _image_keys_before(lines, heading_index):
         return True
+    # It is also if the first two links below lead to the article, and there is a button below.
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     return {mention.article_key for mention in inside[:2]} == {key} and any(mention.button for mention in inside)
 

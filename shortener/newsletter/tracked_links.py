@@ -1,7 +1,7 @@
 """Grouping of the links that belong to one article, for issues whose links already go through a sender's click counter.
 
-In such an issue two links to the same article have different URLs. So the images above a title and the buttons below it
-are assigned to the title.
+In such an issue, two links to one article have different URLs. So links are grouped by their place: images above a
+title and buttons below it belong to the article with this title.
 """
 
 from collections import Counter

@@ -39,9 +39,9 @@ class Piece(Struct, frozen=True):
     offset: int
     """Offset in the decoded text."""
     size: int
-    """Number of decoded bytes; several decoded bytes are the same bytes in the source."""
+    """Number of decoded bytes. A piece of two or more bytes is not encoded: the source contains the same bytes."""
     start: int
-    """Offset in the source, up to ``end``."""
+    """Offset in the source where the piece begins; it ends at ``end``."""
     end: int
 
 
@@ -52,12 +52,15 @@ class DecodedBytes(Struct, frozen=True):
     pieces: tuple[Piece, ...] = ()
 
     def encoded_start(self, offset: int) -> int:
-        """Return where the encoding of the decoded byte at ``offset`` begins, as an offset in the encoded bytes."""
+        """Convert the start of a range from an offset in the decoded bytes to an offset in the encoded bytes."""
         piece = self._piece_at(offset)
         return piece.start + (offset - piece.offset if piece.size > 1 else 0)
 
     def encoded_end(self, offset: int) -> int:
-        """Return where the encoding of the decoded byte at ``offset - 1`` ends, as an offset in the encoded bytes."""
+        """Convert the end of a range from an offset in the decoded bytes to an offset in the encoded bytes.
+
+        A soft line break behind the range does not belong to it.
+        """
         piece = self._piece_at(offset - 1)
         return piece.start + offset - piece.offset if piece.size > 1 else piece.end
 
@@ -182,9 +185,7 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the beginning of ``rest`` to ``output`` until at most ``limit`` bytes remain. Return how many were
-    appended.
-    """
+    """Append bytes of ``rest`` to ``output`` until at most ``limit`` remain, and return how many were appended."""
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

@@ -43,7 +43,7 @@ class ArrivalCurve(Struct, frozen=True, eq=False):
 
 
 def prior_curve() -> ArrivalCurve:
-    """Return the arrival curve that is used before there is data, interpolated between shares of published studies."""
+    """Return the arrival curve that is assumed before there is data, interpolated from `PUBLISHED_SHARES`."""
     normal = NormalDist()
     # Between two shares, the probit of the share is linear in the log of the age (docs/ranking.md section 4).
     probits = np.array([normal.inv_cdf(share) for share in PUBLISHED_SHARES.values()])

@@ -34,7 +34,7 @@ class BackgroundGroup(Struct, frozen=True, eq=False):
 
     kind: str
     sd: float
-    """Prior standard deviation of the coefficients, which have one variance in common."""
+    """Prior standard deviation of the coefficients. All coefficients of the group share one variance."""
     names: tuple[str, ...]
     """Names of the columns."""
     columns: FloatArray

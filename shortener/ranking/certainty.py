@@ -20,8 +20,8 @@ GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0
 def certainty_group(low: float, high: float) -> Group:
     """Return the group of an article from the 90 % interval of its appeal, `low` to `high`.
 
-    An average article has the appeal 1. The group is "winner" if the interval is above 1, "below" if it is below 1, and
-    otherwise "typical" (docs/ranking.md section 10).
+    The group is "winner" if `low` is above 1, which is the appeal of an average article. It is "below" if `high` is
+    below 1, and otherwise "typical" (docs/ranking.md section 10).
     """
     return "winner" if low > 1 else "below" if high < 1 else "typical"
 

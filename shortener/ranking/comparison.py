@@ -21,9 +21,9 @@ from shortener.ranking.wording import format_count, format_interval, format_mult
 class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
-    Its count is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate` is this count divided
-    by `recipients`. `to_come` is the share (0 to 1) of the issue's clicks that is still expected. `rate` and `to_come`
-    are None if unknown.
+    If `counted` is "visitors", the issue's count is in `visitors`, and `clicks` is None; otherwise the reverse. `rate`
+    is the count divided by `recipients`. `to_come` is the share (0 to 1) of the issue's clicks that is still expected.
+    `rate` and `to_come` are None if unknown.
     """
 
     slug: str
@@ -39,8 +39,9 @@ class ComparedIssue(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """Two issues compared at the same age, `hours` after sending.
 
-    `ratio` is the count per recipient of the first issue divided by that of the second; `low` to `high` is its 90 %
-    interval. If recipients are unknown, `ratio` is the ratio of the counts. It is None if a count is below 1.
+    `ratio` is the first issue's count per recipient divided by the second issue's. If the recipients of an issue are
+    unknown, `ratio` is the ratio of the counts. If a count is below 1, `ratio` is None. `low` to `high` is the 90 %
+    interval of `ratio`.
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the share of clicks (0 to 1)
     that is expected after that age; None below one hour.

@@ -70,9 +70,9 @@ class Design(Struct, frozen=True, eq=False):
     x: FloatArray
     """Design matrix (cells x coefficients)."""
     t: FloatArray
-    """The part of `x` that depends on the article alone (articles x coefficients); its other columns are 0."""
+    """For each article, the values in those columns of `x` that depend on the article alone; 0 in all other columns."""
     offset: FloatArray
-    """For each cell, the log of the issue's recipients plus the log of the share of its clicks that has arrived."""
+    """For each cell, the log of the issue's recipients plus the log of the arrived share of the issue's clicks."""
     shape: SortingShape
     background: tuple[tuple[slice, float], ...]
     """For each group (sites, authors, title words), its columns and the prior standard deviation of its
@@ -98,10 +98,10 @@ def build_design(
 ) -> Design:
     """Build the matrices of the regression and the priors of its coefficients (docs/ranking.md section 6).
 
-    `completed_shares` has for each issue the share (0 to 1) that has arrived of all clicks that it will ever get.
-    `total_weights` has for each cell (one article in one issue) the sum of the placement weights of its links.
-    `signal_scores` (articles x 3) has the views, read ratio and fan ratio of each article, standardized by `z_scores`.
-    `background` has the columns for sites, authors and title words. `shape` is how appeal follows the editors' order.
+    `completed_shares` has for each issue the share (0 to 1) of its clicks that has arrived so far. `total_weights` has
+    for each cell (one article in one issue) the sum of the placement weights of its links. `signal_scores` (articles x
+    3) has the views, read ratio and fan ratio of each article, standardized by `z_scores`. `background` has the columns
+    for sites, authors and title words. `shape` is the model of how editors order articles.
     """
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
@@ -188,9 +188,10 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
 
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
-    """Return for each article how high in the issue editors placed it on average, relative to the mean article.
+    """Return for each article its mean position score over its issues, minus the mean of all articles.
 
-    It corrects for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
+    The score is higher near the top. The values correct for editors who put better articles first (Mundlak's device,
+    docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
@@ -202,7 +203,8 @@ def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatA
 def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
     """Return a score for each position, higher near the top.
 
-    `last` has for each position the last position of its issue.
+    The score is the normal score for the shape "normal", and the negative log of the position for "log". `last` has,
+    for each entry of `positions`, the last position of the issue.
     """
     return -np.log(positions) if shape == "log" else normal_scores(positions, last)
 

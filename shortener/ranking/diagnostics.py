@@ -1,6 +1,6 @@
-"""Six checks of the fitted model. A check that fails returns a warning, if it concerns the listed articles.
+"""Six checks of the fitted model. A check that fails returns warnings (docs/ranking.md section 17).
 
-They are described in docs/ranking.md section 17.
+Checks 1 and 2 use only the data of the listed articles.
 """
 
 from collections.abc import Iterator, Sequence

@@ -209,10 +209,7 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Combine effects into named factors, and return one factor for each entry of `effects_by_factor`.
-
-    `contributions` has what each of `effects` adds to the logarithm of the product.
-    """
+    """Return the factors in `effects_by_factor`. The log of a factor is the sum of its effects' `contributions`."""
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()

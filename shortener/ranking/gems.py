@@ -59,9 +59,9 @@ def find_hidden_gems(
 
 
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
-    """Return the indices of articles with few clicks that many of their readers applauded, the most applauded first.
+    """Return the indices of articles loved by few: they have few clicks, but many of their readers applauded them.
 
-    The conditions are in docs/ranking.md section 11.
+    The most applauded article is first. The conditions are in docs/ranking.md section 11.
     """
     if not order:
         return []

@@ -28,7 +28,7 @@ class Issue(Struct, frozen=True):
     recipients: int | None = None
     """None if unknown."""
     counted: Counted = "clicks"
-    """Unit of all counts of the issue, also of a field named `clicks`."""
+    """Unit of all counts of the issue. If it is "visitors", a field that is named `clicks` has visitors too."""
     total: int | None = None
     """Count of the whole issue, in which a visitor who clicks two articles counts once. None: the sum of its
     articles.

@@ -1,4 +1,4 @@
-"""The part of the model's data that belongs to the listed articles. Caveats and checks concern this part only."""
+"""The observations of the listed articles. The caveats, and some checks of the model, use only these."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The articles that a ranking lists, and which of the observations belong to them."""
+    """The listed articles of a ranking, and a mask that selects their cells from all observations."""
 
     observations: Observations
     articles: tuple[int, ...]
@@ -38,6 +38,6 @@ class ListedPart(Struct, frozen=True, eq=False):
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return the part of the data that belongs to the articles with the indices `articles`."""
+    """Return a `ListedPart` for the articles with the indices `articles`."""
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

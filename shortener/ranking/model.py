@@ -44,7 +44,7 @@ class Variances(Struct, frozen=True):
     open_rate: float
     """Variance of the issue effects: s_i^2."""
     phi: float
-    """Variance of the noise beyond chance (overdispersion)."""
+    """Overdispersion: the relative variance of click counts beyond that of Poisson counts."""
     background: tuple[float, ...]
     """One variance for each group of background effects: sites, authors, title words."""
 
@@ -147,11 +147,8 @@ def solve(
 def _solution_variances(
     design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (variances of the article effects, variances of the log of the fitted clicks), all of them posterior.
-
-    The second array has one entry for each article in each issue. They are var(u_a) and h_c of docs/ranking.md
-    section 8.
-    """
+    """Return the posterior variances of the article effects, and those of the log of the fitted clicks."""
+    # var(u_a) and h_c of docs/ranking.md section 8:
     # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
     x_root = design.x @ root.T
     r_root = observations.sum_by_article(weights[:, None] * x_root) / d[:, None]

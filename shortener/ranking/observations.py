@@ -82,9 +82,9 @@ def build_observations(history: History, *, as_of: float) -> Observations:
 
 
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
-    """Merge several appearances of an article in one issue into one.
+    """Return the appearances with one entry for each article in each issue.
 
-    Clicks are added, and the position nearest to the top is kept.
+    The clicks of duplicate entries are added, and the position nearest to the top is kept.
     """
     groups: dict[tuple[str, str], list[Appearance]] = {}
     for appearance in appearances:

@@ -21,7 +21,7 @@ class Decision(Struct, frozen=True):
 
     url: str
     action: Action
-    """`pin` puts the article first, `choose` first among the lesser known, and `exclude` removes it."""
+    """`pin` puts the article at the top of `featured`, `choose` at the top of `lesser_known`. `exclude` removes it."""
     reason: str
     """Can be empty."""
     who: str
@@ -35,7 +35,7 @@ class ArticleDetails(Struct, frozen=True):
     url: str
     title: str
     short_url: str
-    """Short link of the article; numbers added to it separate the clicks on image, title and further links."""
+    """Short link of the article. "/1", "/2" and so on are appended for the image, the title and the "more" link."""
     image: str | None = None
     byline: str | None = None
     byline_url: str | None = None
@@ -62,7 +62,7 @@ class Picks(Struct, frozen=True):
     lesser_known: tuple[Pick, ...]
     """The articles that editors chose, and then hidden gems (good articles that few readers saw)."""
     excluded: tuple[Decision, ...]
-    """The decisions that removed an article; readers never see them."""
+    """The decisions that removed an article. Only editors see these decisions."""
     footer: str
     warnings: tuple[str, ...]
 
@@ -128,7 +128,7 @@ def _check_decision(decision: Decision) -> None:
 def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
     """Return the recommended articles, with each of the two lists in the order of the URLs in `order`.
 
-    An article that is not in `order` stays behind the article that it followed before.
+    An article that is not in `order` is placed behind its predecessor in `picks`.
     """
     return msgspec.structs.replace(
         picks, featured=_arrange(picks.featured, order), lesser_known=_arrange(picks.lesser_known, order)

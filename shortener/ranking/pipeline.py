@@ -45,7 +45,10 @@ class Inputs(Struct, frozen=True, eq=False):
 
 
 class WeightedFit(Struct, frozen=True, eq=False):
-    """A fit under one model of how editors order articles, with its weight (0 to 1) in the average of all fits."""
+    """A fit of the model, with its weight (0 to 1) in the average of all fits.
+
+    Each fit assumes another way in which editors order articles (`design.shape`).
+    """
 
     design: Design
     fit: Fit
@@ -72,9 +75,9 @@ class Analysis(Inputs, frozen=True, eq=False):
     fit_error: str | None
     """Why every fit failed, else None."""
     fits: tuple[WeightedFit, ...]
-    """One fit for each model of how editors order articles, without those that failed; the largest weight is first."""
+    """The successful fits, one for each model of how editors order articles; the largest weight is first."""
     background_scores: FloatArray
-    """What site, author and title words add to each article's log appeal in `fit`; its mean is 0."""
+    """For each article, what site, author and title words add to its log appeal in `fit`; the mean is 0."""
 
     @property
     def remaining_shares(self) -> list[float]:
@@ -108,15 +111,17 @@ class Analysis(Inputs, frozen=True, eq=False):
         return {shape: weights.get(shape, 0.0) for shape in SORTING_SHAPES}
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of an effect in `fit`; nan without a fit, or if `fit` does not contain
-        the effect.
+        """Return the posterior mean and variance of an effect in the fit with the largest weight.
+
+        Both are nan if every fit failed, or if the design of this fit does not contain the effect.
         """
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return the posterior mean of the coefficient b: how much better the articles are that editors place higher.
+        """Return the posterior mean of the coefficient b in the fit with the largest weight.
 
-        It is nan without a fit or without positions.
+        The coefficient is positive if editors put better articles first. The mean is nan without a fit or without
+        positions.
         """
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 

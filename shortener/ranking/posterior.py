@@ -54,7 +54,7 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the weighted mixture of several posteriors of one list of articles (docs/ranking.md section 9).
+    """Return the weighted mixture of posteriors that all have the same articles (docs/ranking.md section 9).
 
     The weights must add up to 1.
     """

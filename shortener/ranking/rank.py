@@ -44,17 +44,18 @@ def rank(
 ) -> Ranking:
     """Rank articles by appeal: their clicks compared with those of an average article at the same positions.
 
-    All articles are listed, unless one of three arguments selects some. `issue` selects the articles of one issue,
-    `month` (YYYY-MM in `zone`) those last shown in that month, and `since` (epoch seconds) those last shown since then.
-    Issues sent after `as_of` (epoch seconds) are ignored.
+    All articles are listed, unless one of three arguments selects some. `issue` selects the articles of one issue.
+    `month` (YYYY-MM in `zone`) selects the articles last shown in that month. `since` (epoch seconds) selects the
+    articles last shown at or after that time. Issues sent after `as_of` (epoch seconds) are ignored.
 
-    The fit uses the issues within `window` months of the listed articles; None means all issues. With `background`, the
-    fit also uses authors, sites and title words. A `blend` with counts from other platforms replaces appeal in the
-    order. The top list has at most `top` articles. There are at most `gems` hidden gems (good articles that few readers
-    saw), each with at least `min_gem_probability` of being in the best tenth.
+    The statistical model is fitted to the issues within `window` months of the listed articles; None means all issues.
+    If `background` is true, the model also uses authors, sites and title words. If a `blend` is given, articles are
+    ordered by its weighted sum of appeal, fans per read and reads per view. The top list has at most `top` articles.
+    There are at most `gems` hidden gems (good articles that few readers saw). Each of them is in the best tenth with a
+    probability of at least `min_gem_probability`.
 
-    If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for invalid arguments
-    or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
+    If the model cannot be fitted, articles are ranked by shrunk click rates, with a warning. Raises InputError for
+    invalid arguments or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")

@@ -40,7 +40,10 @@ class TemplateEntry(Struct, frozen=True):
     image_link: str | None
     """Short link behind the image; None without an image."""
     title_link: str
-    """Short link; its last number separates clicks on the title from those on image and "more" link."""
+    """Short link of the title. Its last number differs from those of `image_link` and `more_link`.
+
+    So clicks on the three links are counted separately.
+    """
     more_link: str
     byline: str | None
     byline_url: str | None

@@ -45,7 +45,7 @@ class Rerun(Struct, frozen=True):
     position: int
     new_position: int
     share_removed: float
-    """Share (0 to 1) by which this reduces the variance of the position effect, after earlier suggestions."""
+    """Share (0 to 1) of the position effect's variance that the rerun would remove, after earlier suggestions."""
 
 
 def suggest_reruns(
@@ -53,10 +53,10 @@ def suggest_reruns(
 ) -> tuple[Rerun, ...]:
     """Return at most two articles of an issue to show again, so that the position effect can be estimated better.
 
-    The article that reduces the variance of the effect most is first (docs/ranking.md section 21). The result is empty
-    if no positions are known, if the fit fails, or if no repetition would help enough. `window` is the number of months
-    of history that are used, None for all. Raises NotFound if the issue is unknown or was sent after `as_of` (epoch
-    seconds).
+    The first suggestion reduces the variance of the position effect most (docs/ranking.md section 21). The result is
+    empty if no positions are known, if the fit fails, or if no suggestion would reduce the variance enough. `window` is
+    the number of months of history that are used, None for all. Raises NotFound if the issue is unknown or was sent
+    after `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:
@@ -111,7 +111,7 @@ def information_change(
 ) -> tuple[FloatArray, FloatArray]:
     """Return how the normal matrix would change if an article were shown once more, at `new_position`.
 
-    The normal matrix is the inverse of the covariance of the coefficients. Its change is `B' diag(s) B`; the result is
+    The normal matrix is the inverse of the covariance of the coefficients. It changes by `B' diag(s) B`. The result is
     (B, s) (docs/ranking.md section 21). `issue` and `article` are indices.
     """
     design = analysis.design
@@ -129,10 +129,7 @@ def information_change(
 
 
 def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) -> tuple[FloatArray, FloatArray]:
-    """Return what an article contributes to the normal matrix, as (B, s) of `B' diag(s) B`.
-
-    `rows` are the rows of the article in the design matrix, and `weights` their least-squares weights.
-    """
+    """Return (B, s) for an article with the design-matrix rows `rows`: it adds `B' diag(s) B` to the normal matrix."""
     # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)

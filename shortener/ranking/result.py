@@ -21,20 +21,21 @@ def is_comparable(count: float | None, expected: float) -> bool:
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return (visitors, clicks): `count` is the one that `counted` names, and the other is None."""
+    """Return (visitors, clicks): (`count`, None) if `counted` is "visitors", else (None, `count`)."""
     return (count, None) if counted == "visitors" else (None, count)
 
 
 class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
-    `appeal` is a multiple of the average article, shrunk towards 1 if there are few clicks; `low` to `high` is its 90 %
-    interval. `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden
-    gems (good articles that few readers saw), or None.
+    `appeal` is a multiple of the average article, shrunk towards 1 if there are few clicks. `low` to `high` is the 90 %
+    interval of `appeal`. `p_top` is the probability of belonging to the top list. `gem` is the article's number among
+    the hidden gems (good articles that few readers saw), or None.
 
-    `shown` is the number of issues in which it appeared. Its count in these issues is in `visitors` or in `clicks`; the
-    other field is None. `expected` is the count of an average article at the same positions. `issue` and `position` are
-    those of its last appearance. In a ranking of one issue, `issue`, `position` and the counts are those of that issue.
+    `shown` is the number of issues in which the article appeared. `visitors` or `clicks` is the article's count in
+    these issues; the other of the two is None. `expected` is the count of an average article at the same positions.
+    `issue` and `position` are those of the article's last appearance. In a ranking of one issue, `issue`, `position`
+    and the counts are those of the ranked issue.
     """
 
     rank: int
@@ -67,8 +68,8 @@ class RankedArticle(Struct, frozen=True):
 class IssueProgress(Struct, frozen=True):
     """An issue that was used for the ranking, with its figures at the time of the ranking.
 
-    `hours` is its age since sending. Its count is in `visitors` or in `clicks`, as `counted` says; the other field is
-    None. `to_come` is the share (0 to 1) of its clicks that is still expected.
+    `hours` is its age since sending. If `counted` is "visitors", its count is in `visitors`, and `clicks` is None;
+    otherwise the reverse. `to_come` is the share (0 to 1) of its clicks that is still expected.
     """
 
     slug: str
@@ -88,9 +89,8 @@ class Ranking(Struct, frozen=True):
     those without a listed article.
 
     `counted` is the unit of the articles' counts: "visitors" if visitors are known for every issue with a listed
-    article, else "clicks". If no article is listed, all issues that can be ranked are considered. An article's
-    `expected` is a sum over issues, each in the issue's own unit (`IssueProgress.counted`). If these units differ, a
-    warning names the issues that are counted in clicks.
+    article, else "clicks". An article's `expected` is a sum over issues, each in the issue's own unit
+    (`IssueProgress.counted`). If these units differ, a warning names the issues that are counted in clicks.
     """
 
     as_of: str

@@ -63,7 +63,7 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
 
 
 def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
-    """Return why nothing can be estimated yet about the articles of a sent issue; '' if something can.
+    """Return why the articles of a sent issue cannot be ranked yet; '' if they can be ranked.
 
     The text is a clause, such as "has no clicks yet". `clicked` are the slugs of the issues with clicks.
     """
@@ -131,11 +131,11 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history with only the issues sent around the time when the articles `urls` were last shown.
+    """Return the history with only the issues sent around the last appearances of the articles `urls`.
 
-    Of each of these articles, the last issue that contains it counts. The result has the issues from `months` months
-    before the oldest of these last issues to `months` months after the newest. If `urls` are all articles of the
-    history, it begins `months` months before the newest. If `months` is None, all issues are kept.
+    The result begins `months` months before the oldest of these last appearances. It ends `months` months after the
+    newest. If `urls` are all articles of the history, the result begins `months` months before the newest last
+    appearance. If `months` is None, all issues are kept.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

@@ -34,7 +34,7 @@ def format_interval(low: float, high: float) -> str:
 
 
 def format_expected(clicks: float) -> str | Number:
-    """Format expected clicks: as a whole number from 10 on, with one decimal below."""
+    """Format expected clicks: as a whole number if they are 10 or more, else with one decimal."""
     return f"{clicks:.0f}" if clicks >= 9.95 else Number(clicks, 1)
 
 
@@ -141,7 +141,7 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return what the expected clicks in an article's note are derived from, such as "at its position"."""
+    """Return what the expected clicks of an article are based on, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -204,10 +204,7 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return a list with one text: the probability of each of the two models of how editors order articles.
-
-    The list is empty without a fit or without positions.
-    """
+    """Return a list with one text, such as "editors' order: 88% whole list, 12% leads first"; empty if unknown."""
     weights = analysis.sorting_weights
     if not weights:
         return []

@@ -37,10 +37,10 @@ class ArticleFilterValues(Struct, frozen=True):
 
 
 class ArticleRow(Struct, frozen=True):
-    """A row of the page Articles: an article with its result, its details and the editors' decision about it.
+    """A row of the page Articles, for one article.
 
-    ``month`` (YYYY-MM) is the month of the article's last issue, '' if unknown. ``sent_at`` is when that issue was
-    sent, in seconds of the UTC epoch.
+    ``month`` (YYYY-MM), ``issue_title`` and ``sent_at`` (seconds of the UTC epoch) describe the last issue with the
+    article. If the sending time of this issue is unknown, ``month`` is ''.
     """
 
     article: RankedArticle
@@ -76,7 +76,7 @@ def read_filters() -> ArticleFilterValues:
 
 
 def ranking_key(filters: ArticleFilterValues) -> RankingKey:
-    """Return the key of a ranking of the articles in the filters' issue or period."""
+    """Return the selection of articles for a ranking: the issue in ``filters`` if one is set, else the period."""
     if filters.issue:
         return RankingKey(issue=filters.issue)
     if days := WIDE_PERIODS.get(filters.period):
@@ -125,9 +125,10 @@ def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
-    """Return the rows of the chosen newsletter section that contain every word of the search text.
+    """Return the rows that match both the newsletter section and the search text in ``filters``.
 
-    The search covers title, author and URL.
+    If no section is set, every section matches. A row matches the search text if each word occurs in the article's
+    title, author or URL.
     """
     words = filters.search.casefold().split()
     return [
@@ -139,9 +140,9 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Sort the rows as the query string asks; return the order, and the sorted rows in groups.
+    """Return the order in the query string, and the rows sorted in this order, as groups.
 
-    Rows sorted by result form several groups, others only one. ``counted`` is what the column "visitors" contains:
+    If the order is by result, there are several groups, else one. ``counted`` is what the column "visitors" shows:
     ``visitors`` or ``clicks``.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
@@ -161,9 +162,9 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
 
 
 def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
-    """Return the groups with only their rows on one page of the list, without empty groups.
+    """Return the groups of one page of the list, each with only its rows on that page.
 
-    ``page`` counts from 1.
+    Groups without rows on the page are left out. ``page`` counts from 1.
     """
     start, shown = (page - 1) * PAGE_SIZE, []
     for group in groups:

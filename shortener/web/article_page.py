@@ -25,8 +25,8 @@ from shortener.web.ranking_cache import RankingKey, counted_articles, explanatio
 class Appearance(Struct, frozen=True):
     """The appearance of an article in one issue.
 
-    ``role`` is ``article``, ``inline`` (a link in running text) or ``other``. ``typical`` is the count of an average
-    article at the same position in the issue. Unknown figures are None.
+    ``role`` is ``article``, ``inline`` (a link in running text) or ``other``. ``typical`` is the expected number of
+    visitors or clicks of an average article at the same position. Unknown figures are None.
     """
 
     issue: str
@@ -70,7 +70,7 @@ class ArticlePage(Struct, frozen=True):
 
     @property
     def is_comparable(self) -> bool:
-        """Whether the article's visitors (clicks if unknown) are enough to compare it with an average article."""
+        """Whether the figures are large enough to compare the article with an average article."""
         count = self.clicks if self.visitors is None else self.visitors
         return self.typical is not None and is_comparable(count, self.typical)
 
@@ -113,7 +113,7 @@ def load_article(url: str, *, wait: bool) -> ArticlePage:
 
 
 def _find_counts(url: str, month: str) -> CountedArticle | None:
-    """Return the counts of an article that was last shown in ``month``, while its other figures are computed."""
+    """Return the article ``url`` with its counts, found among the articles last shown in ``month``; None if missing."""
     return next((each for each in counted_articles(RankingKey(month=month)) if each.url == url), None)
 
 

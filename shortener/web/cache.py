@@ -72,7 +72,7 @@ class Cache:
         return self.get(store, key, compute)
 
     def missing(self, store: Store, keys: Iterable[Hashable]) -> list[Hashable]:
-        """Return those of ``keys`` that have no cached value that can be used."""
+        """Return those of ``keys`` whose values are not cached, or must be computed anew."""
         revision = listings.store_revision(store)
         with self._lock:
             found = {key: self._entries.get(key) for key in keys}
@@ -125,7 +125,7 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
+        """Run the ``with`` block in a transaction. Cached values stay valid although the block edits links.
 
         The block may edit only links on which no cached value depends.
         """
@@ -139,14 +139,14 @@ class Cache:
                     entry.revision = msgspec.structs.replace(entry.revision, links=after.links)
 
     def clear(self) -> None:
-        """Remove all cached values, after an edit on which some of them depend."""
+        """Remove all cached values."""
         with self._lock:
             self._clear_count += 1
             self._entries.clear()
 
 
 def init_app(app: Flask) -> None:
-    """Create the cache of an app whose connection pool exists already."""
+    """Create the cache of an app. The app must already have a connection pool."""
     app.extensions["cache"] = Cache(app.extensions["connection_pool"])
 
 
@@ -166,14 +166,14 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
 
 
 def missing_keys(keys: Iterable[Hashable]) -> list[Hashable]:
-    """Return those of ``keys`` that have no cached value that can be used."""
+    """Return those of ``keys`` whose values are not cached, or must be computed anew."""
     cache: Cache = current_app.extensions["cache"]
     return cache.missing(store(), keys)
 
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction; the block's edits of links do not make cached values outdated.
+    """Run the ``with`` block in a transaction. Cached values stay valid although the block edits links.
 
     The block may edit only links that belong to no issue, because no cached value depends on such links.
     """

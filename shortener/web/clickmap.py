@@ -31,10 +31,10 @@ LinkKey = tuple[str, str, int]
 
 
 class MapPlacement(Struct, frozen=True):
-    """One appearance of a link in an issue, as the table beside the click map lists it.
+    """One appearance of a link in an issue, for the table beside the click map.
 
-    ``share`` is the link's part of all clicks in the issue, from 0 to 1. ``anchor`` is the HTML id of the badge in the
-    map.
+    ``share`` is the part of all clicks in the issue that this appearance got, from 0 to 1. ``anchor`` is the HTML id of
+    the badge in the map.
     """
 
     kind: str
@@ -78,7 +78,10 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Compare an article with a typical one: return "above", "usual", "below", or "unknown" if that is impossible."""
+    """Compare an article with a typical one: return "above", "usual" or "below".
+
+    Return "unknown" if ``result`` is None or has too few visitors or clicks for a comparison.
+    """
     return result_tone(result) if result and result.is_comparable else "unknown"
 
 
@@ -131,7 +134,7 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map, by (host, code, placement number) of each short URL in the issue.
+    """Return the badges of the click map, by (host, code, placement number) of the short link.
 
     ``results`` has the articles' entries in the ranking, by article URL.
     """
@@ -177,7 +180,7 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return a function that returns the badge for a URL in the issue, or None.
+    """Return a function that returns the badge of a URL in the issue; None for a URL without a badge.
 
     ``shares`` are the badges of the click map, as ``badges`` returns them.
     """

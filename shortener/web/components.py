@@ -47,7 +47,7 @@ class TableOrder(Struct, frozen=True):
     def sort(self, rows: Iterable[Row], values: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
         """Return the rows sorted by the column; rows without a value are last.
 
-        ``values`` has a function for each column that returns the value of a row.
+        ``values`` maps the key of each column to a function. The function returns the value of a row in that column.
         """
         value = values[self.key]
         all_rows = list(rows)
@@ -72,7 +72,10 @@ def init_app(app: Flask) -> None:
 
 
 def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
-    """Return the table order in the query string, or ``default`` (such as ``-visitors``) for an unknown column."""
+    """Return the table order in the query string.
+
+    If the query string names none of ``columns``, return the order ``default``, such as ``-visitors``.
+    """
     text = request.args.get("sort", "")
     if text.removeprefix("-") not in columns:
         text = default
@@ -203,7 +206,7 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _place_multiple(multiple: float) -> float:
-    """Return the horizontal position (pixels) of a factor such as 1.8 in the chart of ``interval_glyph``."""
+    """Return the horizontal position, in pixels, of a factor such as 1.8 on the scale of ``interval_glyph``."""
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

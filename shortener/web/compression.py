@@ -1,8 +1,8 @@
 """Gzip compression of responses.
 
-A page is compressed only if its request came from our own pages or had no cookie. Otherwise another website could guess
-a secret on the page from the sizes of compressed responses (the BREACH attack). Responses to forms, and those that a
-view marks by ``leave_uncompressed``, are never compressed.
+A page is compressed only if the request either has no cookie or comes from one of our own pages. Otherwise another
+website could guess a secret on the page from the sizes of compressed responses (the BREACH attack). A response to a
+form is never compressed, nor is a response for which a view calls ``leave_uncompressed``.
 """
 
 import gzip

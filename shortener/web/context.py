@@ -117,7 +117,7 @@ def init_app(app: Flask, *, config: Config, open_connection: Callable[[], Store]
 
 
 def config() -> Config:
-    """Return the configuration with the settings that are stored at the time of this request.
+    """Return the configuration for this request, including the settings that editors have stored.
 
     If the store cannot be read, the last known settings are used.
     """

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class DomainChecks:
-    """The latest results of the domain checks, which a thread renews when they are outdated."""
+    """Checks the domains in a thread, and keeps the latest results."""
 
     def __init__(self, config: Config, *, session_secret: str) -> None:
         self._config = config

@@ -67,8 +67,8 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
     """Register the error handlers of an app.
 
-    ``other_handlers`` maps the beginning of a path, such as that of the API, to a handler. All other paths use
-    ``handle_error``.
+    ``other_handlers`` maps the beginning of a path, such as ``/-/api/``, to an error handler. Errors at other paths are
+    handled by ``handle_error``.
     """
 
     def handle(error: Exception) -> ResponseReturnValue:
@@ -81,7 +81,7 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Discard the unread request body before an error response, and return the response."""
+    """Read the rest of the request body if ``response`` is an error. Return ``response`` unchanged."""
     # A browser reads the response only after it has sent the whole body. If the connection is closed earlier, it shows
     # a connection error.
     if response.status_code >= 400 and (request.content_length or 0) <= MAX_DRAIN_BYTES:

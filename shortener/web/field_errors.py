@@ -26,7 +26,8 @@ _CONFIRMATION = Markup(
 class FormError(Struct, frozen=True):
     """An error in a submitted form. ``form`` and ``field`` are names, ``message`` is a sentence.
 
-    With ``can_confirm``, the field's value is only unlikely: the user can confirm it, and it is saved.
+    If ``can_confirm`` is set, the value of the field is unlikely but possible. The user can confirm the value to save
+    it.
     """
 
     form: str
@@ -47,12 +48,12 @@ class Form:
         return self._error is not None
 
     def value(self, field: str, stored: object = "") -> str:
-        """Return what the user entered in a field if the form was refused, else the ``stored`` value as text."""
+        """Return the text for a field: the user's input if the form was refused, else ``stored``."""
         text = request.form.get(field, "") if self.failed else stored
         return "" if text is None else str(text)
 
     def attributes(self, field: str, id: str | None = None) -> Markup:
-        """Return the HTML attributes that mark a field as invalid and focus it; '' if the field has no error."""
+        """Return HTML attributes that mark and focus a field with an error; '' for a field without an error."""
         if self._error is None or self._error.field != field:
             return Markup("")
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
@@ -75,7 +76,7 @@ class Form:
 def find_form(name: str, /, **identity: object) -> Form:
     """Return the form with this name. Templates call this function ``form``.
 
-    If a page has several forms with this name, ``identity`` has field values that only one of them submits.
+    If several forms on the page have this name, ``identity`` has the field values that identify one of them.
     """
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
@@ -84,7 +85,7 @@ def find_form(name: str, /, **identity: object) -> Form:
 
 
 def unshown_error() -> str:
-    """Return the error of the submitted form if no field has shown it so far; else ''."""
+    """Return the error of the refused form if no field has shown the error; else ''."""
     error: FormError | None = g.get("form_error")
     return error.message if error and not g.get("form_error_shown") else ""
 
@@ -112,7 +113,7 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
     """Let the page that is rendered next show ``error`` in a form, and return the page's HTTP status.
 
     A FieldError is shown at its own field, any other error at ``field``. ``message`` replaces the error's own message.
-    A StoreError other than StoreBusy is raised again.
+    Raises ``error`` again if it is a StoreError, except for StoreBusy.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error

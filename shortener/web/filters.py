@@ -104,7 +104,7 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 def result_tone(result: RankedArticle | None) -> Judgement:
     """Compare an article with a typical one: return "above", "usual" or "below".
 
-    It is "usual" unless the 90 % interval of the article's result excludes the typical result.
+    The answer is "above" or "below" only if the typical result is outside the 90 % interval of the article's result.
     """
     if result is None:
         return "usual"
@@ -202,7 +202,7 @@ def is_below(path: str, paths: Sequence[str]) -> bool:
 
 
 def is_recent(instant: int | None) -> bool:
-    """Return whether a user's last use of the pages is so recent that it is shown as "now"."""
+    """Return whether ``instant``, the time of a user's last request, is recent enough to be shown as "now"."""
     # The last use is stored only every SESSION_TOUCH_SECONDS, so that ``instant`` can be too early.
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 

@@ -65,7 +65,7 @@ def _tick_hours(span: float) -> Iterable[int]:
 
 
 class _Formats(Struct, frozen=True):
-    """The translated texts of the chart, with positional placeholders for ``str.format``."""
+    """The translated texts of a chart, as patterns for ``str.format``."""
 
     # They are translated once, because a chart has many points.
     minutes: str

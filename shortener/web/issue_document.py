@@ -74,7 +74,7 @@ _HAS_OWN_BOX = re.compile(r"(?:^|;)(?:padding|background|border|display:(?:inlin
 class Badge(Struct, frozen=True):
     """A badge at a link. ``anchor`` is the HTML id of the badge, or ''.
 
-    ``tone`` is the meaning of the badge's color, ``level`` the intensity of the color from 0 to 5.
+    ``tone`` selects the color of the badge, ``level`` the intensity of the color from 0 to 5.
     """
 
     text: str
@@ -89,23 +89,20 @@ FindBadge = Callable[[str], Badge | None]
 
 
 class _LinkStart(Struct, frozen=True):
-    """The start tag of a link to ``url``, with the markup of the other attributes."""
+    """The start tag of a link. ``attributes`` is the markup of all attributes except the URL."""
 
     url: str
     attributes: str
 
 
 class _BadgeSlot(Struct, frozen=True):
-    """A marker in a sanitized document, where the badge of the preceding link is inserted.
-
-    ``place`` says whether the badge follows the link's text, or is at the link's corner or on its image.
-    """
+    """The place for a badge in a sanitized document: after the text, at the corner, or on the image of a link."""
 
     place: Literal["text", "corner", "image"]
 
 
 class IssueDocument(Struct, frozen=True):
-    """A sanitized issue: pieces of markup, and between them the start tags of links and the markers for badges."""
+    """A sanitized issue. ``parts`` are markup, start tags of links and places for badges, in document order."""
 
     format: Format
     parts: tuple[str | _LinkStart | _BadgeSlot, ...]
@@ -139,7 +136,8 @@ def _format_badge(badge: Badge, place: str) -> str:
 
 
 def read_document(source: bytes, *, format: Format) -> IssueDocument:
-    """Sanitize the document of an issue. The time needed is linear in the size of the document."""
+    """Return the sanitized document of an issue."""
+    # The time is linear in the size of the document.
     return IssueDocument(format, _Sanitizer(_to_html(source, format).encode()).sanitize())
 
 
@@ -186,7 +184,7 @@ _MARKDOWN_OPTIONS = (
 
 
 class _Sanitizer:
-    """Copies the allowed elements of an HTML document, with ``<shortener-link>`` for a link and a box for an image."""
+    """Filter that keeps the allowed elements of an HTML document, and replaces links and images."""
 
     def __init__(self, source: bytes) -> None:
         self._source = source
@@ -252,7 +250,7 @@ class _Sanitizer:
             self._output.append(f"<style>{rules}</style>")
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Write the start tag of an allowed element, a ``<shortener-link>`` for a link, or a box for an image."""
+        """Write the replacement of a start tag; nothing if the element is not allowed."""
         if tag == "a":
             self._start_link(attributes)
         elif tag == "img":
@@ -267,7 +265,7 @@ class _Sanitizer:
                 self._open(tag)
 
     def _read_body(self, attributes: Mapping[str, str]) -> None:
-        """Use the attributes of the first body element for the whole document."""
+        """Store the attributes of the document's first ``body`` element, for ``<shortener-body>``."""
         if self._body_attributes is None:
             # These attributes are outdated, and become CSS.
             colors = {"background-color": attributes.get("bgcolor"), "color": attributes.get("text")}
@@ -364,7 +362,7 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the element name that replaces ``name`` in the sanitized document; None if such tags are removed."""
+    """Return the element that replaces ``name`` in the sanitized document; None if the tags of ``name`` are removed."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
@@ -380,10 +378,7 @@ def _scale_to_frame(width: int) -> str:
 
 
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return the tags of elements that are removed with their content, such as scripts.
-
-    The keys are the tags' indexes in ``tokens``; the value is 1 for a start tag and -1 for an end tag.
-    """
+    """Return 1 for each start tag and -1 for each end tag of removed elements, by index in ``tokens``."""
     removed: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)
     for number, token in enumerate(tokens):

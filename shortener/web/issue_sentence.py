@@ -40,9 +40,10 @@ class CountedTitle(Protocol):
 
 
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
-    """Return a sentence that names the articles with the highest counts; '' if none has clearly more than others.
+    """Return a sentence that names the articles with the highest counts; '' if no count is clearly the highest.
 
-    At most two articles are named, and at most half of all. ``counted`` says what is counted, visitors or clicks.
+    ``counted`` is the kind of the counts: visitors or clicks. The sentence names at most two articles, and at most half
+    of all articles.
     """
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
     order = sorted(counts, key=lambda title: -counts[title])
@@ -69,7 +70,7 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return ``describe_most`` for the articles that are listed until their ranking is computed."""
+    """Return the sentence of ``describe_most``: by visitors if all articles have known visitors, else by clicks."""
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 
@@ -116,9 +117,9 @@ def is_settled(outlook: Outlook) -> bool:
 
 
 def describe_comparison(outlook: Outlook) -> str:
-    """Return how an issue compares with earlier ones as a few words for a list; '' if it cannot be compared.
+    """Return a few words that compare an issue with earlier issues; '' if no comparison is possible.
 
-    The click rate is compared, or the count if the rate is unknown.
+    The words compare the click rate, or the count if the rate is unknown.
     """
     if outlook.judgement is None:
         return ""
@@ -137,7 +138,7 @@ def describe_comparison(outlook: Outlook) -> str:
 
 
 def compare_with_usual(judgement: Judgement, usual: str) -> str:
-    """Return words that compare a value with ``usual``, the formatted usual one."""
+    """Return words that compare a value with the usual value. ``usual`` is the usual value as formatted text."""
     return {
         "above": _("above the usual {usual}", usual=usual),
         "usual": _("about the usual {usual}", usual=usual),

@@ -1,8 +1,8 @@
 """Translations of the pages: texts, numbers and dates in the language of the user.
 
-An English text is the key of its translations, and values fill its ``{name}`` placeholders. In
-``catalogues/<locale>/``, ``readers.po`` has the texts for readers of a newsletter, and ``editors.po`` has all others. A
-language without ``editors.po`` is offered to readers only.
+Translations are found by the English text, which may have placeholders such as ``{name}``. In ``catalogues/<locale>/``,
+the file ``readers.po`` has the texts for readers of a newsletter, and ``editors.po`` has all other texts. A language
+without ``editors.po`` is offered to readers only.
 """
 
 import functools
@@ -37,7 +37,7 @@ WITHOUT_SPACES = frozenset({"ja", "zh"})
 
 
 class Language(Struct, frozen=True):
-    """A language of the pages: its translations, and how it writes numbers and dates."""
+    """A language of the pages: translations, and the formats of numbers and dates."""
 
     tag: str
     """The language tag for HTML and HTTP, such as ``zh-Hans``."""
@@ -45,7 +45,7 @@ class Language(Struct, frozen=True):
     translations: gettext_files.NullTranslations
     has_editor_pages: bool
     separators: Mapping[int, str]
-    """The group and decimal separators by those of English, for ``str.translate``."""
+    """Table for ``str.translate``, from the English separators in a number to those of the language."""
     percent: str
     """The pattern of a percentage, with ``{}`` for the number."""
 
@@ -67,7 +67,7 @@ class Language(Struct, frozen=True):
 
     @property
     def sentence_space(self) -> str:
-        """What is between two sentences of a paragraph: a space, or nothing as in Chinese."""
+        """The text between two sentences of a paragraph: a space, or '' in languages such as Chinese."""
         return "" if self.locale.language in WITHOUT_SPACES else " "
 
     def format_number(self, value: float, *, decimals: int = 0) -> str:
@@ -145,7 +145,7 @@ def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
 
 
 class Translations(gettext_files.NullTranslations):
-    """Translations of one language. Its files are read when the first text is translated, which takes about 0.1 s."""
+    """Translations of one language. The files are read for the first translated text, which takes about 0.1 s."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class Translations(gettext_files.NullTranslations):
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether a translation is complete, and the English text has all of the translation's placeholders."""
+    """Return whether a translation is complete and has only placeholders of the English text."""
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
@@ -223,7 +223,7 @@ def all_languages() -> dict[str, Language]:
 
 
 def editor_languages() -> dict[str, Language]:
-    """Return the languages of the current app into which the pages for editors are translated, by tag."""
+    """Return the languages of the current app that are available on the pages for editors, by tag."""
     return {tag: language for tag, language in all_languages().items() if language.has_editor_pages}
 
 
@@ -238,7 +238,7 @@ def current_language() -> Language:
 
 
 def _choose_language() -> Language:
-    """Return the language for a page: the choice in an editor's account, else that of the browser."""
+    """Return the language for a page: on editor pages that of the user's account if set, else that of the browser."""
     available = all_languages()
     if request.path.startswith(EDITOR_PATH):
         available = editor_languages()

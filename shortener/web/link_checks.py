@@ -37,8 +37,9 @@ class HostStatus(Struct, frozen=True):
 class LinkCheck(Struct, frozen=True):
     """The last link check of an issue, with its results by host. Hosts with problems are first.
 
-    ``done`` of ``total`` targets are checked, and ``problems`` of them do not answer. ``finished_at`` (seconds of the
-    UTC epoch) is None while the check runs. ``is_offline`` says that no target has answered.
+    ``total`` is the number of targets, ``done`` of targets that are checked, ``problems`` of targets that do not
+    answer. ``finished_at`` (seconds of the UTC epoch) is None while the check runs. ``is_offline`` is set if no target
+    has answered.
     """
 
     done: int
@@ -50,7 +51,7 @@ class LinkCheck(Struct, frozen=True):
 
 
 def init_app(app: Flask) -> None:
-    """Create the throttle that limits an app's requests to one host, over all of its link checks."""
+    """Create the throttle that limits an app's requests to each host in link checks."""
     app.extensions["host_throttle"] = HostThrottle()
 
 
@@ -136,7 +137,7 @@ class _RunningCheck(Struct, frozen=True):
 
 
 def load_check(issue_id: int) -> LinkCheck | None:
-    """Return the last link check of an issue, or None if there was none or it was interrupted."""
+    """Return the last link check of an issue; None if the check was interrupted, or if the issue was never checked."""
     stored = link_checks.find(store(), issue_id)
     if stored is None or (stored.finished_at is None and now() - stored.started_at > LOST_SECONDS):
         return None

@@ -1,7 +1,7 @@
 """Throttle for password attempts, per account, per network, and per pair of account and network.
 
-Failure counts decay continuously, so that no account is locked for good. A network from which a user has signed in is
-exempt from the limit of that user's account.
+Failure counts decay continuously, so that no account is locked for good. The limit of an account does not apply to a
+network from which the user of the account has signed in.
 """
 
 import hashlib
@@ -55,14 +55,17 @@ class LoginThrottle:
                 self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Reset the failures of an account from a network, and exempt this network from the account's limit."""
+        """Reset the failures of an account from the network of this address.
+
+        From now on, the limit of the account does not apply to this network.
+        """
         pair = _hashed_key("pair", account, client_network(address))
         with self._lock:
             self._failures.pop(pair, None)
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key, limit) of each failure count that can block an attempt."""
+        """Return (key of a failure count, limit) for each limit that applies to an attempt."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [
@@ -86,7 +89,7 @@ def _seconds_until_allowed(failures: float, limit: int) -> int:
 
 
 def client_network(address: str) -> str:
-    """Return the network to which a failed attempt counts: the IPv4 address, or the /64 of an IPv6 address."""
+    """Return the network of an address: an IPv4 address itself, or the /64 network of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

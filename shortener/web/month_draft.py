@@ -1,4 +1,4 @@
-"""The month that a request asks for, the draft of its picks (recommended articles), and what is computed for it."""
+"""The month in a request, and the draft of the picks (recommended articles) for this month."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft of its recommended articles, reason why there is no draft).
+    """Return (month, draft of the picks for the month, reason why there is no draft).
 
-    The month is that of the request, by default the latest with a ranking, or ''. The draft is the result of ``find``.
-    While the month's ranking is computed, both the result of ``find`` and the returned draft are None, and the reason
-    is ''. Raises InputError for an invalid month.
+    The month is that of the request. If the request has no month, the latest month with a ranking is returned, or ''.
+    ``find`` returns the draft of a month, or None while the ranking is computed. Without a ranking yet, the reason is
+    ''. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:
@@ -34,9 +34,9 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
 
 
 def prepare_newest_month() -> None:
-    """Let threads compute what the pages show of the newest issue, its month and all articles, if it is not cached.
+    """Start threads that compute cached results: for the newest issue, the month of this issue, and all articles.
 
-    The first pages after sign-in call this, so that it is mostly ready when an editor opens the pages that show it.
+    The first pages after sign-in call this function, so that other pages open faster.
     """
     sent = articles.list_sent_issues(store(), now=now())
     if sent:

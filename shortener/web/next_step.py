@@ -1,4 +1,4 @@
-"""What an editor does next with an issue, as its pages Results, Click map and Audience offer it."""
+"""The next step of an editor with an issue, as a button on the pages Results, Click map and Audience."""
 
 from datetime import UTC, datetime
 
@@ -23,11 +23,11 @@ class NextStep(Struct, frozen=True):
 
 
 def find_next_step(report: IssueReport) -> NextStep | None:
-    """Return what to do next with an issue: send a draft, enter the recipients, or choose the picks of its month.
+    """Return the button for the next step with an issue; None if there is no step, as before the first click.
 
-    Picks are chosen from the articles of the latest month in which issues were sent. An issue of an earlier month leads
-    to the picks of its month, or to the comparison of its articles with all others if there are none. The result is
-    None if there is nothing to do, as before the first click.
+    The steps are: prepare the draft for sending, enter the number of recipients, choose the picks of the month. If the
+    month has picks, the button shows them. If the month is too old for a choice, the button leads to a comparison of
+    the articles.
     """
     issue = issues.get(store(), report.slug)
     status = issues.status(issue, now=now())

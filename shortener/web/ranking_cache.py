@@ -42,12 +42,12 @@ ALL_ARTICLES = RankingKey()
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return, for each sent issue by slug, the share (0 to 1) of its clicks that are still to come."""
+    """Return the share (0 to 1) of each sent issue's clicks that are still to come, by slug."""
     return arrivals().remaining_shares
 
 
 def arrivals() -> Arrivals:
-    """Return, from the cache, how fast the clicks on an issue arrive after it was sent."""
+    """Return how fast clicks arrive after an issue was sent. The result is cached."""
     app_config = config()
 
     def compute(store: Store) -> Arrivals:
@@ -57,7 +57,7 @@ def arrivals() -> Arrivals:
 
 
 def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
-    """Return, from the cache, each issue's comparison with earlier issues and its forecast, by slug."""
+    """Return the forecast of each issue, and the comparison with earlier issues, by slug. The result is cached."""
     shares, at = remaining_shares(), now()
 
     def compute(store: Store) -> dict[str, Outlook]:
@@ -67,9 +67,9 @@ def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
-    """Return the articles of an issue that are worth showing again at another position in a later issue.
+    """Return the articles of an issue that are worth repeating in a later issue, at another position.
 
-    Without ``wait``, return None while they are computed.
+    Without ``wait``, return None while the suggestions are computed.
     """
     app_config = config()
 
@@ -105,9 +105,9 @@ def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
 
 
 def prepare(slug: str, month: str) -> None:
-    """Let threads compute what the pages show of all articles, of the issue ``slug`` and of the articles of ``month``.
+    """Start threads that compute the cached results for all articles, for the issue ``slug`` and for ``month``.
 
-    What is in the cache already is not computed again.
+    Results that are in the cache are not computed again.
     """
     starts: dict[Hashable, Callable[[], object]] = {
         ("ranking", ALL_ARTICLES): ranking_if_ready,
@@ -120,7 +120,7 @@ def prepare(slug: str, month: str) -> None:
 
 
 def counted_articles(key: RankingKey) -> tuple[CountedArticle, ...]:
-    """Return the articles that a ranking will contain, ordered by clicks, before the ranking is computed.
+    """Return the articles of a ranking with their counts, ordered by clicks, without computing the ranking.
 
     Raises InputError, NotFound.
     """
@@ -160,10 +160,10 @@ def draft_if_ready(month: str) -> Draft | None:
 
 
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
-    """Return the explanation of the figures of the article ``url``, which was last shown in ``month``.
+    """Return the explanation of the figures of an article that was last shown in ``month``.
 
-    If nothing can be estimated yet, the explanation's ``cells`` (appearances of the article) are empty. Without
-    ``wait``, return None while the explanation is computed.
+    If nothing can be estimated yet, the explanation has no ``cells`` (appearances of the article). Without ``wait``,
+    return None while the explanation is computed.
     """
     app_config = config()
 

@@ -25,13 +25,13 @@ LABEL_ROOM = 0.2
 
 
 def shows_rates(overview: Overview) -> bool:
-    """Return whether the chart shows click rates, because at least half of the issues have a known one."""
+    """Return whether the chart shows click rates. It does if at least half of the issues have a known rate."""
     with_rate = [issue for issue in overview.issues if issue.rate is not None]
     return 2 * len(with_rate) >= len(overview.issues)
 
 
 class RateChart(Struct, frozen=True):
-    """The chart, and a sentence for each issue whose value is outside the chart."""
+    """The chart of the overview page. ``cut_off`` has a sentence for each issue whose value is outside the chart."""
 
     chart: Chart
     cut_off: tuple[Markup, ...]
@@ -87,13 +87,11 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 
 
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the range of the vertical axis, and the issues whose values are outside this range.
-
-    A value is outside only if it is both an outlier by Tukey's rule (Exploratory Data Analysis, 1977) and either below
-    half of the median or above twice the median.
-    """
+    """Return the range of the vertical axis, and the issues whose values are outside this range."""
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
+    # A value is outside only if it is an outlier by Tukey's rule (Exploratory Data Analysis, 1977), and also either
+    # below half of the median or above twice the median.
     # An outlier inside would flatten the differences between all other issues.
     reach = 1.5 * (upper - lower)
     lowest, highest = min(middle / 2, lower - reach), max(2 * middle, upper + reach)

@@ -50,7 +50,7 @@ def attachment_response(content: bytes, *, file_name: str, content_type: str) ->
 
 
 def own_path(url: str | None) -> str | None:
-    """Return ``url`` if it is a path on our pages, with or without a query, else None."""
+    """Return ``url`` if it is the path of one of our pages, else None. The path may have a query string."""
     # A path that begins with ``/-/`` cannot name another host. Browsers may rewrite backslashes and control characters,
     # so that the pattern does not match them.
     return url if url and len(url) <= MAX_NEXT_LENGTH and _OWN_PATH.fullmatch(url) else None
@@ -78,9 +78,9 @@ def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> B
 
 
 def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Redirect to the page ``endpoint``, which shows the notice, without clearing the cache.
+    """Redirect to the page ``endpoint``, which shows the notice. The cache is not cleared.
 
-    No cached value may depend on the edit.
+    Call this function only after edits on which no cached value depends.
     """
     show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)

@@ -27,10 +27,10 @@ COLUMNS = ("position", "title", "visitors", "typical", "rate")
 
 
 class ArticleRow(Struct, frozen=True):
-    """A row of the table: an article, its entry in the ranking, and the editors' decision about it.
+    """A row of the table, for one article.
 
-    ``count`` is its visitors or clicks. ``tone`` compares it with a typical article. ``spark`` has its clicks per
-    ``SPARKLINE_STEP_HOURS`` since sending.
+    ``count`` is the number of visitors or clicks. ``result`` is the article's entry in the ranking. ``tone`` compares
+    the article with a typical one. ``spark`` has the clicks in each period of ``SPARKLINE_STEP_HOURS`` since sending.
     """
 
     article: ArticleReport
@@ -63,11 +63,11 @@ class ArticleTable(Struct, frozen=True):
     most: float
     counts_visitors: bool
     has_results: bool
-    """Whether an article has an entry in the ranking. Without one the table has no column for it."""
+    """Whether any article has an entry in the ranking. If none has, the table has no column for results."""
 
     @property
     def has_outstanding(self) -> bool:
-        """Whether an article differs from a typical one beyond chance."""
+        """Whether the result of any article is clearly above or clearly below the typical result."""
         return any(row.tone != "usual" for group in self.groups for row in group.rows)
 
 

@@ -1,6 +1,6 @@
-"""The visitors or clicks of an issue over time, as the chart and table of its results page and as CSV.
+"""The visitors or clicks of an issue over time: a chart, a table and CSV rows.
 
-The page also marks in the chart, and lists, when editors changed the target of a link.
+The results page also shows changes of link targets, as marks in the chart and as a list.
 """
 
 import time
@@ -40,7 +40,10 @@ CSV_COLUMNS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """A change of a link's target at ``at`` (seconds of the UTC epoch), ``hours`` hours after the issue was sent."""
+    """A change of a link's target.
+
+    ``at`` is the time of the change in seconds of the UTC epoch. ``hours`` is the age of the issue at that time.
+    """
 
     hours: float
     short_url: str
@@ -128,7 +131,7 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the chart's points that the table shows too: those at the ages ``TABLE_AGES``, and the latest count."""
+    """Return the points of the chart for the table: the points at ``TABLE_AGES``, and the last point with a count."""
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 

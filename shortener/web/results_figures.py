@@ -18,7 +18,8 @@ from shortener.web.languages import gettext as _
 class Figure(Struct, frozen=True):
     """A number with its label, a note, and a comparison with earlier issues.
 
-    ``live`` is the number's key in ``/-/issues/<slug>/live``, the JSON from which an open page updates its numbers.
+    ``live`` is the key of the number in the JSON at ``/-/issues/<slug>/live``. An open page uses this JSON to update
+    its numbers.
     """
 
     label: str
@@ -77,14 +78,14 @@ def _tone(value: float | None, usual: Usual | None) -> Judgement:
 
 
 def _usual_count(count: int | None, usual: Usual | None) -> str:
-    """Return a comparison of a count with the usual one of earlier issues, as text; '' if either is unknown."""
+    """Return a text that compares a count with the usual count of earlier issues; '' if either is unknown."""
     if count is None or usual is None:
         return ""
     return compare_with_usual(judge(count, usual), format_number(round(usual.median)))
 
 
 def _usual_share(share: float | None, usual: Usual | None) -> str:
-    """Return how far a share is outside of the usual range, as text in percentage points; '' if either is unknown."""
+    """Return a text that compares a share with the usual share of earlier issues; '' if either is unknown."""
     if share is None or usual is None:
         return ""
     points, tone = round(100 * (share - usual.median), 1), judge(share, usual)

@@ -25,7 +25,8 @@ class VerdictShare(Struct, frozen=True):
 class ReasonRow(Struct, frozen=True):
     """A row of the table of reasons. A reason is the rule that decided a click's verdict.
 
-    ``counted`` says which estimates of human clicks (low, best, high) include the clicks with this reason.
+    There are three estimates of human clicks: low, best and high. ``counted`` is a text that says which of the
+    estimates include the clicks with this reason.
     """
 
     reason: ReasonShare
@@ -34,9 +35,9 @@ class ReasonRow(Struct, frozen=True):
 
 
 def completeness_text(quality: Quality) -> str:
-    """Return sentences about clicks that are missing and visitors that may be counted twice; '' if there are none.
+    """Return sentences about missing clicks and about visitors that may be counted twice; '' without either.
 
-    Clicks are missing until the redirect nodes have sent them to the central store.
+    Clicks are missing until redirect nodes have sent them to the central store.
     """
     sentences = describe_completeness(
         quality,
@@ -47,7 +48,7 @@ def completeness_text(quality: Quality) -> str:
 
 
 def store_completeness_text(store: Store, *, as_of: int) -> str:
-    """Return a sentence about clicks that redirect nodes have not sent to the central store; '' if none are missing.
+    """Return a sentence about the clicks that redirect nodes have not yet sent to the central store; '' if none.
 
     ``as_of`` is the present time in seconds of the UTC epoch.
     """

@@ -1,6 +1,6 @@
-"""Trial parsing of an uploaded document in a child process, with limits on processor time and memory.
+"""Check of an uploaded document: a child process parses it, with limits on processor time and memory.
 
-Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression.
+Crafted markup can make a parser run forever. Python cannot stop a thread that matches a regular expression.
 """
 
 import os
@@ -26,10 +26,11 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 
 
 def check_in_sandbox(source: bytes, *, name: str) -> None:
-    """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
+    """Check that a child process can parse a document within limits of processor time and memory.
 
     A document that is not a valid issue passes this check. ``name`` is the file name for error messages, '' for pasted
-    text. Raises DocumentTooLarge, and UnreadableDocument if the limits are exceeded or too many checks are running.
+    text. Raises DocumentTooLarge for a large document. Raises UnreadableDocument if the check fails, or if too many
+    checks are running.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
@@ -55,7 +56,7 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
 
 
 def _parse_in_process(source: bytes, name: str) -> bool:
-    """Return whether a child process could parse the document. Raises LimitExceeded if that took too long."""
+    """Return whether a child process could parse the document. Raises LimitExceeded if the process took too long."""
     content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
     status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
     return status == 0
@@ -71,7 +72,7 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document in every way in which the pages will parse it, because each could exceed the limits."""
+    """Parse a document in all the ways in which the pages parse it."""
     document_format = newsletter.detect_format(name, source)
     # The pages report a document that is not a valid issue.
     with suppress(InputError):

@@ -37,10 +37,10 @@ COOKIELESS_PREFIXES = ("/-/api/", *COMPATIBLE_PATHS.values())
 
 
 class PagesApp(Flask):
-    """The Flask application of the pages, which also answers requests with an invalid Host header."""
+    """Flask application that can handle requests with an invalid Host header."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return Flask's URL adapter for a request, with ``host.invalid`` in place of an invalid Host header."""
+        """Return Flask's URL adapter for a request. The name ``host.invalid`` replaces an invalid Host header."""
         try:
             return super().create_url_adapter(request)
         except BadHost:
@@ -64,8 +64,8 @@ class FlashSession(SecureCookieSessionInterface):
 def init_app(app: Flask, *, config: Config) -> None:
     """Add security headers to all responses of an app, and refuse unknown hosts and requests from other websites.
 
-    A request for an unknown host gets 404. A request from another website gets 403 if it could change something, except
-    in the APIs.
+    A request for an unknown host gets 404. A request from another website gets 403, unless the method is safe (such as
+    GET) or the path belongs to an API.
     """
     schemes = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
@@ -103,7 +103,7 @@ def requested_host() -> str:
 
 
 def uses_cookies(path: str) -> bool:
-    """Return whether cookies have an effect at a path. They have none in the APIs, whose clients send a token."""
+    """Return whether cookies have an effect at a path. In the APIs they have none, because clients send a token."""
     return not path.startswith(COOKIELESS_PREFIXES)
 
 

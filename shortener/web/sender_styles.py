@@ -1,6 +1,6 @@
-"""Filter for a sender's CSS: properties for layout and color are kept if their values do not load anything.
+"""Filter for the CSS in an issue. It keeps properties for layout and color whose values do not load anything.
 
-A rule inside ``@media`` is kept if its media query matches a wide screen.
+A rule inside ``@media`` is kept only if the media query matches a wide screen.
 """
 
 import re
@@ -59,8 +59,8 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 class StyleFilter:
     """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` returns the name that replaces an element name in selectors (``shortener-link`` for ``a``), or None
-    if the selector must be dropped.
+    ``element_of`` maps an element name in a selector to the name that replaces it, such as ``a`` to ``shortener-link``.
+    If the result is None, the selector is dropped.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -85,10 +85,7 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _has_room(self, text: str, max_length: int) -> bool:
-        """Return whether CSS may be parsed, and subtract its length from the length that is left for the issue.
-
-        CSS that is too long, or contains a very long number, may not be parsed.
-        """
+        """Return whether CSS is short enough and has no very long number. Counts the CSS towards the issue's limit."""
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False
@@ -151,7 +148,7 @@ class StyleFilter:
 
 
 def layout_width(declarations: str) -> int:
-    """Return the width in pixels that allowed declarations give to an element; 0 if they give none."""
+    """Return the width of an element in pixels from its allowed CSS declarations; 0 if no width is declared."""
     widths = ((name, int(pixels)) for name, pixels in _WIDTH.findall(declarations))
     # A large ``max-width`` is ignored, because such elements are usually narrower.
     return max((pixels for name, pixels in widths if name != "max-" or pixels <= MAX_COLUMN_PIXELS), default=0)
@@ -198,7 +195,7 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
 def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
     """Return the value of a CSS property as text, from its tokens; None if a token is not allowed.
 
-    ``has_strings`` allows quoted font names. ``depth`` is the number of functions around the tokens.
+    ``has_strings`` allows quoted font names. ``depth`` says how many functions enclose the tokens.
     """
     parts = []
     for token in tokens:

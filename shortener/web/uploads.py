@@ -1,4 +1,4 @@
-"""Reading of uploaded documents from forms, and of CSV files with the targets of short links."""
+"""Reading of uploads in forms: documents of issues, and CSV files with the targets of short links."""
 
 import csv
 import io
@@ -114,7 +114,7 @@ def _check_kind(source: bytes, *, name: str) -> None:
 
 
 class UnreadableFile(FieldError, UnreadableDocument):
-    """Raised when an uploaded file is of a kind that cannot be an issue."""
+    """Raised when an uploaded file, such as an image, cannot be an issue."""
 
 
 def read_target_files(field: str) -> dict[str, str]:
@@ -151,9 +151,9 @@ def _rows(content: bytes) -> Iterator[tuple[int, str, str]]:
 
 
 def read_target_fields() -> dict[str, str]:
-    """Return the targets of short links that were entered in a form, by short URL; '' for an empty target.
+    """Return the targets entered in the fields of a form, by short URL; '' for an empty field.
 
-    The field ``target-N`` has the target of the short URL in the field ``todo-N``. Raises FieldError.
+    The field ``target-2`` has the target of the short URL in the field ``todo-2``. Raises FieldError.
     """
     targets: dict[str, str] = {}
     for number in range(MAX_TARGET_FIELDS):

@@ -157,7 +157,7 @@ def welcome(token: str) -> ResponseReturnValue:
 
 
 def _accept_invitation(token: str, invited: User | None) -> User:
-    """Set the password of an invited user, or create the first admin, and return the user. Raises InputError."""
+    """Set the password of an invited user and return the user. Without ``invited``, create the first admin."""
     name = "" if invited else request.form.get("name", "")
     if not invited:
         with errors_at("name"):
@@ -286,7 +286,7 @@ def _user_rows() -> list[dict[str, object]]:
 @role_required("admin")
 @form_view("add", "name", page=_render_users)
 def add_user() -> str:
-    """Add a user without a password, and show an invitation link at which the user sets one."""
+    """Add a user without a password, and show an invitation link for setting the password."""
     name = accounts.check_name(read_text(request.form, "name"))
     accounts.add_user(store(), name, role=accounts.parse_role(request.form.get("role", "")), password=None, now=now())
     return _render_invitation(name)
@@ -333,10 +333,7 @@ def remove_user() -> Response:
 
 
 def _read_other_user(refusal: Message) -> str:
-    """Return the user name in the form.
-
-    Raises InputError with the message ``refusal`` if it is the name of the signed-in user.
-    """
+    """Return the user name in the form. Raises InputError (``refusal``) for the name of the signed-in user."""
     name = read_text(request.form, "name")
     # Users who could change their own role or remove their own account could lock everyone out.
     if name == current_user().name:

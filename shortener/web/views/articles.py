@@ -55,7 +55,7 @@ MAX_NAME_LENGTH = 80
 
 
 class _Listing(Struct, frozen=True):
-    """Content of the page Articles: a ranking, or a message that says why there is none.
+    """Content of the page Articles: a ranking, or a message if there is no ranking to show.
 
     While the ranking is computed, ``ranking`` is None and ``message`` is ''.
     """
@@ -153,7 +153,7 @@ def _render_listing(listing: _Listing) -> str:
 
 
 def _picks_month(listing: _Listing) -> str:
-    """Return the month (YYYY-MM) whose picks the page leads to: that of its articles, the latest of several; or ''."""
+    """Return the latest month (YYYY-MM) of the listed articles, to whose picks the page has a link; or ''."""
     slug = listing.filters.issue
     months = article_list.months_of(issue for issue in listing.sent if slug in {"", issue.slug})
     return listing.key.month or next(iter(months), "")
@@ -176,7 +176,7 @@ def articles_csv() -> Response:
 
 
 def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
-    """Return the filters of the request, and the ranking with its articles. Raises InputError, NotFound."""
+    """Return the filters of the request, and the ranking for their issue or period. Raises InputError, NotFound."""
     article_list.read_filters()
     listing = _find_listing(wait=True)
     if listing.ranking is None or not listing.ranking.articles:
@@ -216,7 +216,7 @@ def article_csv() -> Response:
 @role_required("editor")
 @form_view("decision", "reason", page=_render_articles)
 def decide() -> BaseResponse:
-    """Store an editor's decision about an article (pin, choose or exclude), or remove it."""
+    """Store an editor's decision about an article (pin, choose or exclude), or remove the decision."""
     month, url = read_text(request.form, "month", max_length=7), read_text(request.form, "url", max_length=10_000)
     action, reason = request.form.get("action", ""), read_text(request.form, "reason", max_length=1_000)
     name = short_title(url)
@@ -261,7 +261,7 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 
 def short_title(url: str) -> str:
-    """Return the title of an article, or its URL if it has no title; a long one is shortened for a message."""
+    """Return the title of an article, shortened for a message; without a title, the URL."""
     details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"

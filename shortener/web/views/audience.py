@@ -1,4 +1,4 @@
-"""View of an issue's audience: the number of clicks by the readers' device, country, language and so on."""
+"""View of an issue's audience: the number of clicks by device, country, language and other properties."""
 
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
@@ -25,7 +25,8 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 class Bar(Struct, frozen=True):
     """A row of a bar list: a value, such as a country, with its clicks.
 
-    ``share`` (0 to 1) is the value's share of all clicks. ``url`` is the page filtered by the value, or ''.
+    ``share`` (0 to 1) is the value's share of all clicks. ``url`` is the URL of the page with the value as the filter,
+    or ''.
     """
 
     name: str
@@ -54,10 +55,10 @@ class Filter(Struct, frozen=True):
 
 
 class ArticleShare(Struct, frozen=True):
-    """The clicks on one article that match the filter of the page, such as those from one country.
+    """The clicks on one article that match the filter of the page, such as clicks from one country.
 
-    ``share`` is the article's share of all matching clicks, ``usual`` its share of all clicks of the issue (0 to 1).
-    ``position`` is None for the sum of the links that are not articles.
+    ``share`` (0 to 1) is the article's part of all matching clicks. ``usual`` (0 to 1) is the article's part of all
+    clicks in the issue. ``position`` is None for the sum of the links that are not articles.
     """
 
     position: int | None
@@ -129,7 +130,8 @@ def build_panels(
 ) -> list[Panel]:
     """Return a bar list for each property that has known values.
 
-    ``address`` returns the URL of the page filtered by a property and value; without it, the rows are not links.
+    ``address`` returns the URL of the page with a property and value as the filter. Without ``address``, the rows are
+    not links.
     """
     titles = _titles()
     return [

@@ -46,7 +46,7 @@ def show_map(slug: str) -> str:
 
 
 def _measure() -> clickmap.Measure:
-    """Return what the badges show, as the query string says: the share of clicks, or the result of the article."""
+    """Return what the badges show: the share of clicks, or the article's result if the query string says so."""
     return "typical" if request.args.get("by") == "typical" else "share"
 
 
@@ -84,7 +84,7 @@ def map_issue(slug: str) -> Response:
 def document_response(
     document: issue_document.IssueDocument, find_badge: issue_document.FindBadge, *, title: str
 ) -> Response:
-    """Return an issue's document with its badges, as a response that only a sandboxed frame of our pages may show."""
+    """Return an issue's document with badges as a response. Only a sandboxed frame on our pages may show it."""
     html = document.render(find_badge, stylesheet_url=url_for("static", filename="issue_document.css"), title=title)
     headers = {"Content-Security-Policy": issue_document.CONTENT_SECURITY_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(html, mimetype="text/html", headers=headers)

@@ -23,7 +23,7 @@ ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 @blueprint.post("/undo")
 @role_required("editor")
 def undo() -> BaseResponse:
-    """Undo an edit, and redirect to the page on which it was made. Only admins can undo changes of users."""
+    """Undo an edit, and redirect to the page on which the edit was made. Only admins can undo changes of users."""
     change_id = request.form.get("change", "")
     if not (change_id.isascii() and change_id.isdigit() and len(change_id) < 19):
         raise NotFound(Message("there is no such change"))
@@ -55,7 +55,7 @@ def _page_url(page: str) -> str:
 def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
     """Return a notice with a button that undoes a change, or without a button if ``change_id`` is None.
 
-    ``next_url`` is the page that is shown after undoing, by default the one on which the change was made.
+    ``next_url`` is the page that is shown after undoing, by default the page on which the change was made.
     """
     if change_id is None:
         return Notice(text)

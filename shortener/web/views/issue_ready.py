@@ -73,5 +73,5 @@ def check_targets(slug: str) -> BaseResponse:
 @blueprint.get("/link-check.json")
 @role_required("viewer")
 def show_check_json(slug: str) -> Response:
-    """Return the last link check of an issue as JSON: its progress while it runs, then the results by host."""
+    """Return the last link check of an issue as JSON: progress while the check runs, then the results by host."""
     return json_response(load_check(issues.get(store(), slug).id))

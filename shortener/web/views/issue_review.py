@@ -96,10 +96,7 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _load_changed(upload: Upload) -> Review:
-    """Return the review of an upload with an editor's changes, which need not be saved yet.
-
-    Raises FieldError at the form field of an invalid change.
-    """
+    """Return the review of an upload with changes that may be unsaved. Raises FieldError for an invalid change."""
     try:
         return service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:

@@ -41,8 +41,8 @@ RECENT_DAYS = 7
 DEFAULT_ORDER = "-new"
 STATUSES: tuple[StatusFilter, ...] = get_args(StatusFilter)
 _SORTS: tuple[LinkSort, ...] = get_args(LinkSort)
-_FORMER_ORDERS = {"new": "-new", "clicks": "-clicks", "changed": "-changed"}
-"""Orders of addresses from before columns could be sorted in both directions."""
+_FORMER_ORDERS = {"new": "-new", "clicks": "-visitors", "-clicks": "-visitors", "changed": "-changed"}
+"""Orders of addresses from before columns could be sorted in both directions, and before the list showed visitors."""
 _LINK_COLUMNS = (
     "short_url",
     "target",
@@ -66,7 +66,7 @@ class LinkListPage(Struct, frozen=True):
 
 
 class LinkRow(Struct, frozen=True):
-    """A link in the list. ``last_click`` is the beginning of the hour of its last human click, None without one."""
+    """A link in the list. ``last_click`` is the time of the last human click, rounded down to the hour."""
 
     link: LinkRecord
     last_click: datetime | None
@@ -109,7 +109,7 @@ def list_links() -> ResponseReturnValue:
 
 
 def _query_string() -> str:
-    """Return the page's search, filters and order as ``?…``, for the URLs of its CSV and JSON; '' if none is set."""
+    """Return the search, filters and order of the page as ``?…``, for the CSV and JSON files; '' if none is set."""
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
 
@@ -166,12 +166,12 @@ def _read_filter(order: TableOrder) -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text in the query string, in which a pasted short URL is reduced to its code."""
+    """Return the search text in the query string. A short URL in the text is replaced by the code of the URL."""
     return search_text(request.args.get("q", ""), config=config())
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return the requested page of at most ``limit`` matching links, and these links as rows of the store."""
+    """Return the requested page of the matching links, and the store rows of the links on this page."""
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)

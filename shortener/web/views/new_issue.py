@@ -108,7 +108,7 @@ def discard(upload_id: int) -> BaseResponse:
 
 
 def created_issue_page(upload: Upload) -> BaseResponse | None:
-    """Return a redirect to the issue that was created from an uploaded text; None if none was created yet."""
+    """Return a redirect to the issue that was created from an uploaded text; None before the issue is created."""
     if upload.issue_slug is None:
         return None
     return redirect(url_for("issue_ready.show_ready", slug=upload.issue_slug), 303)

@@ -1,6 +1,6 @@
 """Views of a redirect node: its health as JSON, its metrics, and a 404 page that links to the editors' pages.
 
-A node has no pages for editors; those are on another machine, the centre.
+A node has no pages for editors. The editors' pages are on another machine, the centre.
 """
 
 from flask import Blueprint, Response, render_template, request

@@ -51,7 +51,7 @@ class FirstSteps(Struct, frozen=True):
 class OverviewFile(Struct, frozen=True):
     """Content of ``/-/overview.json``.
 
-    ``best_articles`` are those of the last ``months`` months, None while the ranking is computed.
+    ``best_articles`` has the best articles of the last ``months`` months; None while the ranking is computed.
     """
 
     overview: Overview
@@ -120,7 +120,7 @@ def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[R
 
 
 def _most_clicked(months: int) -> Markup | str:
-    """Return the sentence that the page shows while the best articles of the last ``months`` months are computed."""
+    """Return a sentence that names the most clicked articles of the last ``months`` months."""
     today = now() // DAY_SECONDS * DAY_SECONDS
     return describe_counted(counted_articles(RankingKey(since=today - int(months * DAYS_OF_A_MONTH) * DAY_SECONDS)))
 

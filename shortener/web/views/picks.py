@@ -152,7 +152,7 @@ def _for_frame(draft: Draft) -> Draft:
 
 
 def _for_copying(draft: Draft) -> Draft:
-    """Return the draft as the editors can copy it: articles without a short link get a placeholder as their link."""
+    """Return the draft for copying, with a placeholder link for each article that has no short link."""
     domain = config().domains[0]
     return draft_picks.with_placeholder_links(draft, f"{domain.scheme}://{domain.host}/…")
 
@@ -160,10 +160,10 @@ def _for_copying(draft: Draft) -> Draft:
 @blueprint.post("/picks/preview")
 @role_required("editor")
 def preview_edits() -> Response:
-    """Return as JSON the section of recommended articles with the unsaved edits in the page's forms.
+    """Return as JSON the section of recommended articles, with the unsaved edits in the page's forms.
 
-    The request has the fields of all forms on the page, and each field name ends with the number of its form. The
-    section is HTML for the format ``email``, else the text to copy.
+    The request has the fields of all forms on the page. Each field name ends with the number of the form, as in
+    ``title-2``. The section is HTML for the format ``email``, else the text to copy.
     """
     form = _requested_form()
     draft = require_draft()
@@ -192,7 +192,7 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return ``edits`` together with the edit in ``fields``, the fields of one form. Raises FieldError."""
+    """Return ``edits`` with one more edit, which the fields of a form contain. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":
@@ -328,7 +328,7 @@ def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
 
 
 def _read_month() -> str:
-    """Return the month in the form. Raises InputError if it is invalid, NotFound if it has no recommended articles."""
+    """Return the month in the form. Raises InputError for an invalid month, NotFound for a month without picks."""
     return require_draft().month
 
 

@@ -42,7 +42,7 @@ def home() -> ResponseReturnValue:
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
-    """Return a robots.txt that keeps crawlers out."""
+    """Return a robots.txt that disallows all crawlers."""
     return Response(ROBOTS_TXT, mimetype="text/plain", headers={"Cache-Control": "public, max-age=86400"})
 
 
@@ -54,7 +54,7 @@ def favicon() -> Response:
 
 @blueprint.get(f"{CHECK_PATH}<nonce>")
 def answer_domain_check(nonce: str) -> Response:
-    """Return the nonce (random text) of a domain check, signed by this installation, as text."""
+    """Return the answer to a domain check: the signature of this installation for the random text ``nonce``."""
     if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
         abort(404)
     secret = installation_secret(file_config(), session_secret=current_app.config["SECRET_KEY"])
@@ -74,6 +74,6 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view, or for a short link that cannot be redirected."""
+    """Return the error page for an unknown path, or for a short link without a redirect, such as a retired one."""
     # The redirector has set the status for a short link, such as 410 for a retired one.
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

@@ -1,4 +1,4 @@
-"""Views of an issue's report, and of the figures that an open report page requests to update itself."""
+"""Views of an issue's report, and of the figures with which an open report page updates itself."""
 
 import msgspec
 from flask import Blueprint, Response, render_template
@@ -113,9 +113,9 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return a breakdown, such as clicks by browser, as rows (dimension, value, clicks, share of clicks from 0 to 1).
+    """Return a breakdown, such as clicks by browser, as table rows.
 
-    The value '' means unknown.
+    A row is (dimension, value, clicks, share of clicks from 0 to 1). The value '' means unknown.
     """
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))
@@ -127,7 +127,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @blueprint.get("/<slug>/live")
 @role_required("viewer")
 def live(slug: str) -> Response:
-    """Return the formatted figures of a report as JSON, for an open report page that updates itself."""
+    """Return the figures of a report as JSON, formatted for a report page that updates itself."""
     report, outlook = load_report(slug), _outlook(slug)
     figures = {figure.live: figure.value for figure in build_figures(report, outlook, UsualFigures(None, None))}
     figures |= {

@@ -39,9 +39,9 @@ class FoundPage(Struct, frozen=True):
 
 
 class SearchResults(Struct, frozen=True):
-    """The results of the search for ``query``: the first ones of each kind, such as links.
+    """The first results of each kind (issues, articles, links, pages) of the search for ``query``.
 
-    ``totals`` has the number of all results by kind. ``has_more`` names the kinds that are not listed completely.
+    ``totals`` has the number of all results by kind. ``has_more`` names the kinds that have more results.
     """
 
     query: str
@@ -115,7 +115,7 @@ def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
 
 
 def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
-    """Return the pages and terms whose names contain all words; those beginning with the first word come first."""
+    """Return the pages and terms whose names contain all words. Names that begin with the first word come first."""
     terms = [
         FoundPage(str(term.name), f"{url_for('settings.show_help')}#{key}", str(term.text))
         for _title, section in term_sections()

@@ -147,7 +147,7 @@ def settings_json() -> Response:
 @blueprint.get("/settings/system")
 @role_required("admin")
 def show_system() -> str:
-    """Show the health of the installation, its domains, and how to add a database of countries."""
+    """Show the health and the domains of the installation, and how to add a database for the countries of clicks."""
     return render_template("system.html", health=check_health(file_config()), has_countries=_has_countries())
 
 

@@ -95,7 +95,7 @@ def _fingerprint(slug: str) -> str:
 
 
 def _untouched_links(slug: str) -> tuple[str, ...]:
-    """Describe each link that was not replaced by a short link: line number, URL and reason."""
+    """Return a text for each link that was not replaced by a short link: line number, URL and reason."""
 
     settings, at = config(), now()
 
@@ -177,7 +177,10 @@ def set_details(slug: str) -> BaseResponse:
 def change_details(
     slug: str, *, title: str | None, sent_at: int | UnsetType | None, recipients: int | UnsetType | None
 ) -> Notice:
-    """Change the details of an issue, and return a notice about it for the next page. Raises InputError, Doubtful."""
+    """Change the details of an issue, and return a notice for the next page.
+
+    Raises InputError, and Doubtful for a value that the user must confirm.
+    """
     with _recorded(slug, lambda: history.issue_details(store(), slug), _("Details changed")) as recorder:
         edit.correct_issue(
             store(),
@@ -194,10 +197,7 @@ def change_details(
 
 
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record the changes that the ``with`` block makes to the issue ``slug``, so that they can be undone.
-
-    ``state`` is called before and after the block, and returns the values that the block may change.
-    """
+    """Record how the ``with`` block changes the values that ``state`` returns, so that the change can be undone."""
     page = f"{ISSUE_PAGES}{slug}"
     return history.recorded(
         store(), state, page=page, summary=translated_text(summary), who=current_user().name, now=now()

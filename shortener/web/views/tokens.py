@@ -1,4 +1,4 @@
-"""Views of the tokens of the JSON API: a user's own, and for admins those of all users."""
+"""Views of the tokens for the JSON API: users manage their own tokens, admins the tokens of all users."""
 
 from datetime import date
 

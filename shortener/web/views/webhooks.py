@@ -103,7 +103,7 @@ def set_state(webhook_id: int) -> BaseResponse:
 @blueprint.post(f"{WEBHOOK_PATH}/secret")
 @role_required("admin")
 def rotate_secret(webhook_id: int) -> BaseResponse:
-    """Give a webhook a new secret. For a day, messages are signed with the previous one as well."""
+    """Give a webhook a new secret. For one day, messages are signed with both the new and the previous secret."""
     webhooks.rotate_secret(store(), webhook_id, now=now())
     return _back(webhook_id, _("The webhook has a new secret. The previous one is valid for another 24 hours."))
 
