@@ -43,10 +43,9 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Return the response to an OPTIONS request at a path of an operation; None if the request is not for the API or
-    matches an operation.
+    """Return the response to an OPTIONS request to the API; None if an operation or another package responds.
 
-    Raises NotFound for a path of the API without an operation, MethodNotAllowed for a method that the path lacks.
+    Raises NotFound for an unknown path of the API. Raises MethodNotAllowed for a method that a path does not support.
     """
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None

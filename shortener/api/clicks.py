@@ -41,8 +41,8 @@ def export_clicks(query: ClickQuery) -> Response:
     """Export the clicks with final verdicts as JSON lines, the oldest first.
 
     All clicks before the time in the response header `Watermark` are stored, and their verdicts are final. The header
-    `Link` has the URL from which to fetch later clicks. Clicks that are classified again by new rules are not exported
-    again; `rules` is the version of the rules that gave a verdict.
+    `Link` has the URL of the next export, which begins where this one ends. If new rules change the verdict of a click
+    later, that click is not exported again. The field `rules` is the version of the rules that gave the verdict.
     """
     since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
     if query.after:

@@ -51,7 +51,7 @@ def to_query_seconds(value: datetime | UnsetType, name: str) -> int | None:
 
 
 def encode_cursor(order: str, key: Sequence[str | int]) -> str:
-    """Return the cursor from which a list continues after the item with the sort key ``key``.
+    """Return the cursor that encodes ``key``, the sort key after which the next page of a list begins.
 
     ``order`` names the order of the list.
     """

@@ -34,15 +34,16 @@ _FILE_NAMES = {"markdown": "issue.md", "html": "issue.html", "mjml": "issue.mjml
 class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     """An issue to add. If the issue exists, it is updated from the document.
 
-    Without ``format`` the format is detected. Without ``slug`` it is made from ``title``. ``encoding`` is base64 for a
-    document that is not UTF-8; ``output`` is then base64 too. ``targets`` has targets by short URL, for short links
-    that the document already contains.
+    Without ``format`` the format is detected. Without ``slug`` one is made from ``title``. If the document is
+    not UTF-8, send it in base64, and set ``encoding`` to base64. The ``output`` in the response then is base64 too. The
+    keys of ``targets`` are short URLs that the document already contains. The values are the targets of these short
+    URLs.
 
     ``placements``: each use of a link gets a short URL with a number of its own (``/code/3``). ``honeypot``: a link
     that readers do not see is added. ``recipient_tag``: this merge tag is added to every short URL.
     ``take_over_tracking``: links that listmonk tracks are replaced. ``break_signature``: links in signed parts of a
-    mail are replaced. ``copy``: the output of another issue is accepted as the document of this one. ``confirmed``:
-    unlikely values are accepted.
+    mail are replaced. ``copy``: the document may be the output of another issue. ``confirmed``: unlikely values are
+    accepted.
     """
 
     document: Annotated[str, Meta(min_length=1)]

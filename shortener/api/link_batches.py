@@ -54,8 +54,8 @@ class BatchAnswer(Struct, frozen=True):
 def create_links(body: Batch, query: BatchQuery) -> Response:
     """Create up to 500 links. The response has one result for each link.
 
-    With `atomic`, all links are created (status 201), or none if one fails; the response is then the error of that
-    link.
+    With `atomic`, either all links are created, with status 201, or none. If none is created, the response is the error
+    of the first link that failed.
     """
     with store().transaction():
         results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))

@@ -56,9 +56,9 @@ class LinkPage(Struct, frozen=True):
 
 
 class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
-    """A link to create. Without ``code`` one is generated; without ``domain`` the link is on the first domain.
+    """A link to create. Without ``code``, a code is generated. Without ``domain``, the link is on the first domain.
 
-    With ``reuse``, an existing active link to this target is returned instead, if it belongs to no issue.
+    If ``reuse`` is true and an active link to this target belongs to no issue, that link is returned instead.
     """
 
     target: Target
@@ -140,7 +140,10 @@ def create_link(body: NewLink) -> Response:
 
 
 def make_link(body: NewLink) -> tuple[Link, bool]:
-    """Create a link, or find one to reuse. Return the link, and whether it was created. Raises InputError, Conflict."""
+    """Create a link, or find one to reuse. Return the link, and whether it was created.
+
+    Raises InputError, Conflict, ApiError.
+    """
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         if body.reuse:

@@ -38,10 +38,10 @@ class Operation(Struct, frozen=True):
     body: type | None
     query: type | None
     answers: Mapping[int, Any]
-    """The type of the body by HTTP status; None for no body, a text for another media type than JSON."""
+    """For each HTTP status: the Python type of a JSON body, the media types of another body, or None for no body."""
     problems: tuple[str, ...]
     etag: bool
-    """Whether answers carry an ETag, so that If-None-Match, or for changes If-Match, has an effect."""
+    """Whether responses have an ETag. Clients can then send If-None-Match, or If-Match with a change."""
     hidden_field: str | None
     max_body_bytes: int
     prepare: Callable[[Any], None] | None
@@ -86,9 +86,10 @@ def operation(
 ) -> Callable[[View], View]:
     """Return a decorator that registers a view as an operation of the API.
 
-    The view gets the parameters in the path, and the request's body and query string decoded to the types ``body`` and
-    ``query``. A parameter ``{+name}`` may contain slashes. Without ``scope`` any token is accepted; with ``public`` no
-    token is needed. ``hidden_field`` is a field of the answer that must not be stored with an idempotency key.
+    The view gets the path parameters as arguments. Its arguments ``body`` and ``query`` are decoded from the request to
+    the types given here. A path parameter ``{+name}`` may contain slashes. Without ``scope`` any token is accepted.
+    With ``public`` no token is needed. ``hidden_field`` is a field of the response that must not be stored with an
+    idempotency key.
 
     A POST with an idempotency key runs in one transaction. Slow work and network requests therefore belong in
     ``prepare``, which is called with the decoded body before the transaction.

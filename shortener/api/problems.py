@@ -204,7 +204,7 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status of an error in an imitated API: 400 unless the APIs of other shorteners use its status."""
+    """Return the HTTP status of an error in an imitated API. A status that such APIs do not use is replaced by 400."""
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400
 

@@ -74,8 +74,8 @@ def list_decisions(month: str) -> Response:
 def decide(month: str, article: str, body: NewDecision) -> Response:
     """Store an editor's decision about an article in a month's picks (recommended articles).
 
-    The article is given by its URL or a short link to it, percent-encoded. A decision changes neither the ranking nor
-    counts.
+    The parameter `article` is the percent-encoded URL of the article, or of a short link to the article. A decision
+    changes neither the ranking nor counts.
     """
     decision = draft_picks.decide(
         store(),

@@ -29,7 +29,7 @@ class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of a comparison: the two issues, and how many hours after sending they are compared."""
+    """Query parameters of a comparison: the two issues, and the age in hours at which they are compared."""
 
     issues: Annotated[str, Meta(description="Slugs of two issues, separated by a comma.", pattern="^[^,]+,[^,]+$")]
     hours: (

@@ -246,9 +246,7 @@ def _host() -> str:
 
 
 def _find_link() -> links.Link | None:
-    """Return the active link that the parameter ``shorturl`` names, as a code or a short URL; None if it does not
-    exist.
-    """
+    """Return the active link whose code or short URL is the parameter ``shorturl``; None if there is no such link."""
     text = request.values.get("shorturl", "").strip()
     key = parse_short_url(text if "/" in text else f"{_host()}/{text}", domains=config().domains)
     link = links.find(store(), *key) if key else None

@@ -20,8 +20,8 @@ from shortener.store.links_copy import update_copy
 def node_configuration(token: NodeToken, existing: str = "") -> str:
     """Return the text of a new node's configuration file, made from the node's token.
 
-    ``existing`` is the text of an existing configuration file. Its values stay, except those that the token sets.
-    Raises InputError if that file belongs to another node.
+    ``existing`` is the text of the present configuration file; '' if there is none. Values that the token does
+    not set are kept. Raises InputError if the present file does not name this node.
     """
     tree = tomllib.loads(existing)
     if existing and tree.get("node", {}).get("name") != token.name:

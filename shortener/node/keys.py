@@ -1,13 +1,13 @@
-"""Copy the daily keys, with which every machine hashes readers' addresses, from the central store to this machine."""
+"""Copy the daily keys from the central store to this machine. All machines hash readers' addresses with these keys."""
 
 from shortener.clicklog.pseudonyms import DailyKeys, is_expired
 from shortener.store import Reader, shared_keys
 
 
 def copy_keys(reader: Reader, keys: DailyKeys, *, now: float) -> set[int]:
-    """Copy the unexpired daily keys from the store to files on this machine; return the days that they are for.
+    """Copy the unexpired daily keys from the store to files on this machine; return the days of the copied keys.
 
-    Days are counted from 1970-01-01 in UTC. Raises StoreError and OSError.
+    A day is a number of days since 1970-01-01 in UTC. Raises StoreError and OSError.
     """
     shared = {day: key for day, key in shared_keys.read(reader).items() if not is_expired(day, now=now)}
     for day, key in shared.items():

@@ -17,9 +17,9 @@ class Part(Struct, frozen=True):
 
 
 def read_part(segment: Segment, *, position: int) -> Part:
-    """Return the next whole lines of a segment from the byte offset ``position`` on, at most MAX_PART_BYTES.
+    """Return the part of a segment that begins at the byte offset ``position``.
 
-    Raises OSError.
+    A part consists of whole lines, and has at most MAX_PART_BYTES. Raises OSError.
     """
     with segment.path.open("rb") as file:
         # Asked first: what is written between the two would not be read, but count as sent.

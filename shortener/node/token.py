@@ -68,7 +68,8 @@ def is_local(host: str) -> bool:
 def database_url(options: dict[str, str], *, host: str, database: str, user: str, password: str) -> str:
     """Return the URL under which a node reaches the database.
 
-    ``options`` are the connection options of the central machine. Its host and port are used if ``host`` is ''.
+    ``options`` are the connection options of the central machine. If ``host`` is '', the host and port in ``options``
+    are used.
     """
     rest = {key: value for key, value in options.items() if key not in {"host", "port", "dbname", "user", "password"}}
     own_host, own_port = options.get("host", ""), options.get("port", "")

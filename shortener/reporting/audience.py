@@ -28,24 +28,25 @@ class AudiencePart(Struct, frozen=True):
     """Human clicks with one value of a property such as country, and their share (0 to 1) of all human clicks."""
 
     value: str
-    """'' for the clicks whose value is unknown; for referrers of a mail client, the name of the client."""
+    """'' means that the value is unknown. A referrer that belongs to a mail client is replaced by the client's name."""
     clicks: int
     share: float
 
 
 def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return for each property, such as the country, the human clicks on an issue by value, such as "DE".
+    """Return the human clicks on an issue by property (such as the country) and value (such as "DE").
 
-    The value with the most clicks is first. ``human`` is the number of all human clicks on the issue.
+    For each property, the value with the most clicks is first. ``human`` is the number of all human clicks on the
+    issue.
     """
     return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return for each property, such as the country, the human clicks by value, such as "DE".
+    """Return the human clicks in ``rows`` by property (such as the country) and value (such as "DE").
 
-    ``rows`` are stored sums. The value with the most clicks is first. ``human`` is the number of all human clicks.
-    Clicks without a stored value count for the value '' (unknown).
+    For each property, the value with the most clicks is first. ``human`` is the number of all human clicks. If the
+    clicks of a property in ``rows`` are fewer than ``human``, the missing clicks get the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -112,9 +113,9 @@ class LinkClicks(Struct, frozen=True):
 
 
 def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the clicks on each link of an issue by readers with one value of a property, such as the country NO.
+    """Return the human clicks with one value of a property, such as the country NO, for each link of an issue.
 
-    ``dimension`` is the property, and ``value`` the value of an ``AudiencePart``.
+    ``dimension`` is the property. ``value`` is a value as in ``AudiencePart``.
     """
     clicks: dict[tuple[str, str], int] = {}
     for row in reports.issue_breakdown_by_link(store, issue_id, dimension):

@@ -1,8 +1,7 @@
-"""Completeness of a report: the time until which the clicks of all redirect nodes are stored, and the days on which
-visitors may count twice.
+"""Completeness of a report: until when the clicks of all redirect nodes are stored, and when visitors may count twice.
 
-Visitors are recognized by a hash, for which all nodes use the same key. A node that cannot get this key from the
-store uses a key of its own. A visitor of this node and of another node then counts twice.
+Nodes recognize visitors by a hash. All nodes hash with one shared key, which they get from the store. If a node cannot
+get the shared key, it uses a key of its own. A person who clicks at that node and at another one then counts twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence

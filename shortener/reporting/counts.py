@@ -153,10 +153,10 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return for each property, such as the country, the human clicks by value, such as "DE".
+    """Return the human clicks in ``values`` by property (such as the country) and value (such as "DE").
 
-    ``values`` are stored sums. ``human`` is the number of all human clicks. If the sums of a property add up to
-    less, the rest counts for the value '' (unknown).
+    ``human`` is the number of all human clicks. If the clicks of a property in ``values`` are fewer than ``human``, the
+    missing clicks get the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
@@ -168,8 +168,8 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    ``human`` is the number of all human clicks. If ``clicks`` adds up to less, the rest counts for the value ''
-    (unknown).
+    ``human`` is the number of all human clicks. If the sum of ``clicks`` is less than ``human``, the missing clicks get
+    the value '' (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

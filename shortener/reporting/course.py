@@ -38,7 +38,7 @@ class CoursePoint(Struct, frozen=True):
     hours: float
     """Age of the issue at this point."""
     count: int | None
-    """Visitors or clicks up to this age or, in an hourly chart, in the hour before it. None for the future."""
+    """Visitors or clicks up to this age. In an hourly chart, those of the hour before this age. None for the future."""
     usual: Usual | None
     """Usual range of the count in earlier issues; None if unknown."""
     compared: int | None
@@ -90,9 +90,7 @@ class UsualCourse(Struct, frozen=True):
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Return the visitors or clicks of earlier issues over time, with their usual range at each age that the chart
-    shows.
-    """
+    """Return the visitors or clicks of earlier issues over time, and the usual range at each age in the chart."""
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
     return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})
@@ -103,8 +101,8 @@ def build_course(
 ) -> Course:
     """Return the chart of an issue's visitors or clicks over time, with a forecast after ``now``.
 
-    ``now`` is in seconds of the UTC epoch. ``usual`` is the usual range of earlier issues. ``arrivals`` is how clicks
-    arrive over time, from which the forecast is made.
+    ``now`` is in seconds of the UTC epoch. ``usual`` has the usual range of earlier issues. The forecast is computed
+    from ``arrivals``, the arrival curve of clicks.
     """
     own = issues.issue
     start = _start(store, own, now=now)

@@ -93,7 +93,7 @@ def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:
 
 
 def _check_hosts(config: Config) -> Iterator[Finding]:
-    """Check whether more requests for short links name an unknown host than a configured domain."""
+    """Check that most requests for short links have a configured domain in the header Host."""
     totals = read_totals(config.data_directory)
     unknown, known = totals["unknown_hosts"], totals["redirects"] + totals["misses"]
     if unknown >= MIN_OTHER_HOST_REQUESTS and unknown > known:

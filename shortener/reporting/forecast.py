@@ -26,7 +26,7 @@ FORECAST_SHARES = (0.1, 0.93)
 class Forecast(Struct, frozen=True):
     """The number of visitors or clicks that an issue is expected to have in the end.
 
-    ``low`` to ``high`` is its 90 % interval.
+    ``low`` and ``high`` are the ends of the 90 % interval.
     """
 
     expected: float
@@ -37,7 +37,7 @@ class Forecast(Struct, frozen=True):
 class Usual(Struct, frozen=True):
     """The usual range of a number, such as visitors, in earlier issues.
 
-    ``low`` is the 10th percentile and ``high`` the 90th. ``issues`` is how many earlier issues the range is made from.
+    ``low`` is the 10th percentile and ``high`` the 90th. ``issues`` is the number of these earlier issues.
     """
 
     median: float

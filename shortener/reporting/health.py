@@ -113,11 +113,8 @@ def describe_unrecorded(clicks: int) -> Message:
 
 
 def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
-    """Return ``backlog`` plus the uncounted clicks that redirect nodes have sent.
-
-    ``size`` is the size of these clicks in bytes. All of them were recorded after ``since`` (seconds of the UTC epoch);
-    None if there are no such clicks, or if the time is unknown.
-    """
+    """Return ``backlog`` plus the inbox (clicks from redirect nodes): ``size`` bytes, recorded after ``since``."""
+    # ``since`` is None if the inbox is empty, or if the time is unknown.
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
 
@@ -125,7 +122,8 @@ def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
     """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
 
-    ``positions`` is the number of bytes of each segment (file of the click log) that are in the store, by segment id.
+    A segment is a file of the click log. The keys of ``positions`` are segment ids. The values are the numbers of bytes
+    that the store has of each segment.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():

@@ -16,7 +16,7 @@ from shortener.store.links import Link
 class PlacementContents(Struct, frozen=True):
     """One use of a link in an issue: its number in document order, its kind (title, image, …) and its text.
 
-    ``part`` is "html" or "text", the part of a mail with the link; '' in other documents.
+    In a mail, ``part`` is "html" or "text", the part that contains the link. In other documents it is ''.
     """
 
     n: int
@@ -28,7 +28,8 @@ class PlacementContents(Struct, frozen=True):
 class LinkContents(Struct, frozen=True):
     """A short link with its uses in the issue.
 
-    ``article`` is the URL of its article, None without one. ``trap`` marks a honeypot link, which readers do not see.
+    ``article`` is the URL of the article that the link belongs to, or None. ``trap`` marks a honeypot link, which
+    readers do not see.
     """
 
     short_url: str
@@ -87,8 +88,9 @@ class IssueContents(Struct, frozen=True):
 
 
 def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) -> IssueContents:
-    """Return the contents of the issue with this slug. Its status is that at ``now`` (seconds of the UTC epoch).
+    """Return the contents of the issue with this slug.
 
+    The field ``status`` is the status of the issue at the time ``now`` (seconds of the UTC epoch).
     Raises NotFound if there is no such issue.
     """
     issue = issues.get(store, slug)
@@ -153,7 +155,7 @@ def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, st
 def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
-    """Return each article with its short links, and for each link its uses that belong to the article."""
+    """Return the articles with their short links. Each link has only those uses that belong to the article."""
     by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:
         if placement.article_id in by_article:

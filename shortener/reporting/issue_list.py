@@ -81,8 +81,8 @@ def build_issue_list(
 ) -> tuple[IssueListItem, ...]:
     """Return all issues with their clicks, the latest issue first.
 
-    ``remaining_shares`` has by slug the share of an issue's clicks that is still expected at ``now`` (seconds of the
-    UTC epoch). ``with_course=False`` is faster and leaves ``course`` empty.
+    The keys of ``remaining_shares`` are slugs of issues. The values are the shares (0 to 1) of clicks that are still
+    expected. ``now`` is in seconds of the UTC epoch. ``with_course=False`` is faster and leaves ``course`` empty.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []
@@ -132,7 +132,7 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> 
 
 
 def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
-    """Return when an issue was sent or, if unknown, first clicked or else created, in seconds of the UTC epoch."""
+    """Return when an issue was sent. If that is unknown, return when it was first clicked, else when it was created."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 
 

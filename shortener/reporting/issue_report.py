@@ -35,9 +35,9 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 class ArticleReport(Struct, frozen=True):
     """Human clicks on an article of an issue.
 
-    ``placements`` are the uses of its links in the issue. ``unplaced`` is the number of clicks that belong to no known
-    placement. ``clicks`` includes them. ``visitors`` counts a person once a day on each link; None if unknown. ``rate``
-    is visitors divided by recipients. ``other`` is the number of automated requests.
+    ``placements`` are the uses of the article's links in the issue. ``clicks`` includes ``unplaced``, the number of
+    clicks that belong to no known placement. ``visitors`` counts a person once a day on each link. It is None if
+    unknown. ``rate`` is visitors divided by recipients. ``other`` is the number of automated requests.
     """
 
     position: int
@@ -79,9 +79,9 @@ class OtherLinkReport(Struct, frozen=True):
 class RerunSuggestion(Struct, frozen=True):
     """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the effect's uncertainty that this would remove. ``shown_again`` is
-    the first later issue that has the article at another position, and ``shown_position`` is that position. Both are
-    None without such an issue. ``open`` is True until the next issue is sent.
+    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty about this effect that a rerun would remove.
+    ``shown_again`` is the slug of the first later issue that has the article at another position. ``shown_position`` is
+    the position in that issue. If there is no such issue, both are None. ``open`` is True until the next issue is sent.
     """
 
     url: str
@@ -95,9 +95,9 @@ class RerunSuggestion(Struct, frozen=True):
 
 
 class IssueReport(Struct, frozen=True):
-    """Report of an issue, with all its articles by position, also those without clicks.
+    """Report of an issue. ``articles`` has all articles by position, also those without clicks.
 
-    ``settling`` is True while verdicts on its clicks can still change. ``reruns`` are articles worth showing again in a
+    ``settling`` is True while verdicts on clicks can still change. ``reruns`` are articles worth showing again in a
     later issue. ``outlook`` compares the issue with earlier ones; None if it was not computed.
     """
 
@@ -116,11 +116,11 @@ class IssueReport(Struct, frozen=True):
     timezone: str
     """Time zone of the hours of ``timeline``."""
     settling: bool = False
-    """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
+    """Whether the report may include clicks of the last 15 minutes, whose verdicts can still change."""
     reruns: tuple[RerunSuggestion, ...] = ()
-    """At most two articles to show again; filled by `reporting.ranking.complete_report`, which takes a fit."""
+    """At most two articles to show again; filled by `reporting.ranking.complete_report`, which is slow."""
     outlook: Outlook | None = None
-    """The issue beside earlier ones, and its forecast; filled like ``reruns``."""
+    """Comparison of the issue with earlier ones, and its forecast; also filled by `complete_report`."""
 
 
 def build_issue_report(

@@ -17,7 +17,8 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 class LinkRecord(Struct, frozen=True, kw_only=True):
     """A short link, with its click counts if requested.
 
-    ``issue`` is a slug, ``article`` the URL of its article, and ``position`` the article's position in the issue.
+    ``issue`` is a slug. ``article`` is the URL of the link's article. ``position`` is the article's position in the
+    issue.
     ``status`` is active, todo (without a target), expired or retired. ``clicks`` are human clicks. ``visitors`` is None
     if too few clicks have a visitor hash.
     """

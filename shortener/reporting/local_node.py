@@ -1,4 +1,4 @@
-"""Health of a redirect node, read from files on the node, so that it can be checked while the database is down."""
+"""Health of a redirect node, read from the node's own files. It is available even while the database is down."""
 
 import shutil
 import time

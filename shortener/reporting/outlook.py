@@ -24,8 +24,9 @@ class Outlook(Struct, frozen=True):
     """Comparison of a sent issue with up to 12 earlier issues, all counted at the age that the sent issue has now.
 
     ``hours`` is this age. ``count`` is the issue's visitors or clicks, as ``counted`` says. ``rate`` is visitors
-    divided by recipients. ``usual_count`` and ``usual_rate`` are the usual ranges of the earlier issues; None for fewer
-    than four issues. ``forecast`` is that of the final count; None if the count is too small or almost final.
+    divided by recipients. ``usual_count`` and ``usual_rate`` are the usual ranges in the earlier issues. With fewer
+    than four earlier issues, they are None. ``forecast`` is the forecast of the final count. If the count is too small
+    or almost final, ``forecast`` is None.
     """
 
     counted: Literal["visitors", "clicks"]
@@ -133,10 +134,10 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
 
 
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return the comparison with earlier issues and the forecast of an issue at ``now`` (seconds of the UTC epoch).
+    """Compare an issue with earlier issues, and forecast its final count, at ``now`` (seconds of the UTC epoch).
 
-    Return None if the issue was not sent or has no clicks. ``remaining_share`` is the share (0 to 1) of its clicks that
-    is still expected, None if unknown. Raises NotFound.
+    Return None if the issue either was not sent or has no clicks. ``remaining_share`` is the share (0 to 1) of the
+    issue's clicks that is still expected; None if unknown. Raises NotFound.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
@@ -161,9 +162,9 @@ class UsualFigures(Struct, frozen=True):
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
     """Return the usual ranges of human clicks and of the share of automated requests in ``found.earlier``.
 
-    The clicks of each earlier issue are counted until it was as old as ``found.issue`` is at ``now`` (seconds of the
-    UTC epoch). The share counts all stored requests of an issue. Both ranges are None if ``found.issue`` has not been
-    sent by ``now``.
+    The clicks of each earlier issue are counted up to the age that ``found.issue`` has at ``now`` (seconds of the UTC
+    epoch). The share is computed from all stored requests. If ``found.issue`` was not sent before ``now``, both ranges
+    are None.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -178,7 +179,7 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:
-    """Return for several issues what ``build_outlook`` returns, by slug. Issues without a result are left out."""
+    """Return the results of ``build_outlook`` for several issues, by slug. Issues without a result are left out."""
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
     for issue in found:

@@ -71,7 +71,7 @@ def build_overview(
 ) -> Overview:
     """Return the content of the overview page at ``now`` (seconds of the UTC epoch).
 
-    ``outlooks`` has by slug the comparison of an issue with earlier ones.
+    The keys of ``outlooks`` are slugs of issues. The values are comparisons with earlier issues.
     """
     compared = tuple(
         RecentIssue(

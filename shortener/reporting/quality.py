@@ -46,9 +46,9 @@ class HumanRange(Struct, frozen=True):
 
 
 class LocalKeyDay(Struct, frozen=True):
-    """A UTC day on which a redirect node was cut off from the store, so that its visitors may be counted twice.
+    """A UTC day on which a redirect node could not reach the store.
 
-    ``day`` is the beginning of the day.
+    Visitors of the node may be counted twice on this day. ``day`` is the beginning of the day.
     """
 
     node: str
@@ -56,13 +56,13 @@ class LocalKeyDay(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """Data quality of a report: how many of its requests are automated, by verdict and reason.
+    """Data quality of a report: how many requests are automated, by verdict and reason.
 
-    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``; ``set_aside`` is the share of automated
-    ones. ``band`` has the low, best and high estimate of human clicks, None if the reasons are unknown.
+    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``. ``set_aside`` is the share of automated
+    requests. ``band`` has the low, best and high estimate of human clicks; None if the reasons are unknown.
 
-    ``complete_until`` is the time until which the clicks of all redirect nodes are stored, None if unknown.
-    ``waiting_for`` is the node that is furthest behind, if clicks are late, and ``last_heard`` the time of its last
+    ``complete_until`` is the time until which the clicks of all redirect nodes are stored; None if unknown. If clicks
+    are late, ``waiting_for`` is the node that is furthest behind, and ``last_heard`` is the time of that node's last
     report. ``local_keys`` are the days on which visitors of a node may be counted twice.
     """
 
@@ -143,9 +143,8 @@ def _verdict_share_text(label: str, percent: int) -> str:
 
 
 def split_percent(counts: Mapping[str, int], percent: int) -> dict[str, int]:
-    """Split ``percent`` in proportion to ``counts``, into whole numbers that add up to it (largest
-    remainder method).
-    """
+    """Split ``percent`` in proportion to ``counts`` into whole numbers. The sum of these numbers is ``percent``."""
+    # Largest remainder method.
     total = sum(counts.values())
     exact = {name: percent * count / total for name, count in counts.items()}
     whole = {name: int(value) for name, value in exact.items()}

@@ -49,10 +49,12 @@ def rank_stored_articles(
 ) -> Ranking:
     """Return the ranking of all articles, or of those that ``month``, ``issue`` or ``since`` selects.
 
-    ``month`` selects articles last shown in that month, ``issue`` the articles of that issue, and ``since`` articles
-    last shown since that time. ``since`` and ``as_of``, the time of the ranking, are in seconds of the UTC epoch.
-    ``top`` and ``gems`` are the numbers of top articles and of hidden gems, by default the configured ones. Raises
-    InputError for an invalid month or for two selections, NotFound for an unknown issue.
+    ``month`` selects the articles that were last shown in that month. ``issue`` selects the articles of the issue with
+    that slug. ``since`` selects the articles that were last shown since that time. ``as_of`` is the time of the
+    ranking. Both times are in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of
+    hidden gems; None means the configured number.
+
+    Raises InputError for an invalid month or for two selections, NotFound for an unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -79,9 +81,10 @@ def count_stored_articles(
     issue: str | None = None,
     since: int | None = None,
 ) -> tuple[CountedArticle, ...]:
-    """Return the articles that ``rank_stored_articles`` would rank, ordered by clicks without the slow ranking model.
+    """Return the articles that ``rank_stored_articles`` would rank, ordered by clicks.
 
-    Raises InputError for an invalid month, NotFound for an unknown issue.
+    This is fast, because the ranking model is not used. Raises InputError for an invalid month or for two selections,
+    NotFound for an unknown issue.
     """
     article_filter = ArticleFilter(month=month, issue=issue, zone=config.zone, since=since)
     return count_articles(load_history(store, as_of=as_of), as_of=as_of, article_filter=article_filter)

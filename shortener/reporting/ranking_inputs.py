@@ -30,7 +30,7 @@ class _IssueCounts(Struct, frozen=True):
     clicks: dict[tuple[int, int], int]
     """Human clicks, even if visitors are known."""
     link_counts: dict[tuple[int, int], int]
-    """Visitors, each counted once a day for each link, at the placement of that link that was clicked first."""
+    """Visitors, each counted once a day for each link: at the placement of the visitor's first click on the link."""
     placement_counts: dict[tuple[int, int], int]
     """Visitors, each counted once a day for each placement."""
 
@@ -38,8 +38,9 @@ class _IssueCounts(Struct, frozen=True):
 def load_history(store: Store, *, as_of: int) -> History:
     """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch).
 
-    Clicks count up to the end of the hour that contains ``as_of``. Counts are visitors, or clicks if too few clicks of
-    an issue have a visitor hash. Signals (views, reads and fans from other platforms) have their present values.
+    Clicks count up to the end of the hour that contains ``as_of``. The counts of an issue are visitors. If too few of
+    the issue's clicks have a visitor hash, the counts are clicks. Signals are counts from other platforms, such as page
+    views. The latest stored signals are used, whatever ``as_of`` is.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
@@ -168,10 +169,10 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour, as hours after sending.
+    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour.
 
-    Clicks on all links of an issue count, also on links to no article. Clicks from before an issue was sent count at
-    age 0.
+    The times of the result are hours after sending. Clicks on links to no article count too. Clicks from before the
+    sending time count at hour 0.
     """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))

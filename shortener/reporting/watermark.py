@@ -10,7 +10,8 @@ from shortener.store.log_segments import read_positions
 def find_watermark(store: Store, *, config: Config, now: int) -> int:
     """Return the watermark in seconds of the UTC epoch; 0 if a redirect node has not sent any clicks yet.
 
-    Every click before it is stored, and no later click can change its verdict. ``now`` is the present time.
+    All clicks before the watermark are stored, and later clicks cannot change their verdicts. ``now`` is the present
+    time.
     """
     # In this order: a click that is stored between two of the readings is still counted as not stored.
     state = nodes.completeness(store)

@@ -52,9 +52,10 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Let new clients connect to other workers, and accept the connections in this process's queue (on Linux only).
+    """Divert new clients to other workers, and wait until the queues of this process are empty (on Linux only).
 
-    Wait at most QUEUE_SECONDS until the queue is empty, and then REQUEST_SECONDS for requests on these connections.
+    The wait for empty queues ends after QUEUE_SECONDS. A second wait of REQUEST_SECONDS gives the clients that were in
+    the queues time to send their requests.
     """
     # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
     # after a second, and then reaches another worker.

@@ -35,7 +35,7 @@ class OutageLog:
                 log.error("%s; %s", error, self._consequence)
 
     def end(self) -> None:
-        """Note that the calling thread has reached the database; log the end of the outage when all threads have."""
+        """Note that the calling thread has reached the database. If no thread fails any more, log the recovery."""
         with self._lock:
             self._failing.discard(threading.get_ident())
             if self._is_reported and not self._failing:

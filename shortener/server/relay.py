@@ -93,8 +93,8 @@ class Relay:
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
         """Relay a request and send the page to the client; return None, or a response that the caller must send.
 
-        None is returned also if the client closes its connection. The response refuses the request, or is a page that
-        ``_send_page`` does not send itself.
+        None means that the page was sent, or that the client has closed its connection. A response is either an error,
+        or a page without a body or without Content-Length.
         """
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
@@ -155,24 +155,18 @@ class Relay:
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
     async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a chunked body; if it is longer than SMALL_BODY_BYTES, a response with status 411 (Length Required).
-
-        With Content-Length a longer body is accepted, because its length decides, before it is read, whether the limit
-        for signed-in users or the one for other clients applies.
-        """
+        """Return a chunked body. If it is longer than SMALL_BODY_BYTES, return a response with status 411 instead."""
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
             uploads.add(upload, len(piece))
+            # Content-Length of a larger body must be known in advance, so that the limit for signed-in users can apply.
             if upload.size > SMALL_BODY_BYTES:
                 return _LENGTH_REQUIRED
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body of a request, or a response that refuses it.
-
-        A body above its client's limit is read but not held; then b"" is returned.
-        """
+        """Return the whole body of a request, b"" if it exceeds the client's limit, or a response with an error."""
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
         length = _body_length(request)
@@ -223,9 +217,7 @@ class Relay:
     ) -> Response | None:
         """Relay a request and send the page to the client; return None, or a response that the caller must send.
 
-        The caller must send a page that has no body or no Content-Length, and the response with status 503 that is
-        returned if the pages process does not respond. ``taken`` is called when the page begins: the pages process then
-        has the whole request body.
+        ``taken`` is called as soon as the pages process has the whole request body.
         """
         await self.open_session()
         try:
@@ -251,7 +243,7 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send a page to the client in pieces and return None, or return a page without Content-Length as a whole."""
+        """Send a page to the client and return None. A page without a body or Content-Length is returned instead."""
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers

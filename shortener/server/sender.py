@@ -1,6 +1,7 @@
-"""The sender process of a node or centre: it sends the click log of its machine to the store.
+"""The sender process, which sends the click log of this machine to the store.
 
-It also copies links and settings from the store to its machine.
+The sender also copies links and settings from the store to this machine. It runs on redirect nodes and on centres. A
+centre is a redirect node that also serves the pages and collects clicks.
 """
 
 import logging
@@ -46,7 +47,7 @@ def run(task: Task) -> None:
 
 
 def _add_node(config: Config) -> None:
-    """Add this machine, which is a centre, to the stored list of nodes, because it sends its clicks as a node does."""
+    """Add this machine to the stored list of nodes. A centre is a node too, because it sends its click log."""
     with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
         add(store, config.node.name, role="", now=int(time.time()))
 

@@ -187,7 +187,7 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop the children so that every click that was answered is stored: workers first, the collector last."""
+        """Stop the children, workers first and the collector last, so that all recorded clicks are stored."""
         # 1. A collector or sender that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
             child.keep_running()
@@ -198,7 +198,7 @@ class Supervisor:
             _stop([child])
 
     def _reload_certificate(self) -> None:
-        """Tell every worker to start a new process with the renewed certificate, and then to stop the old one."""
+        """Tell every worker to replace its process by a new one, which loads the renewed certificate."""
         if not self._config.server.certificate:
             return
         try:

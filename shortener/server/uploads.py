@@ -20,7 +20,7 @@ ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
 
 
 class Upload:
-    """The body of one request while it is in memory. Setting ``deadline`` to the present cancels the request."""
+    """The body of one request while it is in memory. The request is cancelled at ``deadline``."""
 
     def __init__(self, client: str, deadline: asyncio.Timeout) -> None:
         self.client = (parse_address(client) or b"")[:8]  # an IPv6 client has a whole /64
@@ -41,7 +41,7 @@ class Uploads:
 
     @contextmanager
     def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
-        """Count the memory of one request's body during the ``with`` block, or until ``release`` is called."""
+        """Count the memory of one request's body until ``release`` is called or the ``with`` block ends."""
         upload = Upload(client, deadline)
         self._uploads[upload] = None
         try:
@@ -64,7 +64,7 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting a body that the pages process has received, or whose request has ended."""
+        """Stop counting a body, because the pages process has received it or the request has ended."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

@@ -100,7 +100,7 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False for granian's message that it kills a worker which has already ended, else True."""
+    """Return whether to log a message: False if granian reports killing a worker, but no worker is left to kill."""
     # Two threads of granian wait for the worker, and only one of them receives its exit status. The other logs the
     # message.
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
@@ -176,15 +176,12 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Limit how long clients may leave responses unread; try again later while granian does not listen yet.
-
-        ``passes`` is how many more times the limit must be set while granian listens. It is set twice, because
-        connections that the kernel had queued before the first time do not have the limit.
-        """
+        """Limit how long clients may leave responses unread: set the limit ``passes`` times once granian listens."""
         if limit_unread_output():
             passes -= 1
         if passes:
-            # After ACCEPT_SECONDS granian has accepted the queued connections, so the last pass reaches them.
+            # Connections that were queued before the first pass do not have the limit yet. After ACCEPT_SECONDS granian
+            # has accepted them, so the last pass reaches them.
             loop.call_later(ACCEPT_SECONDS if passes == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, passes)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:

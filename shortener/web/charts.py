@@ -14,6 +14,8 @@ from shortener.web.filters import format_number, plain_text, script_json
 
 HEIGHT, TOP, BOTTOM = 280, 24, 26
 """Height of a chart in pixels, and of its margins above and below; ticks of the horizontal axis are in the latter."""
+BAR_WIDTH = 0.85
+"""Width of a bar as a share of the period that it stands for; the rest is the gap to the next bar."""
 MAX_GRID_LINES = 5
 LABEL_HEIGHT = 17
 """Least distance in pixels between two labels at the ends of lines."""
@@ -210,7 +212,7 @@ class _Drawing:
         for begin, end, value in self._chart.bars:
             left, right, top = 10 * self._x(begin), 10 * self._x(end), self._inner_y(value)
             yield Markup('<rect class="bar-own" x="{}" y="{}" width="{}" height="{}"/>').format(
-                round(left, 1), top, round(max(1.0, 0.85 * (right - left)), 1), round(self._inner_height - top, 1)
+                round(left, 1), top, round(max(1.0, BAR_WIDTH * (right - left)), 1), round(self._inner_height - top, 1)
             )
         for line in self._chart.lines:
             yield Markup('<path class="{}" d="{}"/>').format(line.style, self._path(line.points))

@@ -117,9 +117,9 @@ def is_settled(outlook: Outlook) -> bool:
 
 
 def describe_comparison(outlook: Outlook) -> str:
-    """Return how an issue compares with earlier ones as a few words for a list; '' if it cannot be compared.
+    """Return a few words that compare an issue with earlier issues; '' if no comparison is possible.
 
-    The click rate is compared, or the count if the rate is unknown.
+    The words compare the click rate, or the count if the rate is unknown.
     """
     if outlook.judgement is None:
         return ""
@@ -138,7 +138,7 @@ def describe_comparison(outlook: Outlook) -> str:
 
 
 def compare_with_usual(judgement: Judgement, usual: str) -> str:
-    """Return words that compare a value with ``usual``, the formatted usual one."""
+    """Return words that compare a value with the usual value. ``usual`` is the usual value as formatted text."""
     return {
         "above": _("above the usual {usual}", usual=usual),
         "usual": _("about the usual {usual}", usual=usual),

@@ -7,7 +7,7 @@ from msgspec import Struct
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.link_report import LinkReport
 from shortener.reporting.local_time import day_start, local_day
-from shortener.web.charts import Chart, Hover, Tick
+from shortener.web.charts import BAR_WIDTH, Chart, Hover, Tick
 from shortener.web.context import config
 from shortener.web.filters import format_date, format_day, format_hour, format_number, format_plain_datetime
 from shortener.web.languages import gettext as _
@@ -56,7 +56,7 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
         x_min=rows[0].start,
         x_max=rows[-1].start + length,
         bars=[(row.start, row.start + length, row.clicks) for row in rows],
-        ticks=_ticks(rows, is_daily=is_daily),
+        ticks=_ticks(rows, is_daily=is_daily, offset=BAR_WIDTH * length / 2),
         names=[_("Clicks")],
         hover=[
             Hover(row.start + length / 2, _format(row.start, is_daily=is_daily), [format_number(row.clicks)])
@@ -66,17 +66,17 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
     )
 
 
-def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
-    """Return the labels of the horizontal axis, at rows that are far enough apart."""
+def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool, offset: float) -> list[Tick]:
+    """Return labels of the horizontal axis, ``offset`` seconds after the starts of rows that are far enough apart."""
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []
     day = ""
     for row in rows:
-        if ticks and row.start - ticks[-1].x < distance:
+        if ticks and row.start + offset - ticks[-1].x < distance:
             continue
         previous, day = day, format_day(row.start)
         # Among hours, the first label of a day is the day.
-        ticks.append(Tick(row.start, day if is_daily or day != previous else format_hour(row.start)))
+        ticks.append(Tick(row.start + offset, day if is_daily or day != previous else format_hour(row.start)))
     return ticks
 
 

@@ -59,7 +59,7 @@ def _sentence(edit: LinkEdit) -> Markup:
             return _("{who} removed the expiry", who=who)
         case "forward":
             mode = forward_modes().get(edit.new or "", edit.new)
-            return _("{who} changed what happens to parameters of a click: {mode}", who=who, mode=mode)
+            return _("{who} changed what happens to extra parts of the address: {mode}", who=who, mode=mode)
     return _("{who} marked it as a honeypot link, or unmarked it", who=who)
 
 
@@ -89,3 +89,9 @@ def forward_modes() -> dict[str, str]:
         "drop": _("not passed on"),
     }
     return {"": _("as for all links: {mode}", mode=modes[config().redirect.forward]), **modes}
+
+
+def forward_result(forward: str | None) -> str:
+    """Return in few words what happens to the query string of a click, for a value of a link's field ``forward``."""
+    mode = forward or config().redirect.forward
+    return _("passed on") if mode == "merge" else forward_modes()[mode]

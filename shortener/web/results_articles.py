@@ -67,7 +67,7 @@ class ArticleTable(Struct, frozen=True):
 
     @property
     def has_outstanding(self) -> bool:
-        """Whether an article differs from a typical one beyond chance."""
+        """Whether the result of any article is clearly above or clearly below the typical result."""
         return any(row.tone != "usual" for group in self.groups for row in group.rows)
 
 

@@ -266,6 +266,14 @@ def _link_terms() -> dict[str, Term]:
             _("A retired or expired link shows readers that it is gone. Without a destination it leads nowhere yet."),
             _("All other links are active. A retired link can be restored."),
         ),
+        "parameters": Term(
+            _("Extra parts of the address"),
+            _("What follows a ? behind the short link, for example ?utm_source=mail."),
+            _(
+                "They are passed on to the destination, whose own values stay, unless the link or the site is set "
+                "otherwise."
+            ),
+        ),
         "placements": Term(
             _("Placement"),
             _("One occurrence of a link in an issue: image, title, button or text."),

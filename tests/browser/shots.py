@@ -36,7 +36,7 @@ PAGES = {
     "article": "/-/articles/article?url=https://example.org/2026-07/1",
     "picks": "/-/picks",
     "picks-markdown": "/-/picks?form=markdown",
-    "links": "/-/links?sort=clicks",
+    "links": "/-/links?sort=-visitors",
     "link": "/-/links/{code}",
     "new-link": "/-/new-link",
     "settings": "/-/settings",
@@ -130,8 +130,8 @@ def take_screenshots(browser: Browser, base: str, pages: dict[str, str], directo
             page.fill("#name", "admin")
             page.fill("#password", scene.PASSWORD)
             page.click("button.main")
-            page.goto(f"{base}/-/links?sort=clicks")
-            first = page.locator("a.short").first
+            page.goto(f"{base}/-/links?sort=-visitors")
+            first = page.locator(".links .title a").first
             code = (first.get_attribute("href") or "").partition("/-/links/")[2] if first.count() else ""
             for name, path in pages.items():
                 month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))

@@ -165,8 +165,8 @@ def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: 
     failures += watched.violations()
     failures += watched.dark_violations()
     watched.sign_in("admin", scene.PASSWORD)
-    watched.go("/-/links?sort=clicks")
-    first = watched.page.locator("a.short").first
+    watched.go("/-/links?sort=-visitors")
+    first = watched.page.locator(".links .title a").first
     code = "" if empty else (first.get_attribute("href") or "").partition("/-/links/")[2]
     for name, path in (shots.EMPTY if empty else shots.PAGES).items():
         if path != shots.PAGES["missing"]:

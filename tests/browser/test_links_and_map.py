@@ -77,7 +77,7 @@ def test_links_are_selected_and_copied(watched: "WatchedPage") -> None:
     row.hover()
     row.locator("button").click()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"{watched.base}/{row.locator('a.short').inner_text()}"
+    assert copied == f"{watched.base}/{row.locator('.short').inner_text()}"
 
 
 def test_map_and_table_lead_to_each_other(watched: "WatchedPage") -> None:
@@ -129,6 +129,6 @@ def test_pages_are_short_on_the_phone(watched: "WatchedPage") -> None:
         watched.go(path)
         assert page.evaluate("document.documentElement.scrollHeight") < 5_000, path
     watched.go("/-/links?issue=2026-11")
-    page.locator("a.short").first.click()
+    page.locator(".links .title a").first.click()
     page.wait_for_url("**/-/links/*/*")
     assert page.evaluate("document.documentElement.scrollHeight") < 5_000

@@ -108,7 +108,7 @@ def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
                 wrong += check(page)
             if role:
                 page.goto(f"{base}/-/links?issue=2026-11")
-                link = page.locator("a.short").first.get_attribute("href") or ""
+                link = page.locator(".links .title a").first.get_attribute("href") or ""
                 paths = [path for path in shots.PAGES.values() if "{" not in path and path not in QUOTING_PAGES]
                 extra = ["/-/settings/webhooks", "/-/issues/2026-12/setup", "/-/issues/2026-12/ready", f"{link}/retire"]
                 for path in [*paths, *extra, link]:

@@ -76,7 +76,7 @@ def open_page(chromium: "Browser", base: str, **options: Any) -> Iterator["Watch
 def first_link(watched: "WatchedPage", query: str) -> str:
     """Return the path of the first link of a list of links."""
     watched.page.goto(f"{watched.base}/-/links?{query}")
-    return watched.page.locator("a.short").first.get_attribute("href") or ""
+    return watched.page.locator(".links .title a").first.get_attribute("href") or ""
 
 
 def review(page: "Page", *, slug: str) -> None:

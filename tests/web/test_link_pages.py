@@ -160,7 +160,7 @@ def test_pages_of_the_list(site: "EditorSite") -> None:
     browser, codes = site.client("viewer"), []
     for page in (1, 2, 3):
         text = browser.get(f"/-/links?page={page}").text
-        codes += [part.partition('"')[0] for part in text.split('class="short" href="/-/links/go.example/')[1:]]
+        codes += [part.partition('"')[0] for part in text.split('class="line" href="/-/links/go.example/')[1:]]
     assert codes == [f"c{number:03d}" for number in reversed(range(120))]
     assert "101 to 120 of 120" in browser.get("/-/links?page=3").text
     assert "101 to 120 of 120" in browser.get("/-/links?page=99").text
@@ -306,7 +306,7 @@ def test_change_query_strings(linked: "EditorSite") -> None:
     assert browser.post(f"{path}/forward", {"forward": "burn"}).status_code == 400
     browser.get(path)
     page = browser.get(path).text
-    assert "changed what happens to parameters of a click: not passed on" in page
+    assert "changed what happens to extra parts of the address: not passed on" in page
     revert = re.search(r'name="field" value="forward"><input type="hidden" name="at" value="(\d+)"', page)
     assert revert
     browser.post(f"{path}/revert", {"field": "forward", "at": revert[1]})

@@ -117,9 +117,8 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the existing link with the requested code (Shlink's custom slug).
-
-    Raises ShlinkError unless the request has ``find_if_exists`` and the link is active with the requested target.
+    """Return the active link with both the requested code and target. Otherwise, or without ``find_if_exists``, raise
+    ShlinkError.
     """
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))

@@ -153,7 +153,7 @@ def _render_listing(listing: _Listing) -> str:
 
 
 def _picks_month(listing: _Listing) -> str:
-    """Return the month (YYYY-MM) whose picks the page leads to: that of its articles, the latest of several; or ''."""
+    """Return the latest month (YYYY-MM) of the listed articles, to whose picks the page has a link; or ''."""
     slug = listing.filters.issue
     months = article_list.months_of(issue for issue in listing.sent if slug in {"", issue.slug})
     return listing.key.month or next(iter(months), "")

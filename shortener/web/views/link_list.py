@@ -41,8 +41,8 @@ RECENT_DAYS = 7
 DEFAULT_ORDER = "-new"
 STATUSES: tuple[StatusFilter, ...] = get_args(StatusFilter)
 _SORTS: tuple[LinkSort, ...] = get_args(LinkSort)
-_FORMER_ORDERS = {"new": "-new", "clicks": "-clicks", "changed": "-changed"}
-"""Orders of addresses from before columns could be sorted in both directions."""
+_FORMER_ORDERS = {"new": "-new", "clicks": "-visitors", "-clicks": "-visitors", "changed": "-changed"}
+"""Orders of addresses from before columns could be sorted in both directions, and before the list showed visitors."""
 _LINK_COLUMNS = (
     "short_url",
     "target",

@@ -21,7 +21,7 @@ from shortener.web.field_errors import errors_at, form_view
 from shortener.web.forms import read_integer, read_local_time, read_optional_text, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.link_chart import build_link_clicks
-from shortener.web.link_history import describe_edits, forward_modes
+from shortener.web.link_history import describe_edits, forward_modes, forward_result
 from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
 from shortener.web.results_quality import completeness_text
 from shortener.web.views.audience import build_panels
@@ -94,6 +94,7 @@ def _render_link(host: str, code: str) -> str:
         code=code,
         changes=describe_edits(report.edits, revertible=revertible),
         forward_modes=forward_modes(),
+        forward_result=forward_result(link.forward),
         kind_names=placement_kinds(),
         bars=build_link_clicks(report),
         panels=build_panels(fold_breakdown(reports.link_breakdown(store(), link.id), human=report.totals.clicks.human)),
@@ -185,9 +186,9 @@ def set_forward(host: str, code: str) -> BaseResponse:
     """Change how the query string of a click is added to the target of a link."""
     mode = request.form.get("forward", "")
     if mode not in forward_modes():
-        raise InputError(Message("choose what happens to the parameters of a click"))
+        raise InputError(Message("choose what happens to the extra parts of the address"))
     links.update_field(store(), get_link(host, code), "forward", mode or None, who=current_user().name, now=now())
-    notice = _undoable(_("Saved. Parameters of the next click are treated that way."), host, code, "forward")
+    notice = _undoable(_("Saved. It applies from the next click on."), host, code, "forward")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
