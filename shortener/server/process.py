@@ -4,10 +4,10 @@ import contextlib
 import ctypes
 import logging
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Literal
 
 from msgspec import Struct
@@ -43,13 +43,15 @@ class Stop:
     def __init__(self) -> None:
         self._received = False
         # A signal handler can interrupt any code, even a thread that waits for the flag. So it must not take a lock, as
-        # threading.Event does. SimpleQueue.put is documented as safe in signal handlers.
-        self._queue: SimpleQueue[None] = SimpleQueue()
+        # threading.Event does. Nor does SimpleQueue fit: in CPython 3.11 its get() waits forever if a handler, also one
+        # of another signal, runs until after the timeout. A pipe from which nothing is read wakes every waiting thread.
+        self._pipe, self._write_end = os.pipe()
         on_stop(self._receive)
 
     def _receive(self) -> None:
-        self._received = True
-        self._queue.put(None)
+        if not self._received:
+            self._received = True
+            os.write(self._write_end, b"\0")
 
     def __call__(self) -> bool:
         """Return whether SIGTERM or SIGINT was received."""
@@ -57,9 +59,9 @@ class Stop:
 
     def wait(self, seconds: float) -> bool:
         """Wait at most ``seconds`` for SIGTERM or SIGINT; return whether it was received."""
-        if not self._received:
-            with contextlib.suppress(Empty):
-                self._queue.get(timeout=seconds)
+        waiting = select.poll()
+        waiting.register(self._pipe, select.POLLIN)
+        waiting.poll(seconds * 1_000)
         return self._received
 
 
