@@ -42,8 +42,10 @@ def start(store: Store, issue_id: int, *, total: int, now: int) -> None:
 def set_progress(store: Store, issue_id: int, *, started_at: int, done: int) -> None:
     """Store the number of targets that were checked so far. ``started_at`` identifies the link check."""
     store.execute(
-        "update link_checks set done = min(?, total) where issue_id = ? and started_at = ?",
-        (done, issue_id, started_at),
+        """
+        update link_checks set done = case when total < ? then total else ? end where issue_id = ? and started_at = ?
+        """,
+        (done, done, issue_id, started_at),
     )
 
 
