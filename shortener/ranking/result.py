@@ -105,3 +105,7 @@ class Ranking(Struct, frozen=True):
     top: int
     issue: str | None
     issues: tuple[IssueProgress, ...]
+
+    def __bool__(self) -> bool:
+        """Return whether articles are listed."""
+        return bool(self.articles)

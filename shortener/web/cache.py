@@ -48,12 +48,15 @@ class Cache:
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
         """Return the cached value of ``key``, or compute it from ``store`` and cache it.
 
-        A value that expired, or is older than the last edit of a link, is computed anew.
+        A value that expired, or is older than the last edit of a link, is computed anew. After new clicks, so is an
+        empty value.
         """
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
-            if entry is not None and self._is_usable(entry, revision):
+            # "No clicks yet" is wrong after the first click, while another value is only a little too low.
+            is_empty = entry is not None and not entry.value and entry.revision != revision
+            if entry is not None and self._is_usable(entry, revision) and not is_empty:
                 if not self._is_fresh(entry, revision):
                     self._start_refresh(key, compute)
                 value: Value = entry.value

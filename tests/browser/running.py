@@ -28,8 +28,8 @@ START_SECONDS = 120.0
 
 
 @contextlib.contextmanager
-def server(config_path: Path) -> Iterator[list[str]]:
-    """Run ``shortener serve`` during the block; yield the lines that it printed until it was ready."""
+def server(config_path: Path, *, last_line: str = "Ready") -> Iterator[list[str]]:
+    """Run ``shortener serve`` during the block; yield the lines that it printed up to the one with ``last_line``."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
@@ -44,10 +44,8 @@ def server(config_path: Path) -> Iterator[list[str]]:
     reader_thread.start()
     try:
         lines = [output.get(timeout=START_SECONDS)]
-        while not lines[-1].startswith("Ready"):
+        while last_line not in lines[-1]:
             lines.append(output.get(timeout=START_SECONDS))
-        with contextlib.suppress(queue.Empty):
-            lines.append(output.get(timeout=1.0))
         yield lines
     finally:
         process.send_signal(signal.SIGTERM)

@@ -4,21 +4,26 @@ import http.client
 import json
 import re
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shortener.reporting.issue_contents import load_issue_contents
+from shortener.store import open_store
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from shortener.config import Config
     from tests.browser.watching import WatchedPage
 
 PASSWORD = "a sentence for tests"
 WAIT_SECONDS = 60.0
 
 
-def follow(url: str, *, reader: int) -> None:
-    """Request a short link as a reader's browser does, each reader from a network of its own."""
+def follow(url: str) -> None:
+    """Request a short link as a reader's browser does."""
     from tests.browser.scene import BROWSERS
 
     parts = urlsplit(url)
@@ -27,18 +32,27 @@ def follow(url: str, *, reader: int) -> None:
         "GET",
         parts.path,
         headers={
-            "User-Agent": BROWSERS[reader % len(BROWSERS)],
+            "User-Agent": BROWSERS[0],
             "Accept": "text/html,application/xhtml+xml",
             "Accept-Language": "en-GB",
             "Sec-Fetch-Mode": "navigate",
             "Sec-Fetch-Dest": "document",
             "Sec-Fetch-Site": "cross-site",
-            "X-Forwarded-For": f"198.{18 + reader % 2}.{reader * 5}.7",
         },
     )
     response = connection.getresponse()
     assert response.status == 302, url
     connection.close()
+
+
+def add_readers(config: "Config") -> None:
+    """Add the clicks of the last two hours to the click log of a running server."""
+    from tests.browser import scene
+
+    now = int(time.time())
+    with closing(open_store(config.data_directory)) as store:
+        issue = load_issue_contents(store, "low-tide", config=config, now=now)
+    scene.append_to_click_log(config, scene.click_lines(issue, readers=300, now=now, seed=1))
 
 
 def wait_for(watched: "WatchedPage", path: str, wanted: int) -> None:
@@ -58,22 +72,14 @@ def test_path_of_an_editor(chromium: "Browser", tmp_path: Path) -> None:
     from tests.browser.watching import WatchedPage
 
     port = running.free_port()
-    path = running.configuration(tmp_path, port=port)
-    path.write_text(
-        path.read_text().replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'),
-        encoding="utf-8",
-    )
-    with running.server(path) as output:
+    with running.server(running.configuration(tmp_path, port=port), last_line="invite link") as output:
         base = f"http://127.0.0.1:{port}"
         watched = WatchedPage(chromium, base, permissions=["clipboard-read", "clipboard-write"])
         page = watched.page
-        create_first_admin(watched, next(line for line in output if "invite link" in line))
+        create_first_admin(watched, output[-1])
         urls = add_sample(watched, scene.sample_issue())
-        for reader in range(12):
-            for url in urls[: 3 + reader % 4]:
-                follow(url, reader=reader)
-        # Some of the clicks may be filtered, because they follow each other as fast as the machine can.
-        wait_for(watched, "/-/issues/low-tide/report.json", 12 * 2)
+        add_readers(scene.configure(tmp_path / "data", port=port))
+        wait_for(watched, "/-/issues/low-tide/report.json", 20)
         check_live_report(watched, urls)
         check_click_map(page)
         pin_article(page)
@@ -146,7 +152,7 @@ def check_live_report(watched: "WatchedPage", urls: list[str]) -> None:
     page = watched.page
     watched.go("/-/issues/low-tide")
     before = page.inner_text("[data-live=clicks]")
-    follow(urls[0], reader=40)
+    follow(urls[0])
     from playwright.sync_api import expect
 
     expect(page.locator("[data-live=clicks]")).not_to_have_text(before, timeout=20_000)

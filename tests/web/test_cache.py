@@ -128,6 +128,17 @@ def test_an_outdated_value_is_returned_while_one_thread_computes_the_new_one(
     assert started == [1]
 
 
+def test_an_empty_value_is_not_returned_after_new_clicks(site_with_issue: "EditorSite") -> None:
+    """Where there were no results yet, the first clicks are seen at once."""
+    with site_with_issue.app.test_request_context():
+        assert get_or_compute("results", lambda _store: "") == ""
+    with site_with_issue.app.test_request_context():
+        assert get_if_ready("results", lambda _store: "computed again") == ""
+    write_human_clicks(site_with_issue, 2, link=1)
+    with site_with_issue.app.test_request_context():
+        assert get_if_ready("results", lambda _store: "one article") == "one article"
+
+
 def test_a_failed_background_computation_is_tried_again(site: "EditorSite") -> None:
     """An error in the thread is logged and not cached: the next request starts another one."""
     attempts: list[int] = []
