@@ -70,9 +70,11 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return where each key was set, by key: the name of the configuration file or of an environment variable.
+    """Return a dict from each key that is set, such as ``server.port``, to the file or variable that set it.
 
-    ``tree`` has the values after ``apply_environment``. ``variables`` is the result of ``apply_environment``.
+    Both are given by name. ``tree`` has the values of the file and of the environment variables. ``variables`` maps
+    each key that an environment variable set to the name of this variable. The keys of a domain are
+    ``domain.<host>.<key>``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

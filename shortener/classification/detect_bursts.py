@@ -69,8 +69,8 @@ def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
 def detect_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: TWO_LINKS_1S for clicks on 2 different links within 1 second, else 0.
 
-    All ``clicks`` have one recipient token. For 3 or more links the bit BURST is added. See docs/classification.md,
-    rules 16 and 16b.
+    All ``clicks`` share the same recipient token. For 3 or more links the bit BURST is added. See
+    docs/classification.md, rules 16 and 16b.
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
@@ -79,10 +79,10 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: THREE_LINKS_10S for clicks on 3 different links within 10 seconds, else 0.
+    """Return one value per click: THREE_LINKS_10S for each click of a quick group, else 0.
 
-    All ``clicks`` are one reader's. For 5 or more links the bit FIVE_LINKS_10S is added. See docs/classification.md,
-    rule 16c.
+    All ``clicks`` are by the same reader. A quick group is clicks on 3 or more different links within 10 seconds. From
+    5 links on, each of its clicks also gets the bit FIVE_LINKS_10S. See docs/classification.md, rule 16c.
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S

@@ -187,8 +187,8 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
     """Return one value per click: CLICK_TIME_CHECK if the click is a mail gateway's check of a link, else 0.
 
-    All ``clicks`` have one recipient token. A check is at most 20 seconds before or after a reader's click on the same
-    link. The two clicks differ in both network and user agent. See docs/classification.md, rule 22.
+    All ``clicks`` share the same recipient token. A check is at most 20 seconds before or after a reader's click on the
+    same link. The two clicks differ in both network and user agent. See docs/classification.md, rule 22.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}

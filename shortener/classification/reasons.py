@@ -1,4 +1,7 @@
-"""All reasons for verdicts and the texts of all evidence bits, collected from the request rules and the group rules."""
+"""All reasons for verdicts and the descriptions of all evidence bits, from the request rules and the group rules.
+
+Evidence bits are bit flags that the rules set in the ``evidence`` of a click, such as DATACENTER.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -32,10 +35,11 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click with this reason counts as human in one of three estimates.
+    """Return whether a click with this reason counts as human in the estimate ``band``.
 
-    The estimate (``band``) ``usual`` follows the verdict; ``strict`` gives a low count of humans, ``lenient`` a high
-    one. Raises KeyError for an unknown reason.
+    ``usual`` counts the clicks with the verdict human. ``strict`` excludes those whose reason has the precision
+    ``suspect``. ``lenient`` adds automated clicks whose reason has the precision ``likely``. Raises KeyError for an
+    unknown reason.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

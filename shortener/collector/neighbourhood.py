@@ -105,7 +105,7 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near ``targets``, one list for each query."""
+    """Yield a list of stored clicks near ``targets`` for each database query. A click can be in several lists."""
     without_token = _without_token(targets)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
     yield from _load_by_value(store, "addr", [(click.addr, click.ts_ms) for click in without_token])
@@ -165,9 +165,11 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that get evidence from honeypot hits among ``targets``, one list for each query.
+    """Yield a list of stored clicks near honeypot hits for each database query. A click can be in several lists.
 
-    Clicks that already have evidence from ``earlier_hits`` are left out.
+    The hits are those among ``targets``, the clicks to classify. A hit sets evidence bits of clicks from its address,
+    or from its network if that is a data center's, at most 15 minutes before or after it. Intervals for which
+    ``earlier_hits`` have set the same bits are not read.
     """
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()

@@ -105,9 +105,9 @@ class DocumentBuilder:
     ) -> int | None:
         """Add a link, and return its index; None if its URL must stay unchanged, for example because of a merge tag.
 
-        The URL is at the bytes ``start`` to ``end`` of the source. The search for merge tags continues up to the offset
-        ``merge_tag_reach``. ``outlook`` says whether only Outlook shows the link. Raises UnreadableDocument if the
-        issue has more than MAX_LINKS links.
+        The URL is at the bytes ``start`` to ``end`` of the source. A merge tag that begins at ``end`` or later, but
+        before the offset ``merge_tag_reach``, counts as part of the URL. ``outlook`` says whether only Outlook shows
+        the link. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:

@@ -114,7 +114,10 @@ class Document(Struct, frozen=True):
     title: str | None = None
     """From front matter, ``<title>`` or the subject of a mail."""
     parts: tuple[Part, ...] = ()
-    """Decoded parts of a mail, or the text of a file that is not UTF-8."""
+    """Parts of the source that were decoded to read them: parts of a mail, or a whole file that is not UTF-8.
+
+    Empty if the source was read as it is.
+    """
     sent_at: int | None = None
     """Time in the header of a mail, in seconds of the UTC epoch."""
     warnings: tuple[str, ...] = ()

@@ -51,9 +51,10 @@ class Token(Struct, frozen=True):
 
 
 def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, UrlSyntax] | None:
-    """Return (start, end, offset after it, kind of quotes) of the attribute value at ``offset``.
+    """Return (start, end, next offset, kind of quotes) of the attribute value at ``offset``.
 
-    Return None if the closing quote is missing.
+    The value is ``source[start:end]``, without its quotes. The next offset is behind the closing quote; it equals
+    ``end`` for a value without quotes. Return None if the closing quote is missing.
     """
     quote = source[offset : offset + 1]
     if quote in (b'"', b"'"):

@@ -20,7 +20,11 @@ LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 class NodeToken(Struct, frozen=True):
-    """The content of a node's token: the node's name, the URL of the database, and the tables of its configuration."""
+    """The content of a node's token: the node's name, the URL of the database, and TOML tables.
+
+    ``tables`` has the tables of the central machine's configuration that the node copies into its own configuration
+    file, by name, such as ``redirect``.
+    """
 
     name: str
     url: str

@@ -136,8 +136,10 @@ def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) 
 
 
 def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: int) -> FloatArray:
-    """Return the rows of an article in the design matrix after one more appearance at `new_position`; the new row is
-    last.
+    """Return the rows that an article would have in the design matrix if it were shown once more, at `new_position`.
+
+    `cells` are the indices of its present rows, one for each issue that contains it. `issue` is the index of the issue
+    whose length the next issue is assumed to have. The row of the new appearance is last.
     """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)

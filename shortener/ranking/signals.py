@@ -110,9 +110,10 @@ class Blend(Struct, frozen=True):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """Return for each article the weighted sum of its standardized score, fan ratio and read ratio.
+        """Return for each article the weighted sum of three values: its score, fan ratio and read ratio.
 
-        Missing values count as 0.
+        Each is first standardized over all articles; a missing value becomes 0. The weights are ``appeal`` for the
+        score, ``fans`` for the fan ratio and ``reads`` for the read ratio.
         """
         scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
         return self.appeal * scores + self.fans * fans + self.reads * reads

@@ -209,9 +209,11 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set the password of an invited user and return the user. Raises InputError.
+    """Set the password of the invited user, end the user's sessions, and return the user.
 
-    ``name`` is used only if the first admin creates an account.
+    The invitation of the first admin has no user yet: it creates an admin with this ``name``. For other invitations
+    ``name`` is ignored. Raises InputError if the invitation is unknown, used or expired, if the password is too
+    short or too long, or if the name of the first admin is invalid.
     """
     hashed = hash_password(password)
     with store.transaction():

@@ -118,7 +118,10 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return a dict from target to short URL, for the stored short links that get their first target."""
+    """Return a dict from target to short URL, for the stored short links that get their first target from ``targets``.
+
+    A short link is stored without a target if a document with its short URL was added before its target was known.
+    """
     found: dict[str, str] = {}
     for occurrence in occurrences:
         key = occurrence.short_link_key

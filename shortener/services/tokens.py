@@ -51,7 +51,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class TokenSummary(Struct, frozen=True):
-    """A token as commands, pages and the API show it. ``start`` has the first characters of its text."""
+    """The data of a token that commands, pages and the API show. ``start`` has the first characters of its text."""
 
     id: int
     name: str
@@ -194,7 +194,7 @@ def revoke_token(store: Store, name: str, *, owner: str | None = None) -> Token:
 
 
 def summarize(token: Token) -> TokenSummary:
-    """Return a token as commands, pages and the API show it."""
+    """Return the data of a token that users may see: all but its text, with times as datetimes."""
     return TokenSummary(
         id=token.id,
         name=token.name,

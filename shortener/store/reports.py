@@ -247,7 +247,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 def clicks_by_issue(store: Store, issue_ids: Iterable[int], dimension: str, value: str) -> dict[int, int]:
-    """Return the clicks with one value of a dimension, such as the device phone, by issue.
+    """Return a dict from issue id to the number of clicks whose ``dimension``, such as "device", is ``value``.
 
     Issues without such clicks are left out.
     """

@@ -162,7 +162,10 @@ def matches_wide_screen(media: str) -> bool:
 
 
 def _without_escapes(text: str) -> str:
-    """Return CSS without backslashes, so that escapes cannot disguise a name."""
+    """Return CSS with all backslashes removed, so that no escape can disguise a name.
+
+    Escapes are not decoded: ``\\75rl`` becomes ``75rl``, not ``url``.
+    """
     return text.replace("\\", "")
 
 

@@ -328,7 +328,10 @@ def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
 
 
 def _read_month() -> str:
-    """Return the month in the form. Raises InputError for an invalid month, NotFound for a month without picks."""
+    """Return the month (YYYY-MM) of the request, or the latest month with a ranking if the request has none.
+
+    Raises InputError for an invalid month, NotFound for a month without picks.
+    """
     return require_draft().month
 
 
