@@ -110,6 +110,8 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     page.click("button:text('Review')")
     page.wait_for_url("**/review")
     assert page.frame_locator("iframe").locator("shortener-link[data-tone=article]").count() > 8
+    assert page.locator(".rows > li:visible").count() == 8, "the list begins with the articles"
+    page.locator("label:has(.show-all)").first.click()
     page.locator(".rows [name^=title-]").first.fill("Winter survey of the North Sea")
     boxes = page.locator(".rows .inline input[name=selected]")
     boxes.first.click()

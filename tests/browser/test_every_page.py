@@ -110,7 +110,7 @@ def check_review_on_the_phone(page: "Page") -> None:
     page.check(".show-text")
     assert page.locator(".review iframe").is_visible()
     assert not page.locator(".bulk").is_visible()
-    page.locator(".rows .tick").first.click()
+    page.locator(".rows .article .tick").first.click()
     assert page.locator(".bulk").is_visible()
 
 

@@ -9,8 +9,9 @@ from shortener.services.accounts import Role, role_allows
 from shortener.store import listings, search
 from shortener.store.listings import LinkFilter
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.issue_sentence import describe_comparison
 from shortener.web.languages import gettext as _
-from shortener.web.ranking_cache import ALL_ARTICLES, counted_articles
+from shortener.web.ranking_cache import ALL_ARTICLES, cached_outlooks, counted_articles, ranking_if_ready
 from shortener.web.responses import json_response
 from shortener.web.terms import term_sections
 
@@ -18,6 +19,8 @@ blueprint = Blueprint("search", __name__, url_prefix="/-")
 
 MAX_RESULTS = 8
 """Largest number of results of each kind. The lists have the others."""
+LATEST_LINKS = 5 * MAX_RESULTS
+"""Number of matching links among which those with the words in the title are found."""
 
 
 class FoundIssue(Struct, frozen=True):
@@ -80,7 +83,16 @@ class SearchResults(Struct, frozen=True):
 def show_search() -> str:
     """Show issues, articles, links, pages and terms that contain all words of the query."""
     results = _find()
-    return render_template("search.html", results=results, words=search_words(results.query), has_all=_has_all)
+    ranking = ranking_if_ready() if results.articles else None
+    return render_template(
+        "search.html",
+        results=results,
+        words=search_words(results.query),
+        has_all=_has_all,
+        outlooks=cached_outlooks(tuple(issue.slug for issue in results.issues)) if results.issues else {},
+        describe_comparison=describe_comparison,
+        ranked={article.url: article for article in ranking.articles if article.is_comparable} if ranking else {},
+    )
 
 
 @blueprint.get("/search.json")
@@ -142,7 +154,9 @@ def _find_articles(words: tuple[str, ...]) -> tuple[FoundArticle, ...]:
 
 
 def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
-    rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=MAX_RESULTS)
+    """Return the first links: of the latest that contain all words, those with the words in the title come first."""
+    rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=LATEST_LINKS)
+    rows = sorted(rows, key=lambda row: not _has_all(row.title, words))[:MAX_RESULTS]
     return tuple(build_link_record(row, config=config(), now=now()) for row in rows)
 
 
