@@ -107,7 +107,9 @@ def show_audience(slug: str) -> str:
     chosen = _read_filter(audience)
     phone = next((part.share for part in audience["device"] if part.value == "phone"), None)
     usual = usual_share(store(), find_compared_issues(store(), slug).earlier, "device", "phone")
-    shares = _article_shares(report, issue_id, chosen) if chosen else []
+    # Without a filter, the first sentence is about the readers on phones.
+    described = chosen or _find_filter(audience, "device", "phone")
+    shares = _article_shares(report, issue_id, described) if described else []
     return render_template(
         "audience.html",
         slug=slug,
@@ -117,7 +119,7 @@ def show_audience(slug: str) -> str:
         phone_comparison=compare_share(phone or 0.0, usual, clicks=report.totals.clicks.human),
         chosen=chosen,
         articles=shares,
-        difference=_describe_differences(shares) if chosen and chosen.clicks < report.totals.clicks.human else "",
+        difference=_describe_differences(shares) if described and described.clicks < report.totals.clicks.human else "",
         next_step=find_next_step(report),
     )
 
@@ -149,7 +151,7 @@ def _describe_differences(shares: Sequence[ArticleShare]) -> Markup:
         return _("These readers clicked {more} more often than the others did.", more=more)
     if less:
         return _("These readers clicked {less} less often than the others did.", less=less)
-    return _("They clicked the same articles as the others; the differences can be chance.")
+    return _("They did not prefer other articles than the rest; the differences can be chance.")
 
 
 def _titles() -> dict[str, str]:
@@ -166,9 +168,15 @@ def _titles() -> dict[str, str]:
 def _read_filter(audience: Mapping[str, Sequence[AudiencePart]]) -> Filter | None:
     for dimension in DIMENSIONS:
         value = request.args.get(dimension, "")
-        for part in audience[dimension]:
-            if value and part.value == value:
-                return Filter(dimension, value, _titles()[dimension], value_name(dimension, value), part.clicks)
+        if value and (found := _find_filter(audience, dimension, value)):
+            return found
+    return None
+
+
+def _find_filter(audience: Mapping[str, Sequence[AudiencePart]], dimension: str, value: str) -> Filter | None:
+    for part in audience[dimension]:
+        if part.value == value:
+            return Filter(dimension, value, _titles()[dimension], value_name(dimension, value), part.clicks)
     return None
 
 
