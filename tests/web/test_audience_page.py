@@ -90,9 +90,9 @@ def test_what_these_readers_clicked(clicked: "EditorSite", monkeypatch: pytest.M
     """A filtered page says what these readers clicked more than others, or that it may be chance."""
     client = clicked.client("viewer")
     address = "/-/issues/may/audience?device=phone"
-    assert (
-        "They did not prefer other articles than the rest; the differences can be chance." in client.get(address).text
-    )
+    chance = "They did not prefer other articles than the rest; the differences can be chance."
+    assert chance in client.get(address).text
+    assert f"on phones. {chance}" in client.get("/-/issues/may/audience").text, "without a filter, of readers on phones"
     assert "the others" not in client.get("/-/issues/may/audience?language=de-AT").text
     for scores, expected in (
         ([3.0, 0.0], r"These readers clicked <bdi>[^<]+</bdi> more often than the others did\."),
