@@ -98,12 +98,13 @@ def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
     """Return a row of the page Articles for each article of a ranking, in the order of the ranking."""
     issues = {issue.slug: issue for issue in sent_issues}
+    months = {slug: month_of(issue.sent_at) for slug, issue in issues.items()}
     details = articles.details_by_url(store(), [article.url for article in ranking.articles])
     decided = {(decision.month, decision.url): decision for decision in decisions.list_all(store())}
     rows = []
     for article in ranking.articles:
         issue = issues.get(article.issue)
-        month = month_of(issue.sent_at) if issue else ""
+        month = months.get(article.issue, "")
         rows.append(
             ArticleRow(
                 article=article,

@@ -231,9 +231,9 @@ def current_language() -> Language:
     """Return the language of the page that is being rendered; English outside of a request."""
     if not has_request_context():
         return ENGLISH
-    if "language" not in g:
-        g.language = _choose_language()
-    language: Language = g.language
+    language: Language | None = g.get("language")  # called a thousand times for a page, so that g is read only once
+    if language is None:
+        language = g.language = _choose_language()
     return language
 
 
