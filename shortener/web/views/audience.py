@@ -151,7 +151,7 @@ def _describe_differences(shares: Sequence[ArticleShare]) -> Markup:
         return _("These readers clicked {more} more often than the others did.", more=more)
     if less:
         return _("These readers clicked {less} less often than the others did.", less=less)
-    return _("They did not prefer other articles than the rest; the differences can be chance.")
+    return _("These readers showed no clear preference for other articles, so one choice of articles fits all.")
 
 
 def _titles() -> dict[str, str]:
