@@ -84,7 +84,7 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
         column = cell.strip().lower()
         # Only the letters of a heading are compared.
         name = aliases.get("".join(c for c in column if c.isalpha()), column)
-        # If several cells stand for one column, only the first of them is replaced.
+        # If several cells belong to one column, only the first of them is replaced.
         columns.append(column if name in columns else name)
     return columns
 

@@ -67,7 +67,7 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
     old = link.target or build_short_url(link.domain, link.code, domains=config.domains)
     with store.transaction():
         replace_target(store, link, old, target, who=who, now=now)
-        # Until a link has a target, the short URL stands for its article in drafts.
+        # Until a link has a target, drafts identify its article by the short URL.
         if link.target is None:
             draft_links.rename_url(store, old_url=old, new_url=target)
 

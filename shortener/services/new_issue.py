@@ -239,7 +239,7 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
     edits = []
     for edit in choices.edits:
         edit_key = parse_short_url(edit.url, domains=config.domains)
-        # A short URL stands for the article in an edit made before its target was entered.
+        # An edit made before the target was entered identifies the article by its short URL.
         edits.append(replace(edit, url=targets.get(edit_key, edit.url)) if edit_key else edit)
     return AddRequest(
         source=upload.source,

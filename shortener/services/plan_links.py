@@ -127,7 +127,7 @@ def find_first_targets(
         key = occurrence.short_link_key
         stored = existing.short_links.get(key) if key else None
         if key and stored is not None and stored.target is None and key in targets:
-            # Until the plan is stored, the short URL stands for the target in the article.
+            # Until the plan is stored, the article has the short URL in place of the target.
             found[targets[key]] = build_short_url(*key, domains=config.domains)
     return found
 

@@ -15,7 +15,7 @@ from shortener.web.filters import format_number, plain_text, script_json
 HEIGHT, TOP, BOTTOM = 280, 24, 26
 """Height of a chart in pixels, and of its margins above and below; ticks of the horizontal axis are in the latter."""
 BAR_WIDTH = 0.85
-"""Width of a bar as a share of the period that it stands for; the rest is the gap to the next bar."""
+"""Width of a bar as a share of its period; the rest is the gap to the next bar."""
 MAX_GRID_LINES = 5
 LABEL_HEIGHT = 17
 """Least distance in pixels between two labels at the ends of lines."""

@@ -69,7 +69,7 @@ def init_app(app: Flask) -> None:
 
 
 def _template_user() -> Any:
-    """Return the signed-in user for a template; None if nobody is signed in or the store cannot be read."""
+    """Return the signed-in user for a template; None if the client is not signed in or the store cannot be read."""
     try:
         return context.current_user_or_none()
     except StoreError:

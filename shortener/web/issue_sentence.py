@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from shortener.ranking import CountedArticle
 from shortener.ranking.inputs import Counted
+from shortener.ranking.result import MIN_COUNT
 from shortener.reporting.forecast import MIN_USUAL_ISSUES
 from shortener.reporting.outlook import Judgement, Outlook, describe_age
 from shortener.reporting.overview import SETTLED_DAYS
@@ -17,8 +18,6 @@ from shortener.web.languages import gettext as _
 
 MAX_NAMED_ARTICLES = 2
 """How many of the most clicked articles a sentence names."""
-MIN_NAMED_COUNT = 5
-"""Visitors or clicks that an article needs to be named."""
 MAX_TITLE_LENGTH = 60
 """Characters of a title in such a sentence."""
 
@@ -49,7 +48,7 @@ def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Mark
     order = sorted(counts, key=lambda title: -counts[title])
     number = min(MAX_NAMED_ARTICLES, len(order) // 2)
     # An article is not named if another one that has as many is not.
-    next_count = max(MIN_NAMED_COUNT - 1, counts[order[number]]) if order else 0
+    next_count = max(MIN_COUNT - 1, counts[order[number]]) if order else 0
     names = name_articles([title for title in order[:number] if counts[title] > next_count])
     if not names:
         return ""

@@ -100,7 +100,7 @@ def try_sign_in() -> ResponseReturnValue:
         verified = accounts.verify_password(user, password)
     finally:
         throttle.hash_slots.release()
-    # A wrong name and a wrong password get the same response, so that nobody can find out which names exist.
+    # A wrong name and a wrong password get the same response, so that clients cannot find out which names exist.
     if not verified or user is None:
         throttle.record_failure(name.casefold(), client_address())
         return _refuse_sign_in("password", _("Wrong name or password."), 403)
