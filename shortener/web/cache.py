@@ -55,8 +55,8 @@ class Cache:
         with self._lock:
             entry = self._entries.get(key)
             # "No clicks yet" is wrong after the first click, while another value is only a little too low.
-            is_empty = entry is not None and not entry.value and entry.revision != revision
-            if entry is not None and self._is_usable(entry, revision) and not is_empty:
+            is_outdated_empty = entry is not None and not entry.value and entry.revision != revision
+            if entry is not None and self._is_usable(entry, revision) and not is_outdated_empty:
                 if not self._is_fresh(entry, revision):
                     self._start_refresh(key, compute)
                 value: Value = entry.value
@@ -65,7 +65,10 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``, or start a thread that computes it and return None."""
+        """Return the cached value of ``key``, or start a thread that computes it and return None.
+
+        After new clicks, an empty value is computed anew before the return.
+        """
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
