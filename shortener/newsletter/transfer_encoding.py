@@ -185,7 +185,12 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append bytes of ``rest`` to ``output`` until at most ``limit`` remain, and return how many were appended."""
+    """Append the first bytes of ``rest`` to ``output``, and return their number.
+
+    ``rest`` is a part of a quoted-printable line. So many bytes are appended that the others fit in one line of
+    ``limit`` bytes. The appended lines end in soft line breaks (``=`` and ``line_end``), which the returned number does
+    not include.
+    """
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

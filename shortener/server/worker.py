@@ -175,14 +175,18 @@ class Worker:
         else:
             protocol.response_empty(response.status, headers)
 
-    def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Limit how long clients may leave responses unread: set the limit ``passes`` times once granian listens."""
+    def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, times: int = 2) -> None:
+        """Limit how long clients may leave responses unread, as soon as granian listens on its port.
+
+        ``times`` is how often the limit must still be set. The second time is for connections that were waiting to be
+        accepted at the first time.
+        """
         if limit_unread_output():
-            passes -= 1
-        if passes:
-            # Connections that were queued before the first pass do not have the limit yet. After ACCEPT_SECONDS granian
-            # has accepted them, so the last pass reaches them.
-            loop.call_later(ACCEPT_SECONDS if passes == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, passes)
+            times -= 1
+        if times:
+            # Connections that were queued before the first time do not have the limit yet. After ACCEPT_SECONDS granian
+            # has accepted them, so the last time reaches them.
+            loop.call_later(ACCEPT_SECONDS if times == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, times)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:

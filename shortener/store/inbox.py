@@ -150,11 +150,13 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return (size of the inbox in bytes, time). The clicks in the inbox were recorded after the time.
+    """Return (size, since): the size of the inbox in bytes, and a time after which its clicks were recorded.
 
-    Only the first clicks of a new node can be older. The time is seconds of the UTC epoch, None if unknown.
+    The inbox contains the clicks that redirect nodes have sent and that still wait to be stored. ``since`` is seconds
+    of the UTC epoch; None if the inbox is empty or the time is unknown. The first clicks that a new node sends can be
+    older than ``since``, because a new node does not know when they were recorded.
     """
-    # A new node does not know after which time its first clicks were recorded, and says 0.
+    # A new node sends 0 as the time.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
     size, since = reader.execute(sql).fetchone()
     return int(size), since

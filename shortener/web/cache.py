@@ -48,8 +48,8 @@ class Cache:
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
         """Return the cached value of ``key``, or compute it from ``store`` and cache it.
 
-        A value that expired, or is older than the last edit of a link, is computed anew. After new clicks, so is an
-        empty value.
+        A cached value is computed anew if it has expired, or if a link was edited since its computation. An empty
+        value, such as a ranking without articles, is also computed anew if clicks were counted since its computation.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -65,9 +65,10 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``, or start a thread that computes it and return None.
+        """Return the cached value of ``key``. If it is missing or outdated, return None while a thread computes it.
 
-        After new clicks, an empty value is computed anew before the return.
+        A value is outdated if it has expired, or if a link was edited since its computation. An empty value, such as a
+        ranking without articles, is replaced after new clicks: this method computes and returns a new value.
         """
         revision = listings.store_revision(store)
         with self._lock:

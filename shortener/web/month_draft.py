@@ -15,11 +15,16 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft of the picks for the month, reason why there is no draft).
+    """Return (month, draft, reason): the draft of the picks (recommended articles) for the month in the request.
 
-    The month is that of the request. If the request has no month, the latest month with a ranking is returned, or ''.
-    ``find`` returns the draft of a month, or None while the ranking is computed. Without a ranking yet, the reason is
-    ''. Raises InputError for an invalid month.
+    If the request has no month, the latest month that has a draft is taken; the month is '' if no month has one.
+
+    If the month has neither ranked articles nor editors' decisions, the draft is None, and the reason is a message that
+    says why. The draft is also None, but the reason is '', while the ranking is computed, or if neither a month was
+    requested nor an issue sent.
+
+    ``find`` returns the draft of a month, or None while the ranking of this month is computed. Raises InputError for an
+    invalid month.
     """
     month = request.values.get("month", "")
     if month:

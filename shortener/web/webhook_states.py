@@ -15,8 +15,13 @@ StateName = Literal["disabled", "failed", "new", "sending", "late", "works"]
 class WebhookState(Struct, frozen=True):
     """Whether the messages of a webhook arrive.
 
-    ``failed`` is a webhook that was disabled because messages did not arrive, ``new`` one without messages, and
-    ``late`` one with a message that has not arrived. ``waiting`` is the number of messages that are to be sent.
+    ``name`` is the state. "disabled": an admin disabled the webhook. "failed": it was disabled because messages did not
+    arrive. "new": it has no messages yet. "sending": the first attempt to send a message is to come. "late": a message
+    has not arrived, despite at least one attempt. "works": the newest message arrived.
+
+    ``tried_at`` is the time of the last attempt to send the newest message, None if there was none. ``waiting`` is the
+    number of messages that are to be sent. ``next_at`` is the time of the next attempt, None if no message waits. For
+    a disabled webhook, these values are None and 0.
     """
 
     name: StateName

@@ -1,4 +1,4 @@
-"""Completion of stores that were created while the first migration was still being developed."""
+"""Creation of tables and indexes that a store lacks if it is older than the final version of the first migration."""
 
 import re
 
