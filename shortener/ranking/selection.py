@@ -39,7 +39,7 @@ class ArticleFilter(Struct, frozen=True):
     def __post_init__(self) -> None:
         """Raise InputError if more than one of the filters is given, or for an invalid month."""
         if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
-            raise InputError(Message("rank either a month or an issue, not both"))
+            raise InputError(Message("rank either a period or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
             raise InputError(Message("month {month} is not a month; write it as 2021-04", month=repr(self.month)))
 

@@ -138,7 +138,8 @@ class Worker:
         """Prepare the process for requests. Granian calls this once at the start of the process."""
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
-        loop.call_soon(self._limit_unread_output, loop)
+        if sys.platform == "linux":
+            loop.call_soon(self._limit_unread_output, loop)
         self._discard_expired(loop)
         loop.call_later(WARM_UP_SECONDS, self._warm_up, loop)
         loop.call_later(2 * MEMORY_CHECK_SECONDS, self._check_memory, loop)

@@ -126,7 +126,8 @@ def find_first_targets(
     """Return a dict from target to short URL, for the stored short links that have no target yet but get one now.
 
     A short link is stored without a target if a document with its short URL was added before its target was known.
-    ``given_targets`` has targets that an editor gave for short links.
+    ``given_targets`` has targets that an editor gave for short links. If several short links get one target, the result
+    has the first of them in the document.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -134,7 +135,7 @@ def find_first_targets(
         stored = existing.short_links.get(key) if key else None
         if key and stored is not None and stored.target is None and key in given_targets:
             # Until the plan is stored, the article has the short URL in place of the target.
-            found[given_targets[key]] = build_short_url(*key, domains=config.domains)
+            found.setdefault(given_targets[key], build_short_url(*key, domains=config.domains))
     return found
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from shortener.errors import StoreBusy
 from shortener.services.host_throttle import HostThrottle
-from shortener.services.link_checker import LinkStatus, check_links
+from shortener.services.link_checker import NO_ANSWER, LinkStatus, check_links
 from shortener.store import Store, link_checks
 from shortener.web.context import ConnectionPool, config, connection_pool, now, store
 
@@ -39,8 +39,8 @@ class LinkCheck(Struct, frozen=True):
 
     Hosts with problems are first. ``total`` is the number of all destinations, and ``done`` the number of those that
     have been checked. ``problems`` is the number of destinations that failed the check, or could not be checked.
-    ``finished_at`` (seconds of the UTC epoch) is None while the check runs. ``is_offline`` is set if every destination
-    failed, as when this server has no connection.
+    ``finished_at`` (seconds of the UTC epoch) is None while the check runs. ``is_offline`` is set if no destination
+    responded, as when this server has no connection.
     """
 
     done: int
@@ -156,7 +156,7 @@ def load_check(issue_id: int) -> LinkCheck | None:
         total=stored.total,
         finished_at=stored.finished_at,
         problems=problems,
-        is_offline=bool(statuses) and all(status.result == "trouble" for status in statuses),
+        is_offline=bool(statuses) and all(status.text == NO_ANSWER for status in statuses),
         hosts=tuple(sorted(hosts, key=_answers)),
     )
 

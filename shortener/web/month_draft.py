@@ -34,7 +34,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
         try:
             return candidate, find(candidate), ""
         except NotFound as error:
-            message = error_message(error)
+            message = message or error_message(error)
     return month, None, message
 
 

@@ -89,13 +89,13 @@ def _find_listing(*, wait: bool) -> _Listing:
         return _Listing(filters, RankingKey(), sent, message=message.unescape(), status=404)
     if filters.period or filters.issue:
         return _load(filters, sent, wait=wait)
-    listing = _Listing(filters, RankingKey(), sent)
+    newest: _Listing | None = None
     for month in article_list.months_of(sent):
-        chosen = ArticleFilterValues(month, "", filters.section, filters.search)
-        listing = _load(chosen, sent, wait=wait)
+        listing = _load(ArticleFilterValues(month, "", filters.section, filters.search), sent, wait=wait)
         if not listing.message:
-            break
-    return listing
+            return listing
+        newest = newest or listing
+    return newest or _Listing(filters, RankingKey(), sent)
 
 
 def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) -> _Listing:
