@@ -44,10 +44,10 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key without the allowed range, such as int; None for an unknown key.
+    """Return the type of a configuration key, such as int or str; None for an unknown key.
 
-    ``root`` is the type of the whole configuration. ``steps`` is the path of the key in it, such as
-    ``["server", "port"]``.
+    For a key with an allowed range, such as ``Annotated[int, Meta(ge=1, le=65535)]``, the result is only int. ``root``
+    is the type of the whole configuration. ``steps`` is the path of the key in it, such as ``["server", "port"]``.
     """
     kind = type_at(root, steps)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind

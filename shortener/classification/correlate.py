@@ -112,10 +112,10 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _drop_marked(clicks: Sequence[NearbyClick], seqs_to_classify: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without the nearby clicks that already have evidence from the detectors of ``grouping``.
+    """Return ``clicks`` without the stored clicks that already have evidence of automation from a honeypot hit.
 
-    The clicks to classify are kept; ``seqs_to_classify`` has their sequence numbers. Clicks on honeypot links, which
-    readers do not see, are kept too.
+    Honeypot hits are clicks on links that readers do not see. They are kept, and so are the clicks with the sequence
+    numbers ``seqs_to_classify``. ``grouping`` says how clicks are compared with the hits, for example by address.
     """
     return [
         click

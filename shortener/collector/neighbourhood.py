@@ -116,7 +116,7 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield a list of stored clicks near the clicks to classify for each database query.
+    """Query the stored clicks near the clicks to classify, and yield the result of each query as a list.
 
     A click can be in several lists.
     """
@@ -127,7 +127,7 @@ def _load_near(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[lis
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks without a recipient token that are near one of ``times`` (milliseconds)."""
+    """Yield lists of stored clicks that have no recipient token and are near one of ``times`` (milliseconds)."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -180,17 +180,15 @@ def _hit_queries(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str],
 def _load_near_hits(
     store: Store, to_classify: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that can get evidence from a honeypot hit among the clicks to classify.
+    """Yield lists of stored clicks that can get evidence of automation from honeypot hits among the clicks to classify.
 
-    A honeypot hit is a click on a link that readers do not see. It is evidence against clicks from its address, and
-    from its network if that is a data center's, up to 15 minutes before and after it. Time ranges in which
-    ``earlier_hits`` are evidence against these clicks are not read, because the clicks there have this evidence
-    already. There is one list for each database query, and a click can be in several lists.
+    A honeypot hit is a click on a link that readers do not see. Stored clicks near ``earlier_hits`` have such evidence
+    already, and need not be loaded. A click can be in several lists.
     """
-    covered = _filter_intervals(earlier_hits)
+    covered = _intervals_by_filter(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
-    for click_filter, intervals in _filter_intervals(_without_token(to_classify)).items():
+    for click_filter, intervals in _intervals_by_filter(_without_token(to_classify)).items():
         column, value, _ = click_filter
         added = subtract(intervals, covered.get(click_filter, ()))
         if column == "net" and added:
@@ -203,11 +201,11 @@ def _load_near_hits(
         yield nearby_clicks.clicks_from_networks(store, networks, since=since, until=until)
 
 
-def _filter_intervals(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
-    """Return the time intervals (milliseconds) in which the honeypot hits among ``clicks`` are evidence.
+def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
+    """Return the conditions under which other clicks get evidence of automation from honeypot hits among ``clicks``.
 
-    The keys are conditions on the clicks that get this evidence. A honeypot hit is a click on a link that readers do
-    not see.
+    A honeypot hit is a click on a link that readers do not see. Each key says what the other clicks must have in common
+    with a hit, such as the address. Its value has the time intervals (milliseconds) in which they must occur.
     """
     intervals: dict[ClickFilter, list[Interval]] = {}
     for hit in clicks:

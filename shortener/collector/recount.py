@@ -79,11 +79,10 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return other stored clicks whose ``first_visits`` may change, by sequence number.
+    """Return the stored clicks that may become or cease to be a visitor's first human click of a day.
 
-    The bits in ``first_visits`` mark a visitor's first human click of a day. They can move from one click to another
-    because of new clicks and changed verdicts. ``before`` and ``after`` have the clicks whose classification changes;
-    the result does not contain these.
+    The causes are new clicks, and stored clicks whose classification changes from ``before`` to ``after``. The result
+    does not contain these clicks themselves. All mappings are keyed by sequence number.
     """
     # For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.

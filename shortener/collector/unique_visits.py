@@ -25,8 +25,7 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
     The bits FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE mark a visitor's first click of the UTC
     day on a placement, on a link, in an issue and on the whole site. A placement is one use of a link in an issue.
-    ``clicks`` maps sequence numbers to clicks, and must contain all human clicks of each visitor and day that can be
-    such a first click.
+    ``clicks`` is keyed by sequence number. If it lacks one of these first clicks, a later click is marked instead.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_seqs: dict[VisitorDay, int] = {}

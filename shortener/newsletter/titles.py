@@ -300,18 +300,17 @@ def _content_end(lines: list[Line], end: int) -> int:
     return end
 
 
-def _names_article(lines: list[Line], title_index: int, end: int, key: str) -> bool:
-    """Return whether the title of the issue is also the title of an article. ``key`` identifies the article.
+def _names_article(lines: list[Line], title_index: int, end: int, url: str) -> bool:
+    """Return whether the title of the issue is also the title of the article with the URL ``url``.
 
-    This is judged by the linked images directly above the title, and by the links below it and before the line
-    ``end``. ``title_index`` is the index of the line with the title of the issue.
+    ``title_index`` is the index of the line with the title. Lines from the index ``end`` on are not considered.
     """
     # It is if an image directly above the title links to the article.
-    if key in _image_keys_before(lines, title_index):
+    if url in _image_keys_before(lines, title_index):
         return True
     # It is also if the first two links below lead to the article, and there is a button below.
     inside = [mention for line in lines[title_index + 1 : end] for mention in line.mentions if mention.is_content]
-    return {mention.article_key for mention in inside[:2]} == {key} and any(mention.button for mention in inside)
+    return {mention.article_key for mention in inside[:2]} == {url} and any(mention.button for mention in inside)
 
 
 def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:

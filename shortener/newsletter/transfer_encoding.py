@@ -185,11 +185,10 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the first bytes of ``rest`` to ``output``, and return their number.
+    """Append the beginning of ``rest`` to ``output``, until what remains fits in one line of ``limit`` bytes.
 
-    ``rest`` is a part of a quoted-printable line. So many bytes are appended that the others fit in one line of
-    ``limit`` bytes. The appended lines end in soft line breaks (``=`` and ``line_end``), which the returned number does
-    not include.
+    Return the number of bytes taken from ``rest``, which is a part of a quoted-printable line. Each appended line ends
+    in a soft line break (``=`` and ``line_end``).
     """
     taken, column = 0, 0
     if len(rest) <= limit:

@@ -45,7 +45,7 @@ class ListedPart(Struct, frozen=True, eq=False):
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Select the data of the articles that a ranking shows from `observations`.
+    """Combine `observations` with a mask that selects the data of the articles that a ranking shows.
 
     `articles` are the indices of these articles. `has_gems` says whether the ranking shows hidden gems (good articles
     that few readers saw).

@@ -188,12 +188,11 @@ def _rows_after(analysis: Analysis, issue: int, row_indices: IntArray, new_posit
 def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
     """Return the weight that an article in the next issue would have in the least-squares problem of the fit.
 
-    `row` is the row of this appearance in the design matrix. The weight grows with the predicted clicks, counted when
-    all of them have arrived. The next issue is assumed to have as many recipients and articles as the issue with the
-    index `issue`.
+    `row` is the row of this appearance in the design matrix. The next issue is assumed to have as many recipients and
+    articles as the issue with the index `issue`.
     """
-    # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu are the expected clicks. The last term is the uncertainty of the new
-    # issue's effect, which its n articles determine.
+    # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu is the expected final number of clicks. The last term is the
+    # uncertainty of the new issue's effect, which its n articles determine.
     recipients = float(fill_recipients(analysis.observations)[0][issue])
     count = int((analysis.observations.issue_index == issue).sum())
     mu = recipients * float(np.exp(row @ fit.solution.beta + fit.solution.u[article]))

@@ -22,7 +22,7 @@ VERDICT_LABELS = {
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests decided by one rule, and their share (0 to 1) of all requests.
+    """Number of requests that one rule classified as human or automated, and their share (0 to 1) of all requests.
 
     ``reason`` is the name of the rule, and ``words`` describes it.
     """
@@ -173,9 +173,10 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether an estimate of human clicks includes the requests that one rule has decided.
+    """Return whether an estimate of human clicks includes the requests that ``reason_share`` counts.
 
-    ``band`` names the estimate: "strict" (low), "usual" (best) or "lenient" (high).
+    These requests were all classified by one rule. ``band`` names the estimate: "strict" (low), "usual" (best) or
+    "lenient" (high).
     """
     known = REASONS.get(reason_share.reason)
     # The current rules do not have this reason any more, so the stored verdict counts.

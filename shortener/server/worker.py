@@ -177,16 +177,16 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, times: int = 2) -> None:
-        """Limit how long clients may leave responses unread, as soon as granian listens on its port.
+        """Limit how long clients may leave responses unread.
 
-        ``times`` is how often the limit must still be set. The second time is for connections that were waiting to be
-        accepted at the first time.
+        The method schedules itself again until it has set the limit ``times`` times, because connections that are just
+        waiting to be accepted do not get it.
         """
         if limit_unread_output():
             times -= 1
         if times:
-            # Connections that were queued before the first time do not have the limit yet. After ACCEPT_SECONDS granian
-            # has accepted them, so the last time reaches them.
+            # The limit cannot be set before granian listens. After ACCEPT_SECONDS more, granian has accepted the
+            # connections that were waiting, so they get the limit when it is set again.
             loop.call_later(ACCEPT_SECONDS if times == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, times)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:

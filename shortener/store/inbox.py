@@ -150,13 +150,12 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return (size, since): the size of the inbox in bytes, and a time after which its clicks were recorded.
+    """Return (size, since) for the clicks that redirect nodes have sent and that still wait to be stored.
 
-    The inbox contains the clicks that redirect nodes have sent and that still wait to be stored. ``since`` is seconds
-    of the UTC epoch; None if the inbox is empty or the time is unknown. The first clicks that a new node sends can be
-    older than ``since``, because a new node does not know when they were recorded.
+    ``size`` is in bytes. ``since`` is a time before the oldest click whose age is known, in seconds of the UTC epoch.
+    It is None if no age is known or no click waits.
     """
-    # A new node sends 0 as the time.
+    # A new node does not know how old the first clicks that it sends are. It sends 0 as their time.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
     size, since = reader.execute(sql).fetchone()
     return int(size), since

@@ -1,12 +1,9 @@
 """Check of whether a write-ahead log (WAL) belongs to the store file beside it.
 
-SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore,
-each write transaction increments a number in the header of the store file (``user_version``): the store number. SQLite
-writes the changed header to the WAL first, and copies it to the file later.
-
-If nothing of a WAL was copied to its file yet, the first number in the WAL follows the number in the file. If some of
-it was copied, the number in the file is one of the numbers in the WAL. If neither is true, the WAL belongs to another
-store file. Such a WAL is set aside, and can be put back later.
+SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore
+each write transaction increments a number in the header of the store file (``user_version``): the store number. A WAL
+contains the store numbers of its transactions. If they do not fit the number in the file, the WAL belongs to another
+store file. Such a WAL is renamed, and can be put back later.
 """
 
 import contextlib
@@ -209,7 +206,8 @@ def _compare(header: bytes, wal: Path) -> Relation:
         first = next(numbers, None)
         if not first or first < 0:
             return Relation.UNKNOWN  # another program has removed the number
-        # The store has the number before the WAL's first, or, after a checkpoint, one of the WAL.
+        # Until a checkpoint copies the header from the WAL to the file, the file has the number before the WAL's first.
+        # From then on, it has one of the numbers in the WAL.
         own = number in (first, (first - 2) % MAX_NUMBER + 1) or number in numbers
         return Relation.OWN if own else Relation.FOREIGN
 

@@ -67,8 +67,7 @@ class Cache:
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
         """Return the cached value of ``key``. If it is missing or outdated, return None while a thread computes it.
 
-        A value is outdated if it has expired, or if a link was edited since its computation. An empty value, such as a
-        ranking without articles, is replaced after new clicks: this method computes and returns a new value.
+        A value is outdated if it has expired, or if a link was edited since its computation.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -76,6 +75,8 @@ class Cache:
             if entry is None or not self._is_usable(entry, revision):
                 self._start_refresh(key, compute)
                 return None
+        # This computes a new value at once if the cached one is empty, such as a ranking without articles, and clicks
+        # were counted since.
         return self.get(store, key, compute)
 
     def missing(self, store: Store, keys: Iterable[Hashable]) -> list[Hashable]:

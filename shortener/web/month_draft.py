@@ -15,16 +15,13 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft, reason): the draft of the picks (recommended articles) for the month in the request.
+    """Return (month, draft, message): the draft of the picks (recommended articles) for the month in the request.
 
-    If the request has no month, the latest month that has a draft is taken; the month is '' if no month has one.
+    Without a month in the request, the latest month that has a draft is taken; the month is '' if there is none. If the
+    draft is None, the message says why. An empty message then means that the draft is still being computed, or that no
+    issue was sent yet.
 
-    If the month has neither ranked articles nor editors' decisions, the draft is None, and the reason is a message that
-    says why. The draft is also None, but the reason is '', while the ranking is computed, or if neither a month was
-    requested nor an issue sent.
-
-    ``find`` returns the draft of a month, or None while the ranking of this month is computed. Raises InputError for an
-    invalid month.
+    ``find`` returns the draft of a month, or None while it is being computed. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:

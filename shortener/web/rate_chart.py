@@ -128,14 +128,14 @@ def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
 
 
 def _value_label(point: _Point, *, rates: bool) -> Iterator[Line]:
-    """Yield a line of length 0 that labels the latest issue with its click rate so far.
+    """Yield a line of which only the label is visible: the latest issue's click rate so far.
 
     If ``rates`` is false, the label is the number of visitors so far. Yield nothing if the value is unknown.
     """
     if point.value is not None:
         value = _format(point.value, rates=rates)
         label = value if point.forecast is None else _("{value} so far", value=value)
-        # A line of length 0, because only lines have labels.
+        # A line of length 0 carries the label, because dots have none.
         yield Line("own", [(point.x, point.value)], label)
 
 
