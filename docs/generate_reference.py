@@ -213,11 +213,16 @@ def api_page() -> str:
     sections.append("## Objects")
     for name, schema in document["components"]["schemas"].items():
         rows = [
-            (f"`{field}`", escape_markdown(schema_text(each)), "yes" if field in schema.get("required", ()) else "")
+            (
+                f"`{field}`",
+                escape_markdown(schema_text(each)),
+                "yes" if field in schema.get("required", ()) else "",
+                escape_markdown(each.get("description", "")),
+            )
             for field, each in schema.get("properties", {}).items()
         ]
         text = escape_markdown(schema.get("description", ""))
-        sections.append(f"### {name}\n\n{text}\n\n{table(('field', 'type', 'required'), rows)}".rstrip())
+        sections.append(f"### {name}\n\n{text}\n\n{table(('field', 'type', 'required', 'meaning'), rows)}".rstrip())
     problem_rows = [(f"`{name}`", str(each.status), each.title, each.remedy) for name, each in PROBLEM_TYPES.items()]
     sections.append("## Problems\n\n" + table(("name", "status", "title", "remedy"), problem_rows).rstrip())
     return "\n\n".join(sections) + "\n"

@@ -40,11 +40,9 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 
 
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random unused code of ``length`` characters of ``alphabet``.
+    """Return a random code of at least ``length`` characters that is not taken. Raises CodeRefused if none is found.
 
-    If no unused code of this length is found, longer codes are tried, up to MAX_CODE_LENGTH. Raises CodeRefused if all
-    attempts fail. ``is_taken`` returns whether a code is already used. The caller must insert the code under a unique
-    constraint.
+    Another process can take it meanwhile, so store it under a unique constraint.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):
@@ -92,7 +90,6 @@ def strip_punctuation(raw: str) -> str:
 
 
 def _describe_error(code: str) -> str:
-    """Return what is wrong with an invalid code, and how to fix it."""
     invalid = next((c for c in code if not (c.isascii() and (c.isalnum() or c in "-_"))), None)
     if invalid is not None:
         return Message("contains {invalid}; use letters a-z, digits, - and _ only", invalid=ascii(invalid))

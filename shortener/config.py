@@ -210,13 +210,11 @@ class ConfigFile(Section, frozen=True):
 
 
 class Config(ConfigFile, frozen=True):
-    """The whole configuration.
+    """The whole configuration."""
 
-    ``given`` maps each key that was set to the name of the configuration file or environment variable. A key is written
-    as ``site.name`` or ``domain.<host>.home``. Settings that editors have stored never replace keys in ``given``.
-    """
-
+    # Settings that editors have stored never replace these keys.
     given: Mapping[str, str] = {}
+    """File or environment variable that set each key, by key such as ``site.name`` or ``domain.<host>.home``."""
 
     @property
     def data_directory(self) -> Path:
@@ -338,7 +336,6 @@ def _validate(config: Config, *, origin: Origin) -> None:
 
 
 def _validate_urls(config: Config, *, origin: Origin) -> None:
-    """Check the URL of the pages and the home pages of the domains. Raises ConfigError."""
     for key, url in (("site.base_url", config.site.base_url), *(("domain.home", each.home) for each in config.domain)):
         try:
             if url:
@@ -348,7 +345,6 @@ def _validate_urls(config: Config, *, origin: Origin) -> None:
 
 
 def _validate_server(server: Server, *, origin: Origin) -> None:
-    """Check the networks in ``[server]``, and that certificate and key are given together. Raises ConfigError."""
     for key in ("trusted_proxies", "metrics"):
         for network in getattr(server, key):
             try:
@@ -365,8 +361,6 @@ def _validate_server(server: Server, *, origin: Origin) -> None:
 
 
 def _resolve_paths(config: Config, *, directory: Path, origin: Origin) -> Config:
-    """Return the configuration with relative paths resolved against ``directory``. Raises ConfigError."""
-
     def resolve(key: str, path: str) -> str:
         try:
             if "\0" in path:

@@ -40,14 +40,13 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
         return f"{origin.name(unknown)}: there is no such key; the keys of {key or 'the file'} are {keys}"
     if "missing required field" in expectation:
         return f"{origin.name(key)}: the key {expectation.split('`')[1]} is missing"
-    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_describe_type(type_at(root, steps))}"
+    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_describe_allowed_values(type_at(root, steps))}"
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key, such as int or str; None for an unknown key.
+    """Return the type of a configuration key without its allowed range, such as int; None for an unknown key.
 
-    For a key with an allowed range, such as ``Annotated[int, Meta(ge=1, le=65535)]``, the result is only int. ``root``
-    is the type of the whole configuration. ``steps`` is the path of the key in it, such as ``["server", "port"]``.
+    ``steps`` is the path of the key in ``root``, such as ``["server", "port"]``.
     """
     kind = type_at(root, steps)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
@@ -60,10 +59,9 @@ def is_text(kind: Any) -> bool:
 
 
 def type_at(kind: Any, steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key, such as ``Annotated[int, Meta(ge=1, le=65535)]`` with the allowed range.
+    """Return the type of a configuration key, including an allowed range; None for an unknown key.
 
-    ``kind`` is the type of the whole configuration. ``steps`` is the path of the key in it, such as
-    ``["server", "port"]``. The result is None for an unknown key.
+    ``steps`` is the path of the key in ``kind``, such as ``["server", "port"]``.
     """
     for step in steps:
         if step.isdigit() and get_origin(kind) is tuple:
@@ -82,15 +80,14 @@ def _value_at(tree: Any, steps: Sequence[str]) -> Any:
     return tree
 
 
-def _describe_type(kind: Any) -> str:
-    """Return a description of the values that a type allows, such as "a whole number from 1 to 64"."""
+def _describe_allowed_values(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         base, meta = get_args(kind)[:2]
         if meta.description:
             return str(meta.description)
-        return f"{_describe_type(base)} from {meta.ge} to {meta.le}"
+        return f"{_describe_allowed_values(base)} from {meta.ge} to {meta.le}"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(kind))
     if get_origin(kind) is tuple:
-        return f"a list in brackets, each item {_describe_type(get_args(kind)[0])}"
+        return f"a list in brackets, each item {_describe_allowed_values(get_args(kind)[0])}"
     return {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}.get(kind, "a table")

@@ -30,11 +30,10 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
-    """Replace values in ``tree``, the content of the configuration file, by values of environment variables.
+    """Replace values in the configuration ``tree`` by environment variables; return the variable of each replaced key.
 
-    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. A variable whose name ends with ``_FILE`` is the
-    path of a file with the value. Returns the name of the variable for each replaced key, such as ``server.port``.
-    Raises ConfigError.
+    ``SHORTENER_SERVER__PORT`` sets ``server.port``. With the suffix ``_FILE``, it names a file with the value. Raises
+    ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):
@@ -70,10 +69,9 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return where each configuration key was set: the name of the file or of an environment variable, by key.
+    """Return where each key, such as ``server.port``, was set: the name of the file or of an environment variable.
 
-    A key is written ``server.port``, or ``domain.<host>.<key>`` for a domain. ``tree`` has the values from the file and
-    from environment variables. ``variables`` has the names of these variables, by the key that they set.
+    A domain's keys are ``domain.<host>.<key>``. ``variables`` has the names of variables, by the key they set.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

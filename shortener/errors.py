@@ -1,9 +1,6 @@
-"""All errors that users can cause, as one hierarchy of exceptions.
+"""All errors that users can cause, as one hierarchy of exceptions."""
 
-The message of an error is one line: the name of the thing and what is wrong with it. It names no command, option or
-page.
-"""
-
+# A message is one line: the name of the thing and what is wrong with it. It names no command, option or page.
 from typing import Literal
 
 ErrorKind = Literal[

@@ -12,10 +12,9 @@ MIN_SECRET_LENGTH = 32  # characters
 
 
 def session_secret(config: Config) -> str:
-    """Return the secret that signs session cookies: the configured one, else the content of the file ``secret``.
+    """Return the secret that signs session cookies: the configured one, else that in the file ``secret``.
 
-    The file is created if necessary. Raises ConfigError if the secret is too short, and StoreError if its file cannot
-    be used.
+    A missing file is created. Raises ConfigError for a short secret, StoreError for an unusable file.
     """
     if config.site.secret:
         if len(config.site.secret) < MIN_SECRET_LENGTH:
@@ -40,7 +39,6 @@ def _read_secret(path: Path) -> str:
 
 
 def _create_secret(path: Path) -> None:
-    """Write a new secret to the file ``path``, unless another process has just done so."""
     # Written to a temporary file and then linked, so that processes that start together all read one secret. Synced
     # before the link, so that a power failure leaves no empty secret; an empty one is replaced.
     temporary = path.with_name(f".{KEY_FILE_NAME}-{secrets.token_hex(4)}")

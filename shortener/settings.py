@@ -51,10 +51,6 @@ def parse_setting(key: str, text: str) -> str | int:
 
 
 def _canonicalize_home(key: str, url: str) -> str:
-    """Return the URL of a domain's home page in canonical form.
-
-    Raises InputError if the URL is invalid or on the domain itself.
-    """
     target = canonicalize_target(url, allow_private=True)
     parts = urlsplit(target)
     if home_key(parts.netloc) == key and parts.path in {"", "/"}:
@@ -63,7 +59,6 @@ def _canonicalize_home(key: str, url: str) -> str:
 
 
 def _expectation(kind: Any) -> Message:
-    """Return a message that says which values a type allows, such as "enter a whole number from 1 to 100"."""
     bounds = get_args(kind)[1]
     if bounds.max_length:
         return Message("enter a text of at most {count} characters", count=bounds.max_length)
@@ -82,7 +77,7 @@ def with_settings(config: Config, stored: Mapping[str, str]) -> Config:
     if not values:
         return config
     changes = {
-        table: msgspec.structs.replace(getattr(config, table), **_keys_of(table, values))
+        table: msgspec.structs.replace(getattr(config, table), **_settings_of_table(table, values))
         for table in ("site", "ranking", "privacy")
     }
     homes = (values.get(home_key(domain.host), domain.home) for domain in config.domains)
@@ -103,12 +98,10 @@ def invalid_settings(config: Config, stored: Mapping[str, str]) -> dict[str, str
 
 
 def _applied_keys(config: Config, stored: Mapping[str, str]) -> set[str]:
-    """Return the keys of the stored settings that neither the file nor the environment overrides."""
     return stored.keys() & set(setting_keys(config)) - config.given.keys()
 
 
-def _keys_of(table: str, values: Mapping[str, str | int]) -> dict[str, str | int]:
-    """Return the settings of one configuration table, with the table's name removed from their keys."""
+def _settings_of_table(table: str, values: Mapping[str, str | int]) -> dict[str, str | int]:
     return {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{table}.")}
 
 

@@ -10,11 +10,11 @@ from shortener.urls import canonicalize_target, normalize_host_header
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
-    """Return (host, code) of a short URL; None if either the host is not in ``domains`` or the code is invalid.
+    """Return (host, code) of a short URL, the code in its stored form; None for another host or an invalid code.
 
-    Forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. After the code, a placement
-    number, ``+``, query string or fragment is ignored. The returned code is in its stored form.
+    The scheme may be missing. Without a host, the first domain is meant.
     """
+    # Query string and fragment are ignored, and in ``_parse_code`` a suffix ``+`` and a placement number.
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
     if not separator:
@@ -31,7 +31,6 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
 
 
 def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
-    """Return the domain with this host, or None. Hosts are normalized before they are compared."""
     name = normalize_host_header(host)
     return next((domain for domain in domains if normalize_host_header(domain.host) == name), None)
 

@@ -60,11 +60,10 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """Return a target URL in canonical form, in which it is stored, shown and sent to browsers.
+    """Return a target URL in the canonical form in which it is stored and sent to browsers.
 
-    Scheme and host become lower case, and the host ASCII (UTS 46). Characters that a URL may not contain are
-    percent-encoded. ``allow_private`` allows local names and addresses. Raises TargetRefused if the URL is invalid or
-    on one of ``own_hosts``.
+    ``allow_private`` permits local names and addresses. Raises TargetRefused for an invalid URL, or one on
+    ``own_hosts``.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
@@ -73,7 +72,7 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
         _refuse(text, Message("is not a web address; write it in full, as https://example.com/page"))
     scheme, authority, path, query, fragment = parts.groups(default="")
     host, port = _split_authority(text, authority)
-    host = _canonicalize_host(text, host)
+    host = _canonicalize_host(text, host)  # lower case and ASCII (UTS 46)
     scheme = scheme.lower()
     if not allow_private:
         _check_public(text, host)
@@ -97,11 +96,9 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 
 
 def add_query(target: str, query: str, *, forward: str) -> str:
-    """Return a canonical target with the query string of a click added.
+    """Add the query string of a click to a canonical target, unless the result would be too long.
 
-    If a key is in both the target and ``query``, ``forward`` decides. ``merge`` keeps the target's value, and
-    ``override`` the value in ``query``. The target is returned unchanged if either ``forward`` is ``drop`` or the
-    result would be too long.
+    ``forward`` is ``drop`` (add nothing), ``merge`` (keys of the target win) or ``override`` (keys of ``query`` win).
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
@@ -187,10 +184,7 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return (host, port) of a URL; the port is None if the URL has none. Raises TargetRefused.
-
-    ``authority`` is the part of the URL with host and port. ``text`` is the whole URL, for error messages.
-    """
+    """Return (host, port) of the authority of the URL ``text``; the port is None if the URL has none."""
     if "@" in authority:
         _refuse(text, Message("has a user name before its host; remove it and the @"))
     if "%" in authority:
@@ -223,7 +217,6 @@ def _canonicalize_host(text: str, host: str) -> str:
 
 
 def _check_ipv6(text: str, host: str) -> str:
-    """Return ``host``, a bracketed IPv6 address, if it is valid. Otherwise raise TargetRefused."""
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
@@ -240,7 +233,6 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _map_uts46(host: str) -> str:
-    """Return a host name mapped as browsers map it, by UTS 46."""
     text = _IGNORED_CHARACTERS.sub("", _DOT_VARIANTS.sub(".", host)).replace("ẞ", "ß")
     # ß and ς are letters of their own since IDNA 2008. casefold would replace them, and the host would be another one.
     folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
@@ -254,7 +246,7 @@ def _encode_label(text: str, label: str) -> str:
             Message("has an empty or over-long part in its host (1 to 63 characters between dots); check the dots"),
         )
     if label.isascii():
-        if not _LABEL_PATTERN.fullmatch(label) or (label.startswith("xn--") and not _is_punycode(label)):
+        if not _LABEL_PATTERN.fullmatch(label) or (label.startswith("xn--") and not _is_valid_punycode_label(label)):
             _refuse(
                 text, Message("has {label} in its host; a host consists of letters, digits, - and dots", label=label)
             )
@@ -274,8 +266,7 @@ def _encode_label(text: str, label: str) -> str:
     return encoded
 
 
-def _is_punycode(label: str) -> bool:
-    """Return whether ``label``, a part of a host name that begins with ``xn--``, is valid Punycode of a valid text."""
+def _is_valid_punycode_label(label: str) -> bool:
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -286,18 +277,15 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_valid_unicode_label(label: str) -> bool:
-    """Return whether a host name may contain ``label``, a text with non-ASCII letters, between two dots.
-
-    All its characters must be allowed in hosts, and browsers must not replace any (UTS 46). The text must neither begin
-    with a combining mark nor mix writing directions.
-    """
+    # A label must not begin with a combining mark (category M).
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
+    # Browsers must not replace any of its characters.
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)
 
 
 def _mixes_directions(label: str) -> bool:
-    """Return whether ``label``, a part of a host name, mixes writing directions as RFC 5893 forbids."""
+    # RFC 5893 forbids this in host names.
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -317,9 +305,9 @@ def _check_public(text: str, host: str) -> None:
 
 
 def _is_public(host: str) -> bool:
-    """Return whether ``host`` is a public IP address or a name. Names are not resolved."""
     if host.startswith("["):
         return _is_public_ipv6(ipaddress.IPv6Address(host[1:-1]))
+    # A name counts as public. It is not resolved.
     return not _is_ipv4(host) or _is_public_ipv4(ipaddress.IPv4Address(host))
 
 
@@ -331,7 +319,7 @@ def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Return whether an IPv6 address, or the IPv4 address in it (mapped, 6to4, NAT64), is public."""
+    # The IPv4 address in a mapped, 6to4 or NAT64 address decides.
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -345,7 +333,7 @@ def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
 
 
 def _is_own_host(scheme: str, host: str, port: int | None, own_hosts: Collection[str]) -> bool:
-    name, number = _normalize_host(host), port or (443 if scheme == "https" else 80)
+    name, number = _comparable_host(host), port or (443 if scheme == "https" else 80)
     return any(
         name == own_name and own_port in (None, number) for own_name, own_port in map(_parse_own_host, own_hosts)
     )
@@ -354,11 +342,10 @@ def _is_own_host(scheme: str, host: str, port: int | None, own_hosts: Collection
 @lru_cache(maxsize=256)
 def _parse_own_host(entry: str) -> tuple[str, int | None]:
     host, port = _split_authority(entry, entry)
-    return _normalize_host(_canonicalize_host(entry, host)), port
+    return _comparable_host(_canonicalize_host(entry, host)), port
 
 
-def _normalize_host(host: str) -> str:
-    """Return a host for comparisons: a name without its final dot, or an IPv6 address in its shortest form."""
+def _comparable_host(host: str) -> str:
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 

@@ -43,11 +43,7 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Answer a request to the API that no view function handles. Return None for every other request.
-
-    The answer to an OPTIONS request names the methods that the path supports. Raises NotFound for an unknown path of
-    the API. Raises MethodNotAllowed for a method that the path does not support.
-    """
+    """Answer a request to the API that no view function handles; return None for any other request."""
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None
     methods = operations.methods_at(request.path.removeprefix(PREFIX))
@@ -65,7 +61,6 @@ def _answer_unrouted() -> Response | None:
 
 
 def _allowed_origin() -> str | None:
-    """Return the origin of the request if the configuration allows its scripts to use the API, else None."""
     origin = request.headers.get("Origin")
     return origin if origin in config().api.origins else None
 

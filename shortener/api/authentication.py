@@ -29,7 +29,6 @@ def current_token() -> Token:
 
 
 def _read_token() -> str:
-    """Return the token that the request sends in the header Authorization or X-Api-Key; '' without one."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return text.strip()
@@ -37,7 +36,6 @@ def _read_token() -> str:
 
 
 def _find_token(text: str) -> Token:
-    """Return the token with this text. Raises ApiError if it is unknown, has expired or was revoked."""
     token = tokens.find_token(store(), text, now=now())
     if token is None:
         raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")

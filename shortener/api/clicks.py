@@ -52,22 +52,18 @@ def export_clicks(query: ClickQuery) -> Response:
         since = start if since is None else max(since, start)
     watermark = find_watermark(store(), config=config(), now=now())
     end = watermark if until is None else min(until, watermark)
-    lines = _read_lines(connection_pool(), since=since, until=end, domains=config().domains)
-    headers = {"Watermark": format_iso(to_datetime(watermark)), "Link": _next_link(max(end, since or end))}
+    lines = _json_lines(connection_pool(), since=since, until=end, domains=config().domains)
+    headers = {"Watermark": format_iso(to_datetime(watermark)), "Link": _next_link_header(max(end, since or end))}
     return Response(lines, content_type=NDJSON, headers=headers)
 
 
-def _next_link(end: int) -> str:
-    """Return the value of the header Link: the URL that exports the clicks from ``end`` on (seconds of the
-    UTC epoch).
-    """
+def _next_link_header(end: int) -> str:
     values = {name: value for name, value in request.args.items() if name == "until"}
     query = urlencode(values | {"after": encode_cursor(_ORDER, [end])})
     return f'<{config().base_url}{request.path}?{query}>; rel="next"'
 
 
-def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
-    """Yield the exported clicks as JSON lines, several lines at once."""
+def _json_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
     # The response is sent after the request's own connection to the store is closed.
     connection = pool.acquire()
     try:

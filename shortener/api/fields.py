@@ -29,9 +29,9 @@ _Integer = Annotated[int, Meta(ge=-MAX_SQLITE_INTEGER, le=MAX_SQLITE_INTEGER)]
 
 
 def to_seconds(value: datetime | None, *, pointer: str) -> int | None:
-    """Return a time with a zone as seconds of the UTC epoch; None for None.
+    """Return a time with a zone as seconds of the UTC epoch; None for None. Raises ApiError for a year out of range.
 
-    Raises ApiError for a year that is out of range. ``pointer`` is the JSON pointer of the field, for the error.
+    ``pointer`` is the JSON pointer of the field, for the error.
     """
     if value is None:
         return None

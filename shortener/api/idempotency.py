@@ -31,22 +31,21 @@ _running: set[tuple[int, str]] = set()
 
 
 def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Response:
-    """Return the response of ``view``, or the stored response if this request was made before with the same key.
+    """Return the response of ``view``, or the stored one if the idempotency key was used before. Raises ApiError.
 
-    ``hidden_field`` names a secret field, which is null in the response to a repeated request. Raises ApiError.
+    In a repeated response, the secret field ``hidden_field`` is null.
     """
     key = request.headers.get(HEADER)
     if key is None:
         return view()
     if not re.fullmatch(KEY_PATTERN, key):
         raise ApiError("query", f"{HEADER}: expected 1 to 128 visible ASCII characters.")
-    with _claim(current_token().id, key):
-        return _replay(key) or _run(view, key, hidden_field)
+    with _reserve_key(current_token().id, key):
+        return _stored_response(key) or _run_and_store(view, key, hidden_field)
 
 
 @contextmanager
-def _claim(token_id: int, key: str) -> Iterator[None]:
-    """Reserve an idempotency key during the ``with`` block. Raises ApiError if another request is using it."""
+def _reserve_key(token_id: int, key: str) -> Iterator[None]:
     entry = (token_id, key)
     with _lock:
         if entry in _running:
@@ -61,10 +60,7 @@ def _claim(token_id: int, key: str) -> Iterator[None]:
             _running.discard(entry)
 
 
-def _replay(key: str) -> Response | None:
-    """Return the response that was stored for this key, or None. Raises ApiError if the key was used for a different
-    request.
-    """
+def _stored_response(key: str) -> Response | None:
     answer = tokens.find_answer(store(), current_token().id, key, since=now() - KEEP_SECONDS)
     if answer is None:
         return None
@@ -77,12 +73,11 @@ def _replay(key: str) -> Response | None:
     return response
 
 
-def _run(view: Callable[[], Response], key: str, hidden_field: str | None) -> Response:
-    """Run a view and store its response under ``key`` in one transaction."""
+def _run_and_store(view: Callable[[], Response], key: str, hidden_field: str | None) -> Response:
     try:
         with store().transaction():
             # Another process may have answered the same request before this one got the write lock.
-            replayed = _replay(key)
+            replayed = _stored_response(key)
             if replayed is not None:
                 return replayed
             response = view()
@@ -113,7 +108,6 @@ def _save(key: str, response: Response, hidden_field: str | None) -> None:
 
 
 def _request_hash() -> str:
-    """Return a hash of method, path with query, and body of this request."""
     digest = hashlib.sha256()
     for part in (request.method.encode(), request.full_path.encode(), request.get_data()):
         digest.update(len(part).to_bytes(8, "big") + part)

@@ -32,36 +32,36 @@ _FILE_NAMES = {"markdown": "issue.md", "html": "issue.html", "mjml": "issue.mjml
 
 
 class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
-    """An issue to add. If the issue exists, it is updated from the document.
-
-    Without ``format`` the format is detected. Without ``slug`` one is made from ``title``. If the document is
-    not UTF-8, send it in base64, and set ``encoding`` to base64. The ``output`` in the response then is base64 too. The
-    keys of ``targets`` are short URLs that the document already contains. The values are the targets of these short
-    URLs.
-
-    ``placements``: each use of a link gets a short URL with a number of its own (``/code/3``). ``honeypot``: a link
-    that readers do not see is added. ``recipient_tag``: this merge tag is added to every short URL.
-    ``take_over_tracking``: links that listmonk tracks are replaced. ``break_signature``: links in signed parts of a
-    mail are replaced. ``copy``: the document may be the output of another issue. ``confirmed``: unlikely values are
-    accepted.
-    """
+    """An issue to add. If the issue exists, it is updated from the document."""
 
     document: Annotated[str, Meta(min_length=1)]
     format: Format | None = None
+    """Format of the document; null to detect it."""
     encoding: Literal["text", "base64"] = "text"
+    """Send a document that is not UTF-8 in base64. Then ``output`` in the response is base64 too."""
     slug: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    """Name of the issue in URLs; null to make it from the title."""
     title: Title | None = None
     sent_at: Time | None = None
     recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
     domain: Host | None = None
+    """Host of new short URLs; null for the first domain."""
     targets: dict[str, Target] = {}
+    """Targets of short URLs that the document already contains, by short URL."""
     placements: bool = True
+    """Give each use of a link a short URL with a number of its own, such as ``/code/3``."""
     honeypot: bool = False
+    """Add a link that readers do not see, and that only programs follow."""
     recipient_tag: Annotated[str, Meta(max_length=200)] | None = None
+    """Merge tag that is added to every short URL. The mailing service replaces it by a token of the recipient."""
     take_over_tracking: bool = False
+    """Replace links that listmonk tracks."""
     break_signature: bool = False
+    """Replace links in signed parts of a mail."""
     copy: bool = False
+    """Accept a document that is the output of another issue."""
     confirmed: bool = False
+    """Accept unlikely values, such as a sending time long ago."""
 
 
 class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,29 +92,23 @@ class IssueListQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of an issue to change. Null for ``sent_at`` or ``recipients`` removes the value.
-
-    ``confirmed`` accepts unlikely values, such as fewer recipients than visitors.
-    """
+    """Fields of an issue to change. Null for ``sent_at`` or ``recipients`` removes the value."""
 
     title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)] | UnsetType = UNSET
     sent_at: Time | UnsetType | None = UNSET
     recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | UnsetType | None = UNSET
     archived: bool | UnsetType = UNSET
     confirmed: bool = False
+    """Accept unlikely values, such as fewer recipients than visitors."""
 
 
 def check_document(body: NewIssue) -> None:
     """Raise InputError if the document takes too much time or memory to parse."""
     # A child process parses it first.
-    check_in_sandbox(_source(body), name=_file_name(body))
+    check_in_sandbox(_document_bytes(body), name=_file_name(body))
 
 
-def _source(body: NewIssue) -> bytes:
-    """Return the document in the body of a request as bytes.
-
-    Raises ApiError if ``encoding`` is base64 and the document is not valid base64.
-    """
+def _document_bytes(body: NewIssue) -> bytes:
     if body.encoding == "text":
         return body.document.encode()
     try:
@@ -144,11 +138,11 @@ def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
     The status is 201 for a new issue, and 200 for an existing issue or with `dry_run`. Adding the same document again
     changes nothing.
     """
-    request = _add_request(body)
+    request = _to_add_request(body)
     if query.dry_run:
         plan = preview_issue(store(), request, config=config(), now=now())
         left_alone, warnings = plan.skipped + plan.untouched, plan.warnings
-        return json_answer(AddedIssue(_planned_issue(plan), _encode(plan.output, body), left_alone, warnings))
+        return json_answer(AddedIssue(_planned_contents(plan), _encode(plan.output, body), left_alone, warnings))
     result = add_or_update_issue(store(), request, config=config(), now=now())
     contents = load_issue_contents(store(), result.slug, config=config(), now=now())
     answer = AddedIssue(contents, _encode(result.output, body), result.left_alone, result.warnings)
@@ -156,8 +150,7 @@ def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
     return json_answer(answer, status=201 if result.created else 200, headers=headers)
 
 
-def _add_request(body: NewIssue) -> AddRequest:
-    """Convert the body of an API request to a request to the service. Raises ApiError, InputError."""
+def _to_add_request(body: NewIssue) -> AddRequest:
     if body.slug is None and not body.title:
         raise ApiError("invalid", "slug: the issue needs a slug, or a title from which one is made", pointer="/slug")
     try:
@@ -165,7 +158,7 @@ def _add_request(body: NewIssue) -> AddRequest:
     except InputError as error:
         raise ApiError("invalid", str(error).removeprefix("line 1: "), pointer="/targets") from None
     return AddRequest(
-        source=_source(body),
+        source=_document_bytes(body),
         filename=_file_name(body),
         slug=body.slug if body.slug is not None else slug_from_title(body.title or ""),
         title=body.title,
@@ -188,8 +181,7 @@ def _encode(output: bytes, body: NewIssue) -> str:
     return output.decode() if body.encoding == "text" else base64.b64encode(output).decode()
 
 
-def _planned_issue(plan: IssuePlan) -> IssueContents:
-    """Return the contents that an issue would have after ``plan`` was stored."""
+def _planned_contents(plan: IssuePlan) -> IssueContents:
     contents = plan_contents(plan, config=config()).issue
     if plan.issue_id is None:
         if contents.sent_at is None:

@@ -58,12 +58,11 @@ def create_links(body: Batch, query: BatchQuery) -> Response:
     of the first link that failed.
     """
     with store().transaction():
-        results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
+        results = tuple(_create_link(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
     return json_answer(BatchAnswer(results), status=201 if query.atomic else 200)
 
 
-def _create(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
-    """Create one link of a batch and return its result. With ``atomic``, raise ApiError if it cannot be created."""
+def _create_link(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
     try:
         link, created = make_link(body)
     except (InputError, Conflict, ApiError) as error:

@@ -56,30 +56,31 @@ class LinkPage(Struct, frozen=True):
 
 
 class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
-    """A link to create. Without ``code``, a code is generated. Without ``domain``, the link is on the first domain.
-
-    If ``reuse`` is true and an active link to this target belongs to no issue, that link is returned instead.
-    """
+    """A link to create."""
 
     target: Target
     code: Code | None = None
+    """The code in the short URL; null to generate one."""
     domain: Host | None = None
+    """Host of the short URL; null for the first domain."""
     title: Title = ""
     forward: Forward | None = None
+    """Whether query strings are forwarded to the target; null for what the configuration says."""
     expires_at: Time | None = None
+    """Time at which the link expires; null for never."""
     reuse: bool = False
+    """Return an active link to this target that belongs to no issue, if there is one, instead of creating a link."""
 
 
 class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of a link to change. Null for ``expires_at`` means that the link never expires.
-
-    Null for ``forward`` means that query strings are forwarded as the configuration says.
-    """
+    """Fields of a link to change."""
 
     target: Target | UnsetType = UNSET
     title: Title | UnsetType = UNSET
     forward: Forward | UnsetType | None = UNSET
+    """Whether query strings are forwarded to the target; null for what the configuration says."""
     expires_at: Time | UnsetType | None = UNSET
+    """Time at which the link expires; null for never."""
     status: Literal["active", "retired"] | UnsetType = UNSET
 
 
@@ -204,7 +205,7 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
 
 
 def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change fields of a link, inside a transaction. Raises ApiError if the header If-Match forbids the change."""
+    """Change a link, inside a transaction. Raises ApiError if the header If-Match forbids it."""
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)

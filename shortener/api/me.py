@@ -109,7 +109,6 @@ def revoke_my_token(id: str) -> Response:
 
 
 def _own_token(token_id: str) -> Token:
-    """Return the token with this id. Raises ApiError if it does not belong to the owner of the request's token."""
     owned = stored_tokens.list_all(store(), owner=current_token().owner)
     token = next((token for token in owned if str(token.id) == token_id), None)
     if token is None:

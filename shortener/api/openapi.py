@@ -1,10 +1,16 @@
 """The OpenAPI 3.1 document of the API, generated from the registered operations and their msgspec structs."""
 
+import ast
 import functools
-from collections.abc import Iterable
+import inspect
+import itertools
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.inspect import StructType, Type, multi_type_info
 
 from shortener import __version__
 from shortener.api import idempotency
@@ -31,6 +37,8 @@ def build_document() -> dict[str, Any]:
     """Return the OpenAPI document as plain JSON values."""
     types = list(dict.fromkeys([*(kind for each in OPERATIONS for kind in _types(each)), Problem]))
     schemas, components = msgspec.json.schema_components(types, ref_template=REF_TEMPLATE)
+    for struct in _find_structs(types):
+        _add_field_descriptions(components[struct.__name__], struct)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for each in sorted(OPERATIONS, key=_sort_key):
@@ -58,6 +66,39 @@ def _sort_key(each: Operation) -> tuple[str, int]:
 def _types(each: Operation) -> Iterable[Any]:
     yield from (kind for kind in (each.body, each.query) if kind is not None)
     yield from (kind for kind in each.answers.values() if kind is not None and not isinstance(kind, str | tuple))
+
+
+def _find_structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
+    """Return the structs in these types, with those of their fields."""
+    found: set[type[msgspec.Struct]] = set()
+    pending: list[Any] = list(multi_type_info(types))
+    while pending:
+        info = pending.pop()
+        if isinstance(info, StructType):
+            if info.cls not in found:
+                found.add(info.cls)
+                pending += [field.type for field in info.fields]
+        elif isinstance(info, Type):
+            pending += [getattr(info, name) for name in info.__struct_fields__]
+        elif isinstance(info, tuple):
+            pending += info
+    return found
+
+
+def _add_field_descriptions(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
+    """Add the docstrings of a struct's fields to its JSON schema; msgspec adds only the docstring of the struct."""
+    for name, text in _field_docstrings(struct):
+        schema["properties"].get(name, {}).setdefault("description", text)
+
+
+def _field_docstrings(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+    for each in struct.__mro__[: struct.__mro__.index(msgspec.Struct)]:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        statements = definition.body if isinstance(definition, ast.ClassDef) else []
+        for field, text in itertools.pairwise(statements):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(value))):
+                    yield name, re.sub(r"\bNone\b", "null", " ".join(value.split())).replace("``", "`")
 
 
 def _operation(each: Operation, schemas: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def to_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, HTTPException):
-        return _from_http(error)
+        return _from_http_error(error)
     name = next((name for error_class, name in _ERROR_TYPES if isinstance(error, error_class)), "internal")
     if name == "internal":
         return ApiError(name, "An unexpected error has happened; it is in the log of the server.")
@@ -209,8 +209,7 @@ def compatible_status(error: ApiError) -> int:
     return status if status in _COMPATIBLE_STATUSES else 400
 
 
-def _from_http(error: HTTPException) -> ApiError:
-    """Convert an error of the web framework, such as an unknown URL, to an error of the API."""
+def _from_http_error(error: HTTPException) -> ApiError:
     name = _HTTP_TYPES.get(error.code or 500, "internal" if (error.code or 500) >= 500 else "malformed")
     allowed = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(allowed)} if allowed else {}

@@ -65,8 +65,7 @@ def report_summary(query: RangeQuery) -> Response:
 
 
 def _report_answer(report: Any) -> Response:
-    """Return a report as JSON with an ETag that does not depend on the current time."""
-    # The comparison with earlier issues and the forecast change as time passes.
+    # The ETag must not change as time passes, but the comparison with earlier issues and the forecast do.
     timeless = {"as_of": to_datetime(0)} | ({"outlook": None} if isinstance(report, IssueReport) else {})
     return tagged_answer(report, tagged=structs.replace(report, **timeless))
 

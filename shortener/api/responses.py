@@ -48,10 +48,10 @@ def entity_tag(value: Any) -> str:
 
 
 def check_if_match(current: Any) -> None:
-    """Raise ApiError if the header If-Match or If-None-Match of the request forbids the change.
+    """Raise ApiError if the header If-Match or If-None-Match forbids the change. Call it in the transaction of the
+    change.
 
-    ``current`` is the stored object that the request would change; None if there is no such object. Call this function
-    in the transaction of the change.
+    ``current`` is the stored object; None if there is none.
     """
     excluded = parse_etags(request.headers.get("If-None-Match"))
     if current is not None and excluded.contains_weak(entity_tag(current)):

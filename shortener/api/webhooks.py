@@ -179,7 +179,6 @@ def _summarize(webhook: stored_webhooks.Webhook) -> WebhookSummary:
 
 
 def _parse_id(text: str) -> int:
-    """Return the id of a webhook or delivery, taken from a URL path, as an integer. Raises ApiError."""
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS):
         raise ApiError("not-found", f"{text}: expected a number.")
     return int(text)

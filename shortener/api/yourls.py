@@ -92,7 +92,6 @@ def _failure(status: int, message: str, *, headers: Mapping[str, str] | None = N
 
 
 def _shorten() -> Answer:
-    """Create a short link, or return an existing one with this target (YOURLS's action ``shorturl``)."""
     url = request.values.get("url", "").strip()
     keyword = request.values.get("keyword", "").strip() or None
     if not url:
@@ -104,11 +103,11 @@ def _shorten() -> Answer:
     try:
         existing = None
         if keyword is None:
-            existing = edit_links.find_reusable(store(), url, config=config(), now=now(), host=_host())
+            existing = edit_links.find_reusable(store(), url, config=config(), now=now(), host=_host_or_default())
         if existing is None:
             title = request.values.get("title", "")[:MAX_TITLE_LENGTH]
             link = edit_links.add_link(
-                store(), url, config=config(), now=now(), host=_host(), code=keyword, title=title
+                store(), url, config=config(), now=now(), host=_host_or_default(), code=keyword, title=title
             )
             return _created(link, f"{url} added to database")
     except (CodeRefused, Conflict):
@@ -147,8 +146,7 @@ def _refusal(code: str, message: str) -> Answer:
 
 
 def _expand() -> Answer:
-    """Return the target of a short link (YOURLS's action ``expand``)."""
-    link = _find_link()
+    link = _requested_active_link()
     if link is None:
         return _missing()
     fields = {
@@ -163,8 +161,7 @@ def _expand() -> Answer:
 
 
 def _url_stats() -> Answer:
-    """Return the number of clicks on a short link (YOURLS's action ``url-stats``)."""
-    link = _find_link()
+    link = _requested_active_link()
     if link is None:
         return _missing()
     details = listings.link_details_by_code(store(), link.domain, link.code)
@@ -178,14 +175,12 @@ def _missing() -> Answer:
 
 
 def _stats() -> Answer:
-    """Return a list of links with their clicks (YOURLS's action ``stats``)."""
-    links_by_name = {f"link_{number}": _link_stats(row) for number, row in enumerate(_list_links(), start=1)}
+    links_by_name = {f"link_{number}": _link_stats(row) for number, row in enumerate(_requested_links(), start=1)}
     fields = {"links": links_by_name, "stats": _site_stats(), "statusCode": "200", "message": "success"}
     return Answer(fields)
 
 
-def _list_links() -> list[LinkDetails]:
-    """Return the links that the parameters request: the most or least clicked, the newest, or random ones."""
+def _requested_links() -> list[LinkDetails]:
     chosen = request.values.get("filter", "top")
     limit = read_clamped_integer(request.values, "limit", minimum=0, maximum=MAX_LINKS, default=DEFAULT_LINKS)
     sort: LinkSort = "clicks" if chosen in {"top", "bottom"} else "new"
@@ -213,7 +208,6 @@ def _link_stats(row: LinkDetails) -> Fields:
 
 
 def _db_stats() -> Answer:
-    """Return the total number of links and of clicks (YOURLS's action ``db-stats``)."""
     return Answer({"db-stats": _site_stats(), "statusCode": "200", "message": "success"})
 
 
@@ -223,7 +217,6 @@ def _site_stats() -> Fields:
 
 
 def _version() -> Answer:
-    """Return the version of YOURLS that this API imitates."""
     return Answer({"version": VERSION}, simple=VERSION)
 
 
@@ -238,17 +231,15 @@ _ACTIONS: dict[str, tuple[Scope, Callable[[], Answer] | None]] = {
 """Scope and function of each action."""
 
 
-def _host() -> str:
-    """Return the host of the request if it is a domain of short links, otherwise the default domain."""
+def _host_or_default() -> str:
     host = request.host.lower()
     names = {host, strip_port(host)}
     return next((domain.host for domain in config().domains if domain.host in names), config().domains[0].host)
 
 
-def _find_link() -> links.Link | None:
-    """Return the active link whose code or short URL is the parameter ``shorturl``; None if there is no such link."""
+def _requested_active_link() -> links.Link | None:
     text = request.values.get("shorturl", "").strip()
-    key = parse_short_url(text if "/" in text else f"{_host()}/{text}", domains=config().domains)
+    key = parse_short_url(text if "/" in text else f"{_host_or_default()}/{text}", domains=config().domains)
     link = links.find(store(), *key) if key else None
     is_active = link is not None and link.status == "active" and link.target is not None
     return link if link and is_active and (link.expires_at is None or now() < link.expires_at) else None

@@ -12,10 +12,7 @@ from ua_parser import parse_device
 from shortener.classification.data_files import load_data
 
 MAX_USER_AGENT_LENGTH = 512
-"""Number of characters of a user agent that are examined.
-
-An attacker could send longer ones, which take over 5 ms each.
-"""
+"""Number of characters of a user agent that are examined. Longer ones could take over 5 ms each."""
 MAX_PARSED_LENGTH = 256
 """Number of characters that are passed to ua-parser, because some of its patterns take quadratic time."""
 MIN_USER_AGENT_LENGTH = 12
@@ -43,10 +40,9 @@ _BOTS.exclude(load_data("agents")["excluded"]["patterns"])
 
 @lru_cache(maxsize=CACHE_SIZE)
 def bot_reason(ua: str) -> str | None:
-    """Return why a user agent cannot be a person's browser; None if it can be one.
+    """Return why a user agent cannot be a person's browser, such as ``named-bot``; None if it can be one.
 
-    The result is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or ``named-bot``
-    (docs/classification.md, rules 2 and 3). ``ua`` must not be longer than MAX_USER_AGENT_LENGTH.
+    ``ua`` must not be longer than MAX_USER_AGENT_LENGTH. See docs/classification.md, rules 2 and 3.
     """
     ua = ua.strip()
     if not ua:
@@ -65,7 +61,6 @@ def bot_reason(ua: str) -> str | None:
 
 
 def _is_spider(text: str) -> bool:
-    """Return whether the library ua-parser recognizes a crawler in this user agent."""
     device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 

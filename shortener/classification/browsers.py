@@ -17,11 +17,9 @@ CACHE_SIZE = 8192
 """Maximum number of user agents whose parsed browser is cached."""
 MAX_MAJORS_BEHIND = 30
 """A desktop Chrome is outdated if it is more major versions than this behind the current one (rule 12)."""
+# Electron and WebView still report their build number.
 FROZEN_VERSION_MAJOR = 110
-"""First major version of desktop Chrome that always reports zeros after it: ``110.0.0.0``.
-
-Electron and WebView still report their build number.
-"""
+"""First major version of desktop Chrome that always reports zeros after it: ``110.0.0.0``."""
 
 _CHROME = re.compile(r"\bChrome/(\d{1,4})\.(\d+)\.(\d+)\.(\d+)")
 _CHROMIUM = re.compile(r"\b(?:Chrome|Chromium)/(\d{1,4})(?!\d)")
@@ -111,11 +109,11 @@ def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
 
 
 def _is_plausible_build(major: int, build: int) -> bool:
-    """Return whether a Chrome with this major version can have this build number. True for an unknown major version."""
     builds = _DATA["builds"]
     table: list[list[int]] = builds["table"]
     index = bisect_right(table, [major, 1 << 30])
     if index in (0, len(table)):
+        # The major version is unknown.
         return True
     (low_major, low_build), (high_major, high_build) = table[index - 1], table[index]
     expected = low_build + (high_build - low_build) * (major - low_major) / (high_major - low_major)

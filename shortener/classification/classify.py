@@ -13,11 +13,9 @@ from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.reasons import REASONS
 from shortener.classification.request_reasons import REQUEST_REASONS
 
+# The longest time window of a correlation group: 15 minutes.
 SETTLED_AFTER_MS = max(grouping.window_ms for grouping in GROUPINGS)
-"""Time in milliseconds after a click when its verdict is final, unless lines of the click log arrive late.
-
-It is the longest time window of a correlation group: 15 minutes.
-"""
+"""Milliseconds after a click until its verdict is final, unless lines of the click log arrive late."""
 _READER_CLASSIFICATION = Classification("human", "reader")
 
 
@@ -39,10 +37,9 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 
 
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
-    """Yield the reason of each matching group rule, the most certain first.
+    """Yield the reason of each matching rule on evidence bits and age, the most certain first.
 
-    A group rule is a condition on evidence bits and age. ``age`` is the time from the sending of the issue to the
-    click, in milliseconds. ``honeypot`` means that the clicked link is hidden from readers.
+    ``age`` is the time from sending to the click in milliseconds. ``honeypot`` means a link hidden from readers.
     """
     if honeypot:
         yield "hidden-link"

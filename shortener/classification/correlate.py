@@ -1,9 +1,6 @@
-"""Compare clicks with nearby clicks, and find the classifications that these comparisons change.
+"""Compare clicks with nearby clicks, and find the classifications that change (docs/classification.md, section 11).
 
-The clicks to classify are new, or stored and classified again. A nearby click shares a value with one of them, such as
-the recipient token or the network, and is close to it in time. ``groups.py`` defines the shared values and their time
-windows.
-docs/classification.md, section 11, explains which clicks must be loaded.
+A nearby click shares a value such as the network, and is close in time.
 """
 
 from bisect import bisect_left, bisect_right
@@ -38,7 +35,9 @@ def changed_classifications(to_classify: Mapping[int, NearbyClick], nearby: Neig
     ``to_classify`` has the clicks by sequence number. The classification of a nearby click can change as well.
     """
     before = {**nearby.clicks, **to_classify}
-    clicks = before | {seq: _with_request(before[seq], request) for seq, request in nearby.requests.items()}
+    clicks = before | {
+        seq: _with_request_classification(before[seq], request) for seq, request in nearby.requests.items()
+    }
     evidence_by_seq = group_evidence(
         clicks, to_classify.keys(), honeypot_hits=nearby.honeypot_hits, truncated=nearby.truncated
     )
@@ -50,8 +49,7 @@ def changed_classifications(to_classify: Mapping[int, NearbyClick], nearby: Neig
     return changed
 
 
-def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return ``click`` with a new classification of its request. Its evidence bits from nearby clicks are kept."""
+def _with_request_classification(click: NearbyClick, request: Classification) -> NearbyClick:
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
 
@@ -62,12 +60,10 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare clicks with nearby clicks; return the evidence bits of each click, by sequence number.
+    """Return the evidence bits of clicks to classify and of affected nearby clicks, by sequence number.
 
-    ``seqs_to_classify`` has the sequence numbers of the clicks to classify. ``clicks_by_seq`` has these clicks and the
-    nearby clicks. The result has all clicks to classify, and the nearby clicks whose bits may have changed.
-    ``honeypot_hits`` are earlier clicks on links hidden from readers. ``truncated`` means that some nearby clicks were
-    not loaded; nearby clicks then keep all their bits.
+    ``clicks_by_seq`` has both. ``honeypot_hits`` are earlier clicks on hidden links. ``truncated`` means that nearby
+    clicks are missing.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in seqs_to_classify}
     times = [clicks_by_seq[seq].ts_ms for seq in seqs_to_classify]
@@ -81,7 +77,7 @@ def group_evidence(
         reach = 2 * grouping.window_ms
         clicks = _time_slice(by_token[grouping.with_token], first_at - reach, last_at + reach)
         if grouping.needs_honeypot_hit:
-            clicks = _drop_marked(clicks, seqs_to_classify, grouping)
+            clicks = _without_marked(clicks, seqs_to_classify, grouping)
             if not grouping.with_token:
                 clicks = sorted([*clicks, *honeypot_hits], key=sort_key)
             if not any(click.honeypot for click in clicks):
@@ -102,7 +98,7 @@ def group_evidence(
 
 
 def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
-    """Return the clicks from the time ``since`` to ``until``, in milliseconds. ``clicks`` must be sorted by time."""
+    """Return the clicks from ``since`` to ``until`` in milliseconds. ``clicks`` must be sorted by time."""
     begin = bisect_left(clicks, since, key=_timestamp)
     return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
 
@@ -111,12 +107,7 @@ def _timestamp(click: NearbyClick) -> int:
     return click.ts_ms
 
 
-def _drop_marked(clicks: Sequence[NearbyClick], seqs_to_classify: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without the stored clicks that already have evidence of automation from a honeypot hit.
-
-    Honeypot hits are clicks on links that readers do not see. They are kept, and so are the clicks with the sequence
-    numbers ``seqs_to_classify``. ``grouping`` says how clicks are compared with the hits, for example by address.
-    """
+def _without_marked(clicks: Sequence[NearbyClick], seqs_to_classify: Set[int], grouping: Grouping) -> list[NearbyClick]:
     return [
         click
         for click in clicks
@@ -126,7 +117,6 @@ def _drop_marked(clicks: Sequence[NearbyClick], seqs_to_classify: Set[int], grou
 
 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
-    """Yield the groups of one kind: lists of clicks that share a key, such as a network."""
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
     for key, click in zip(map(grouping.key, clicks), clicks, strict=True):
@@ -146,11 +136,6 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 
 
 def _affected_seqs(group: Sequence[NearbyClick], seqs_to_classify: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the sequence numbers of the clicks in ``group`` whose evidence can change.
-
-    They are the clicks to classify, and other clicks near one of these in time. ``group`` has clicks that share a
-    value, such as the network. ``seqs_to_classify`` has the sequence numbers of the clicks to classify.
-    """
     to_classify = [click for click in group if click.seq in seqs_to_classify]
     affected = {click.seq for click in to_classify}
     if len(to_classify) not in (0, len(group)):
@@ -161,10 +146,7 @@ def _affected_seqs(group: Sequence[NearbyClick], seqs_to_classify: Set[int], gro
 
 
 def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
-    """Return the sequence numbers of the clicks that are at most ``window_ms`` before or after one of ``times``.
-
-    ``group`` and ``times`` must be sorted by time.
-    """
+    """Return the sequence numbers of clicks within ``window_ms`` of ``times``. Both must be sorted by time."""
     near, last, nearest = [], len(times) - 1, 0
     for click in group:
         at = click.ts_ms

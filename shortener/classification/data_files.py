@@ -1,8 +1,4 @@
-"""Bundled lists of user agents, browsers and networks.
-
-A ``gateway`` network belongs to a mail gateway, and a ``vendor`` network to a mail-security company. A ``people``
-network is used by people, even if a list of data centers contains it.
-"""
+"""Bundled lists of user agents, browsers and networks."""
 
 import tomllib
 from functools import lru_cache

@@ -1,7 +1,6 @@
-"""Detectors of clicks that are too fast, too evenly spaced or repeated (rules 16, 17, 19, 20 and 24).
+"""Detectors of clicks that are too fast, too evenly spaced or repeated (docs/classification.md, section 6).
 
-Each detector takes the clicks of one group in order of time. It returns a list with one value per click: the evidence
-bits that the click gets, or 0. Thresholds and precision are in docs/classification.md, section 6.
+Each takes the clicks of one group in order of time, and returns the evidence bits of each click.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -23,10 +22,7 @@ from shortener.classification.sliding_window import background_rate, max_distinc
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 BURST_WINDOW_MS = SECOND_MS
-"""Longest duration of a burst in milliseconds.
-
-Readers who open several tabs take longer (rules 16 and 17).
-"""
+"""Longest duration of a burst in milliseconds. Readers who open several tabs take longer (rules 16 and 17)."""
 MIN_BURST_LINKS = 3
 """Smallest number of different links, opened within BURST_WINDOW_MS, that is a burst."""
 QUICK_LINKS_WINDOW_MS = 10 * SECOND_MS
@@ -61,7 +57,7 @@ def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
 
 
 def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
-    """Return for each click the largest number of different links in any time window that contains the click."""
+    """Return for each click the largest number of different links in any time window around it."""
     links: list[Hashable] = [click.link_id for click in clicks]
     return max_distinct([click.ts_ms for click in clicks], links, window_ms=window_ms)
 
@@ -69,8 +65,7 @@ def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
 def detect_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: TWO_LINKS_1S for clicks on 2 different links within 1 second, else 0.
 
-    All ``clicks`` share the same recipient token. For 3 or more links the bit BURST is added. See
-    docs/classification.md, rules 16 and 16b.
+    BURST is added from 3 links on. The clicks must share one recipient token (docs/classification.md, rules 16, 16b).
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
@@ -79,10 +74,9 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: THREE_LINKS_10S for each click of a quick group, else 0.
+    """Return one value per click: THREE_LINKS_10S for clicks on 3 different links within 10 seconds, else 0.
 
-    All ``clicks`` are by the same reader. A quick group is clicks on 3 or more different links within 10 seconds. From
-    5 links on, each of its clicks also gets the bit FIVE_LINKS_10S. See docs/classification.md, rule 16c.
+    FIVE_LINKS_10S is added from 5 links on. The clicks must be one reader's (docs/classification.md, rule 16c).
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
@@ -97,8 +91,7 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 def detect_coverage(clicks: SortedClicks) -> list[int]:
     """Return one value per click: COVERAGE for clicks on 80 % of the issue's links within 2 minutes, else 0.
 
-    All ``clicks`` are one reader's. In an issue with fewer than 5 links all values are 0. See docs/classification.md,
-    rule 19.
+    Fewer than 5 links give 0. The clicks must be one reader's (docs/classification.md, rule 19).
     """
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
@@ -108,10 +101,9 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: EVEN_PACE if it is one of 6 successive clicks at nearly equal intervals, else 0.
+    """Return one value per click: EVEN_PACE for 6 successive clicks at nearly equal intervals, else 0.
 
-    All ``clicks`` are one reader's. The 6 clicks are within 2 minutes, on links in the order of the issue. The standard
-    deviation of the 5 intervals is below 20 % of their mean. See docs/classification.md, rule 20.
+    The links must be in the order of the issue. The clicks must be one reader's (docs/classification.md, rule 20).
     """
     evidence = [0] * len(clicks)
     ascending = 0
@@ -152,8 +144,7 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: NETWORK_BURST for clicks on 3 different links within 1 second, else 0.
 
-    All ``clicks`` come from one network. On a busier network more links are required, up to MAX_NETWORK_LINKS. See
-    docs/classification.md, rule 17.
+    A busier network needs more links. The clicks must come from one network (docs/classification.md, rule 17).
     """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
@@ -161,10 +152,9 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: BROWSER_BURST for clicks on 4 different links within 1 second, else 0.
+    """Return one value per click: BROWSER_BURST for 4 different links from 2 networks within 1 second, else 0.
 
-    All ``clicks`` have one user agent. A burst comes from at least two networks. For a common user agent more links
-    are required. See docs/classification.md, rule 17.
+    A common user agent needs more links. The clicks must have one user agent (docs/classification.md, rule 17).
     """
     exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(exceeded):
@@ -178,11 +168,7 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether it is in a burst: more links clicked within 1 second than readers click by chance.
-
-    The number of different links that makes a burst grows with the click rate in the seconds around the click, from
-    ``minimum`` to ``maximum``.
-    """
+    """Return for each click whether more links were clicked within 1 second than readers click by chance."""
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):
         return [False] * len(clicks)
@@ -190,6 +176,7 @@ def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int
     if max(opened) < minimum:
         return [False] * len(clicks)
     seconds = sorted({click.ts_ms // SECOND_MS for click in clicks})
+    # The more clicks there are in the seconds around a click, the more links make a burst.
     required = {
         second: required_links(background_rate(second, seconds), minimum=minimum, maximum=maximum) for second in seconds
     }

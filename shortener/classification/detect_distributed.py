@@ -1,12 +1,4 @@
-"""Detectors of programs that open links from several networks or addresses.
-
-Each detector sets one evidence bit (docs/classification.md, sections 6.2 and 6.3):
-
-- FAN_OUT (rule 21): several networks open different links of one recipient.
-- AGENT_BURST (rule 17b): several data-center addresses with one user agent open different links.
-- CLICK_TIME_CHECK (rule 22): a mail gateway opens a link when the recipient clicks the link.
-- CLICK_ECHO (rule 22): probably such a request by a mail gateway, for a link without a recipient token.
-"""
+"""Detectors of programs that open links from several networks or addresses (docs/classification.md, section 6)."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -53,10 +45,9 @@ MAX_QUIET_LINK_CLICKS = 16
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: FAN_OUT if the click is part of a fan-out, else 0.
+    """Return one value per click: FAN_OUT if 3 networks open 3 different links within a minute, else 0.
 
-    In a fan-out, at least 3 networks open at least 3 different links of one recipient within a minute. See
-    docs/classification.md, rule 21.
+    The clicks must be one recipient's (docs/classification.md, rule 21).
     """
     # Mail gateways check a link when its reader clicks it, so a link that another network has just opened is ignored.
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
@@ -79,10 +70,9 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: AGENT_BURST if the click is part of an agent burst, else 0.
+    """Return one value per click: AGENT_BURST if 2 addresses open 4 different links within 10 seconds, else 0.
 
-    In an agent burst, at least 2 data-center addresses open at least 4 different links within 10 seconds. All
-    ``clicks`` have one user agent. See docs/classification.md, rule 17b.
+    The clicks must have one user agent, and come from data centers (docs/classification.md, rule 17b).
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -118,10 +108,7 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether several sources opened different links around the time of the click.
-
-    ``sources`` has the network or address of each click.
-    """
+    """Return for each click whether several ``sources`` (networks or addresses) opened different links around it."""
     flags = [False] * len(clicks)
     # The windows before the click, after it, and around it.
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -150,7 +137,7 @@ class _ClickWindow:
             self._left += 1
 
     def _update(self, index: int, step: int) -> None:
-        """Count the click with this index: ``step`` is 1 when it enters the window, and -1 when it leaves it."""
+        """Count a click that enters the window (``step`` 1) or leaves it (``step`` -1)."""
         raise NotImplementedError
 
 
@@ -179,16 +166,15 @@ class _SourceWindow(_ClickWindow):
 
 
 def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
-    """Add ``step`` to the count of ``key`` and return the new count."""
     counts[key] += step
+    # Keys with the count 0 are removed, because the keys are counted too.
     return counts[key] or counts.pop(key)
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_TIME_CHECK if the click is a mail gateway's check of a link, else 0.
+    """Return one value per click: CLICK_TIME_CHECK for a mail gateway's check of a link that a reader clicks, else 0.
 
-    All ``clicks`` share the same recipient token. A check is at most 20 seconds before or after a reader's click on the
-    same link. The two clicks differ in both network and user agent. See docs/classification.md, rule 22.
+    The clicks must share one recipient token (docs/classification.md, rule 22).
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -196,24 +182,19 @@ def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
         if click.net is not None and click.agent_id is not None:
             by_link.setdefault(click.link_id, []).append(index)
     for indexes in by_link.values():
-        readers = [clicks[index] for index in indexes if _is_reader(clicks[index])]
+        readers = [clicks[index] for index in indexes if _looks_like_reader(clicks[index])]
         if readers and len(readers) < len(indexes):
             for index in _find_checks(clicks, indexes, readers):
                 evidence[index] = CLICK_TIME_CHECK
     return evidence
 
 
-def _is_reader(click: NearbyClick) -> bool:
-    """Return whether a click looks like a reader's: all headers of a browser, and a network that is in no list."""
+def _looks_like_reader(click: NearbyClick) -> bool:
     return not click.evidence & INCOMPLETE_HEADERS and not from_listed_network(click.evidence)
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks by which a mail gateway has checked a link.
-
-    ``indexes`` are the indexes in ``clicks`` of all clicks on this link. ``readers`` are the clicks on this link that
-    look like a reader's.
-    """
+    """Return the indexes of a mail gateway's checks among ``indexes``, the clicks on one link."""
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
     for index in indexes:
@@ -231,10 +212,9 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_ECHO if the click is probably a mail gateway's check of the link, else 0.
+    """Return one value per click: CLICK_ECHO if it is probably a mail gateway's check of the link, else 0.
 
-    All ``clicks`` are on one link without a recipient token. A click echo comes at most 20 seconds after a reader's
-    click. No other reader clicks the link within 30 seconds of the echo. See docs/classification.md, section 6.3.
+    The clicks must be on one link, without a recipient token (docs/classification.md, section 6.3).
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -251,19 +231,15 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` is probably a mail gateway's request, caused by a reader's click on this link.
-
-    ``nearby`` has all clicks on the link within 30 seconds of ``click``, including ``click``. The result can
-    only be True if exactly one reader is among them. This reader must have clicked at most 20 seconds before ``click``,
-    from another network and with another user agent.
-    """
+    """Return whether ``click`` is probably a mail gateway's check, caused by the only reader in ``nearby``."""
     # A reader is a pair of network and user agent.
-    readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
+    readers = [other for other in nearby if _looks_like_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
         return False
     reader = readers[0]
     known = None not in (click.net, click.agent_id, reader.net, reader.agent_id)
     elsewhere = known and click.net != reader.net and click.agent_id != reader.agent_id
+    # The click itself is among the nearby clicks.
     alike = sum((other.net, other.agent_id) == (click.net, click.agent_id) for other in nearby)
     just_before = any(0 < click.ts_ms - other.ts_ms <= CLICK_TIME_CHECK_MS for other in readers)
     return elsewhere and alike == 1 and just_before

@@ -23,10 +23,7 @@ from shortener.durations import MINUTE_MS
 HONEYPOT_BY_TOKEN_MS = 2 * MINUTE_MS
 """Milliseconds before and after a honeypot hit in which clicks with its token get evidence."""
 HONEYPOT_BY_ADDRESS_MS = 15 * MINUTE_MS
-"""Milliseconds before and after a honeypot hit in which clicks from its address or network get evidence.
-
-The network counts only if it is a data center's.
-"""
+"""Milliseconds around a honeypot hit in which clicks from its address or data-center network get evidence."""
 AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
 """Evidence bits that make a honeypot hit look automated; one of them is enough."""
 
@@ -55,18 +52,16 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
     """Return one value per click: HONEYPOT_BY_ADDRESS within 15 minutes of a click on a honeypot link, else 0.
 
-    All ``clicks`` come from one address. If a honeypot click looks like a reader's, only clicks with the same user
-    agent get the bit. See docs/classification.md, rule 18b.
+    A honeypot link is hidden from readers. The clicks must come from one address (docs/classification.md, rule 18b).
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)
     automated_hits = [click.ts_ms for click in clicks if click.honeypot and looks_automated(click)]
-    reader_hits = _reader_hit_times(clicks)
+    reader_hits = _reader_hit_times_by_agent(clicks)
     return bits_where((_is_near_hit(click, automated_hits, reader_hits) for click in clicks), HONEYPOT_BY_ADDRESS)
 
 
-def _reader_hit_times(clicks: SortedClicks) -> dict[int | str, list[int]]:
-    """Return the times, in milliseconds, of honeypot clicks that look like a reader's, by user agent."""
+def _reader_hit_times_by_agent(clicks: SortedClicks) -> dict[int | str, list[int]]:
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
         if click.honeypot and click.agent_id is not None and not looks_automated(click):

@@ -1,8 +1,4 @@
-"""The evidence bits of a click, the request fields that rules read, and the result of a classification.
-
-The evidence of a click is one stored integer. Bits 0 to 11 come from its request, the others from nearby clicks. All
-bits are described in docs/classification.md, section 4.
-"""
+"""The evidence bits of a click, the request fields that rules read, and the result of a classification."""
 
 from collections.abc import Mapping
 
@@ -71,10 +67,7 @@ class ClickRequest(Struct, frozen=True):
     ua: str | None = None
     """User agent; None if the reader opted out of tracking, or if it was not logged."""
     headers: Mapping[str, str] | None = None
-    """Request headers by lower-case name.
-
-    None if no headers were logged; then no header counts as missing.
-    """
+    """Request headers by lower-case name. None if none were logged; then no header counts as missing."""
     lang: str | None = None
     """Value of the header ``Accept-Language``, which may be in ``headers`` instead."""
     https: bool = True

@@ -42,8 +42,7 @@ class Explanation(Struct, frozen=True):
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
     """Return the rules that match a stored click, and which of them decided its verdict.
 
-    Rules about the request are tried only if ``request`` is given. Without it, such a rule is listed only if it decided
-    the verdict.
+    Without ``request``, a rule about the request is listed only if it decided the verdict.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []
@@ -71,7 +70,7 @@ def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *
 
 
 def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
-    """Return descriptions of what made the rule with this reason match: evidence bits, headers or network."""
+    """Return descriptions of what made a rule match: evidence bits, headers or network."""
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)

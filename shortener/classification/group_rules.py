@@ -1,7 +1,6 @@
 """The rules that classify a click by the clicks around it, in the order in which they are tried.
 
-A rule is a condition on the click's evidence and age. The age is the time since the issue was sent. Precision and time
-limits are explained in docs/classification.md, section 7.
+Precision and time limits are explained in docs/classification.md, section 7.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -324,10 +323,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         precision="likely",
     ),
 )
-"""Rules that classify a click as automated although its request alone does not.
-
-The most certain come first.
-"""
+"""Rules that classify a click as automated although its request alone does not; the most certain come first."""
 
 HUMAN_RULES: Sequence[GroupRule] = (
     _detected(

@@ -9,11 +9,7 @@ from shortener.classification.request_reasons import REQUEST_REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
-    """The fields of a click that are needed to compare it with other clicks.
-
-    None means unknown, but an ``issue_id`` of None means a link that belongs to no issue. ``n`` is the placement number
-    at the end of the short URL, such as 2 in ``/7pk3e/2``; it is 0 if the URL has none.
-    """
+    """The fields of a click that are needed to compare it with other clicks. None means unknown."""
 
     seq: int
     """Sequence number of the click in the store."""
@@ -21,8 +17,9 @@ class NearbyClick(Struct, frozen=True, gc=False):
     """Time of the click in milliseconds since the UTC epoch."""
     link_id: int
     issue_id: int | None = None
+    """Issue of the link; None if the link belongs to no issue."""
     n: int = 0
-    """Number of the placement in the document; 0 if the requested URL had no placement."""
+    """Number of the placement at the end of the short URL, such as 2 in ``/7pk3e/2``; 0 if the URL has none."""
     net: str | None = None
     """Network of the client: /24 (IPv4) or /48 (IPv6)."""
     addr: str | None = None

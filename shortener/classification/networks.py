@@ -13,10 +13,7 @@ from shortener.errors import InputError
 Network = IPv4Network | IPv6Network
 
 MIN_PREFIX_LENGTH = {4: 8, 6: 16}
-"""Shortest prefix length accepted in network lists, by IP version.
-
-``0.0.0.0/0`` would make every reader a bot.
-"""
+"""Shortest prefix length accepted in network lists, by IP version. ``0.0.0.0/0`` would make every reader a bot."""
 CIDR_JSON_KEYS = frozenset(
     [
         "ip_prefix",
@@ -84,8 +81,7 @@ class NetworkTable:
 def read_networks(text: str, *, name: str) -> list[Network]:
     """Return the networks in ``text``: one CIDR network a line, or the JSON of a cloud provider.
 
-    ``name`` is the file name in error messages. Raises InputError if an entry is not a network or is too wide, or if
-    there are no networks.
+    ``name`` names the file in messages. Raises InputError for an invalid or too wide network, or for none.
     """
     text = text.removeprefix("\ufeff")
     entries = _json_entries(text, name) if text.lstrip()[:1] in ("{", "[") else _line_entries(text, name)
@@ -135,7 +131,6 @@ def _parse_network(entry: str, location: str) -> Network:
 
 
 def _intervals(networks: Iterable[Network], version: int) -> list[Interval]:
-    """Return the addresses of the networks of one IP version (4 or 6), as disjoint intervals of integers."""
     return merge(_interval(network) for network in networks if network.version == version)
 
 

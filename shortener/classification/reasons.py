@@ -1,7 +1,4 @@
-"""All reasons for verdicts and the descriptions of all evidence bits, from the request rules and the group rules.
-
-Evidence bits are bit flags that the rules set in the ``evidence`` of a click, such as DATACENTER.
-"""
+"""All reasons for verdicts, and the descriptions of all evidence bits (flags that the rules set)."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -35,11 +32,9 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click with this reason counts as human in the estimate ``band``.
+    """Return whether a click with this reason counts as human. Raises KeyError for an unknown reason.
 
-    ``usual`` counts the clicks with the verdict human. ``strict`` excludes those whose reason has the precision
-    ``suspect``. ``lenient`` adds automated clicks whose reason has the precision ``likely``. Raises KeyError for an
-    unknown reason.
+    The band ``strict`` excludes reasons with the precision ``suspect``; ``lenient`` adds those with ``likely``.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

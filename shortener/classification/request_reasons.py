@@ -1,8 +1,4 @@
-"""The reasons for verdicts that follow from a click's request alone, such as a missing user agent.
-
-Each reason has a verdict, a description and a precision class. The class says how certain the reason is; see
-docs/classification.md, section 8.
-"""
+"""The reasons for verdicts that follow from a click's request alone, such as a missing user agent."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -12,12 +8,10 @@ from msgspec import Struct
 from shortener.messages import Message
 
 Verdict = Literal["human", "bot", "scanner", "preview", "prefetch"]
+# docs/classification.md, section 8: ``sure`` is right in over 99.5 % of cases. A ``suspect`` click has a pattern that
+# scanners show too.
 Precision = Literal["sure", "likely", "suspect", "person"]
-"""How certain a reason is, called its precision class.
-
-``sure``: automated, right in over 99.5 % of cases; ``likely``: automated, less certain; ``suspect``: human,
-but with a pattern that scanners show too; ``person``: human.
-"""
+"""Certainty of a reason: automated (``sure`` or ``likely``), or human (``suspect`` or ``person``)."""
 
 
 class Reason(Struct, frozen=True):

@@ -26,11 +26,9 @@ from shortener.classification.evidence import (
 from shortener.classification.networks import Network, NetworkTable
 from shortener.classification.request_reasons import REQUEST_REASONS
 
+# Raise it with every change of a rule, threshold or list that affects verdicts.
 RULES_VERSION = 2
-"""Version stored with every verdict.
-
-Raise it with every change of a rule, threshold or list that affects verdicts.
-"""
+"""Version stored with every verdict."""
 
 FRAME_DESTINATIONS = frozenset({"iframe", "frame", "fencedframe"})
 """Values of the header ``Sec-Fetch-Dest`` for a page in a frame, as some mail clients open it (rule 5)."""
@@ -126,10 +124,7 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether a request probably does not come from the browser that it names.
-
-    See docs/classification.md, rules 11 and 12.
-    """
+    # See docs/classification.md, rules 11 and 12.
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
         return bool(doubtful or evidence & OLD_BROWSER)

@@ -48,10 +48,7 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return two lists: the index of the earliest time in each window, and the number of different items in the window.
-
-    There is one window for each of ``times``. It is ``window_ms`` long and ends at that time.
-    """
+    """Return (indexes of the first times, numbers of different items) of the windows that end at ``times``."""
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
@@ -77,8 +74,8 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the seconds with at least one click, in ascending order. The result is infinite if every second near
-    ``second`` is among them. See docs/classification.md, section 6.1.
+    ``seconds`` are the ascending seconds with a click. Returns infinity if all seconds nearby have one
+    (docs/classification.md, section 6.1).
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)

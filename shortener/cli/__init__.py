@@ -74,11 +74,10 @@ class CliContext(Struct):
             return {}
 
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
-        """Open the store and return it, migrated if necessary.
+        """Open the store and return it, migrated if necessary. If there is none, ``empty`` opens an empty temporary
+        store.
 
-        If there is no store, ``create`` creates it, ``empty`` returns an empty temporary one, and ``error`` raises
-        StoreError. Raises StoreError if the store cannot be used, ConfigError if there is neither a store nor a
-        configuration.
+        Raises StoreError if it cannot be used or is missing, ConfigError without store and configuration.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store

@@ -76,7 +76,7 @@ def demo(directory: Path, port: int, leave: bool) -> None:
         config_path = _prepare_directory(directory, port=port)
     config = load(config_path, environment={})
     with closing(open_store(config.data_directory)) as store:
-        issues = _add_issues(store, config, directory, now=int(time.time()))
+        issues = _add_issues_with_clicks(store, config, directory, now=int(time.time()))
         lines = drain_once(store, config=config)
         click.echo(f"Collected {lines:,} requests from the click log ({config.data_directory / LOG_DIRECTORY}).")
     _print_reports(config_path, issues[-1].slug)
@@ -84,9 +84,8 @@ def demo(directory: Path, port: int, leave: bool) -> None:
 
 
 def _prepare_directory(directory: Path, *, port: int) -> Path:
-    """Write a configuration file for the demonstration into ``directory``, and return the file's path.
-
-    An earlier demonstration is deleted. Raises InputError if the directory contains anything else.
+    """Replace an earlier demonstration in ``directory`` by a new configuration file, and return its path. Raises
+    InputError.
     """
     config_path = directory / "config.toml"
     if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
@@ -97,15 +96,12 @@ def _prepare_directory(directory: Path, *, port: int) -> Path:
     return config_path
 
 
-def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> list[IssueContents]:
-    """Add the six sample issues, and write their simulated clicks to the click log. Return the issues, the oldest
-    first.
-    """
+def _add_issues_with_clicks(store: Store, config: Config, directory: Path, *, now: int) -> list[IssueContents]:
     issues = sample_issues()
     added = []
     log = config.data_directory / LOG_DIRECTORY
     log.mkdir(mode=0o700, exist_ok=True)
-    sent_at = _last_sending(now) - (len(issues) - 1) * WEEK_SECONDS
+    sent_at = _last_sent_at(now) - (len(issues) - 1) * WEEK_SECONDS
     for number, issue in enumerate(issues):
         contents = _add_issue(store, config, directory, issue, sent_at=sent_at)
         lines = simulate_clicks(
@@ -125,14 +121,12 @@ def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> l
     return added
 
 
-def _last_sending(now: int) -> int:
-    """Return the sending time of the last sample issue, in seconds of the UTC epoch."""
+def _last_sent_at(now: int) -> int:
     # The latest eight o'clock (UTC) that lets all simulated readers click before ``now``.
     return (now - LATEST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
 
 
 def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
-    """Add one sample issue, and write its document to ``directory``, both with and without short links."""
     request = AddRequest(
         source=issue.source, filename="issue.md", slug=issue.slug, sent_at=sent_at, recipients=issue.recipients
     )
@@ -144,7 +138,6 @@ def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue
 
 
 def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -> list[ReaderLink]:
-    """Return the ``ReaderLink`` of each placement in an issue, in document order."""
     positions = {article.url: article.position for article in contents.articles}
     last_position = len(positions) + 1
     links = []
@@ -164,7 +157,6 @@ def _print_reports(config_path: Path, slug: str) -> None:
 
 
 def _serve(config: Config, config_path: Path, issues: list[IssueContents], directory: Path, *, leave: bool) -> None:
-    """Start the server and print the URLs to open. If ``leave`` is false, keep the server running until Ctrl-C."""
     server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
         stdout=subprocess.PIPE,
@@ -182,7 +174,7 @@ def _serve(config: Config, config_path: Path, issues: list[IssueContents], direc
 
 
 def _wait_until_ready(server: subprocess.Popen[str]) -> str:
-    """Wait until the server is ready. Return the line of its output that says how the first admin signs in."""
+    """Wait until the server is ready, and return its line about how the first admin signs in."""
     assert server.stdout is not None  # noqa: S101 - for the type checker: the caller passed stdout=PIPE
     line = server.stdout.readline()
     if not line:

@@ -51,13 +51,13 @@ def read_csv(
     all_cells_required: bool = False,
     max_bytes: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file with a header line, as (line number, cells by column name).
+    """Yield the rows of a CSV file as (line number, cells by column name). Raises InputError for an unreadable file or
+    row.
 
-    ``required`` are columns that the header must have. ``aliases`` maps other headings to column names. The delimiter
-    is the character of ``delimiters`` that occurs most often in the header. Raises InputError if the file is unreadable
-    or a row is invalid.
+    ``aliases`` maps other headings to column names. ``delimiters`` are the possible ones.
     """
     text = read_text(path, max_bytes=max_bytes)
+    # The delimiter is the character that occurs most often in the header.
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
@@ -78,7 +78,6 @@ def read_csv(
 
 
 def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
-    """Return the column names of a header line in lower case, with each alias replaced by its column name."""
     columns: list[str] = []
     for cell in header:
         column = cell.strip().lower()
@@ -102,10 +101,9 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 
 @contextmanager
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a temporary file, which replaces the file ``path`` if the ``with`` block succeeds.
+    """Open a temporary file, which replaces ``path`` if the ``with`` block succeeds. None and "-" mean standard output.
 
-    If ``path`` is None or "-", the output goes to standard output. Raises InputError if the file cannot be written, or
-    if ``path`` is the file ``protected``.
+    Raises InputError if the file cannot be written, or if ``path`` is the file ``protected``.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

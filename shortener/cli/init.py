@@ -97,7 +97,6 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
 
 
 def _ask(question: str, answer: click.ParamType[str], *, option: str, default: str | None = None) -> str:
-    """Return the user's answer to a question. Without input, raise a UsageError that names ``option``."""
     try:
         return str(click.prompt(question, type=answer, default=default, err=not sys.stdout.isatty()))
     except click.Abort:
@@ -108,7 +107,6 @@ def _ask(question: str, answer: click.ParamType[str], *, option: str, default: s
 
 
 def _system_zone() -> str:
-    """Return the time zone of the machine, or UTC if it is unknown."""
     name = os.environ.get("TZ") or str(Path("/etc/localtime").resolve()).rpartition("zoneinfo/")[2]
     try:
         return ZoneInfo(name).key.removeprefix("Etc/")

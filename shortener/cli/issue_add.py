@@ -116,14 +116,16 @@ def add(
     )
     to_terminal = str(output) == "-"
     with open_atomic(None if to_terminal else output, protected=file) as output_file:
-        result = save_confirmed(partial(_add, context, store, request, output_file), force=force)
+        result = save_confirmed(partial(_add_and_write, context, store, request, output_file), force=force)
     _print_result(result, output, to_stderr=to_terminal)
     reclassify_queued(store, to_stderr=to_terminal)
 
 
-def _add(context: CliContext, store: Store, request: AddRequest, output_file: BinaryIO, confirmed: bool) -> AddResult:
-    """Add the issue and write its document. If the document cannot be written, the issue is not added."""
+def _add_and_write(
+    context: CliContext, store: Store, request: AddRequest, output_file: BinaryIO, confirmed: bool
+) -> AddResult:
     request = replace(request, confirmed=confirmed)
+    # If the document cannot be written, the issue is not added.
     with store.transaction():
         result = add_or_update_issue(store, request, config=context.config, now=int(time.time()))
         output_file.write(result.output)
@@ -171,7 +173,6 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
 
 
 def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
-    """Print which headers of a mail are stored, and the date in its headers if the issue has no sending time."""
     click.echo(f"Mail: {MAIL_STORED}.", err=to_stderr)
     if result.date_in_headers is not None and result.created:
         date = datetime.fromtimestamp(result.date_in_headers, UTC).isoformat().replace("+00:00", "Z")
@@ -183,7 +184,6 @@ def _print_mail_notes(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
-    """Print the honeypot link, its HTML, and how scanners and screen readers treat it."""
     if result.honeypot_html:
         click.echo(
             f"Honeypot link {result.honeypot_url} at the end of the body, which no reader sees:",
@@ -200,7 +200,6 @@ def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what recipient tokens in short URLs mean for privacy, and what to check in a test send."""
     if result.changed and result.recipient_tag:
         click.echo(
             f"Every short URL ends in ?_c={result.recipient_tag}, which your sender replaces for each recipient.\n"

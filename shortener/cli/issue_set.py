@@ -136,12 +136,11 @@ class _IssueChanges(Struct, frozen=True):
 def _save_changes(
     context: CliContext, store: Store, slug: str, changes: _IssueChanges, now: int, confirmed: bool
 ) -> list[str]:
-    """Save all changes of an issue in one transaction, and return a message about each."""
     messages = []
     with store.transaction():
         for url, is_honeypot in ((changes.trap, True), (changes.not_trap, False)):
             if url is not None:
-                messages.append(_set_honeypot(context, store, slug, url, is_honeypot=is_honeypot, now=now))
+                messages.append(_mark_honeypot(context, store, slug, url, is_honeypot=is_honeypot, now=now))
         if any(value is not None for value in (changes.title, changes.sent_at, changes.recipients)) or not messages:
             edit.correct_issue(
                 store,
@@ -163,15 +162,11 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return how an option changes a field: a new value, None to clear the field, or UNSET for no change.
-
-    ``value`` is None if the option is not given. The value ``clear_value`` clears the field.
-    """
+    """Return the new value of a field; None clears it, UNSET leaves it unchanged."""
     return UNSET if value is None else None if value == clear_value else value
 
 
-def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> str:
-    """Mark a link as a honeypot link, or unmark it, and return a message about it."""
+def _mark_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> str:
     link = edit.mark_honeypot(
         store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
     )

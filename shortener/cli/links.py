@@ -203,7 +203,7 @@ def set_link(
 
 
 def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config) -> Link:
-    """Apply all ``changes`` to the link with the short URL ``url``, and return the link as it was before."""
+    """Change the link with the short URL ``url``, and return it as it was before."""
     now = int(time.time())
     with store.transaction():
         short_link = get_link(store, url, config=config)
@@ -266,7 +266,7 @@ def _with_progress_bar(items: list[_Item], description: str) -> Iterable[_Item]:
 def _valid_rows(
     rows: Iterable[tuple[int, dict[str, str]]], errors: list[tuple[int, str]], *, config: Config
 ) -> Iterator[_ImportRow]:
-    """Yield the valid rows of an imported file. For each invalid row, append (line number, message) to ``errors``."""
+    """Yield the valid rows. For each invalid row, append (line number, message) to ``errors``."""
     for line, cells in rows:
         try:
             host, code = parse_link_key(cells["short_url"], config=config)
@@ -280,10 +280,7 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Store imported links. Return (number of new links, number of links that existed already).
-
-    For each link that already has another target, append (line number, message) to ``errors``.
-    """
+    """Return the numbers of new and existing links; append (line, message) to ``errors`` for conflicting targets."""
     now, new, existing = int(time.time()), 0, 0
     for row in rows:
         stored_link = links.find(store, row.host, row.code)

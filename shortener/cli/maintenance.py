@@ -146,10 +146,6 @@ class ConfigurationRow(Struct, frozen=True):
 
 
 def _configuration_rows(context: CliContext) -> list[ConfigurationRow]:
-    """Return all keys of the configuration with their values. The keys of a domain begin with ``domain.<host>``.
-
-    Raises ConfigError.
-    """
     given, stored = context.file_config.given, context.stored_settings()
     tree = msgspec.to_builtins(context.config)
     tree["site"] |= {

@@ -157,7 +157,7 @@ def print_table(
     optional: Sequence[str] = (),
     note: str | None = None,
 ) -> None:
-    """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty.
+    """Print a table, or ``empty_message`` if there are no rows. ``title`` may be empty.
 
     In a narrow terminal, ``optional`` columns are left out, and the column ``note`` becomes a second line of each row.
     """
@@ -181,7 +181,7 @@ def print_table(
 
 
 def _table_width() -> int | None:
-    """Return the width that a table may have, in characters; None means no limit."""
+    """Return the largest width of a table in characters; None means no limit."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(WIDE_KEY):
         return None

@@ -138,7 +138,6 @@ def _write_section(
     *,
     now: int,
 ) -> None:
-    """Write the section of the recommended articles, and create short links to these articles."""
     text = None if template is None else read_text(template, max_bytes=MAX_TEMPLATE_BYTES)
     # If the section cannot be written, no link is created.
     with open_atomic(output) as file, store.transaction():
@@ -253,8 +252,6 @@ _DECISION_HELP: dict[Action, str] = {
 
 
 def _add_decision_command(action: Action) -> None:
-    """Define the command for a kind of decision: ``picks pin``, ``picks choose`` or ``picks exclude``."""
-
     @picks.command(action, help=_DECISION_HELP[action], examples=[text.format(action) for text in _DECISION_EXAMPLES])
     @click.argument("url")
     @click.option("--month", metavar="YYYY-MM", required=True, help="Month of the picks.")

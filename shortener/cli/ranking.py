@@ -173,7 +173,6 @@ def _title_suffix(result: Ranking) -> str:
 
 
 def _footer_lines(result: Ranking) -> Iterator[str]:
-    """Yield the lines below the ranking, such as the length of the top list, the hidden gems and warnings."""
     titles = {article.url: article.title for article in result.articles}
     if result.top < len(result.articles):
         yield f"Top picks: the first {result.top}. Articles with their rank in brackets are not among them."
@@ -193,19 +192,18 @@ def _print_markdown(result: Ranking) -> None:
         click.echo(
             f"| {article.rank} | {_markdown_link(article)} | {getattr(article, result.counted)} "
             f"| {format_appeal(article.appeal)} | {article.low:.2f} to {article.high:.2f} "
-            f"| {_escape_markdown(article.note)} |"
+            f"| {_escape_markdown_cell(article.note)} |"
         )
     for line in _footer_lines(result):
-        click.echo(f"\n{_escape_markdown(line)}")
+        click.echo(f"\n{_escape_markdown_cell(line)}")
 
 
 def _markdown_link(article: RankedArticle) -> str:
     url = article.url.replace("(", "%28").replace(")", "%29").replace("|", "%7C")
-    return f"[{_escape_markdown(article.title)}]({url})"
+    return f"[{_escape_markdown_cell(article.title)}]({url})"
 
 
-def _escape_markdown(text: str) -> str:
-    """Return text escaped for a cell of a Markdown table."""
+def _escape_markdown_cell(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in sanitize_line(text))
 
 
@@ -231,7 +229,6 @@ def _print_explanation_table(result: Explanation) -> None:
 
 
 def _counted_units(result: Explanation) -> list[str]:
-    """Return the units in which an article was counted in its issues: ``visitors``, ``clicks``, or both."""
     return [unit for unit in COUNT_COLUMNS if any(getattr(cell, unit) is not None for cell in result.cells)]
 
 
@@ -262,16 +259,16 @@ def _print_explanation_csv(result: Explanation) -> None:
 def _print_explanation_markdown(result: Explanation) -> None:
     units = _counted_units(result)
     click.echo(
-        f"**{_escape_markdown(result.title)}**: appeal {format_appeal(result.appeal)} = "
-        f"{_escape_markdown(_format_product(result.factors))}\n"
+        f"**{_escape_markdown_cell(result.title)}**: appeal {format_appeal(result.appeal)} = "
+        f"{_escape_markdown_cell(_format_product(result.factors))}\n"
     )
     click.echo(f"| issue | position | {' | '.join(units)} | typical | factors |")
     click.echo(f"|---|--:|{'--:|' * len(units)}--:|---|")
     for cell in result.cells:
         counts = " | ".join("" if count is None else f"{count}" for count in (getattr(cell, unit) for unit in units))
         click.echo(
-            f"| {_escape_markdown(cell.issue)} | {cell.position} | {counts} | {cell.expected:.1f} "
-            f"| {_escape_markdown(_format_product(cell.factors))} |"
+            f"| {_escape_markdown_cell(cell.issue)} | {cell.position} | {counts} | {cell.expected:.1f} "
+            f"| {_escape_markdown_cell(_format_product(cell.factors))} |"
         )
 
 

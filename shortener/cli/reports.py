@@ -79,7 +79,9 @@ def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, ou
         json=lambda: print_json(result),
         csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(result)),
         table=lambda: (
-            _print_reasons(result, context.config.zone) if reasons else _print_issue(result, context.config.zone)
+            _print_totals_and_reasons(result, context.config.zone)
+            if reasons
+            else _print_issue(result, context.config.zone)
         ),
     )
 
@@ -153,13 +155,12 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
             optional=("by placement",),
         )
     _print_breakdown(result.breakdown)
-    _print_timeline(result.timeline, zone)
+    _print_busiest_hours(result.timeline, zone)
     for suggestion in result.reruns:
         print_line(_format_rerun(suggestion))
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a line that suggests showing an article again at another position, and says whether this was done."""
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
@@ -178,8 +179,7 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
     return ", ".join(counts + ([f"no placement {item.unplaced:,}"] if item.unplaced else []))
 
 
-def _print_reasons(result: IssueReport | LinkReport, zone: ZoneInfo) -> None:
-    """Print the totals, the requests by verdict and reason, and the low, best and high estimate of human clicks."""
+def _print_totals_and_reasons(result: IssueReport | LinkReport, zone: ZoneInfo) -> None:
     _print_totals(result.totals, result.quality, zone, settling=result.settling)
     print_table(
         "Verdicts by reason",
@@ -222,8 +222,7 @@ def _print_breakdown(breakdown: Breakdown) -> None:
             print_line(f"{dimension:<9} {', '.join(values)}{', …' if len(parts) > MAX_LISTED_VALUES else ''}")
 
 
-def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
-    """Print the MAX_LISTED_VALUES hours with the most human clicks, in order of time."""
+def _print_busiest_hours(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
     busiest = sorted(sorted(hours, key=lambda hour: -hour.human)[:MAX_LISTED_VALUES], key=lambda hour: hour.hour)
     texts = [f"{format_local_time(hour.hour, zone)} ({hour.human:,})" for hour in busiest if hour.human]
     if texts:
@@ -252,7 +251,9 @@ def report_link(context: CliContext, store: Store, url: str, reasons: bool, outp
         json=lambda: print_json(result),
         csv=lambda: print_csv(columns, struct_rows(result.timeline, columns)),
         table=lambda: (
-            _print_reasons(result, context.config.zone) if reasons else _print_link(result, context.config.zone)
+            _print_totals_and_reasons(result, context.config.zone)
+            if reasons
+            else _print_link(result, context.config.zone)
         ),
     )
 
@@ -265,7 +266,7 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
         rows = ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(result.placements, columns))
         print_table("Placements", columns, rows, empty_message="")
     _print_breakdown(result.breakdown)
-    _print_timeline(result.timeline, zone)
+    _print_busiest_hours(result.timeline, zone)
 
 
 @report.command(

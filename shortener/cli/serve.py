@@ -61,12 +61,11 @@ def centre(context: CliContext, host: str | None, port: int | None, workers: int
     if not config.storage.url:
         raise ConfigError("storage.url is missing: a centre needs a store on PostgreSQL", kind="postgres_needed")
     if not config.node.name:
-        config = msgspec.structs.replace(config, node=Node(name=_host_node_name()))
+        config = msgspec.structs.replace(config, node=Node(name=_node_name_from_host()))
     start_server(config, host=host, port=port, workers=workers, role="centre")
 
 
-def _host_node_name() -> str:
-    """Return the host name of this machine, changed to a valid name of a node."""
+def _node_name_from_host() -> str:
     return re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower())[:32].strip("-") or "centre"
 
 

@@ -54,9 +54,9 @@ def flush_output() -> None:
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Run a ``with`` block. For an error that users can cause, print one line on standard error and exit with status 1.
+    """Run a ``with`` block. For an error that users can cause, print a line on standard error and exit with status 1.
 
-    If the program that reads the output has ended, as `head` does, exit with status 0 without a message.
+    If the program that reads the output has ended, exit with status 0.
     """
     try:
         yield
@@ -81,7 +81,6 @@ def _exit_with(message: str) -> None:
 
 
 def _discard_output() -> None:
-    """Send buffered output to the null device."""
-    # Writing it at exit would fail again.
+    # Buffered output goes to the null device. Writing it at exit would fail again.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -44,10 +44,8 @@ def fit_table(
 ) -> FittedTable:
     """Return a table that is at most ``width`` characters wide; None means no limit.
 
-    ``table_title`` is printed above the table, unless it is empty. If the table is too wide, columns are left out in
-    the order of ``optional``. Below a width of NARROW_WIDTH, the column that ``note`` names is removed. Its cells
-    become a second line in the cells of the column named "title". Texts in ``empty_cells``, such as a dash, count as
-    empty cells.
+    If necessary, ``optional`` columns are left out in order. Below NARROW_WIDTH, the column ``note`` becomes second
+    lines in "title".
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []
@@ -58,22 +56,22 @@ def fit_table(
     headings = {column: _fold_heading(column, cells.get(column, [])) if narrow else column for column in columns}
     omitted = []
     for column in optional:
-        if width is None or _min_width(cells, headings, with_notes=any(notes)) <= width:
+        if width is None or _min_table_width(cells, headings, with_notes=any(notes)) <= width:
             break
         if cells.pop(column, None) is not None:
             omitted.append(column)
     table = Table(title=Text(table_title) if table_title else None, title_justify="left", header_style="bold")
     for column, column_cells in cells.items():
-        # A column of numbers is right-aligned; ``empty_cells`` do not count.
+        # A column of numbers is right-aligned; ``empty_cells``, such as a dash, do not count.
         numeric = _are_numbers(column_cells, empty_cells)
-        fixed = width is None or _width(column_cells) <= MAX_FIXED_WIDTH
+        fixed = width is None or _max_width(column_cells) <= MAX_FIXED_WIDTH
         table.add_column(headings[column], justify="right" if numeric else "left", overflow="fold", no_wrap=fixed)
     for number in range(len(rows)):
         texts = {column: Text(column_cells[number]) for column, column_cells in cells.items()}
         if notes and notes[number]:
             texts["title"].append(f"\n{notes[number]}", style="dim")
         table.add_row(*texts.values())
-    natural_width = sum(_width([column, *column_cells]) + PADDING for column, column_cells in cells.items()) + 1
+    natural_width = sum(_max_width([column, *column_cells]) + PADDING for column, column_cells in cells.items()) + 1
     return FittedTable(table, tuple(omitted), natural_width)
 
 
@@ -81,27 +79,24 @@ def _without_scheme(cell: str) -> str:
     return cell.removeprefix("https://").removeprefix("http://")
 
 
-def _width(texts: Sequence[str]) -> int:
-    """Return the width of the longest of these texts, in columns of a terminal."""
+def _max_width(texts: Sequence[str]) -> int:
     return max((cell_len(text) for text in texts), default=0)
 
 
 def _fold_heading(heading: str, cells: Sequence[str]) -> str:
-    """Return a column heading, folded to several lines if it is wider than the cells."""
-    width = _width(cells)
+    width = _max_width(cells)
     return "\n".join(textwrap.wrap(heading, max(width, 1), break_long_words=False)) if len(heading) > width else heading
 
 
-def _min_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_notes: bool) -> int:
-    """Return the width of a table with all long texts folded, in columns of a terminal."""
+def _min_table_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_notes: bool) -> int:
     total = 1
     for column, column_cells in cells.items():
-        width = _width(column_cells)
+        width = _max_width(column_cells)
         if column == "title" and with_notes:
             width = MIN_NOTED_WIDTH
         elif width > MAX_FIXED_WIDTH:
             width = MIN_FOLDED_WIDTH
-        total += max(width, _width(headings[column].splitlines())) + PADDING
+        total += max(width, _max_width(headings[column].splitlines())) + PADDING
     return total
 
 

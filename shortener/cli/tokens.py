@@ -33,9 +33,9 @@ class ExpiryType(click.ParamType[int]):
 
 
 def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
-    """Return the time at which a token expires, in seconds of the UTC epoch. Raises InputError.
+    """Return the expiry of a token in seconds of the UTC epoch. Raises InputError.
 
-    ``text`` is either an ISO 8601 time or a day. A day means the end of the day in ``zone``.
+    ``text`` is an ISO 8601 time, or a day, which means the end of the day in ``zone``.
     """
     try:
         day = date.fromisoformat(text)
@@ -90,7 +90,7 @@ def add(
     """
     created = tokens.add_token(
         store,
-        owner or _only_user(store),
+        owner or _only_user_name(store),
         name,
         scopes=scopes,
         expires_at=expires,
@@ -106,8 +106,7 @@ def add(
         )
 
 
-def _only_user(store: Store) -> str:
-    """Return the name of the only user. Raises InputError if there are none or several."""
+def _only_user_name(store: Store) -> str:
     users = accounts.list_all(store)
     if not users:
         raise InputError("there is no user who could own the token; add one with `shortener user add NAME`")

@@ -135,7 +135,6 @@ def password(context: CliContext, store: Store, name: str, invite: bool) -> None
 
 
 def _read_password() -> str:
-    """Return a new password: asked for twice at a terminal, otherwise one line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline(accounts.MAX_PASSWORD_LENGTH + 2).rstrip("\n")

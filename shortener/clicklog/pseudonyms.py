@@ -1,7 +1,6 @@
 """Pseudonyms that are stored instead of a client's address: its network, and hashes made with the key of the day.
 
-A key is destroyed 42 hours after its day began, so that its hashes cannot be linked to addresses any more. Keys are
-described in docs/click-log.md, section 7.
+Keys are described in docs/click-log.md, section 7.
 """
 
 import contextlib
@@ -36,10 +35,10 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class DailyKeys:
-    """The secret keys for hashing addresses: one file for each UTC day, and a small cache in memory.
+    """The secret keys for hashing addresses, one for each UTC day, in files and a cache.
 
-    Pass ``shared=True`` if several machines use one store. All machines then need equal keys, which another process
-    adds to this machine's files. Until the shared key of a day arrives, this machine creates and uses a local key.
+    With ``shared``, another process adds keys that all machines share; until one arrives, this machine uses a local
+    key.
     """
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
@@ -75,12 +74,12 @@ class DailyKeys:
         """
         path = self._directory / str(day)
         if _read_key(path) is None:
-            self._create(path, key)
+            self._create_file(path, key)
 
     def read_all(self) -> dict[int, bytes]:
-        """Return the keys in this machine's files by UTC day (days since 1970). Raises OSError.
+        """Return the keys in files by UTC day (days since 1970). Raises OSError.
 
-        Left out are keys that this machine made for itself, to use until it receives the key that all machines share.
+        Left out are keys that this machine uses only until it gets the shared key.
         """
         if not self._directory.is_dir():
             return {}
@@ -88,7 +87,6 @@ class DailyKeys:
         return {day: key for day, key in keys.items() if key is not None}
 
     def _read_or_create(self, day: int) -> bytes:
-        """Return the key of a day (days since 1970) from its file; create the file if it is missing."""
         path = self._directory / str(day)
         self._local_days.discard(day)
         if self._shared:
@@ -99,13 +97,13 @@ class DailyKeys:
             self._local_days.add(day)
         key = _read_key(path)
         if key is None:
-            self._create(path, create_key())
+            self._create_file(path, create_key())
             key = path.read_bytes()
         return key
 
-    def _create(self, path: Path, key: bytes) -> None:
-        """Create the key file ``path`` atomically, so that no process reads an incomplete key."""
+    def _create_file(self, path: Path, key: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # No process may read an incomplete key, so the key is written to a temporary file first.
         temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -165,7 +163,6 @@ def is_expired(day: int, *, now: float) -> bool:
 
 
 def _read_key(path: Path) -> bytes | None:
-    """Return the key in a file, or None if the file has none."""
     with contextlib.suppress(FileNotFoundError):
         key = path.read_bytes()
         # A truncated key is deleted, because it could be guessed.
@@ -228,7 +225,7 @@ def _hash(content: bytes, *, key: bytes) -> str:
 
 @lru_cache(maxsize=KEY_CACHE_SIZE)
 def _keyed_state(key: bytes) -> blake2b:
-    """Return a BLAKE2b object with this key, to be copied before use."""
+    """Return a BLAKE2b object with this key. Copy it before use."""
     # Copying a cached object is twice as fast as making a new one.
     return blake2b(digest_size=HASH_BYTES, key=key)
 

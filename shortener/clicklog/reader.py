@@ -58,10 +58,7 @@ class ReadProgress(Struct):
     in_long_line: bool
     """Whether ``position`` is in the middle of a line longer than MAX_LINE_BYTES."""
     lines: int = 0
-    """Number of complete lines that were read, damaged lines included.
-
-    Header and empty lines are not counted.
-    """
+    """Number of complete lines that were read, with damaged lines, but without header and empty lines."""
     skips: list[SkippedLine] = []
     finished: bool = False
     """Whether the segment was read to its end and no process writes to it any more."""
@@ -99,7 +96,7 @@ class ClickLog:
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
-        """Return the segment for a file of the click log; None if the file or its first line cannot be read yet."""
+        """Return the segment in a file; None if the file or its first line cannot be read yet."""
         try:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
@@ -116,10 +113,10 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the lines that begin at the byte offset ``position`` of a segment, and how far the segment was read.
+        """Return the lines from byte offset ``position`` on, and how far the segment was read: at most CHUNK_SIZE
+        bytes.
 
-        At most CHUNK_SIZE bytes are read. ``skipping`` means that ``position`` is inside of an over-long line, which is
-        skipped. Raises OSError if the file cannot be read.
+        ``skipping`` means that ``position`` is inside an over-long line, which is skipped. Raises OSError.
         """
         with segment.path.open("rb") as file:
             file.seek(position)
@@ -132,10 +129,9 @@ class ClickLog:
 def decode_part(
     segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the lines in ``part``, and how far the segment was read.
+    """Return the lines in ``part``, which begins at byte offset ``position``, and how far the segment was read.
 
-    ``part`` begins at the byte offset ``position`` of the segment. ``skipping`` means that ``position`` is inside of an
-    over-long line, which is skipped. ``ended`` means that no bytes will follow in the segment.
+    ``skipping`` means that it begins inside an over-long line, ``ended`` that no bytes follow it.
     """
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -153,19 +149,15 @@ def decode_part(
 
 
 def _is_log_file(name: str) -> bool:
-    """Return whether a file with this name belongs to the click log.
-
-    Files of other programs belong to it too, such as ``edge.log.1`` of nginx.
-    """
+    # Other programs write files too, such as ``edge.log.1`` of nginx.
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """Return the segment at ``path`` with its id; None if its first line is still incomplete."""
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
     if not first.endswith(b"\n") and len(first) < MAX_LINE_BYTES:
-        return None
+        return None  # its first line is still incomplete
     try:
         header = decode_header(first)
         return Segment(header.segment[:MAX_ID_LENGTH], path, header.node[:MAX_ID_LENGTH], size, len(first))
@@ -209,7 +201,7 @@ def is_being_written(fd: int, segment: Segment) -> bool:
 
 
 def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """Yield the contents of the complete lines in ``chunk``, and advance ``progress`` past these lines."""
+    """Yield the complete lines in ``chunk``, and advance ``progress`` past them."""
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
         position = progress.start_position + begin
@@ -240,7 +232,7 @@ def _is_header(line: bytes) -> bool:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Parse a line; return (its content, "") if it is valid, and (None, reason) if it is damaged."""
+    """Return (content, "") for a valid line, and (None, reason) for a damaged one."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

@@ -22,20 +22,20 @@ class Position(Protocol):
 def delete_old_segments(
     click_log: ClickLog, positions: Mapping[str, Position], *, keep_log_days: int, now: float
 ) -> None:
-    """Delete the segments that were read to their end and have not changed for ``keep_log_days`` days.
+    """Delete click-log files (segments) that were read or sent to their end and have not changed for ``keep_log_days``
+    days.
 
-    ``positions`` says how far each segment was read or sent, by segment id. ``now`` is in seconds since the UTC epoch.
+    ``positions`` are by segment id. ``now`` is in seconds since the UTC epoch.
     """
     for segment in click_log.segments():
         if (
-            _is_read(segment, positions.get(segment.id))
+            _is_read_to_end(segment, positions.get(segment.id))
             and now - segment.path.stat().st_mtime > keep_log_days * DAY_SECONDS
         ):
             segment.path.unlink(missing_ok=True)
 
 
-def _is_read(segment: Segment, position: Position | None) -> bool:
-    """Return whether a segment was read to its end, and no process can still write to it."""
+def _is_read_to_end(segment: Segment, position: Position | None) -> bool:
     if position is None or position.position < segment.size:
         return False
     # Another program such as nginx may keep its *.log file open; other names mean that the file was rotated or

@@ -22,25 +22,23 @@ SEGMENT_SUFFIX = ".jsonl"
 ROTATE_SECONDS = HOUR_SECONDS
 """Time in seconds after which a new segment is begun."""
 RETRY_SECONDS = 1.0
-"""Time in seconds before opening a segment is tried again after a failure.
-
-Clicks in between are not recorded.
-"""
+"""Time in seconds after which a failed opening of a segment is tried again. Clicks in between are not recorded."""
 
 log = logging.getLogger(__name__)
 
 
 class OpenSegment:
-    """A new file of the click log that this process writes. The file is locked until ``close`` is called.
+    """A new file of the click log that this process writes, locked until ``close`` is called.
 
-    ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the disk.
     After an error, nothing more is written to the file.
     """
 
     def __init__(self, directory: Path, *, node: str, started: float) -> None:
         self.id = secrets.token_hex(6)
         self.written_lines = 0
+        """Number of lines that were passed to the operating system."""
         self.synced_lines = 0
+        """Number of lines that are on the disk."""
         self.write_failed = False
         self._sync_failed = False
         self._directory_synced = False
@@ -85,7 +83,7 @@ class OpenSegment:
         if self.synced_lines < written_lines and not self._sync_failed:
             try:
                 os.fdatasync(self._fd)
-                self._sync_directory()
+                self._sync_directory_once()
                 self.synced_lines = written_lines
             except OSError as error:
                 log.error("click log %s: sync failed: %s", self._directory, error)
@@ -94,8 +92,8 @@ class OpenSegment:
                 self.write_failed = self._sync_failed = True
         return self.synced_lines >= written_lines
 
-    def _sync_directory(self) -> None:
-        """Sync the directory once for this file, so that the file is still in it after a power failure."""
+    def _sync_directory_once(self) -> None:
+        # Without this, the file could be missing from its directory after a power failure.
         if not self._directory_synced:
             fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -111,10 +109,9 @@ class OpenSegment:
 
 
 class SegmentWriter:
-    """Writes the click log of one worker process; ``write`` may be called from several threads.
+    """The writer of one worker process's click log; ``write`` may be called from several threads.
 
-    A background thread syncs the file to the disk every ``sync_seconds``. If ``sync_seconds`` is 0, ``write`` returns
-    only when the click is on the disk.
+    Files are synced to the disk every ``sync_seconds``. If that is 0, they are synced before ``write`` returns.
     """
 
     def __init__(
@@ -154,7 +151,6 @@ class SegmentWriter:
         return False
 
     def _current_segment(self) -> OpenSegment | None:
-        """Return the file to write to, or None while no file can be opened."""
         segment = self._segment
         if segment is not None:
             if not (
@@ -172,7 +168,6 @@ class SegmentWriter:
         return self._segment
 
     def _retire(self, segment: OpenSegment) -> None:
-        """Stop writing to a file, which is closed later."""
         self._segment = None
         self._retired.append(segment)
         # The sync thread closes the file, because closing waits for the disk.
@@ -185,7 +180,6 @@ class SegmentWriter:
                 self._retired.pop().close()
 
     def _ensure_synced(self, segment: OpenSegment, *, line_count: int) -> bool:
-        """Sync the first ``line_count`` lines of a file, if necessary; return whether they are on the disk."""
         with self._sync_lock:
             # If several threads wait, one of them syncs the lines of all.
             return segment.synced_lines >= line_count or segment.sync()

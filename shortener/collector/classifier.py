@@ -53,7 +53,7 @@ class Classifier:
         for seq in new_clicks.keys() & changed.keys():
             new_clicks[seq] = apply_classification(new_clicks[seq], changed.pop(seq))
         self._apply(new_clicks, changed)
-        self._finish(context, first_seq, first_seq + len(clicks) - 1)
+        self._record_as_classified(context, first_seq, first_seq + len(clicks) - 1)
 
     def classify_new(self) -> int:
         """Classify the oldest unclassified clicks in the store, at most BATCH_SIZE; return their number."""
@@ -63,16 +63,15 @@ class Classifier:
                 context = RuleContext(self._store)
                 to_classify = {row[0]: context.from_row(row) for row in rows}
                 self._apply({}, changed_classifications(to_classify, load_near_new(self._store, to_classify, context)))
-                self._finish(context, rows[0][0], rows[-1][0])
+                self._record_as_classified(context, rows[0][0], rows[-1][0])
         return len(rows)
 
     def reclassify(
         self, rows: Sequence[NearbyClickRow], *, classify_requests: ClassifyRequests = lambda seqs: {}
     ) -> None:
-        """Classify stored clicks again, and update the verdicts on the clicks near them. Call it inside a transaction.
+        """Classify stored clicks again, and update the verdicts on clicks near them. Call it inside a transaction.
 
-        ``classify_requests`` takes sequence numbers of clicks, and returns new classifications of their requests.
-        Without it, the requests are not classified again.
+        ``classify_requests`` returns new classifications of requests, by sequence number; without it, these stay.
         """
         context = RuleContext(self._store)
         to_classify = {row[0]: context.from_row(row) for row in rows}
@@ -87,8 +86,7 @@ class Classifier:
             self._store, agents=self._agents, new_clicks=new_clicks, classifications=classifications
         )
 
-    def _finish(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
-        """Record that the clicks with the sequence numbers ``first_seq`` to ``last_seq`` are classified."""
+    def _record_as_classified(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)
         self._store.set_meta("classified_seq", last_seq)

@@ -1,9 +1,7 @@
-"""The collector: moves clicks from the files of the click log into the store, each exactly once.
+"""The collector, which moves clicks from the click log into the store, each exactly once."""
 
-To *drain* the log is to read its lines and to store their clicks. After a crash, no click is lost or counted twice
-(docs/reliability.md, section 2.3).
-"""
-
+# To drain the log is to read its lines and to store their clicks. After a crash, no click is lost or counted twice
+# (docs/reliability.md, section 2.3).
 import contextlib
 import logging
 import os
@@ -36,11 +34,8 @@ CLASSIFY_INTERVAL_SECONDS = 5.0
 """Seconds between two comparisons of new clicks with nearby clicks. After every line they would take too long."""
 RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
-SHUTDOWN_SECONDS = 5.0
-"""Longest time in seconds that the collector still reads the click log after SIGTERM.
-
-It is half of the time that the parent process waits before it kills the collector.
-"""
+SHUTDOWN_SECONDS = 5.0  # half of the time that the parent process waits before it kills the collector
+"""Longest time in seconds that the collector still reads the click log after SIGTERM."""
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +45,10 @@ class PositionConflict(Exception):
 
 
 class Collector:
-    """Moves clicks from the click log into the store. Until ``close`` is called, no other process can do so.
+    """The one process that moves clicks from the click log into the store, until ``close`` is called.
 
-    With ``own_log=False``, the files of this machine's click log are not read. Instead, a sender process copies the
-    files to the inbox in the store, which the collector reads. Raises AlreadyRunning if another process is the
-    collector.
+    With ``own_log=False``, it only reads log files that sender processes have copied to the store. Raises
+    AlreadyRunning.
     """
 
     def __init__(
@@ -100,7 +94,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Give stored segments their current ids. Earlier versions of this program made ids from file names."""
+        # Earlier versions of this program made ids from file names.
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:
@@ -115,7 +109,7 @@ class Collector:
         self._classified_at = time.monotonic()
 
     def _drain_batch(self, *, classify: bool) -> int:
-        """Store the clicks of one batch of lines in one transaction; return the number of lines."""
+        """Store one batch of lines in one transaction; return their number, or 0 if nothing is left."""
         lines: list[ClickLine] = []
         progresses: list[ReadProgress] = []
         for source, segment in self._segments():
@@ -141,7 +135,6 @@ class Collector:
         return sum(progress.lines for progress in progresses) or 1
 
     def _segments(self) -> Iterator[tuple[ClickLog | Inbox, Segment]]:
-        """Yield the segments to read, each with its source: the inbox or the click log of this machine."""
         received: set[str] = set()
         if self._inbox:
             for segment in self._inbox.segments():
@@ -156,7 +149,6 @@ class Collector:
     def _read_segment(
         self, source: ClickLog | Inbox, segment: Segment
     ) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of one segment in parts, each with the reading progress."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -186,10 +178,7 @@ class Collector:
         return not position.finished and segment.ends
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks, update their sums and advance the read positions in the click log, in one transaction.
-
-        Raises PositionConflict if another collector has stored these lines.
-        """
+        """Store clicks and read positions. Raises PositionConflict if another collector has stored these lines."""
         self._store.check_not_replaced()
         now = int(self._clock())
         with self._store.transaction():
@@ -221,10 +210,7 @@ class Collector:
         nodes.add_local_key_days(self._store, {(progress.segment.node, day) for day in progress.local_key_days})
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store the clicks and misses in ``lines`` that are not stored yet, and empty the list.
-
-        A miss is a request that was not redirected. Returns how many lines match no short link.
-        """
+        """Store new clicks and misses, empty ``lines``, and return how many lines match no short link."""
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
         new_clicks: list[Click] = []
@@ -272,7 +258,6 @@ class Collector:
         self._drain_rest()
 
     def _drain_rest(self) -> None:
-        """Store and classify the clicks that are left in the click log, for at most SHUTDOWN_SECONDS."""
         until = time.monotonic() + SHUTDOWN_SECONDS
         try:
             while time.monotonic() < until and self._drain_batch(classify=False):
@@ -283,7 +268,6 @@ class Collector:
             log.error("%s; remaining clicks stay in the click log until the next start", error)
 
     def _run_due_tasks(self) -> None:
-        """Run the periodic tasks that are due: classify new clicks, look for deleted log files, delete old data."""
         now = time.monotonic()
         if self._is_classification_due():
             self._classify_new()
@@ -298,7 +282,6 @@ class Collector:
             self.delete_expired()
 
     def _report_deleted_segments(self) -> None:
-        """Log an error for each file of the click log that was deleted before it was fully read."""
         if not self._own_log:
             return
         node = self._config.machine_name
@@ -326,7 +309,6 @@ class Collector:
                 )
 
     def _confirm_deleted(self, segments: list[UnfinishedSegment]) -> list[UnfinishedSegment]:
-        """Return those segments whose log files are missing in two directory listings in a row."""
         if not (self._config.data_directory / LOG_DIRECTORY).is_dir():
             return []  # not mounted, perhaps
         # A single listing can miss a file that is being renamed.

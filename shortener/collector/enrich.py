@@ -121,10 +121,7 @@ class ClickEnricher:
         return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
-        """Remove data that must not be stored from ``line``; return False if the reader opted out of tracking.
-
-        See docs/click-log.md, section 4.
-        """
+        """Remove what must not be stored (docs/click-log.md, section 4); return False if the reader opted out."""
         if line.ip:
             key = self._keys.key(line.ts)
             line.net = line.net or network_of(line.ip)
@@ -144,10 +141,7 @@ class ClickEnricher:
         return True
 
     def _hash_addresses(self, line: ClickLine) -> None:
-        """Replace IP addresses in the fields ``addr``, ``visitor`` and ``copy`` of a line by their hashes.
-
-        Redirect workers write hashes, but other programs, such as nginx, may write addresses.
-        """
+        # Redirect workers write hashes, but other programs, such as nginx, may write addresses.
         for name in ("addr", "visitor", "copy"):
             value = getattr(line, name)
             if value and (":" in value or "." in value):
@@ -155,7 +149,6 @@ class ClickEnricher:
 
 
 def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
-    """Return (row id, headers as stored) of request headers; add the row to the store if it is missing."""
     values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
     return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
 
@@ -165,10 +158,9 @@ _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
 
 @lru_cache(NETWORK_CACHE_SIZE)
 def _reduce_network(net: str) -> str | None:
-    """Return the /24 (IPv4) or /48 (IPv6) that contains a network or address; None if ``net`` is neither."""
+    """Return the /24 (IPv4) or /48 (IPv6) of a network or address; None if it is neither."""
     return network_of(net.partition("/")[0])
 
 
 def _shorten_identifier(text: str | None) -> str | None:
-    """Return a hash or network, cut after MAX_IDENTIFIER_LENGTH characters; None if it is empty."""
     return text[:MAX_IDENTIFIER_LENGTH] if text else None

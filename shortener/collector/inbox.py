@@ -30,10 +30,9 @@ class Inbox:
         ]
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the next lines of a received log file, and how far the file was read.
+        """Return the next lines of a received log file from the byte ``position`` on, and how far it was read.
 
-        Reading begins at the byte offset ``position``. ``skipping`` means that this offset is inside of an over-long
-        line, which is skipped.
+        ``skipping`` means that ``position`` is inside an over-long line, which is skipped.
         """
         content = inbox.read_bytes(self._store, segment.id, position=position, parts=READ_PARTS)
         ended = segment.ends and position + len(content) >= segment.size

@@ -29,19 +29,18 @@ log = logging.getLogger(__name__)
 class IPDatabase:
     """An IP database in memory, so that look-ups still work while its file is overwritten.
 
-    ``parse`` extracts the value from a record. A network without a value gets ``default``. ``config_key`` and
-    ``content`` are for error messages: the configuration key of the file, and the expected values, such as "countries".
-    Raises ConfigError if the file is missing or damaged, or has no values.
+    ``parse`` extracts the value of a network from a record. Raises ConfigError for a missing, damaged or unsuitable
+    file.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        config_key: str,
+        config_key: str,  # for error messages
         parse: Callable[[Mapping[str, Any]], Value],
-        default: Value,
-        content: str,
+        default: Value,  # for a network without a value
+        content: str,  # the expected values in words, such as "countries", for error messages
     ) -> None:
         self.path, self.config_key = path, config_key
         self._parse, self._default = parse, default

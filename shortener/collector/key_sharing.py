@@ -11,8 +11,7 @@ log = logging.getLogger(__name__)
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
     """Copy daily keys between this machine's files and the store, so that all machines have equal keys.
 
-    If today's key is missing, it is created. From 18:00 UTC on, tomorrow's key is created as well. Existing shared keys
-    are not replaced.
+    Missing keys for today, and from 18:00 UTC on for tomorrow, are created.
     """
     with store.transaction():
         # A crash of PostgreSQL empties the table, which is then filled from the files.

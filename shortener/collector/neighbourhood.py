@@ -22,10 +22,7 @@ from shortener.store.nearby_clicks import NearbyClickRow
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
 ClickFilter = tuple[str, str, int | str | None]
-"""Condition on the clicks that get evidence from a honeypot hit: (column, value in the column, user agent id).
-
-The user agent id is None if clicks with any user agent get the evidence.
-"""
+"""(column, value, user agent id or None for any) of the clicks that get evidence from a honeypot hit."""
 
 # The windows around honeypot hits are 15 minutes. Only for hits are clicks from so long a window read.
 _SHORT_GROUPINGS = [grouping for grouping in GROUPINGS if not grouping.evidence_mask & NEAR_HONEYPOT_MASK]
@@ -47,19 +44,11 @@ class RuleContext:
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return the stored click in ``row``, in the form that is compared with other clicks.
-
-        Added are the sending time of the click's issue, the number of links in the issue, and whether the clicked link
-        is a honeypot link, which readers do not see.
-        """
+        """Return a stored click with its issue's sending time and link count, and whether its link is a honeypot."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a new click, which is not stored yet, in the form that is compared with other clicks.
-
-        ``seq`` is the click's sequence number. Added are the sending time of the click's issue, the number of links in
-        the issue, and whether the clicked link is a honeypot link, which readers do not see.
-        """
+        """Return a click that is not stored yet, with the facts that ``from_row`` adds; ``seq`` will be its number."""
         return self.from_row(
             (
                 seq,
@@ -85,7 +74,7 @@ def load_near_new(store: Store, to_classify: Mapping[int, NearbyClick], context:
     earlier_hits = [*_load_earlier_hits(store, to_classify.values())] if context.honeypot_link_ids else []
     # Clicks around earlier hits are not loaded: they got their evidence when those hits were classified.
     loaded = [*_load_near(store, to_classify.values()), *_load_near_hits(store, to_classify.values(), earlier_hits)]
-    return Neighbourhood(_clicks(loaded, to_classify, context), earlier_hits, _is_truncated(loaded))
+    return Neighbourhood(_loaded_clicks(loaded, to_classify, context), earlier_hits, _is_truncated(loaded))
 
 
 def load_near_stored(store: Store, to_classify: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
@@ -101,13 +90,12 @@ def load_near_stored(store: Store, to_classify: Mapping[int, NearbyClick], conte
             honeypot_hits.clicks_near(store, values, since=since, until=until)
             for values, since, until in _hit_queries(to_classify.values())
         ]
-    return Neighbourhood(_clicks(loaded, to_classify, context), (), _is_truncated(loaded))
+    return Neighbourhood(_loaded_clicks(loaded, to_classify, context), (), _is_truncated(loaded))
 
 
-def _clicks(
+def _loaded_clicks(
     loaded: Iterable[list[NearbyClickRow]], to_classify: Mapping[int, NearbyClick], context: RuleContext
 ) -> dict[int, NearbyClick]:
-    """Return the clicks of all loaded rows by sequence number, without the clicks to classify."""
     return {row[0]: context.from_row(row) for rows in loaded for row in rows if row[0] not in to_classify}
 
 
@@ -116,10 +104,7 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Query the stored clicks near the clicks to classify, and yield the result of each query as a list.
-
-    A click can be in several lists.
-    """
+    # A click can be in several of the lists.
     without_token = _without_token(to_classify)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
     yield from _load_by_value(store, "addr", [(click.addr, click.ts_ms) for click in without_token])
@@ -127,7 +112,6 @@ def _load_near(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[lis
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that have no recipient token and are near one of ``times`` (milliseconds)."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -135,10 +119,7 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that equal a click to classify in ``column`` and are near it in time.
-
-    ``timed_values`` has (value in this column, time in milliseconds) of each click to classify.
-    """
+    """Yield lists of stored clicks that have a value in ``column`` and are near its time (milliseconds)."""
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
         if value is not None:
@@ -152,11 +133,8 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier clicks on honeypot links, near the clicks to classify in time and from their addresses or networks.
-
-    Readers do not see honeypot links. The sequence number of each yielded click is -1, because the click is only
-    evidence and is not classified again.
-    """
+    """Yield earlier honeypot hits near the clicks to classify, with the sequence number -1."""
+    # These hits are only evidence; they are not classified again.
     for values, since, until in _hit_queries(to_classify):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
@@ -167,10 +145,7 @@ def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iter
 
 
 def _hit_queries(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield the arguments of database queries for clicks on honeypot links, near the clicks to classify.
-
-    The arguments are (addresses and networks, begin, end), with times in milliseconds.
-    """
+    """Yield (addresses and networks, begin, end) of queries for honeypot hits, with times in milliseconds."""
     ordered = sorted(_without_token(to_classify), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
         clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
@@ -180,11 +155,8 @@ def _hit_queries(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str],
 def _load_near_hits(
     store: Store, to_classify: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that can get evidence of automation from honeypot hits among the clicks to classify.
-
-    A honeypot hit is a click on a link that readers do not see. Stored clicks near ``earlier_hits`` have such evidence
-    already, and need not be loaded. A click can be in several lists.
-    """
+    """Yield lists of stored clicks that get evidence from honeypot hits among the clicks to classify."""
+    # Clicks near earlier hits have this evidence already.
     covered = _intervals_by_filter(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -202,11 +174,7 @@ def _load_near_hits(
 
 
 def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
-    """Return the conditions under which other clicks get evidence of automation from honeypot hits among ``clicks``.
-
-    A honeypot hit is a click on a link that readers do not see. Each key says what the other clicks must have in common
-    with a hit, such as the address. Its value has the time intervals (milliseconds) in which they must occur.
-    """
+    """Return which clicks get evidence from the honeypot hits in ``clicks``, and when (milliseconds)."""
     intervals: dict[ClickFilter, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):
@@ -217,10 +185,7 @@ def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, lis
 
 
 def _click_filters(hit: NearbyClick) -> Iterator[ClickFilter]:
-    """Yield conditions on the clicks that get evidence from ``hit``, a click on a link hidden from readers.
-
-    A condition demands an address, an address with a user agent, or a network. See docs/classification.md, section 9.1.
-    """
+    # docs/classification.md, section 9.1.
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None
     elif hit.addr is not None and hit.agent_id is not None:
@@ -238,5 +203,4 @@ def _without_token(clicks: Iterable[NearbyClick]) -> list[NearbyClick]:
 
 
 def _intervals_around(times: Iterable[int], margin_ms: int) -> list[Interval]:
-    """Return disjoint intervals from ``margin_ms`` before to ``margin_ms`` after each of ``times`` (milliseconds)."""
     return merge((time - margin_ms, time + margin_ms + 1) for time in times)

@@ -71,10 +71,9 @@ def collect(
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks that are in the click log now; return the number of lines read by this call.
+    """Store and classify all clicks now in the click log; return the number of lines that this call has read.
 
-    If another collector is running, this call waits until the clicks in the log are stored and classified. Raises
-    StoreError if the other collector has stored nothing for STALL_SECONDS.
+    Waits while another collector stores them. Raises StoreError if it makes no progress for STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()

@@ -14,7 +14,7 @@ BATCH_SIZE = 50_000
 def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
     """Compute the rollups (tables of click counts) again from the stored clicks; return the number of clicks.
 
-    Days whose clicks were deleted keep their counts. ``on_progress`` is called with the number of clicks read so far.
+    Days whose clicks were deleted keep their counts. ``on_progress`` gets the number of clicks so far.
     """
     agents = UserAgentCache(store)
     counted = 0

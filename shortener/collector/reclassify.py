@@ -27,10 +27,7 @@ from shortener.store.nearby_clicks import StoredRequest
 PROGRESS_KEY = "reclassified_seq"
 """Key in the table ``meta`` for the last sequence number that was done; absent when nothing is under way."""
 JOB_KEY = "reclassify_job"
-"""Key in the table ``meta`` for a checksum of rules, lists and start time.
-
-An interrupted run is resumed only if the checksum is the same.
-"""
+"""Key in the table ``meta`` for a checksum of rules, lists and start time. A run is resumed only if it is equal."""
 CACHE_SIZE = 20_000
 
 
@@ -71,10 +68,7 @@ def reclassify(
 def _reclassify_batch(
     store: Store, classifier: Classifier, requests: "_StoredRequestClassifier", after_seq: int, *, job_id: int
 ) -> tuple[int, int] | None:
-    """Classify the next stored clicks after the sequence number ``after_seq`` again, in one transaction.
-
-    Return the last sequence number and the number of clicks, or None if no clicks are left.
-    """
+    """Classify the next batch again; return (last sequence number, number of clicks), or None without clicks."""
     with store.transaction():
         rows = nearby_clicks.clicks_after(store, after_seq, limit=BATCH_SIZE)
         if not rows:

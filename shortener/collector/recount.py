@@ -1,7 +1,4 @@
-"""Store new clicks and changed verdicts, and update the first visits and rollups that depend on them.
-
-A first visit is a visitor's earliest human click on a day. Rollups are the tables of click counts.
-"""
+"""Store new clicks and changed verdicts, and update first visits (of a visitor on a day) and tables of click counts."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -79,11 +76,7 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return the stored clicks that may become or cease to be a visitor's first human click of a day.
-
-    The causes are new clicks, and stored clicks whose classification changes from ``before`` to ``after``. The result
-    does not contain these clicks themselves. All mappings are keyed by sequence number.
-    """
+    """Return other stored clicks that may become or cease to be a visitor's first human click of a day."""
     # For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_first_visits: dict[VisitorDay | None, int] = {

@@ -46,8 +46,7 @@ class RequestClassifier:
     def clear(self) -> None:
         """Forget all cached results.
 
-        Call it after IP databases have changed. If ids of stored headers are passed to ``classify``, call it also after
-        headers were deleted from the store, because their ids may be given to other headers.
+        Call it after IP databases change, or after headers are deleted from the store, because their ids may be reused.
         """
         self._classifications.clear()
         self._network_evidence.cache_clear()

@@ -24,10 +24,9 @@ def delete_expired(
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
-    """Delete all data that is older than ``privacy`` allows at ``now``; return whether clicks were deleted.
+    """Delete all data that is older than ``privacy`` allows; return whether clicks were deleted.
 
-    ``positions`` says how far each file of the click log was read, by segment id. ``now`` is in seconds since the UTC
-    epoch.
+    ``now`` is in seconds of the UTC epoch. ``positions`` says how far each log file was read, by segment id.
     """
     if click_log:
         delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
@@ -42,7 +41,6 @@ def delete_expired(
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
-    """Delete the clicks before a UTC day (days since 1970); return whether any click was deleted."""
     oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False

@@ -23,9 +23,7 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
     """Return a bitmask for each human click with a visitor hash, by sequence number.
 
-    The bits FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE mark a visitor's first click of the UTC
-    day on a placement, on a link, in an issue and on the whole site. A placement is one use of a link in an issue.
-    ``clicks`` is keyed by sequence number. If it lacks one of these first clicks, a later click is marked instead.
+    Bits such as FIRST_ON_LINK mark the first of a visitor's ``clicks`` there on a UTC day.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_seqs: dict[VisitorDay, int] = {}
@@ -46,11 +44,7 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], seqs: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Set the bitmasks of all human clicks of one visitor on one UTC day.
-
-    ``seqs`` are the sequence numbers of these clicks in order of time. ``bitmasks`` gets one bitmask for each. Its bits
-    mark the visitor's first click of the day on a placement, on a link, in an issue and on the whole site.
-    """
+    """Set the bitmasks of one visitor's human clicks on one UTC day, given in order of time."""
     seen: set[tuple[int, int | None, int]] = set()
     for seq in seqs:
         click = clicks[seq]

@@ -43,18 +43,17 @@ SCANNERS_PER_READER = 0.004
 
 
 class ReaderLink(Struct, frozen=True):
-    """One place in the text of a sample issue where a short link appears.
-
-    ``n`` is the number at the end of the short URL, which tells these places apart. ``kind`` is what the link looks
-    like, such as a title or an image. ``position`` counts the articles from 1 at the top of the issue. ``appeal`` is
-    how much the linked page attracts readers, as a multiple of the average article.
-    """
+    """One place in the text of a sample issue where a short link appears."""
 
     code: str
     n: int
+    """Number at the end of the short URL, which tells several places of a link apart."""
     kind: str
+    """What the link looks like, such as a title or an image."""
     position: int
+    """Number of the article, from 1 at the top of the issue."""
     appeal: float
+    """How much the linked page attracts readers, as a multiple of the average article."""
 
 
 class _Client(Struct, frozen=True):
@@ -73,8 +72,7 @@ def simulate_clicks(
 ) -> list[ClickLine]:
     """Return the click-log lines of simulated readers, bots and mail scanners, in order of time.
 
-    Equal arguments give equal lines. ``sent_at`` is in seconds of the UTC epoch. The first click of each reader is at
-    most ``last_delay`` seconds later.
+    ``sent_at`` is in seconds of the UTC epoch. Each reader's first click is at most ``last_delay`` seconds later.
     """
     rng = random.Random(seed)  # noqa: S311
     lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at, last_delay)]
@@ -91,20 +89,15 @@ def simulate_clicks(
 def _reader_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int, last_delay: int
 ) -> Iterator[ClickLine]:
-    """Yield the clicks of one simulated reader, with pauses for reading between them."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**POSITION_EXPONENT for link in links]
     reader = _browser(rng)
-    time = sent_at + _delay_seconds(rng, last_delay)
+    time = sent_at + _random_delay_seconds(rng, last_delay)
     for link in rng.choices(links, weights, k=1 + min(4, int(rng.expovariate(1.2)))):
         yield _line(reader, link, host, time)
         time += rng.uniform(25, 6 * MINUTE_SECONDS)
 
 
-def _delay_seconds(rng: random.Random, last_delay: int) -> float:
-    """Return a random delay in seconds, from the sending of an issue to a reader's first click.
-
-    The distribution is log-normal, between one minute and ``last_delay``.
-    """
+def _random_delay_seconds(rng: random.Random, last_delay: int) -> float:
     while True:
         delay = MEDIAN_DELAY_SECONDS * rng.lognormvariate(0, DELAY_SPREAD)
         if MINUTE_SECONDS <= delay <= last_delay:
@@ -119,7 +112,7 @@ def _browser(rng: random.Random) -> _Client:
 
 
 def _random_address(rng: random.Random) -> tuple[str, str]:
-    """Return (private network, hash of a client's address), both random."""
+    """Return (private network, hash of an address)."""
     network = f"10.{rng.randrange(256)}.{rng.randrange(256)}.0/24"
     return network, f"{rng.getrandbits(64):016x}"
 
@@ -155,7 +148,6 @@ def _bot_line(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_a
 def _mail_scanner_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int
 ) -> Iterator[ClickLine]:
-    """Yield the clicks of a simulated mail scanner: 12 to 24 requests at once, with a browser's user agent."""
     client = _Client(*_random_address(rng), BROWSER_USER_AGENTS[1], None, None, {"accept": "*/*"})
     time = sent_at + rng.uniform(1, 20)
     for link in links[: rng.randrange(12, 25)]:

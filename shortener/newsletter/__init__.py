@@ -1,8 +1,4 @@
-"""Reading of newsletter issues, and replacement of the URLs in them.
-
-``parse`` finds the links and the text of an issue, and ``extract_articles`` its articles. ``rewrite`` replaces URLs and
-leaves every other byte unchanged. The package uses no database and no clock.
-"""
+"""Parsing of newsletter issues, extraction of their articles, and replacement of their URLs. No database is used."""
 
 from shortener.newsletter.article_roles import Role
 from shortener.newsletter.articles import ExtractedArticle, ExtractedIssue, extract_articles

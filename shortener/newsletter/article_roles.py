@@ -16,9 +16,9 @@ _MIN_ITEM_SHARE = 0.6  # of all paragraphs
 
 
 def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
-    """Return the role of a link target: "article" for an item of its own, "inline" for a link in a text, else "other".
+    """Return whether a link target is an article, is linked inside running text ("inline"), or is neither ("other").
 
-    ``mentions`` are all links to the target. ``item_links`` is the result of ``links_of_list_items``.
+    ``mentions`` are all links to the target; ``item_links`` comes from ``links_of_list_items``.
     """
     content = [mention for mention in mentions if mention.is_content]
     if not content:
@@ -30,18 +30,16 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
     if not any(mention.text for mention in content):
         if not content[0].has_image:
             return "inline"
-        return "article" if _image_is_content(content) else "other"
-    return "article" if any(_is_item(lines, mention, item_links) for mention in content) else "inline"
+        return "article" if _images_present_article(content) else "other"
+    return "article" if any(_is_outside_running_text(lines, mention, item_links) for mention in content) else "inline"
 
 
-def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether linked images present an article, judged by alternative text and URL of the first image."""
+def _images_present_article(images: list[Mention]) -> bool:
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
 
-def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
-    """Return whether a link presents its target as an item of its own, not as a part of running text."""
+def _is_outside_running_text(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
     line = lines[mention.line_index]
     if mention.has_image or mention.kind in ("more", "button") or mention.link_index in item_links:
         return True
@@ -51,7 +49,7 @@ def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
 
 
 def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a line has only a bare URL (``mention``), or a short label and then the URL."""
+    """Return whether a line has only a bare URL, alone or after a short label."""
     if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
         return False
     before = line.text[: mention.start].strip()
@@ -61,10 +59,9 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return a set of link indices: for each list item, the first link that can lead to an article.
+    """Return, for each list item, the index of the first link that can lead to an article.
 
-    List items with a title, and list items below the heading of an article, are left out. ``title_lines`` has the
-    heading level of each title, by line index.
+    Items with a title or below an article's heading are left out. ``title_lines`` maps lines to heading levels.
     """
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)
@@ -91,7 +88,7 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the line indices of the paragraphs that begin with a link; empty unless most paragraphs do."""
+    """Return the line indices of the paragraphs that begin with a link; empty unless most do."""
     paragraphs = [
         line
         for line in lines

@@ -52,7 +52,7 @@ def article_title(lines: list[Line], mentions: list[Mention], title: Title | Non
     for mention in texts or with_text:
         words = phrases.normalize(mention.text)
         if len(words) > 1 and mention.text != mention.url and not phrases.is_generic(mention.text):
-            if _is_fragment(lines[mention.line_index], mention):
+            if _is_sentence_fragment(lines[mention.line_index], mention):
                 return _clean_title(_sentence_around(lines, mention) or mention.text)
             return _clean_title(mention.text)
     if alt_text or not mentions[0].is_content:
@@ -61,7 +61,6 @@ def article_title(lines: list[Line], mentions: list[Mention], title: Title | Non
 
 
 def _clean_title(text: str) -> str | None:
-    """Return a title without leftover markup, template tags and link definitions; None if nothing is left."""
     text = text[: 4 * MAX_TITLE_LENGTH]
     text = _TEMPLATE_TAG.sub(" ", text) if "{" in text else text
     text = _DEFINITION.sub(" ", text) if "]:" in text else text
@@ -71,8 +70,7 @@ def _clean_title(text: str) -> str | None:
     return strip_stray_emphasis(text)[:MAX_TITLE_LENGTH] or None
 
 
-def _is_fragment(line: Line, mention: Mention) -> bool:
-    """Return whether the text of a link is only a fragment of a sentence, not a title."""
+def _is_sentence_fragment(line: Line, mention: Mention) -> bool:
     if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
         return False
     before, after = line.text[: mention.start], line.text[mention.end :]
@@ -81,7 +79,7 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link such as "here", or other words beside the link; None if there are none."""
+    """Return the sentence around a link such as "here"; failing that, nearby words or the URL."""
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
@@ -90,7 +88,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
         return _title_beside_url(lines, mention, before, after)
     # The link is the whole sentence.
     if not _THREE_LETTERS.search(before + after):
-        return _text_before(lines, mention)
+        return _last_sentence_before(lines, mention)
     sentence = " ".join(f"{before}{line.text[mention.start : mention.end]}{after}".split())
     if _THREE_LETTERS.search(sentence):
         return sentence[:MAX_TITLE_LENGTH]
@@ -98,7 +96,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL."""
+    """Return the words beside a bare URL, else the caption above it, else the URL."""
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]
@@ -109,7 +107,7 @@ def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: s
         return _text_before_footnote_mark(lines, sentence, line.index) or _readable_url(mention.url)
     if _THREE_LETTERS.search(sentence) or any(map(str.isalnum, sentence)):
         return sentence[:MAX_TITLE_LENGTH]
-    return _caption(lines, mention.line_index) or _readable_url(mention.url)
+    return _caption_above(lines, mention.line_index) or _readable_url(mention.url)
 
 
 def _readable_url(url: str) -> str:
@@ -117,7 +115,6 @@ def _readable_url(url: str) -> str:
 
 
 def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) -> str | None:
-    """Return the words before the first footnote mark (``mark``, such as "[1]") in the lines above the footnote."""
     for line in lines[max(0, line_index - _FOOTNOTE_SEARCH_LINES) : line_index]:
         offset = line.text.find(mark)
         if offset < 0:
@@ -130,8 +127,7 @@ def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) ->
     return None
 
 
-def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link, from the line of the link or the line above."""
+def _last_sentence_before(lines: list[Line], mention: Mention) -> str | None:
     line = lines[mention.line_index]
     text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
     if mention.line_index and not _THREE_LETTERS.search(text):
@@ -140,8 +136,7 @@ def _text_before(lines: list[Line], mention: Mention) -> str | None:
     return (sentences[-1] if sentences else line.text)[:MAX_TITLE_LENGTH] or None
 
 
-def _caption(lines: list[Line], line_index: int) -> str | None:
-    """Return the line above a bare URL if it can be the URL's caption, as in plain-text newsletters; else None."""
+def _caption_above(lines: list[Line], line_index: int) -> str | None:
     above = lines[line_index - 1] if line_index else None
     fits = above is not None and not above.mentions and 0 < len(above.text) <= MAX_TITLE_LENGTH
     return _TRAILING_SEPARATOR.sub("", _ITEM_NUMBER.sub("", above.text)) if above and fits else None
@@ -153,10 +148,10 @@ def article_summary(lines: list[Line], mentions: list[Mention], title: Title | N
     """
     if title is None:
         index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
-        return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None
+        return _rest_of_paragraph(lines, index, 0) if not lines[index].only_mention else None
     tail = _LEADING_SEPARATOR.sub("", lines[title.line_index].text[title.end :])
     if len(tail) > _MAX_METADATA_LENGTH:
-        return _paragraph_from(lines, title.line_index, title.end)
+        return _rest_of_paragraph(lines, title.line_index, title.end)
     in_list = bool(lines[title.line_index].item_part)
     for line in lines[title.line_index + 1 : title.line_index + 1 + _SUMMARY_SEARCH_LINES]:
         if line.level or any(mention.kind == "title" for mention in line.mentions):
@@ -164,7 +159,7 @@ def article_summary(lines: list[Line], mentions: list[Mention], title: Title | N
         if in_list and line.item_part != "rest":
             return None
         if _is_prose(line):
-            return _paragraph_from(lines, line.index, 0)
+            return _rest_of_paragraph(lines, line.index, 0)
     return None
 
 
@@ -176,8 +171,7 @@ def _is_prose(line: Line) -> bool:
     )
 
 
-def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | None:
-    """Return the text from the offset ``start`` of a line to the end of its paragraph, without a final "read more"."""
+def _rest_of_paragraph(lines: list[Line], line_index: int, start: int) -> str | None:
     parts, length = [], 0
     while line_index < len(lines) and length < _MAX_SUMMARY_LENGTH:
         line = lines[line_index]

@@ -74,9 +74,8 @@ def extract_articles(
 ) -> ExtractedIssue:
     """Return the title and the articles of an issue.
 
-    ``article_keys[i]`` identifies the target of link ``i``; None if the link gets no short link. Links with equal keys
-    belong to one article. ``recurring`` are the keys of targets to which most issues link; they are not articles.
-    Raises ValueError unless ``article_keys`` has one entry for each link.
+    ``article_keys`` identifies the target of each link; None leaves the link out. Targets in ``recurring`` are not
+    articles. Raises ValueError unless each link has an entry.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -104,19 +103,19 @@ def extract_articles(
                 author=authors.get(key),
                 summary=article_summary(lines, mentions, title),
                 section=sections[title.line_index if title else mentions[0].line_index],
-                placements=_placements_by_link(mentions),
+                placements=_one_placement_per_link(mentions),
                 image=_first_image_source(mentions),
                 role="other" if key in recurring else role if text or role != "article" else "inline",
             )
         )
     articles = _number_articles(found)
     if len(lines) < len(all_lines):
-        articles = _add_plain_part(articles, all_lines[len(lines) :])
+        articles = _add_links_of_plain_part(articles, all_lines[len(lines) :])
     return ExtractedIssue(issue_title, tuple(articles))
 
 
 def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Set role and kind of the links in ``lines``, and return the best title of each article, by article key."""
+    """Set role and kind of all links, and return the best title of each article, by article key."""
     link_roles.assign_roles(lines)
     navigation.mark_navigation(lines)
     top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
@@ -126,7 +125,6 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the index of the last line that belongs to an article title; -1 if no article has a title."""
     # A title reaches down to the first link to its article.
     first_links: dict[str, int] = {}
     for line in lines:
@@ -138,10 +136,6 @@ def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
 
 
 def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
-    """Return all link targets of an issue, and give those that are articles the positions 1 to N.
-
-    ``found`` has the articles and all other link targets. The other targets lose author, summary, section and image.
-    """
     # In an issue without articles, the links in running text become the articles.
     article_role: Role = "article" if any(target.role == "article" for target in found) else "inline"
     numbered: list[ExtractedArticle] = []
@@ -155,12 +149,11 @@ def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
     return numbered
 
 
-def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list[ExtractedArticle]:
-    """Add the links in the plain-text part of a mail to the articles of its HTML part."""
+def _add_links_of_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list[ExtractedArticle]:
     by_key = {article.key: article for article in articles}
     link_roles.assign_roles(lines)
     for key, mentions in _mentions_by_key(lines).items():
-        placements = _placements_by_link(mentions)
+        placements = _one_placement_per_link(mentions)
         article = by_key.get(key)
         if article is not None:
             by_key[key] = replace(article, placements=article.placements + placements)
@@ -171,7 +164,7 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and the index of its line; the index is None if the title is not in a line."""
+    """Return the title of the issue and its line index; the index is None without such a line."""
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
     first = headings[0] if headings else None
@@ -183,20 +176,18 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
     if first is None:
         return title, None
     # A single lower heading is probably the name of a section.
-    if not top_headings and len(headings) == 1 and (first_line := _first_line(lines, first.index)):
+    if not top_headings and len(headings) == 1 and (first_line := _title_above_heading(lines, first.index)):
         return strip_stray_emphasis(first_line.text)[:MAX_TITLE_LENGTH], first_line.index
     return strip_stray_emphasis(first.text)[:MAX_TITLE_LENGTH], first.index
 
 
-def _first_line(lines: list[Line], heading_index: int) -> Line | None:
-    """Return the first visible line above a heading if it can be the title of the issue, else None."""
+def _title_above_heading(lines: list[Line], heading_index: int) -> Line | None:
     line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
     is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
     return line if line and is_title and not line.text.endswith((".", "。", "!", ":", ",")) else None
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the title with the highest confidence for each article, by article key."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -214,7 +205,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named in the two lines after a title, and give links to the author the role ``byline``."""
+    """Return the author named below a title, and mark links to the author as bylines."""
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None and any(m.article_key == title.article_key for m in byline.mentions):
@@ -229,7 +220,6 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Set the kind ``button`` or ``more`` on links with few words that fill a line below the title of their article."""
     title_links = {mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"}
     for line in lines:
         mention = line.only_mention
@@ -250,7 +240,6 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line the name of its section, which is the last heading that is not a title."""
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
         level = lines[issue_title_line].level
@@ -265,16 +254,10 @@ def _section_by_line(
 
 
 def _first_image_source(mentions: list[Mention]) -> str | None:
-    """Return the URL of the first linked image among the links to an article; None if they have no image."""
     return next((mention.image_source for mention in mentions if mention.image_source), None)
 
 
-def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
-    """Return one ``Placement`` for each link in ``mentions``, in document order.
-
-    A link that extends over several lines has a mention in each line. Its placement has the kind and the text of the
-    most important mention, for example the title rather than the image.
-    """
+def _one_placement_per_link(mentions: list[Mention]) -> tuple[Placement, ...]:
     best: dict[int, Mention] = {}
     for mention in mentions:
         other = best.get(mention.link_index)

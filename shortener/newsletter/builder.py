@@ -21,11 +21,9 @@ from shortener.newsletter.document import (
 MAX_LINKS = 5_000
 """Maximum number of links in an issue."""
 
+# An issue of 5 MB of prose has 300,000 tags and marks; an issue with hostile nesting has ten million.
 MAX_MARKUP_COUNT = 500_000
-"""Maximum number of HTML tags and Markdown marks in an issue.
-
-An issue of 5 MB of prose has 300,000 of them; an issue with hostile nesting has ten million.
-"""
+"""Maximum number of HTML tags and Markdown marks in an issue."""
 
 _MAX_IMAGE_SOURCE_LENGTH = 2_000  # characters
 _HTTP_URL = re.compile(r"https?://[^\s/?#]", re.I)
@@ -40,7 +38,7 @@ _INVISIBLE_CHARACTERS = re.compile(
 
 
 def _untouched_reason(url: str) -> str | None:
-    """Return why a URL must not be replaced, such as "it contains a merge tag"; None if it can be replaced."""
+    """Return why a URL must stay unchanged; None if it can be replaced."""
     if mergetags.contains_merge_tag(url):
         return Message("it contains a merge tag")
     if _HTTP_URL.match(url):
@@ -59,16 +57,15 @@ def _untouched_reason(url: str) -> str | None:
 
 
 def _portable_image_source(source: str) -> str:
-    """Return the URL of an image, or '' for an attachment, a data URL or a URL with a merge tag."""
     is_other_scheme = _SCHEME.match(source) is not None and not _HTTP_URL.match(source)
     is_too_long = len(source) > _MAX_IMAGE_SOURCE_LENGTH
     return "" if is_other_scheme or is_too_long or mergetags.contains_merge_tag(source) else source
 
 
 class DocumentBuilder:
-    """Builder of a parsed issue, to which a reader of HTML or Markdown adds what it finds, in source order.
+    """Builder of a ``Document`` from links, text and images that a parser adds in source order.
 
-    The reader sets the public attributes, such as ``current_link``, for the text that it adds next.
+    Its public attributes, such as ``current_link``, apply to the text that is added next.
     """
 
     def __init__(self, source: bytes, *, take_over_tracking: bool = False) -> None:
@@ -100,19 +97,17 @@ class DocumentBuilder:
         start: int,
         end: int,
         syntax: UrlSyntax,
-        merge_tag_reach: int = 0,
-        outlook: bool = False,
+        merge_tag_reach: int = 0,  # a merge tag that begins before this byte counts as part of the URL
+        outlook: bool = False,  # whether only Outlook shows the link
     ) -> int | None:
-        """Add a link, and return its index; None if its URL must stay unchanged.
+        """Add the link whose URL is at the bytes ``start`` to ``end``, and return its index.
 
-        For example, a URL stays unchanged if it contains a merge tag such as ``*|FNAME|*``. A merge tag after the URL
-        counts as part of the URL if the tag begins before the offset ``merge_tag_reach``. The URL itself is at the
-        bytes ``start`` to ``end`` of the source. ``outlook`` says whether only Outlook shows the link. Raises
-        UnreadableDocument if the issue has more than MAX_LINKS links.
+        Returns None if the URL must stay unchanged, for example with a merge tag. Raises UnreadableDocument above
+        MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
-            return self._add_tracked(tracked, start=start, end=end, syntax=syntax, outlook=outlook)
+            return self._add_link_tracked_by_listmonk(tracked, start=start, end=end, syntax=syntax, outlook=outlook)
         has_tag = mergetags.overlaps_merge_tag(self._merge_tags, start=start, end=max(end, merge_tag_reach))
         reason = Message("it contains a merge tag") if has_tag else _untouched_reason(url)
         if reason:
@@ -120,10 +115,9 @@ class DocumentBuilder:
             return None
         return self._append_link(url, start=start, end=end, syntax=syntax, outlook=outlook)
 
-    def _add_tracked(
+    def _add_link_tracked_by_listmonk(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
     ) -> int | None:
-        """Add a link that listmonk tracks, and return its index; None if its URL must stay unchanged."""
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
             reason = Message("listmonk tracks it, by {{{{ TrackLink }}}}")

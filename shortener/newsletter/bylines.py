@@ -27,7 +27,7 @@ _LATIN = re.compile(r"[A-Za-z]")
 _AUTHOR_WORD = re.compile(r"作者\s*\Z")
 _NAME_JOINER = re.compile(rf"\s*(?:[,，、]\s*(?:{phrases.NAME_JOINER}\s+)?|\s{phrases.NAME_JOINER}\s+)", re.I)
 _JOINED_NAMES = re.compile(rf"\s+{phrases.NAME_JOINER}\s+", re.I)
-_MAX_LETTERS_BEHIND_NAME = 12
+_MAX_LETTERS_BEHIND_NAME = 12  # of a date or a reading time; prose has more
 
 
 class Byline(Struct, frozen=True):
@@ -86,18 +86,16 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
     is_handle = prefix[0].strip() == "//"  # as in "Title //author"
     if not name or not name[0].isalpha() or (name[0].islower() and not is_handle) or len(name) > _MAX_NAME_LENGTH:
         return None
-    name = _further_names(text, name)
+    name = _with_further_names(text, name)
     inside = tuple(mention for mention in line.mentions if start <= mention.start < start + len(name))
     return Byline(name, title_end, start + len(name), inside)
 
 
 def _continues_as_text(text: str) -> bool:
-    """Return whether the text after a name is prose: it has too many letters for a date or a reading time."""
     return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
 
 
-def _further_names(text: str, name: str) -> str:
-    """Return ``name`` together with the names of further authors that follow it in ``text``."""
+def _with_further_names(text: str, name: str) -> str:
     end = text.find(name) + len(name)
     first = text[:end]
     # "Ann Lee and Bo Marsh" is read as one name.
@@ -134,5 +132,5 @@ def standalone_byline(line: Line) -> Byline | None:
 
 
 def _is_recommender(line: Line, mention: Mention) -> bool:
-    """Return whether a linked name is that of a person who recommends the article, as in "@name: …"."""
+    # As in "@name: this article is worth your time".
     return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

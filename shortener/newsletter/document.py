@@ -10,13 +10,20 @@ from msgspec import Struct
 Format = Literal["markdown", "html", "mjml", "eml"]
 """Format of the source: a markup language, or a mail with parts."""
 
-UrlSyntax = Literal["destination", "angle", "autolink", "bare", "double", "single", "unquoted", "plain"]
-"""Syntax in which a URL is written.
-
-In Markdown: the ``destination`` of an inline link or reference definition, one in ``angle`` brackets, an ``autolink``
-in angle brackets, or a ``bare`` URL in text. In HTML: an attribute value in ``double``, ``single`` or no quotes. In
-plain text: ``plain``.
-"""
+UrlSyntax = Literal[
+    # In Markdown:
+    "destination",  # of an inline link or a reference definition
+    "angle",  # a destination in angle brackets
+    "autolink",  # in angle brackets, without a link text
+    "bare",  # in running text
+    # In HTML, by the quotes around the attribute value:
+    "double",
+    "single",
+    "unquoted",
+    # In plain text:
+    "plain",
+]
+"""Syntax in which a URL is written."""
 
 BlockKind = Literal["heading", "text", "rule"]
 """Kind of a block; a rule is a horizontal line."""
@@ -114,10 +121,7 @@ class Document(Struct, frozen=True):
     title: str | None = None
     """From front matter, ``<title>`` or the subject of a mail."""
     parts: tuple[Part, ...] = ()
-    """Parts of the source that were decoded to read them: parts of a mail, or a whole file that is not UTF-8.
-
-    Empty if the source was read as it is.
-    """
+    """Encoded parts of a mail, or a whole file that is not UTF-8; empty if the source was read as it is."""
     sent_at: int | None = None
     """Time in the header of a mail, in seconds of the UTC epoch."""
     warnings: tuple[str, ...] = ()
@@ -125,11 +129,11 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Return ``{index of a link that only Outlook shows: index of its twin}``.
+    """Return, for links that only Outlook shows, the link with an equal URL that other mail programs show.
 
-    The twin is a link with the same URL that other mail programs show. A mail often contains each button twice in this
-    way.
+    Keys and values are link indices.
     """
+    # A mail often contains each button twice: once for Outlook, and once for other programs.
     shown: dict[tuple[int | None, str], list[int]] = {}
     for link in document.links:
         if not link.outlook:

@@ -14,10 +14,9 @@ _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
 def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
-    """Decode the part of a mail that is at the bytes ``start`` to ``end`` of the source.
+    """Decode the part of a mail at the bytes ``start`` to ``end``; ``encoding`` is, for example, base64.
 
-    ``encoding`` is its transfer encoding, such as base64. Return None if decoding and encoding again would not give
-    exactly these bytes.
+    Returns None if decoding and encoding again would not give exactly these bytes.
     """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None
@@ -28,7 +27,7 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
 
 
 def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
-    """Return the line number in the source (from 1) of each offset in the decoded text of ``part``."""
+    """Return the line number in ``source``, from 1, of each offset in the decoded text of ``part``."""
     decoded = _decode(source, part)
     points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
     encoded = encoded_text.encode_replacements(_text(decoded, part), points, charset=part.charset)
@@ -52,10 +51,9 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 
 
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
-    """Return the document ``base`` with the links and text of all ``parts`` added, in the order of ``parts``.
+    """Return the document ``base`` with the links and text of all parts added.
 
-    Each element of ``parts`` is (part, document parsed from it, whether the part is only the plain-text version of an
-    HTML part).
+    Each element of ``parts`` is (part, its parsed document, whether it only repeats an HTML part as plain text).
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []

@@ -23,10 +23,8 @@ _ATTRIBUTE_ESCAPES = {
 
 
 def _decode_numeric_reference(reference: str) -> str:
-    """Return the character of a numeric reference: ``#38`` gives ``&``. An invalid reference gives U+FFFD.
-
-    Source: CommonMark, section 2.5.
-    """
+    """Return the character of a numeric reference such as ``#38``; U+FFFD if it is invalid."""
+    # CommonMark, section 2.5.
     code = int(reference[2:], 16) if reference[1] in "xX" else int(reference[1:])
     return "\ufffd" if code == 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
 
@@ -59,8 +57,8 @@ def _unescape_attribute_match(match: re.Match[str]) -> str:
 def unescape_attribute(text: str) -> str:
     """Return the value of an HTML attribute with entities resolved as browsers do.
 
-    For example ``&amp;`` becomes ``&``, but ``&copy=1`` stays, because it is a URL parameter. Source: WHATWG HTML,
-    section 13.2.5.73, named character reference state.
+    For example ``&amp;`` becomes ``&``, but the URL parameter ``&copy=1`` stays. Source: WHATWG HTML, section
+    13.2.5.73.
     """
     return _ATTRIBUTE_REFERENCE.sub(_unescape_attribute_match, text) if "&" in text else text
 

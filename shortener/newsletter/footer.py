@@ -9,11 +9,11 @@ _FOOTER_START_FRACTION = 0.5  # of the lines: the earliest start of the footer o
 
 
 def mark_footer(lines: list[Line], *, last_title_line: int) -> None:
-    """Mark the links in the footer of an issue: they get the role "service" and the kind "footer".
+    """Give the links in the footer of an issue the role "service" and the kind "footer".
 
-    The footer begins below the last article, at a text such as "© 2026". ``last_title_line`` is the index of the last
-    line of an article title, or -1.
+    ``last_title_line`` is the index of the last line of an article title, or -1.
     """
+    # The footer begins below the last article, at a text such as "© 2026".
     content_lines = (line.index for line in lines if any(map(_is_content_link, line.mentions)))
     last_content = max(last_title_line, max(content_lines, default=-1))
     first_line = last_content + 1 if last_content >= 0 else int(len(lines) * _FOOTER_START_FRACTION)

@@ -27,10 +27,9 @@ def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
 
 
 def insert_honeypot(source: bytes, html: str) -> bytes:
-    """Return an HTML document with ``html`` inserted before the end of the body, or appended if it has no body.
+    """Return the HTML document with a hidden link from ``honeypot_html`` added at the end of its body.
 
-    ``html`` is the result of ``honeypot_html``. Raises InputError if the document ends in an open comment, script or
-    tag.
+    Raises InputError if the document ends in an open comment, script or tag.
     """
     body_ends = [token.start for token in tokenize(source) if token.kind == "end" and token.name == b"body"]
     offset = body_ends[-1] if body_ends else len(source)

@@ -1,8 +1,4 @@
-"""Reader of HTML: whole issues, and HTML inside Markdown.
-
-Links are the ``href`` of ``a`` and ``area`` elements, also in conditional comments for Outlook. Targets of forms and
-bare URLs in text are found too, but never replaced.
-"""
+"""Reader of HTML: whole issues, and HTML inside Markdown."""
 
 import re
 from bisect import bisect_right
@@ -60,10 +56,7 @@ class HtmlFragment(Struct, frozen=True):
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
-    """Pairs (offset in ``text``, offset in the source), one for each part of the fragment.
-
-    The source offset is -1 if the source does not contain the part literally.
-    """
+    """Pairs (offset in ``text``, offset in the source), one for each part; -1 for a part that is not in the source."""
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
         """Return the part of this fragment from the offset ``start`` to ``end``."""
@@ -134,7 +127,7 @@ class HtmlReader:
         for token in tokenize(fragment.text, raw_element=self._raw_element):
             self._builder.count_markup()
             match token.kind:
-                case "text" if self._add_component_text(token):
+                case "text" if self._consume_mjml_metadata(token):
                     pass
                 case "text":
                     self._builder.add_text(self._token_text(token))
@@ -153,7 +146,6 @@ class HtmlReader:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
     def _attribute_values(self, token: Token, names: frozenset[bytes]) -> dict[bytes, str]:
-        """Return the unescaped values of the attributes with these names, by name."""
         return {
             attribute.name: escaping.unescape_attribute(self._attribute_text(attribute))
             # If a tag has an attribute twice, the first counts.
@@ -176,10 +168,10 @@ class HtmlReader:
         elif name in (b"img", b"area"):
             self._add_image(token)
         elif name.startswith(mjml.PREFIX):
-            self._open_component(token)
+            self._open_mjml_component(token)
         elif name not in _VOID_ELEMENTS:
             if name == b"form":
-                self._add_form(token)
+                self._add_form_target(token)
             self._open_element(token)
 
     def _add_image(self, token: Token) -> None:
@@ -208,8 +200,7 @@ class HtmlReader:
             builder.current_link, self._link_element = self._add_link(token), name
             builder.add_anchor()
 
-    def _open_component(self, token: Token) -> None:
-        """Read the start tag of an MJML component. A component begins a block of text, and its ``href`` is a link."""
+    def _open_mjml_component(self, token: Token) -> None:
         builder, name, outer_state = self._builder, token.name, self._text_state()
         builder.begin_block()
         self._open_elements.append(_OpenElement(name, outer_state))
@@ -226,8 +217,8 @@ class HtmlReader:
         if self._fragment.text[token.end - 2 : token.end] == b"/>":
             self._handle_end_tag(name)
 
-    def _add_component_text(self, token: Token) -> bool:
-        """Return whether a text is in the title or style sheet of MJML. A text in the title is kept as the title."""
+    def _consume_mjml_metadata(self, token: Token) -> bool:
+        """Return whether a text is an MJML title or style sheet; a title becomes the document's title."""
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True
@@ -288,7 +279,7 @@ class HtmlReader:
         builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
-        """Add the link in the ``href`` of a tag to the document. Return its index, or None if it cannot be replaced."""
+        """Add the link of a tag; return its index, or None without a URL that can be replaced."""
         # A second href in a tag is ignored, as in browsers.
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:
@@ -297,7 +288,7 @@ class HtmlReader:
         start = href.start + len(written) - len(written.lstrip(_WHITESPACE))
         url = _URL_LINE_BREAK.sub("", escaping.unescape_attribute(written)).strip()
         source_range = self._fragment.source_range(start, start + len(written.strip(_WHITESPACE).encode()))
-        if source_range is not None and self._opts_out(token):
+        if source_range is not None and self._opts_out_of_tracking(token):
             self._builder.add_untouched(
                 url,
                 start=source_range[0],
@@ -318,16 +309,14 @@ class HtmlReader:
             outlook=self._in_outlook_comment,
         )
 
-    def _opts_out(self, token: Token) -> bool:
-        """Return whether a tag has an attribute that tells sending services not to track its link."""
+    def _opts_out_of_tracking(self, token: Token) -> bool:
         return any(
             attribute.name in _OPT_OUT_ATTRIBUTES
             and self._attribute_text(attribute).strip().casefold() in _OPT_OUT_ATTRIBUTES[attribute.name]
             for attribute in token.attributes
         ) or any(name in _OPT_OUT_FLAGS for name in token.flags)
 
-    def _add_form(self, token: Token) -> None:
-        """Add the target of a form as a link that is never replaced."""
+    def _add_form_target(self, token: Token) -> None:
         action = next((attribute for attribute in token.attributes if attribute.name == b"action"), None)
         source_range = self._fragment.source_range(action.start, action.end) if action else None
         if action and source_range and self._attribute_text(action).strip():
@@ -336,7 +325,7 @@ class HtmlReader:
             self._builder.add_untouched(url, start=start, end=end, reason=Message("it is the target of a form"))
 
     def _add_bare_urls(self, token: Token) -> None:
-        """Add the bare URLs in text as links that are never replaced. Mail programs show them as links."""
+        # Mail programs show bare URLs as links.
         text = self._fragment.text
         for url, start, end in autolinks.find_clickable_text(text, start=token.start, stop=token.end):
             source_range = self._fragment.source_range(start, end)
@@ -349,7 +338,6 @@ class HtmlReader:
                 )
 
     def _handle_comment(self, token: Token) -> None:
-        """Read the links in a conditional comment for Outlook. Any other comment is skipped."""
         # A mail often contains each button twice: in such a comment for Outlook, and as <a> for other programs.
         inner = self._fragment.subfragment(token.start, token.end)
         condition = _CONDITIONAL_COMMENT.match(inner.text)
@@ -372,10 +360,10 @@ class HtmlReader:
 
 
 def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
-    """Parse the HTML or MJML that begins at the byte ``start`` of the source, and return the document.
+    """Parse the HTML or MJML that begins at the byte ``start``.
 
     With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
-    UnreadableDocument if the document has too many links or tags.
+    UnreadableDocument for too many links or tags.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     text = template_tags.mask_track_actions(source)

@@ -51,11 +51,7 @@ class Token(Struct, frozen=True):
 
 
 def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, UrlSyntax] | None:
-    """Return (start, end, next offset, kind of quotes) of the attribute value at ``offset``.
-
-    The value is ``source[start:end]``, without its quotes. The next offset is behind the closing quote; it equals
-    ``end`` for a value without quotes. Return None if the closing quote is missing.
-    """
+    """Return (start, end, next offset, kind of quotes) of the value at ``offset``; None if its end is missing."""
     quote = source[offset : offset + 1]
     if quote in (b'"', b"'"):
         end = source.find(quote, offset + 1)
@@ -66,11 +62,7 @@ def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, U
 
 
 def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...], tuple[bytes, ...], int]:
-    """Parse the attributes of a tag from ``offset`` on. Return (attributes, names without a value, offset after the
-    tag).
-
-    The offset after the tag is -1 if the tag does not end.
-    """
+    """Return (attributes, names without a value, offset after the tag); the offset is -1 for an unclosed tag."""
     attributes: list[Attribute] = []
     flags: list[bytes] = []
     while match := _ATTRIBUTE_NAME.match(source, offset):
@@ -91,11 +83,7 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 
 
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
-    """Parse the comment, declaration or processing instruction at ``offset``. Return (comment token, offset after it).
-
-    ``last_cdata_end`` is the offset of the last ``]]>`` in the source, or -1. A CDATA section that begins after this
-    offset is never closed. It is read up to the next ``>``, as browsers do.
-    """
+    """Return (comment token, next offset) for the comment, declaration or processing instruction at ``offset``."""
     size = len(source)
     if source.startswith(b"<!--", offset):
         for empty in (b"<!-->", b"<!--->"):
@@ -104,7 +92,8 @@ def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple
         close = _COMMENT_END.search(source, offset + 4)
         start, end, after = offset + 4, *((close.start(), close.end()) if close else (size, size))
         return Token("comment", start, end), after
-    # A browser ends a CDATA section at ">", but its own end mark is what an author of XHTML means.
+    # A browser ends a CDATA section at ">", but its own end mark is what an author of XHTML means. Behind
+    # ``last_cdata_end``, the offset of the last "]]>" in the source, no section is closed, so ">" ends it there too.
     mark = b"]]>" if offset < last_cdata_end and source[offset : offset + 9].upper() == b"<![CDATA[" else b">"
     end = source.find(mark, offset + 2)
     return Token("comment", size, size), end + len(mark) if end >= 0 else size
@@ -142,8 +131,5 @@ def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
 
 
 def _find_raw_text_end(source: bytes, raw_element: bytes, offset: int) -> int:
-    """Return the offset of the end tag of ``raw_element`` after ``offset``; the length of the source if it
-    is missing.
-    """
     match = _RAW_TEXT_END[raw_element].search(source, offset) if raw_element in _RAW_TEXT_END else None
     return match.start() if match else len(source)

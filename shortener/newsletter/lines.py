@@ -18,12 +18,15 @@ _MAX_STRONG_FRACTION = 0.6  # of the lines of an issue: if more are strong, stro
 _MAX_HEADING_LENGTH = 140  # characters
 _MAX_OUTSIDE_LENGTH = 200  # characters on each side of a mention: a longer text changes no decision
 
-MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "byline"]
-"""Reason why a mention is no sign of an article, or '' if there is none.
-
-``service``: a link about the mail itself; ``boilerplate``: other links that surround the content;
-``navigation``: bars and columns of links with few words; ``sponsor``: paid for; ``byline``: the name of an author.
-"""
+MentionRole = Literal[
+    "",
+    "service",  # a link about the mail itself
+    "boilerplate",  # another link that surrounds the content
+    "navigation",  # in a bar or column of links with few words
+    "sponsor",  # paid for
+    "byline",  # the name of an author
+]
+"""Reason why a mention is no sign of an article, or '' if there is none."""
 
 PSEUDO_HEADING_LEVEL = 7
 """Level of a line that only looks like a heading, such as a short line in strong type."""
@@ -96,7 +99,7 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append ``piece`` to the pieces of a line, with white space collapsed, and return the new length of the line."""
+    """Append ``piece`` with collapsed white space, and return the new length of the line."""
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]

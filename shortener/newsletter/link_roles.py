@@ -15,16 +15,13 @@ _MAX_ITEM_START = 4  # characters in front of the link of a list item, such as a
 _MIN_DESCRIPTION_LENGTH = 15  # letters and digits of the description of a recommended channel
 _LABEL_SEPARATOR = re.compile(r"\s*[|↓]")
 _HANDLE = re.compile(r"@[\w.-]+\Z")
+# A link card of Medium: "[](URL) [## Title", a link without text, and after it the title.
 _CARD_TITLE = re.compile(r"\s*\[#{1,6}\s+(.+)")
 _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """Return the title of a link card in an export from Medium; '' for any other link.
-
-    A link card is a box that shows the title of the linked article. The export writes it as ``[](URL) [## Title``: a
-    link without text, and after it the title.
-    """
+    """Return the title of a link card (a box with the linked article's title) in an export from Medium, else ''."""
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
 
@@ -34,14 +31,13 @@ def assign_roles(lines: list[Line]) -> None:
     for line in lines:
         for mention in line.mentions:
             role = _role_from_url(mention)
-            if role in ("service", "byline") and _is_recommended(lines, line, mention):
+            if role in ("service", "byline") and _is_recommended_profile(lines, line, mention):
                 role = ""
             mention.role = role or _role_from_text(mention, line)
     _mark_sponsored(lines)
 
 
-def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a link leads to a social profile that the issue recommends, not to the sender's own profile."""
+def _is_recommended_profile(lines: list[Line], line: Line, mention: Mention) -> bool:
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
     if mention.text == mention.url:
@@ -83,7 +79,6 @@ def _role_from_text(mention: Mention, line: Line) -> MentionRole:
 
 
 def _mark_sponsored(lines: list[Line]) -> None:
-    """Set the role ``sponsor`` on links below a sponsor label, and on links after a title that is marked as paid."""
     scope: _SponsorScope | None = None
     for line in lines:
         if line.is_rule or (scope and scope.ends_at(line)):

@@ -19,11 +19,10 @@ _SIGNATURE_WARNING = Message("the mail is signed, and its signature will no long
 
 
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
-    """Parse a mail and return the document. The links of its HTML parts come first, then those of its plain text.
+    """Parse a mail; links in HTML come before those in plain text.
 
-    Links in signed parts stay unchanged, unless ``break_signature`` is set. With ``take_over_tracking``, URLs in the
-    listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises UnreadableDocument if either no part can be read
-    or there are too many links.
+    With ``take_over_tracking``, links tracked by the software listmonk can be replaced; with ``break_signature``, links
+    in signed parts. Raises UnreadableDocument.
     """
     structure = mime.parse_structure(source)
     headers = mime.read_headers(source, structure)
@@ -44,7 +43,7 @@ def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signatu
             continue
         part, document = read
         if leaf.signed and not break_signature:
-            document = _leave_signed(document)
+            document = _without_replaceable_links(document)
         parts.append((part, document, bool(html) and leaf.content_type != main_type))
     if not parts:
         raise UnreadableDocument(Message("the mail has no text that can be read; save it with its text or HTML"))
@@ -77,8 +76,7 @@ def _read_leaf(source: bytes, leaf: MailPart, *, take_over_tracking: bool) -> tu
     return part, document
 
 
-def _leave_signed(document: Document) -> Document:
-    """Return the document of a signed part with all links marked as never to be replaced, and without its text."""
+def _without_replaceable_links(document: Document) -> Document:
     signed = [
         UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part") for link in document.links
     ]

@@ -6,10 +6,9 @@ from shortener.newsletter.html_reader import HtmlFragment
 
 
 def source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return a piece of HTML inside Markdown, with a map from its offsets to offsets in the source.
+    """Return HTML inside Markdown with a map from its offsets to those in the source.
 
-    ``text`` is the HTML as the parser pyromark returns it, without line prefixes such as the ``>`` of quotations. In
-    ``source``, the HTML is at the bytes ``start`` to ``end``, and the prefixes are still there.
+    ``text`` lacks the line prefixes, such as ``>``, which the bytes ``start`` to ``end`` of ``source`` still have.
     """
     html = text.encode()
     if source[start:end] == html:

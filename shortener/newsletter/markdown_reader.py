@@ -1,9 +1,7 @@
-"""Reader of Markdown: CommonMark with tables, footnotes, strikethrough, task lists, bare URLs and HTML.
+"""Reader of Markdown: CommonMark with tables, footnotes, strikethrough, task lists, bare URLs and HTML."""
 
-The parser pyromark reports the byte range of a whole link. The URL is then searched for inside that range. The link
-stays unchanged unless exactly the URL that pyromark reports is found there.
-"""
-
+# The parser pyromark reports the byte range of a whole link. The URL is then searched for inside that range. The link
+# stays unchanged unless exactly the URL that pyromark reports is found there.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +49,7 @@ class _Definition(Struct):
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
-    """Return (name, data) of a value from pyromark: ``{name: data}``, or only a name, whose data is None."""
+    """Return (name, data) of a value from the parser pyromark; a bare name has the data None."""
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
@@ -132,9 +130,8 @@ class _MarkdownReader:
             self._add_untouched(unused.destination, unused.start, unused.end, "the definition is not used")
 
     def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
-        """Add a link whose URL is never replaced. Return None, because such a link has no index."""
         self._builder.add_untouched(url, start=start, end=end, reason=reason)
-        return None
+        return None  # such a link has no index
 
     def _handle_event(self, event: _Event) -> None:
         match event.kind:
@@ -148,12 +145,12 @@ class _MarkdownReader:
                 self._flush_text()
                 self._builder.add_line_break()
             case "SoftBreak":
-                self._add_plain_text(" ")
+                self._add_text_without_links(" ")
             case "HardBreak":
                 self._flush_text()
                 self._builder.add_line_break()
             case "Code" | "InlineMath" | "DisplayMath":
-                self._add_plain_text(event.value)
+                self._add_text_without_links(event.value)
             case "Rule":
                 self._flush_text()
                 self._builder.add_rule()
@@ -171,15 +168,14 @@ class _MarkdownReader:
             self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
-        """Return whether the line before or after the line break ``event`` is only a URL, as in plain text."""
+        """Return whether the line before or after a line break is only a URL."""
         if self._alt_parts is not None or self._in_link:
             return False
         before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]
         after = self._source[event.end : event.end + _MAX_URL_LINE].lstrip(b"> \t").partition(b"\n")[0]
         return bool(_URL_LINE.fullmatch(before.lstrip(b"> \t")) or _URL_LINE.fullmatch(after))
 
-    def _add_plain_text(self, text: str) -> None:
-        """Add text to the document without searching it for bare URLs."""
+    def _add_text_without_links(self, text: str) -> None:
         if self._alt_parts is not None:
             self._alt_parts.append(text)
             return
@@ -242,7 +238,6 @@ class _MarkdownReader:
         self._builder.begin_block()
 
     def _handle_link(self, event: _Event, data: Any) -> None:
-        """Read a link and its content up to the end of the link."""
         # A link inside an image is read as plain text.
         if self._alt_parts is not None:
             return
@@ -289,11 +284,7 @@ class _MarkdownReader:
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Add a link whose URL is in a definition (``[label]: URL``), and return the index of the link.
-
-        All links that use one definition have one index. Return None if the URL must stay unchanged, for example
-        because its position in the source is ambiguous.
-        """
+        """Add a link whose URL is in a definition; return its index, or None if it stays unchanged."""
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is ambiguous")
@@ -308,7 +299,6 @@ class _MarkdownReader:
         return definition.link_index
 
     def _flush_text(self) -> None:
-        """Add the text that was collected, and the bare URLs in it, to the document."""
         pieces, self._text_pieces = self._text_pieces, []
         strong = self._builder.strong_depth
         links = [] if self._in_link or self._html_reader.in_link_or_raw_text else self._find_bare_urls(pieces)
@@ -332,7 +322,6 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the part of a piece of text that is between two source offsets."""
         # A piece with an entity or a backslash escape can only be added whole.
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
@@ -340,7 +329,6 @@ class _MarkdownReader:
             self._builder.add_text(self._source[start:end].decode())
 
     def _add_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
-        """Add URLs that begin with "www." and are not inside ``links``. Such a URL is never replaced."""
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             before = bisect_right(links, start, key=_link_start) - 1
             if before < 0 or links[before].end <= start:
@@ -367,7 +355,7 @@ class _MarkdownReader:
 
 
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
-    """Parse the Markdown that begins at the byte ``start`` of the source, and return the document.
+    """Parse the Markdown that begins at the byte ``start``.
 
     With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
     UnreadableDocument for too many links or marks.

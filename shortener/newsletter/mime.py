@@ -111,8 +111,7 @@ def parse_structure(
 ) -> MailPart:
     """Return the part of a mail whose header begins at ``start``, with all parts inside it.
 
-    ``default_type`` is the content type of the part if its header names none. ``depth`` is the number of parts around
-    it.
+    ``default_type`` is its content type if the header names none. ``depth`` is the number of parts around it.
     """
     end = len(source) if end is None else end
     body = _body_start(source, start, end)
@@ -125,7 +124,7 @@ def parse_structure(
     if boundary and depth < _MAX_DEPTH:
         is_signed = signed or content_type == "multipart/signed"
         child_type = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
-        ranges, is_closed = _split(source, boundary.encode("ascii", "replace"), body, end)
+        ranges, is_closed = _split_at_boundary(source, boundary.encode("ascii", "replace"), body, end)
         children = [
             parse_structure(source, start=first, end=last, signed=is_signed, depth=depth + 1, default_type=child_type)
             for first, last in ranges
@@ -145,15 +144,14 @@ def parse_structure(
 
 
 def _body_start(source: bytes, start: int, end: int) -> int:
-    """Return the offset after the first empty line between ``start`` and ``end``; ``end`` if there is none."""
     if empty := _LINE_END.match(source, start, end):
         return empty.end()
     header_end = _HEADER_END.search(source, start, end)
     return header_end.end() if header_end else end
 
 
-def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return the byte ranges of the parts between boundary lines, and whether the closing boundary was found."""
+def _split_at_boundary(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
+    """Return the byte ranges of the parts, and whether the closing boundary was found."""
     # The line end before a boundary belongs to the boundary.
     delimiter = re.compile(
         rb"(?:\r\n|\n|\r|(?<=\n)|(?<=\r)|\A)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\n|\r|\Z)"

@@ -25,7 +25,7 @@ def mark_navigation(lines: list[Line]) -> None:
     for line in lines:
         if line.navigation or _is_link_bar(line):
             _mark(line.mentions)
-    for column in _columns(lines, mention_counts, image_keys):
+    for column in _link_columns(lines, mention_counts, image_keys):
         if _is_navigation_column(column):
             for line in column:
                 _mark(line.mentions)
@@ -35,9 +35,8 @@ def mark_navigation(lines: list[Line]) -> None:
 
 
 def _undo_if_no_links_remain(lines: list[Line]) -> None:
-    """Remove the role ``navigation`` from all links if otherwise no link would lead to an article."""
     mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
-    # For example, an issue may consist of three links side by side.
+    # An issue may consist of three links side by side, which are its articles.
     if not any(mention.is_content for mention in mentions):
         for mention in mentions:
             if mention.role == "navigation":
@@ -49,18 +48,17 @@ def _mark(mentions: list[Mention]) -> None:
         mention.role = mention.role or "navigation"
 
 
-def _words(text: str) -> int:
-    """Return the number of words in a text. Two wide characters (Chinese, Japanese) count as one word."""
+def _count_words(text: str) -> int:
+    # Two wide characters (Chinese, Japanese) count as one word.
     wide = len(_WIDE_CHARACTER.findall(text))
     return len(_WIDE_CHARACTER.sub(" ", text).split()) + (wide + 1) // 2
 
 
 def _is_short(text: str) -> bool:
-    return 0 < len(text) <= _MAX_BAR_LENGTH and _words(text) <= _MAX_BAR_WORDS
+    return 0 < len(text) <= _MAX_BAR_LENGTH and _count_words(text) <= _MAX_BAR_WORDS
 
 
 def _is_link_bar(line: Line) -> bool:
-    """Return whether a line has only links with few words, to different targets, and separators between them."""
     if len(line.mentions) < 2 or 0 < line.level < PSEUDO_HEADING_LEVEL or line.item_part:
         return False
     if len({mention.article_key or mention.url for mention in line.mentions}) < 2:
@@ -74,8 +72,8 @@ def _is_link_bar(line: Line) -> bool:
     )
 
 
-def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
-    """Yield groups of successive lines that each consist of one text link, as in a column of navigation links."""
+def _link_columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
+    """Yield groups of successive lines that each consist of one text link."""
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
     previous: Line | None = None
@@ -103,14 +101,14 @@ def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str
 
 
 def _is_prose(line: Line) -> bool:
-    return _words(line.text) > _MAX_COLUMN_WORDS and not line.only_mention and not line.level
+    return _count_words(line.text) > _MAX_COLUMN_WORDS and not line.only_mention and not line.level
 
 
 def _is_navigation_column(column: list[Line]) -> bool:
     links = [line.mentions[0] for line in column]
     if len(links) < _MIN_COLUMN_LINKS or len({link.article_key for link in links}) < _MIN_COLUMN_LINKS:
         return False
-    short = sum(_words(link.text) <= _MAX_COLUMN_WORDS and len(link.text) <= _MAX_BAR_LENGTH for link in links)
+    short = sum(_count_words(link.text) <= _MAX_COLUMN_WORDS and len(link.text) <= _MAX_BAR_LENGTH for link in links)
     return short >= _MIN_SHORT_FRACTION * len(links)
 
 
@@ -133,7 +131,6 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Set the role ``navigation`` on links to the issue's web version and to the front page of the sender's site."""
     # The web version is the target of the "view in browser" link.
     own_pages = {
         url_kinds.without_query(mention.url)

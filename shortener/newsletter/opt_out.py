@@ -1,9 +1,7 @@
-"""Recognition of the links with which a reader unsubscribes or changes settings. They get no short links.
+"""Recognition of the links with which a reader unsubscribes or changes settings. They get no short links."""
 
-A sending service recognizes such links by their URL, or replaces them itself. A redirect would break one-click
-unsubscribing.
-"""
-
+# A sending service recognizes such links by their URL, or replaces them itself. A redirect would break one-click
+# unsubscribing.
 import re
 
 from shortener.newsletter import phrases, url_kinds
@@ -37,7 +35,7 @@ def _is_opt_out(line: Line, mention: Mention) -> bool:
     if url_kinds.is_subscription_page(mention.url):
         return True
     text = mention.text or mention.alt_text
-    if not text or len(text) > _MAX_TEXT_LENGTH or 0 < line.level <= 3 or _leads_to_prose(line, mention):
+    if not text or len(text) > _MAX_TEXT_LENGTH or 0 < line.level <= 3 or _begins_described_item(line, mention):
         return False
     words = phrases.normalize(text)
     if phrases.OPT_OUT_TEXT.search(words):
@@ -49,15 +47,13 @@ def _is_opt_out(line: Line, mention: Mention) -> bool:
 
 
 def _is_click_here(words: str) -> bool:
-    """Return whether a short text begins or ends with a word such as "here"."""
     parts = words.split()
     return len(words) <= _MAX_SHORT_TEXT_LENGTH and bool(
         parts and (phrases.GENERIC_TEXT.match(parts[-1]) or phrases.GENERIC_TEXT.match(parts[0]))
     )
 
 
-def _leads_to_prose(line: Line, mention: Mention) -> bool:
-    """Return whether a link begins a list item and is followed by a description, as links to articles are."""
+def _begins_described_item(line: Line, mention: Mention) -> bool:
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
 

@@ -60,12 +60,10 @@ def detect_format(filename: str, source: bytes) -> Format:
 def parse(
     source: bytes, *, format: Format, take_over_tracking: bool = False, break_signature: bool = False
 ) -> Document:
-    """Return the parsed issue: its links and its blocks of text, in document order.
+    """Parse an issue into its links and blocks of text.
 
-    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. With
-    ``break_signature``, links in signed parts of a mail can be replaced too. Raises DocumentTooLarge above
-    MAX_ISSUE_BYTES. Raises UnreadableDocument if the source is empty, is not text, or has too many links or too much
-    markup.
+    With ``take_over_tracking``, links tracked by the software listmonk can be replaced; with ``break_signature``, links
+    in signed mail. Raises DocumentTooLarge or UnreadableDocument.
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
@@ -83,7 +81,7 @@ def parse(
         return mail.parse_mail(source, take_over_tracking=take_over_tracking, break_signature=break_signature)
     charset = file_kinds.declared_charset(source, is_html=format == "html")
     if charset:
-        return _parse_encoded(source, charset, format=format, take_over_tracking=take_over_tracking)
+        return _parse_in_charset(source, charset, format=format, take_over_tracking=take_over_tracking)
     _check_text(source)
     return _parse_text(source, format=format, take_over_tracking=take_over_tracking)
 
@@ -95,8 +93,7 @@ def _parse_text(source: bytes, *, format: Format, take_over_tracking: bool) -> D
     return html_reader.parse_html(source, start=start, format=format, take_over_tracking=take_over_tracking)
 
 
-def _parse_encoded(source: bytes, charset: str, *, format: Format, take_over_tracking: bool) -> Document:
-    """Return the document of a text in the character set ``charset``, which is not UTF-8."""
+def _parse_in_charset(source: bytes, charset: str, *, format: Format, take_over_tracking: bool) -> Document:
     part = encoded_document.decode_part(
         source, start=0, end=len(source), charset=charset, encoding="", is_html=format != "markdown"
     )

@@ -1,8 +1,4 @@
-"""Patterns of phrases that newsletters use, such as "read more" and "unsubscribe", in many languages.
-
-The phrases of each language are in ``data/``. Patterns are matched against the result of ``normalize``, unless their
-docstrings say otherwise.
-"""
+"""Patterns of phrases such as "read more" in many languages. Most patterns match text from ``normalize``."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -22,7 +18,7 @@ _WHITESPACE = re.compile(r"\s+")
 def normalize(text: str) -> str:
     """Return the text case-folded, with single spaces and without punctuation and emoji at both ends."""
     text = _LEADING_PUNCTUATION.sub("", _WHITESPACE.sub(" ", text))
-    return fold_case(_TRAILING_PUNCTUATION.sub(_leading_marks, text))
+    return fold_case(_TRAILING_PUNCTUATION.sub(_leading_combining_marks, text))
 
 
 def fold_case(text: str) -> str:
@@ -31,9 +27,8 @@ def fold_case(text: str) -> str:
     return text.replace("’", "'").casefold().replace("i\u0307", "i")
 
 
-def _leading_marks(match: re.Match[str]) -> str:
-    """Return the combining marks, such as vowel signs of Hindi and Thai, at the start of a match."""
-    # They belong to the letter before the match, so they must stay when the match is removed.
+def _leading_combining_marks(match: re.Match[str]) -> str:
+    # Combining marks, such as vowel signs of Hindi and Thai, belong to the letter before the match, so they must stay.
     return "".join(takewhile(lambda character: unicodedata.category(character) in ("Mn", "Mc"), match[0])).rstrip(
         "\ufe0e\ufe0f"
     )

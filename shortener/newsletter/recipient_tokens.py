@@ -1,9 +1,6 @@
-"""Recipient tags: merge tags in short URLs, such as ``?_c=*|UNIQID|*``.
+"""Merge tags in short URLs, such as ``?_c=*|UNIQID|*``, in which a sending service fills in each recipient's token."""
 
-In the mail to each recipient, the sending service replaces the tag by a token of this recipient. The tag is neither
-escaped nor encoded, because the sending service searches for exactly its bytes.
-"""
-
+# A tag is neither escaped nor encoded, because the sending service searches for exactly its bytes.
 import re
 from collections.abc import Collection
 

@@ -12,10 +12,10 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return the source of an issue with new URLs. ``urls`` has the new URLs by link index.
+    """Return an issue's source with only its URLs replaced; ``urls`` is keyed by link index.
 
-    All other bytes are unchanged. ``recipient_tag`` is a merge tag that is added to the query of each new URL. Raises
-    InputError if a URL is not http(s), or if the merge tag would break a link. Raises IndexError for an unknown index.
+    ``recipient_tag`` is added to each query. Raises InputError for an unsuitable URL or tag, IndexError for an unknown
+    index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
@@ -68,7 +68,6 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """Return the bytes that replace a link's URL: ``url``, escaped for the link's syntax, and the recipient tag."""
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
     query = recipient_token_query(recipient_tag).encode()
@@ -87,7 +86,7 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Parse the rewritten issue ``output``, and yield each link for which the parser does not find the new URL."""
+    """Yield each link whose new URL is not found when the rewritten issue is parsed."""
     # The recipient tag can have a character that ends a table cell or an attribute.
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

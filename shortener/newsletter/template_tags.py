@@ -1,9 +1,7 @@
-"""Lines of ``{% … %}`` tags from site generators, and links that the newsletter software listmonk tracks.
+"""Masking of ``{% … %}`` lines of site generators, and of the newsletter software listmonk's tags for tracked links."""
 
-Before Markdown is parsed, such lines are replaced by spaces. Before Markdown or HTML is parsed, the listmonk tag
-``{{ TrackLink "URL" }}`` is replaced by its URL. The length of the source does not change, so that offsets stay valid.
-"""
-
+# Before Markdown is parsed, lines of such tags are replaced by spaces. Before Markdown or HTML is parsed, the listmonk
+# tag {{ TrackLink "URL" }} is replaced by its URL. The length of the source stays, so that offsets remain valid.
 import re
 
 from msgspec import Struct

@@ -1,7 +1,4 @@
-"""Recognition of article titles: headings with a link, links at the start of a line, and headings without a link.
-
-The article of a heading without a link is found by the image above it or the "read more" link below it.
-"""
+"""Recognition of article titles: headings with a link, links at the start of a line, and headings without a link."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -16,10 +13,7 @@ from shortener.newsletter.bylines import Byline
 from shortener.newsletter.lines import LETTER, PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind
 
 MAX_BUTTON_LENGTH = 40
-"""Maximum length, in characters, of the text of a button.
-
-It also applies to a link that is recognized as a button or "read more" link by its place.
-"""
+"""Maximum length, in characters, of the text of a button, or of a link that its place shows to be one."""
 
 _MAX_TITLE_LINKS = 6  # links in a line: a line with more is a list
 _MAX_READ_MORE_LENGTH = 60  # characters, which fit "continue reading on …"
@@ -63,7 +57,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
     title_links: set[int] = set()
     for line in lines:
         # A card is one link around image, title and text, and only one of its lines is the title.
-        if any(mention.link_index in title_links for mention in line.mentions[:1]) or _repeats_previous_title(
+        if any(mention.link_index in title_links for mention in line.mentions[:1]) or _only_links_to_last_title(
             line, titles
         ):
             continue
@@ -74,12 +68,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
     yield from _titles_from_unlinked_headings(lines, titled_keys, issue_title_line)
 
 
-def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is nothing but a link to the article of the last title in ``titles``, such as a button.
-
-    The text of the link has at most MAX_BUTTON_LENGTH characters, and the line is not a heading. ``titles`` are the
-    titles found so far.
-    """
+def _only_links_to_last_title(line: Line, titles: list[Title]) -> bool:
     link = line.only_mention
     return bool(
         titles
@@ -100,10 +89,9 @@ def _mark_read_more(lines: list[Line]) -> None:
 
 
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
-    """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link."""
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(phrases.normalize(mention.text)):
-        return "text" if _is_followed_by_text(line, mention_index) else "more"
+        return "text" if _is_followed_by_unlinked_text(line, mention_index) else "more"
     if line.only_mention is not mention or not 0 < len(mention.text) <= MAX_BUTTON_LENGTH:
         return "text"
     if mention.button:
@@ -111,8 +99,7 @@ def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
     return "more" if _ARROW.search(mention.text) else "text"
 
 
-def _is_followed_by_text(line: Line, mention_index: int) -> bool:
-    """Return whether words without a link follow a link in its line, as in a sentence."""
+def _is_followed_by_unlinked_text(line: Line, mention_index: int) -> bool:
     following = line.mentions[mention_index + 1 : mention_index + 1 + _MAX_TITLE_LINKS]
     ends = [line.mentions[mention_index].end, *(mention.end for mention in following)]
     starts = [*(mention.start for mention in following), ends[-1] + _MAX_TITLE_LENGTH]
@@ -120,7 +107,6 @@ def _is_followed_by_text(line: Line, mention_index: int) -> bool:
 
 
 def _titles_in_heading(line: Line) -> Iterator[Title]:
-    """Yield the titles in a heading, one for each article that it links to."""
     if len(line.mentions) > _MAX_TITLE_LINKS:
         return
     candidates = [
@@ -154,7 +140,6 @@ def _titles_in_heading(line: Line) -> Iterator[Title]:
 def _split_title_and_author(
     line: Line, title_mention: Mention, end: int, byline: Byline | None
 ) -> tuple[str, str | None]:
-    """Return (title, author) of the article to which a heading links. The author is None without a byline."""
     if byline is None:
         return _title_or_link_text(line.text, title_mention.start, end), None
     # In a translated issue the link of the article can be around the author's name, and the author's around the
@@ -192,7 +177,6 @@ def _title_or_link_text(text: str, start: int, end: int) -> str:
 
 
 def _title_at_line_start(line: Line, lines: list[Line]) -> Iterator[Title]:
-    """Yield the title at the start of a line that is not a heading, if the link there looks like a title."""
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.is_content or first.article_key is None:
         return
@@ -224,7 +208,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
     ):
         return False
     if line.only_mention is first:
-        return not (_closes_previous_text(line, first, lines) or _is_call_below_text(line, words, lines))
+        return not (_is_button_of_text_above(line, first, lines) or _is_call_below_text(line, words, lines))
     after = line.text[first.end : first.end + 40]
     byline = bylines.find_byline_after(line, first.end)
     if byline and bylines.looks_like_name(byline.author):
@@ -238,8 +222,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
     return is_prominent and (next_char.isupper() or bool(_SENTENCE_END.search(first.text)))
 
 
-def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link that fills its line is a button of the text above rather than a title."""
+def _is_button_of_text_above(line: Line, first: Mention, lines: list[Line]) -> bool:
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
@@ -248,7 +231,6 @@ def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool
 
 
 def _is_call_below_text(line: Line, words: str, lines: list[Line]) -> bool:
-    """Return whether a link such as "buy now" fills the line below a text without links."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     is_call = len(words.split()) <= _MAX_CALL_WORDS and phrases.BUTTON_VERB.match(words) is not None
     return is_call and previous is not None and bool(previous.text) and not previous.mentions
@@ -268,7 +250,6 @@ def _is_prose(line: Line) -> bool:
 def _titles_from_unlinked_headings(
     lines: list[Line], titled_keys: set[str], issue_title_line: int | None
 ) -> Iterator[Title]:
-    """Yield a title for each heading that has no link, but names the article linked above or below it."""
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
         line = lines[index]
@@ -277,18 +258,14 @@ def _titles_from_unlinked_headings(
         end = _content_end(lines, next_index)
         key = _key_for_heading(lines, index, end, titled_keys)
         # The title of the issue names an article only if an image or a button beside it links to the article.
-        if key is None or (index == issue_title_line and not _names_article(lines, index, end, key)):
+        if key is None or (index == issue_title_line and not _issue_title_names_article(lines, index, end, key)):
             continue
         titled_keys.add(key)
         yield Title(key, line.text, None, UNLINKED_HEADING_CONFIDENCE, index, len(line.text))
 
 
 def _content_end(lines: list[Line], end: int) -> int:
-    """Return the index of the first line after the content of a heading.
-
-    ``end`` is the index of the next heading, or the number of lines. The content ends earlier if linked images directly
-    above the next heading belong to that heading.
-    """
+    """Return the index of the first line after a heading's content; ``end`` is the next heading's index."""
     # Linked images right above the next heading belong to it if they link to its article.
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
@@ -300,15 +277,11 @@ def _content_end(lines: list[Line], end: int) -> int:
     return end
 
 
-def _names_article(lines: list[Line], title_index: int, end: int, url: str) -> bool:
-    """Return whether the title of the issue is also the title of the article with the URL ``url``.
-
-    ``title_index`` is the index of the line with the title. Lines from the index ``end`` on are not considered.
-    """
-    # It is if an image directly above the title links to the article.
+def _issue_title_names_article(lines: list[Line], title_index: int, end: int, url: str) -> bool:
+    # It does if an image directly above the title links to the article.
     if url in _image_keys_before(lines, title_index):
         return True
-    # It is also if the first two links below lead to the article, and there is a button below.
+    # It also does if the first two links below lead to the article, and there is a button below.
     inside = [mention for line in lines[title_index + 1 : end] for mention in line.mentions if mention.is_content]
     return {mention.article_key for mention in inside[:2]} == {url} and any(mention.button for mention in inside)
 
@@ -327,12 +300,8 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
 
 
 def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
-    """Return the key (URL) of the article whose title is a heading; None if no article, or more than one, fits.
-
-    The heading itself has no link to the article. The article is found by the linked images directly above the heading,
-    and by the links below it and before the line ``end``. Articles in ``titled_keys`` already have a title, and do not
-    count.
-    """
+    """Return the key of the one article that fits a heading without a link; None for no or several articles."""
+    # The links below the heading and the linked images directly above it show the article.
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)
     for key in _image_keys_before(lines, heading_index):
@@ -358,7 +327,6 @@ def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_key
 
 
 def _is_bare_url_line(lines: list[Line], mention: Mention) -> bool:
-    """Return whether a link is a bare URL that fills its line."""
     return mention.text == mention.url and lines[mention.line_index].only_mention is mention
 
 
@@ -367,11 +335,7 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a link is a button or a "read more" link. The link is below a heading that has no link itself.
-
-    ``is_only_article`` says that all links below the heading lead to one article. Then a link also counts if its text
-    is short and fills its line.
-    """
+    # If all links below a heading lead to one article, a short link that fills its line counts too.
     is_short_line = (
         is_only_article
         and lines[mention.line_index].only_mention is mention

@@ -1,10 +1,8 @@
-"""Grouping of the links that belong to one article, for issues whose links a sending service already tracks.
+"""Grouping of the links that belong to one article, for issues whose links a sending service already tracks."""
 
-Such a service, for example Mailchimp, replaces each URL by one that counts the click and then redirects. Two links to
-one article then have different URLs. So links are grouped by their place: images above a title and buttons below it
-belong to the article with this title.
-"""
-
+# Such a service, for example Mailchimp, replaces each URL by one that counts the click and then redirects. Two links to
+# one article then have different URLs. So links are grouped by their place: images above a title and buttons below it
+# belong to the article with this title.
 from collections import Counter
 from collections.abc import Iterator
 
@@ -18,10 +16,7 @@ _MAX_GAP = 3  # lines between an image and the title below it
 
 
 def _find_tracker(lines: list[Line]) -> str:
-    """Return host and first path segment of the URLs with which a sending service counts clicks on most links.
-
-    Return '' if no service tracks most links of the issue.
-    """
+    """Return host and first path segment of the URLs that track most links; '' if there are none."""
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
     del prefixes[""]
@@ -37,8 +32,7 @@ def _find_tracker(lines: list[Line]) -> str:
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
     """Assign images, buttons and "read more" links to the article whose title is next to them.
 
-    An issue stays unchanged unless a sending service such as Mailchimp already tracks most of its links.
-    ``title_keys`` are the URLs that identify the articles, by the index of the line with the title.
+    Does nothing unless a sending service tracks most links. ``title_keys`` maps line index to article key.
     """
     prefix = _find_tracker(lines)
     if not prefix:
@@ -71,12 +65,11 @@ def _links_below(lines: list[Line], title_keys: dict[int, str]) -> Iterator[tupl
             key = ""
         elif key:
             for mention in line.mentions:
-                if mention.kind in ("more", "button") or _is_all_links(line):
+                if mention.kind in ("more", "button") or _has_only_links(line):
                     yield mention, key
                     mention.kind = mention.kind if mention.kind != "text" else "more"
 
 
-def _is_all_links(line: Line) -> bool:
-    """Return whether a line consists of links and separators only."""
+def _has_only_links(line: Line) -> bool:
     linked = sum(len(mention.text) for mention in line.mentions)
     return bool(line.mentions) and sum(map(str.isalnum, line.text)) <= linked

@@ -135,9 +135,7 @@ def _line_end(data: bytes) -> bytes:
 
 
 def _encode_base64(data: bytes, *, like: bytes) -> bytes:
-    """Return ``data`` in base64 with the line width, line ends and surrounding white space of the base64
-    text ``like``.
-    """
+    """Return ``data`` in base64 with the line width, line ends and outer white space of ``like``."""
     body = like.strip()
     start = like.index(body) if body else 0
     first_line = body.split(None, 1)[0] if body else b""
@@ -171,9 +169,7 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
 
 
 def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
-    """Append ``data`` to ``output`` in quoted-printable, with soft line breaks. Return the number of characters in the
-    last line.
-    """
+    """Append ``data`` in quoted-printable with soft line breaks; return the length of the last line."""
     for byte in data:
         token = b"=%02X" % byte if byte == 0x3D or byte > 0x7E or byte < 0x21 else bytes([byte])
         if column + len(token) > _MAX_LINE_LENGTH - 1:
@@ -185,11 +181,7 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the beginning of ``rest`` to ``output``, until what remains fits in one line of ``limit`` bytes.
-
-    Return the number of bytes taken from ``rest``, which is a part of a quoted-printable line. Each appended line ends
-    in a soft line break (``=`` and ``line_end``).
-    """
+    """Append the start of ``rest`` until what remains fits in one line; return the number of bytes taken."""
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

@@ -18,10 +18,9 @@ from shortener.store.links_copy import update_copy
 
 
 def node_configuration(token: NodeToken, existing: str = "") -> str:
-    """Return the text of a new node's configuration file, made from the node's token.
+    """Return the text of a new node's configuration file: the present text ``existing`` with the token's values.
 
-    ``existing`` is the text of the present configuration file; '' if there is none. Values that the token does
-    not set are kept. Raises InputError if the present file does not name this node.
+    Raises InputError if the present file does not name this node.
     """
     tree = tomllib.loads(existing)
     if existing and tree.get("node", {}).get("name") != token.name:
@@ -30,11 +29,12 @@ def node_configuration(token: NodeToken, existing: str = "") -> str:
     for table, values in added.items():
         tree[table] = {**tree.get(table, {}), **values} if isinstance(values, dict) else values
     tree["storage"].setdefault("data", "data")
-    return "# Written by `shortener node join`. config.example.toml describes every key.\n" + "\n".join(_tables(tree))
+    return "# Written by `shortener node join`. config.example.toml describes every key.\n" + "\n".join(
+        _toml_tables(tree)
+    )
 
 
-def _tables(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each table of a configuration as TOML."""
+def _toml_tables(tree: Mapping[str, Any]) -> Iterator[str]:
     for name, content in tree.items():
         heading = f"[{name}]" if isinstance(content, dict) else f"[[{name}]]"
         for table in [content] if isinstance(content, dict) else content:

@@ -94,7 +94,6 @@ class Sender:
         return sent
 
     def _note_refusal(self, segment_id: str) -> None:
-        """Count the store's refusals of a segment; after MAX_REFUSALS of them, do not send the segment any more."""
         # Refusals happen, for example, on a machine that is a copy of another node.
         self._refusals[segment_id] += 1
         if self._refusals[segment_id] == MAX_REFUSALS:
@@ -108,7 +107,6 @@ class Sender:
             self._sent_until = (node and node.sent_until) or 0
 
     def _send_segment(self, reader: Reader, segment: Segment) -> int:
-        """Send the bytes of a segment that the store has not received yet; return their number."""
         begun = current = self._position(segment.id)
         if current.finished or segment.id in self._left_out:
             return 0
@@ -135,7 +133,7 @@ class Sender:
         return current.position - begun.position
 
     def _send_part(self, reader: Reader, segment_id: str, body: bytes, *, name: str, finished: bool) -> SentPosition:
-        """Send a part of a segment; return how many bytes of the segment the store has now. Raises _Refused."""
+        """Send a part of a segment, and return the new position in the segment. Raises _Refused."""
         start = self._position(segment_id).position
         is_sent = inbox.send(
             reader,
@@ -162,7 +160,6 @@ class Sender:
         return (self._positions or {}).get(segment_id, SentPosition(0, False))
 
     def _run_due_tasks(self, reader: Reader) -> None:
-        """Run the periodic tasks that are due: report, copy daily keys, and delete old segments."""
         now = time.monotonic()
         if now >= self._report_at:
             self._finish_deleted_segments(reader)
@@ -177,7 +174,7 @@ class Sender:
             delete_old_segments(self._log, self._positions or {}, keep_log_days=days, now=self._clock())
 
     def _copy_keys(self, reader: Reader) -> bool:
-        """Copy the daily keys from the store; return whether today's key was among them."""
+        """Copy the daily keys from the store; return False if it does not have today's key yet."""
         now = self._clock()
         try:
             return int(now // DAY_SECONDS) in copy_keys(reader, self._keys, now=now)
@@ -186,7 +183,7 @@ class Sender:
             return True
 
     def _report(self, reader: Reader) -> None:
-        """Report this node's state to the store and in shared memory. Raises StoreError if the node was removed."""
+        """Report this node's state to the store. Raises StoreError if the node was removed."""
         self._report_at = time.monotonic() + REPORT_SECONDS
         data = self._config.data_directory
         backlog = sum(max(0, each.size - self._position(each.id).position) for each in self._log.segments())
@@ -208,9 +205,6 @@ class Sender:
         values[HEARD_AT], values[SENT_UNTIL], values[BACKLOG_BYTES] = int(self._clock()), self._sent_until, backlog
 
     def _finish_deleted_segments(self, reader: Reader) -> None:
-        """Tell the store which segments will not continue, because their files were deleted before they were fully
-        sent.
-        """
         if not (self._config.data_directory / LOG_DIRECTORY).is_dir():
             return  # not mounted, perhaps
         listed = {segment.id for segment in self._log.segments()}

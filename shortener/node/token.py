@@ -20,15 +20,12 @@ LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 class NodeToken(Struct, frozen=True):
-    """The content of a node's token: the node's name, the URL of the database, and TOML tables.
-
-    ``tables`` has the tables of the central machine's configuration that the node copies into its own configuration
-    file, by name, such as ``redirect``.
-    """
+    """The content of a node's token: the node's name, the URL of the database, and tables of the configuration."""
 
     name: str
     url: str
     tables: dict[str, Any]
+    """Tables of the central machine's configuration that the node copies, by name, such as ``redirect``."""
 
 
 def encode_token(token: NodeToken) -> str:
@@ -53,13 +50,12 @@ def shared_tables(config: Config) -> dict[str, Any]:
     site = {"base_url": config.base_url}
     if config.site.name != ConfigFile().site.name:
         site["name"] = config.site.name
-    tables: dict[str, Any] = {name: _changed(getattr(config, name)) for name in SHARED_TABLES}
-    domains = [_changed(domain, default=Domain(host="")) for domain in config.domains]
+    tables: dict[str, Any] = {name: _changed_values(getattr(config, name)) for name in SHARED_TABLES}
+    domains = [_changed_values(domain, default=Domain(host="")) for domain in config.domains]
     return {"site": site, "domain": domains, **{name: values for name, values in tables.items() if values}}
 
 
-def _changed(section: Section, *, default: Section | None = None) -> dict[str, Any]:
-    """Return the values of a table that differ from their defaults."""
+def _changed_values(section: Section, *, default: Section | None = None) -> dict[str, Any]:
     defaults = structs.asdict(default or type(section)())
     return {name: value for name, value in structs.asdict(section).items() if value != defaults[name]}
 

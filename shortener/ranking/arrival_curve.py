@@ -18,11 +18,9 @@ BUCKET_EDGES = (0, 1, 2, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440, 2880, 5
 """Edges of the intervals in which the arrival curve is estimated, in hours after sending."""
 PRIOR_PSEUDO_CLICKS = 200.0
 """Weight of the prior curve, as a number of clicks (K in docs/ranking.md section 4)."""
+# The last point is not from the source; it closes the curve.
 PUBLISHED_SHARES = {1: 0.336, 3: 0.514, 24: 0.81, 48: 0.917, 168: 0.981, 5760: 0.9999}
-"""Share of clicks arrived, by hours after sending (GetResponse 2019-20, 10 million sends).
-
-The last point is not from the source; it closes the curve.
-"""
+"""Share of clicks arrived, by hours after sending (GetResponse 2019-20, 10 million sends)."""
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
@@ -69,7 +67,7 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
 
 
 def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return a matrix with the clicks of each issue (row) in each interval between two `BUCKET_EDGES` (column)."""
+    """Return a matrix (issues x intervals between `BUCKET_EDGES`) with the clicks."""
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
     for arrival in arrivals:

@@ -1,7 +1,7 @@
-"""Predictors of an article's success besides its clicks: its site, its author and the words of its title.
+"""The site, author and title words of articles as predictors of their clicks.
 
-The estimate of an article with few clicks is pulled towards articles that share its site, author or title words
-(partial pooling, docs/ranking.md section 7.1).
+They pull the estimate of an article with few clicks towards similar articles (partial pooling, docs/ranking.md section
+7.1).
 """
 
 import re
@@ -25,10 +25,7 @@ MAX_WORD_SHARE = 0.40
 MAX_WORDS = 100
 """Largest number of words that have a column in the design matrix: the most frequent ones."""
 SITE_SD, AUTHOR_SD, WORD_SD = 0.15, 0.15, 0.05
-"""Priors of the standard deviations of the effects of sites, authors and title words.
-
-They are s_h, s_a and s_w in docs/ranking.md section 6.
-"""
+"""Priors of the standard deviations for sites, authors and title words (s_h, s_a, s_w in docs/ranking.md section 6)."""
 WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
 
 
@@ -47,10 +44,9 @@ class BackgroundGroup(Struct, frozen=True, eq=False):
 def build_background(
     urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
 ) -> tuple[BackgroundGroup, ...]:
-    """Return the columns of the design matrix for the sites, authors and title words of the articles `urls`.
+    """Return columns of the design matrix for the sites, authors and title words that several of the articles share.
 
-    The keys of `titles` and `authors` are URLs. Only sites, authors and words that several articles have in common get
-    a column.
+    The keys of `titles` and `authors` are URLs.
     """
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
@@ -78,22 +74,14 @@ def title_words(title: str) -> set[str]:
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent sites or authors, and a matrix that says which articles have them.
-
-    `names` has the site of each article, or the author of each article; '' if unknown. The matrix (articles x frequent
-    names) has 1 where an article has the name, else 0.
-    """
+    """Return the frequent names, and a matrix (articles x names) with 1 where an article has the name, else 0."""
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)
 
 
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent words of titles, and a matrix (articles x words) that says which titles contain them.
-
-    The matrix has 1 where the title contains the word, else 0, minus the mean of its column. An article without a title
-    has only zeros.
-    """
+    """Return the frequent words, and a matrix (titles x words) of their presence, centred by column."""
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])
     counts = Counter(word for found in words for word in found)

@@ -11,26 +11,19 @@ from shortener.ranking.rank import METHOD
 from shortener.ranking.result import RankedArticle, Ranking
 
 Group = Literal["winner", "typical", "below"]
-"""Where the 90 % interval of an article's appeal lies: above 1 ("winner"), around 1 ("typical") or below 1 ("below").
-
-An average article has appeal 1.
-"""
+"""Where the 90 % interval of an article's appeal lies: above 1 (the average), around it, or below it."""
 ComparedGroup = Group | Literal["unknown"]
 """A `Group`, or "unknown" for an article that has too few clicks to be compared with an average one."""
 Confidence = Literal["good", "fair", "low"]
 
-GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0
-"""Largest `interval_width` of a ranking with good confidence, and of one with fair confidence.
-
-An interval of width 2.5 is, for example, 0.63 to 1.6; one of width 4 is 0.5 to 2.
-"""
+GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0  # for example the intervals 0.63 to 1.6, and 0.5 to 2
+"""Largest `interval_width` of a ranking with good confidence, and of one with fair confidence."""
 
 
 def certainty_group(low: float, high: float) -> Group:
-    """Return the group of an article from the 90 % interval of its appeal, `low` to `high`.
+    """Return "winner" if the 90 % interval of an article's appeal is above 1, "below" if below 1, else "typical".
 
-    The group is "winner" if `low` is above 1, which is the appeal of an average article. It is "below" if `high` is
-    below 1, and otherwise "typical" (docs/ranking.md section 10).
+    An average article has appeal 1 (docs/ranking.md section 10).
     """
     return "winner" if low > 1 else "below" if high < 1 else "typical"
 
@@ -38,8 +31,7 @@ def certainty_group(low: float, high: float) -> Group:
 def article_group(article: RankedArticle) -> ComparedGroup:
     """Return whether an article is better than the average ("winner"), worse ("below") or neither ("typical").
 
-    It is better if the whole 90 % interval of its appeal is above 1, the appeal of an average article. It is worse if
-    the whole interval is below 1. The result is "unknown" if the article has too few clicks for a comparison.
+    The result is "unknown" if the article has too few clicks for a comparison.
     """
     return certainty_group(article.low, article.high) if article.is_comparable else "unknown"
 
@@ -55,8 +47,7 @@ def interval_width(articles: Sequence[RankedArticle]) -> float:
 def confidence(ranking: Ranking) -> Confidence:
     """Return how far a ranking can be trusted: "good", "fair" or "low" (docs/ranking.md section 10).
 
-    It is "low" if the intervals of appeal are wide or the model could not be fitted. It is "good" if the intervals are
-    narrow and the ranking has no warnings.
+    It depends on the width of the intervals of appeal, on the fit of the model and on warnings.
     """
     width = interval_width(ranking.articles)
     if ranking.method != METHOD or width > FAIR_WIDTH:

@@ -20,42 +20,38 @@ from shortener.ranking.wording import format_count, format_interval, format_mult
 
 
 class ComparedIssue(Struct, frozen=True):
-    """One of the two issues of a comparison.
-
-    If `counted` is "visitors", the issue's count is in `visitors`, and `clicks` is None; otherwise the reverse. `rate`
-    is the count divided by `recipients`. `to_come` is the estimated share (0 to 1) of the issue's clicks that have not
-    arrived yet. `rate` and `to_come` are None if unknown.
-    """
+    """One of the two issues of a comparison."""
 
     slug: str
     title: str
     recipients: int | None
     counted: Counted
     visitors: float | None
+    """Number of visitors; None if clicks are counted."""
     clicks: float | None
+    """Number of clicks; None if visitors are counted."""
     rate: float | None
+    """The count divided by the recipients; None if they are unknown."""
     to_come: float | None
+    """Estimated share (0 to 1) of the issue's clicks that have not arrived yet; None if unknown."""
 
 
 class Comparison(Struct, frozen=True):
-    """Two issues, compared by their visitors or clicks in the first `hours` hours after sending.
-
-    `ratio` is the first issue's count per recipient divided by the second issue's. If the recipients of an issue are
-    unknown, `ratio` is the ratio of the counts. `low` to `high` is the 90 % interval of `ratio`. All three are None if
-    a count is below 1.
-
-    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the estimated share (0 to 1)
-    of an issue's clicks that arrive later than `hours` after sending; None if `hours` is below 1.
-    """
+    """Two issues, compared by their visitors or clicks in the first `hours` hours after sending."""
 
     hours: float
     to_come: float | None
+    """Estimated share (0 to 1) of an issue's clicks that arrive after `hours`; None if `hours` is below 1."""
     counted: Counted
+    """Visitors if both issues count visitors, else clicks."""
     first: ComparedIssue
     second: ComparedIssue
     ratio: float | None
+    """First count per recipient, divided by the second; without recipients if unknown. None if a count is below 1."""
     low: float | None
+    """Lower end of the 90 % interval of `ratio`."""
     high: float | None
+    """Upper end of the 90 % interval of `ratio`."""
     text: str
 
 
@@ -68,11 +64,9 @@ def compare(
     as_of: float,
     hours: float | None = None,
 ) -> Comparison:
-    """Compare the visitors or clicks of two issues in the first `hours` hours after sending.
+    """Compare two issues by visitors or clicks in the first `hours`, by default the age of the younger issue.
 
-    `hours` is by default the age of the younger issue. `arrivals` are the visitors or clicks of each issue, over short
-    intervals. Raises NotFound for an issue that is unknown or was sent after `as_of` (epoch seconds). Raises InputError
-    if `hours` is not positive, or more than the age of the younger issue.
+    Raises NotFound for an issue not sent by `as_of` (epoch seconds), InputError for invalid `hours`.
     """
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]

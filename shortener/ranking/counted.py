@@ -24,10 +24,10 @@ class CountedArticle(Struct, frozen=True):
 
 
 def count_articles(history: History, *, as_of: float, article_filter: ArticleFilter) -> tuple[CountedArticle, ...]:
-    """Return the articles that `article_filter` selects, ordered by their visitors or clicks, the most first.
+    """Return the selected articles with their visitors or clicks, the most first.
 
-    If the filter selects the articles of one issue, only visitors or clicks of that issue are counted. Raises
-    InputError for an invalid history, and NotFound for an unknown issue.
+    If the filter selects one issue, only its counts are summed. Raises InputError for an invalid history, NotFound for
+    an unknown issue.
     """
     known, urls = select_articles(history, article_filter, as_of=as_of)
     appearances: dict[str, list[Appearance]] = {}

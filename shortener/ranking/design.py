@@ -14,39 +14,23 @@ from shortener.ranking.background import BackgroundGroup
 from shortener.ranking.observations import FloatArray, Observations
 
 SortingShape = Literal["log", "normal"]
-"""A model of how editors order the articles of an issue (docs/ranking.md section 7).
-
-"log" assumes that they choose the best articles for the top and do not sort the others. "normal" assumes that they sort
-the whole issue, the best article first.
-"""
+"""How editors order an issue: the best articles on top ("log") or all sorted ("normal"; docs/ranking.md section 7)."""
 SORTING_SHAPES: tuple[SortingShape, ...] = ("log", "normal")
 NORMAL_SCORE_LIMIT = 0.001
-"""How close to 0 or 1 a probability may be when its normal quantile is computed.
-
-A closer probability is moved to this distance.
-"""
+"""Smallest distance of a probability to 0 or 1 for a normal quantile; a closer one is moved to it."""
 
 POSITION_KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)
 """Positions at which the effect of position may deviate from a power law."""
 PRIOR_PHI = 0.2**2
-"""Prior of the variance that clicks have beyond Poisson noise (phi in docs/ranking.md section 6).
-
-It is the variance, on the log scale, of the noise that each article has in each issue.
-"""
+"""Prior of the variance of log clicks beyond Poisson noise (phi in docs/ranking.md section 6)."""
 EXTRA_PHI_WITHOUT_POSITIONS = 0.35
 """Added to `PRIOR_PHI` if no position is known, because the effect of position is then part of the noise."""
 OPEN_RATE_SD = 0.25
-"""Prior of the standard deviation of the issue effects (s_i in docs/ranking.md section 6).
-
-The effect of an issue is how much more, or less, its readers clicked than usual, on the log scale.
-"""
+"""Prior of the standard deviation of the issue effects, on the log scale (s_i in docs/ranking.md section 6)."""
 UNKNOWN_RECIPIENTS_SD = 1.5
 """Prior standard deviation of the effect of an issue with unknown recipients, in place of `OPEN_RATE_SD`."""
 INCOMPLETE_ISSUE_SD = 0.5
-"""Extra prior standard deviation of a recent issue's effect.
-
-It is multiplied by the share of the issue's clicks that has not arrived yet.
-"""
+"""Extra prior standard deviation of a recent issue's effect, to multiply by the share of clicks still to arrive."""
 DEFAULT_RECIPIENTS = 1000.0
 """Recipients assumed for every issue if none are known; arbitrary, because the intercept absorbs the number."""
 
@@ -85,9 +69,7 @@ class Design(Struct, frozen=True, eq=False):
     """For each row of `x`, the log of the issue's recipients plus the log of the arrived share of its clicks."""
     shape: SortingShape
     background: tuple[tuple[slice, float], ...]
-    """For each group (sites, authors, title words), its columns of `x`, and the prior standard deviation of its
-    coefficients.
-    """
+    """Columns of `x`, and prior standard deviation, of each group of coefficients: sites, authors, title words."""
     first_issue_column: int
     """First column of `x` that is an issue effect."""
     incomplete_variance: FloatArray
@@ -106,12 +88,10 @@ def build_design(
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the matrices of the regression and the priors of its coefficients (docs/ranking.md section 6).
+    """Build the matrices and priors of the regression (docs/ranking.md section 6).
 
-    `completed_shares` has for each issue the share (0 to 1) of its clicks that has arrived so far. `total_weights` has
-    for each article in each issue the sum of the weights of its links, from `sum_weights`. `signal_scores` (articles x
-    3) has the views, read ratio and fan ratio of each article, standardized by `z_scores`. `background` has the columns
-    for sites, authors and title words. `shape` is the model of how editors order articles.
+    `completed_shares` (0 to 1) has an entry for each issue, `total_weights` for each article in each issue.
+    `signal_scores` is the result of `z_scores`.
     """
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
@@ -152,12 +132,7 @@ def build_design(
 def _assemble(
     observations: Observations, appearance_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (t, x): a matrix with the values that depend on the article alone, and the design matrix.
-
-    Both matrices have a column for each of `appearance_columns`, then for each of `article_columns`, then for each
-    issue. The design matrix x has a row for each article in each issue. The matrix t has a row for each article, with
-    values in the columns of `article_columns` and 0 in all other columns.
-    """
+    """Return (t, x) of a `Design` from its columns, and add a column for each issue."""
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(appearance_columns))), *article_columns, np.zeros((articles, issues))])
     # A row of x has the values of its cell, the values of its article, and 1 in the column of its issue.
@@ -204,8 +179,7 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
     """Return for each article its mean position score over its issues, minus the mean of all articles.
 
-    The score is higher near the top of an issue. As a predictor, it allows for editors who put better articles first
-    (Mundlak's device, docs/ranking.md section 7). `shape` is the model of how editors order articles.
+    It allows for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
@@ -215,22 +189,19 @@ def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatA
 
 
 def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
-    """Convert each position to a score that is higher near the top of the issue.
+    """Convert each position to a score that is higher near the top of the issue (docs/ranking.md section 7).
 
-    For the shape "log", the score is the negative log of the position. For "normal", it is a normal quantile: positive
-    in the upper half of the issue and negative in the lower half. `last` has the number of positions of the issue for
-    each entry of `positions`.
+    For each position, `last` is the number of positions in its issue.
     """
     return -np.log(positions) if shape == "log" else normal_scores(positions, last)
 
 
 def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
-    """Convert each position to a normal quantile: positive in the upper half of the issue, negative in the lower half.
+    """Convert each position to a normal quantile, which is positive in the upper half of the issue.
 
-    `last` has the number of positions of the issue for each entry of `positions`. The result is
-    `Phi^-1((n - position + 0.625) / (n + 0.25))`. Here n is the number of positions, and Phi^-1 is the normal quantile
-    function (docs/ranking.md section 7).
+    For each position, `last` is the number of positions in its issue.
     """
+    # Phi^-1((n - position + 0.625) / (n + 0.25)) with n positions (docs/ranking.md section 7)
     shares = np.clip((last - positions + 0.625) / (last + 0.25), NORMAL_SCORE_LIMIT, 1 - NORMAL_SCORE_LIMIT)
     distinct, index = np.unique(shares, return_inverse=True)
     inverse = NormalDist().inv_cdf

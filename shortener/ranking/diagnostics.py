@@ -36,16 +36,13 @@ COVERAGE_RANGE = (0.80, 0.97)
 MIN_RERUN_CELLS = 20
 """Smallest number of counts for check 5. With fewer counts, the share inside their intervals is mostly chance."""
 MIN_FITTED_CLICKS = 5.0
-"""Number of predicted clicks below which check 5 leaves out an article in an issue.
-
-With fewer clicks, the 90 % interval would contain clearly more than 90 % of the counts.
-"""
+"""Predicted clicks that check 5 requires; with fewer, a 90 % interval contains clearly more than 90 % of counts."""
 
 
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
-    """Run all checks of the fitted model and return their warnings; none if the model could not be fitted.
+    """Return the warnings of all checks of the fitted model; none if it could not be fitted.
 
-    `listed` has the articles that the ranking shows. `top_articles` are the indices of the first of them.
+    `top_articles` are the indices of the first articles that the ranking shows.
     """
     if analysis.fit is None:
         return []
@@ -60,9 +57,9 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequen
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: warn if the fitted clicks of an issue, in total, are not 0.8 to 1.25 times its observed clicks.
+    """Check 1: warn if an issue's fitted clicks are not 0.8 to 1.25 times its observed clicks, beyond chance.
 
-    Only issues with an article that the ranking shows are checked. A difference that may be chance gives no warning.
+    Only issues with an article that the ranking shows are checked.
     """
     # Without positions, their effect is part of the noise, and fitted sums are always too small.
     if not observations.has_positions:
@@ -84,10 +81,9 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, are far from the fitted clicks on average.
+    """Check 2: warn if average clicks at positions such as 4 to 8 are over 15 % from the fitted ones, beyond chance.
 
-    Far is more than 15 %, and more than chance explains. Only groups with an article that the ranking shows are
-    checked.
+    Only groups of positions with an article that the ranking shows are checked.
     """
     # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu
@@ -105,10 +101,9 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
-    """Check 3: warn if one of three estimated parameters is outside its plausible range.
+    """Check 3: warn if the effect of position, of further links, or the spread of articles is implausible.
 
-    The parameters are the effect of position, the effect of further links to an article, and the standard deviation
-    between articles (eta, omega and s_q in docs/ranking.md section 6).
+    They are eta, omega and s_q in docs/ranking.md section 6.
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
@@ -171,10 +166,9 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return 1 for each count inside the 90 % interval that the model predicts from all other counts, else 0.
+    """Return 1 for each click count inside the 90 % interval that all other counts predict, else 0.
 
-    A count is the number of clicks on one article in one issue. Only articles that were in several issues are used.
-    Counts with fewer than 5 predicted clicks are left out.
+    Only articles in several issues are tested, and only counts with 5 or more predicted clicks.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.

@@ -52,17 +52,14 @@ def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float
 
 
 def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
-    """Return the negative-binomial log-likelihood of `clicks`, without the term that depends on the clicks alone.
-
-    Each count has the mean `mu` and the variance `mu + phi mu^2`.
-    """
+    """Return the negative-binomial log-likelihood of `clicks`, without the term that depends on the clicks alone."""
+    # Each count has the mean mu and the variance mu + phi mu^2.
     size = 1 / phi
     rising = math.fsum(math.lgamma(y + size) - math.lgamma(size) for y in clicks.tolist())
     return rising + float((clicks * np.log(mu / (mu + size)) - size * np.log1p(mu * phi)).sum())
 
 
 def _log_prior_of_variances(fit: Fit, design: Design) -> float:
-    """Return the log prior density of the estimated variances, up to a constant (docs/ranking.md section 8.1)."""
     variances = fit.variances
     terms = [
         (variances.appeal, APPEAL_SD**2, APPEAL_DF),
@@ -71,15 +68,15 @@ def _log_prior_of_variances(fit: Fit, design: Design) -> float:
     ]
     for (_, sd), variance in zip(design.background, variances.background, strict=True):
         terms.append((variance, sd**2, BACKGROUND_DF))
-    # s is a variance, s0 the centre of its prior, and df the degrees of freedom of its prior
+    # s is a variance, s0 the centre of its prior, and df the degrees of freedom of its prior; constants are left out
+    # (docs/ranking.md section 8.1)
     return sum(-df / 2 * (math.log(s) + s0 / s) for s, s0, df in terms)
 
 
 def evidence_weights(log_evidences: Sequence[float]) -> list[float]:
-    """Return the weight (0 to 1) of each fitted model, in proportion to its marginal likelihood.
+    """Return the weight (0 to 1) of each fitted model, in proportion to its marginal likelihood; the sum is 1.
 
-    `log_evidences` has the log of the marginal likelihood of each model. The weights add up to 1 (docs/ranking.md
-    section 8.1).
+    `log_evidences` are the logarithms of these likelihoods (docs/ranking.md section 8.1).
     """
     highest = max(log_evidences)
     likelihoods = [math.exp(value - highest) for value in log_evidences]

@@ -65,10 +65,7 @@ class ExplainedAppearance(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """The appeal of one article as a product of `factors`, and its counts in all issues that contain it.
-
-    `expected` is the count that an average article would have had at the positions of the article.
-    """
+    """The appeal of one article as a product of `factors`, and its counts in all issues that contain it."""
 
     url: str
     title: str
@@ -83,6 +80,7 @@ class Explanation(Struct, frozen=True):
     clicks: int | None
     """The count, if `counted` is "clicks", else None."""
     expected: float
+    """Count that an average article would have had at the positions of the article."""
     factors: tuple[Factor, ...]
     cells: tuple[ExplainedAppearance, ...]
     """The article in each issue that contains it."""
@@ -97,11 +95,7 @@ APPEARANCE_EFFECTS = {
     "shown before": (RERUN,),
 }
 OTHER_PICTURE = "other picture of the editors' order"
-"""Name of the factor that turns the result of one fitted model into the average of two.
-
-The two models make different assumptions about the editors' order. All other factors come from the model with the
-larger weight.
-"""
+"""Name of the factor that turns the result of one fitted model into the average of two."""
 
 
 def explain(
@@ -115,11 +109,10 @@ def explain(
     zone: tzinfo = UTC,
     background: bool = True,
 ) -> Explanation:
-    """Return the figures of one article in the ranking, with the factors whose products they are.
+    """Return an article's figures in the ranking as products of factors.
 
-    `url` is the normalized URL of the article. The other arguments select the ranking, as they do for `rank`. Raises
-    NotFound if the ranking does not show the article, or if `issue` is unknown. Raises InputError for invalid arguments
-    or counts.
+    `url` is normalized; the other arguments are those of `rank`. Raises NotFound for an unranked article or unknown
+    issue, InputError for invalid input.
     """
     sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
@@ -150,7 +143,7 @@ def _explain_article(analysis: Analysis, url: str, title: str) -> Explanation:
         visitors=visitors,
         clicks=clicks,
         expected=float(posterior.expected[article]),
-        factors=_article_factors(analysis, article),
+        factors=_appeal_factors(analysis, article),
         cells=tuple(_explain_appearance(analysis, int(cell)) for cell in cells),
         footer=format_footer(analysis, None),
     )
@@ -194,8 +187,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
     return _complete_product(analysis, factors, float(analysis.posterior.cell_expected[cell]))
 
 
-def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors whose product is the appeal of an article."""
+def _appeal_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
     appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:
         return (Factor("shrunken rate", appeal),)
@@ -210,10 +202,6 @@ def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
 
 
 def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
-    """Return `factors` with one more factor, which makes their product equal to `total`.
-
-    If there is only one fitted model, no factor is added.
-    """
     if len(analysis.fits) < 2:
         return tuple(factors)
     # The factors come from the fit with the larger weight, while the total is an average of two fits.
@@ -225,12 +213,7 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Combine groups of regression coefficients into factors, and return the factors.
-
-    `contributions` has for each coefficient in `effects` what it adds to the log of the explained figure. The keys of
-    `effects_by_factor` are the names of the factors, and the values are the coefficients of each group. A factor is the
-    exponential of the sum of its contributions. It is left out if `effects` lacks one of its coefficients.
-    """
+    """Return a factor for each group of coefficients: the exponential of its contributions to the log of a figure."""
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()

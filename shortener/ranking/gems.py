@@ -1,7 +1,6 @@
-"""Two short lists beside the ranking: hidden gems, and articles loved by few.
+"""Two lists beside the ranking: hidden gems (good articles that few readers saw), and articles loved by few.
 
-Hidden gems have high appeal, but were at positions that few readers see. Articles loved by few have few clicks, but
-many of their readers applauded them on another platform. The conditions are in docs/ranking.md section 11.
+The latter have few clicks, but many readers applauded them elsewhere (docs/ranking.md section 11).
 """
 
 from collections.abc import Sequence
@@ -14,11 +13,9 @@ from shortener.ranking.signals import SignalColumns
 
 MAX_CLICKS_QUANTILE = 0.75  # a gem has fewer clicks than this quantile of the list
 MAX_EXPOSURE_QUANTILE = 0.60  # a gem's expected clicks are at most this quantile of the list
+# At least half of the gems are then true ones in every simulated scenario (docs/ranking.md section 11).
 MIN_GEM_PROBABILITY = 0.20
-"""Lowest probability of being in the best tenth of all articles with which an article is called a hidden gem.
-
-With this threshold, at least half of the gems are true ones in every simulated scenario (docs/ranking.md section 11).
-"""
+"""Lowest probability of being in the best tenth of all articles with which an article is called a hidden gem."""
 MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
@@ -39,9 +36,8 @@ def find_hidden_gems(
 ) -> list[int]:
     """Return the indices of the hidden gems: good articles that few readers saw at their position.
 
-    `order` has the indices of the articles that the ranking shows. The first `top_length` of them cannot be gems.
-    `upper_bounds` are the upper ends of the articles' 90 % intervals of appeal. `min_probability` is the lowest
-    probability of being in the best tenth of all articles. The other conditions are in docs/ranking.md section 11.
+    The first `top_length` of `order` are excluded. `upper_bounds` belong to the intervals of appeal (docs/ranking.md
+    section 11).
     """
     if not order:
         return []
@@ -60,10 +56,9 @@ def find_hidden_gems(
 
 
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
-    """Return the indices of articles loved by few: they have few clicks, but many of their readers applauded them.
+    """Return which articles of `order` have few clicks but much applause by their readers, the most applauded first.
 
-    `order` has the indices of the articles that the ranking shows. The most applauded article is first. The conditions
-    are in docs/ranking.md section 11.
+    The conditions are in docs/ranking.md section 11.
     """
     if not order:
         return []

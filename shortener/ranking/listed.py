@@ -1,7 +1,6 @@
 """The articles that a ranking shows, among all articles to which its model is fitted.
 
-For example, the ranking of one month is computed from the clicks of two years. The caveats, and some checks of the
-model, are limited to the articles shown.
+For example, the ranking of one month is computed from the clicks of two years.
 """
 
 from collections.abc import Sequence
@@ -45,10 +44,9 @@ class ListedPart(Struct, frozen=True, eq=False):
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Combine `observations` with a mask that selects the data of the articles that a ranking shows.
+    """Return the articles with these indices, which a ranking shows, with a mask of their data in `observations`.
 
-    `articles` are the indices of these articles. `has_gems` says whether the ranking shows hidden gems (good articles
-    that few readers saw).
+    `has_gems` says whether it shows hidden gems (good articles that few readers saw).
     """
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

@@ -115,10 +115,9 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks and the least-squares weights, for each article in each issue.
+    """Return the fitted clicks and least-squares weights for each article in each issue (docs/ranking.md section 8).
 
-    They are mu and W in docs/ranking.md section 8. `linear_predictor` is the log of the fitted clicks without the
-    offset of the design.
+    `linear_predictor` is the log of the fitted clicks without the offset of the design.
     """
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
@@ -131,10 +130,9 @@ def solve(
     working_response: FloatArray,
     variances: Variances,
 ) -> Solution:
-    """Solve the weighted least-squares problem of one iteration of the fit.
+    """Solve the weighted least-squares problem of one iteration of the fit (docs/ranking.md section 8).
 
-    `weights` and `working_response` have an entry for each article in each issue (W and z in docs/ranking.md section
-    8). Raises LinAlgError if the matrix of the normal equations is not positive definite.
+    Raises LinAlgError if the matrix of the normal equations is not positive definite.
     """
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
@@ -204,35 +202,26 @@ def update_variances(
     linear_predictor: FloatArray,
     previous: Variances,
 ) -> Variances:
-    """Estimate the variances again after one iteration of the fit; the next iteration uses the result.
+    """Return the variances for the next iteration of the fit (docs/ranking.md section 8).
 
-    `solution` is the solution of the iteration, and `previous` are the variances that it used. `linear_predictor` is
-    the log of the fitted clicks without the offset of the design.
+    `previous` are those of this iteration, and `linear_predictor` is the log of the fitted clicks without the offset.
     """
     # Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8)
     return Variances(
-        appeal=_update_article_variance(solution, previous.appeal),
-        open_rate=_update_issue_variance(design, solution, previous.open_rate),
-        phi=_update_phi(design, observations, solution, linear_predictor, previous.phi),
-        background=_update_background_variances(design, solution, previous.background),
+        appeal=_next_article_variance(solution, previous.appeal),
+        open_rate=_next_issue_variance(design, solution, previous.open_rate),
+        phi=_next_phi(design, observations, solution, linear_predictor, previous.phi),
+        background=_next_background_variances(design, solution, previous.background),
     )
 
 
-def _update_article_variance(solution: Solution, previous: float) -> float:
-    """Return the variance of the article effects for the next iteration of the fit (`Variances.appeal`).
-
-    It is s_q^2 in docs/ranking.md section 8. `previous` is the variance in this iteration.
-    """
+def _next_article_variance(solution: Solution, previous: float) -> float:
     # s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))
     freedom = 1 - solution.article_variances / previous
     return float((APPEAL_DF * APPEAL_SD**2 + (solution.u**2).sum()) / (APPEAL_DF + freedom.sum()))
 
 
-def _update_issue_variance(design: Design, solution: Solution, previous: float) -> float:
-    """Return the variance of the issue effects for the next iteration of the fit (`Variances.open_rate`).
-
-    It is s_i^2 in docs/ranking.md section 8. `previous` is the variance in this iteration.
-    """
+def _next_issue_variance(design: Design, solution: Solution, previous: float) -> float:
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
     # A recent issue has less weight, because its effect also contains the error in the estimated share F.
@@ -245,12 +234,7 @@ def _update_issue_variance(design: Design, solution: Solution, previous: float) 
     return (OPEN_RATE_DF * OPEN_RATE_SD**2 + squares) / (OPEN_RATE_DF + float((known * freedom).sum()))
 
 
-def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the variances of the effects of site, author and title words for the next iteration of the fit.
-
-    There is one for each group in `design.background` (s_h^2, s_a^2 and s_w^2 in docs/ranking.md section 8). `previous`
-    are the variances in this iteration.
-    """
+def _next_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
     # s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2)), at least 1e-5; s0 is the prior standard deviation
     updated = []
     for (columns, sd), variance in zip(design.background, previous, strict=True):
@@ -261,13 +245,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
     return tuple(updated)
 
 
-def _update_phi(
+def _next_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the overdispersion for the next iteration of the fit (phi in docs/ranking.md section 8).
-
-    It is the relative variance of click counts beyond that of Poisson counts. `phi` is its value in this iteration.
-    """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)
     h = solution.predictor_variances

@@ -19,9 +19,9 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """The articles that the ranking shows, in order, with the figures by which they are ordered.
+    """The articles that the ranking shows, in order, with their figures.
 
-    The arrays have one entry for each article to which the model is fitted. The ranking may show only some of these.
+    The arrays also have entries for articles that the model is fitted to but the ranking does not show.
     """
 
     order: list[int]
@@ -60,12 +60,9 @@ def order_articles(
     blend: Blend | None,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
-    """Sort the articles `urls` by score (log of the appeal), and choose the top list and the hidden gems.
+    """Sort the articles `urls` by log appeal or `blend`, and choose the top list and the hidden gems.
 
-    If a `blend` is given, the articles are sorted by its weighted sum of appeal and counts from other platforms
-    instead. The top list has at most `max_articles` articles. There are at most `max_gems` hidden gems (good articles
-    that few readers saw). Each has a probability of at least `min_gem_probability` of being in the best tenth of all
-    articles (docs/ranking.md section 10).
+    `max_articles` limits the top list. Hidden gems are good articles that few readers saw (docs/ranking.md section 10).
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

@@ -1,7 +1,6 @@
-"""The picks: the section of recommended articles in the next issue.
+"""The picks: articles recommended in the next issue, from the ranking and editors' decisions.
 
-They are the first articles of the ranking and its hidden gems (good articles that few readers saw), changed by editors'
-decisions (docs/ranking.md section 13).
+The rules are in docs/ranking.md section 13.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -76,9 +75,8 @@ def select_picks(
 ) -> Picks:
     """Select the recommended articles of the next issue from a ranking and the editors' decisions.
 
-    `max_featured` includes the pinned articles. `max_gems` is the largest number of hidden gems (good articles that few
-    readers saw). The defaults are those of the ranking. The last decision about an article counts. Raises InputError
-    for a decision without an editor's name, or with an unknown action.
+    `max_featured` includes pinned articles; `max_gems` limits good articles that few readers saw. Raises InputError for
+    an invalid decision.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
@@ -106,10 +104,7 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return the last decision about each article, by article URL, sorted by time with the oldest decision first.
-
-    Raises InputError for an invalid decision.
-    """
+    """Return the last decision about each article, by article URL, the oldest decision first."""
     effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
         _check_decision(decision)

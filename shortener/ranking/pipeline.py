@@ -66,8 +66,8 @@ class WeightedFit(Struct, frozen=True, eq=False):
 class Analysis(Inputs, frozen=True, eq=False):
     """All estimates from one click history: fitted models, and the averages of their estimates.
 
-    The model is fitted once for each assumption about how editors order articles. If no position is known, it is fitted
-    only once. A fitted model that explains the clicks better has a larger weight in the averages.
+    The model is fitted once for each assumption about how editors order articles, but only once without known
+    positions.
     """
 
     design: Design
@@ -98,10 +98,9 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def eta_estimate(self) -> tuple[float, float]:
-        """Posterior mean and variance of the position effect, averaged over all fitted models.
+        """Posterior mean and variance of the position effect, averaged over all models.
 
-        The effect is how fast clicks decrease with the log of the position (eta in docs/ranking.md section 6). Both
-        values are nan if no model could be fitted, or if no position is known.
+        The effect is eta in docs/ranking.md section 6. Both values are nan without a fitted model or known positions.
         """
         if not self.fits:
             return math.nan, math.nan
@@ -128,10 +127,9 @@ class Analysis(Inputs, frozen=True, eq=False):
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return how strongly editors put better articles first: the posterior mean of a regression coefficient.
+        """Return how strongly editors put better articles first: coefficient b in docs/ranking.md section 6.
 
-        The mean is near 0 if they do not, and positive if they do (b in docs/ranking.md section 6). It is taken from
-        the fitted model with the largest weight. It is nan if no model could be fitted, or if no position is known.
+        It is near 0 if they do not, and nan without a fitted model or known positions.
         """
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
@@ -146,10 +144,10 @@ class Analysis(Inputs, frozen=True, eq=False):
 
 
 def analyse(history: History, *, as_of: float, background: bool = True) -> Analysis:
-    """Fit the model to a click history, and return the appeal of each article and all other estimates.
+    """Fit the model to a click history, and return all estimates.
 
-    `history.issues` must be sorted with the oldest first, without issues sent after `as_of` (epoch seconds). At least
-    one article must have appeared in them. `background` says whether author, site and title words are used.
+    `history.issues` must be sorted by time, be sent by `as_of` (epoch seconds), and contain an article. `background`
+    includes author, site and title words.
     """
     observations = build_observations(history, as_of=as_of)
     urls = observations.urls
@@ -227,10 +225,7 @@ def estimate_arrivals(history: History, *, as_of: float, window: float | None) -
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Yield (design, fit, posterior, log marginal likelihood) for each model of how editors order articles.
-
-    If a fit fails, its error is appended to `errors`.
-    """
+    """Yield (design, fit, posterior, log marginal likelihood) for each model of how editors order articles."""
     shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
     for shape in shapes:
         design = prepare_design(inputs, shape=shape)

@@ -41,10 +41,7 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return two matrices (appearances x kinds of links): the clicks, and the number of links.
-
-    Only appearances with links of two kinds or more have a row.
-    """
+    """Return the clicks and the numbers of links (appearances x kinds), of appearances with several kinds of links."""
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]

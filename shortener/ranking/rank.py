@@ -30,32 +30,22 @@ RESULT_DIGITS = 6
 def rank(
     history: History,
     *,
-    as_of: float,
-    month: str | None = None,
-    issue: str | None = None,
-    since: float | None = None,
-    top: int = 10,
-    gems: int = 5,
-    window: float | None = WINDOW_MONTHS,
+    as_of: float,  # epoch seconds; issues sent later are ignored
+    month: str | None = None,  # only articles last shown in this month (YYYY-MM in `zone`)
+    issue: str | None = None,  # only articles of this issue
+    since: float | None = None,  # only articles last shown since this time (epoch seconds)
+    top: int = 10,  # largest number of articles in the top list
+    gems: int = 5,  # largest number of hidden gems (good articles that few readers saw)
+    window: float | None = WINDOW_MONTHS,  # the model is fitted to issues within so many months of these articles
     zone: tzinfo = UTC,
-    blend: Blend | None = None,
-    background: bool = True,
-    min_gem_probability: float = MIN_GEM_PROBABILITY,
+    blend: Blend | None = None,  # an order by appeal, and by reads and applause on other platforms
+    background: bool = True,  # whether the model also uses authors, sites and title words
+    min_gem_probability: float = MIN_GEM_PROBABILITY,  # lowest probability of being in the best tenth
 ) -> Ranking:
     """Rank articles by appeal: their clicks compared with those of an average article at their positions.
 
-    All articles are ranked, unless one of three arguments selects some. `issue` selects the articles of one issue.
-    `month` (YYYY-MM in `zone`) selects the articles last shown in that month. `since` (epoch seconds) selects the
-    articles last shown at or after that time. Issues sent after `as_of` (epoch seconds) are ignored.
-
-    The statistical model is fitted to the issues within `window` months of the selected articles; None means all
-    issues. If `background` is true, the model also uses authors, sites and title words. If a `blend` is given, articles
-    are ordered by a weighted sum of appeal and of reads and applause on other platforms. The top list has at most `top`
-    articles. There are at most `gems` hidden gems (good articles that few readers saw). Each of them is in the best
-    tenth with a probability of at least `min_gem_probability`.
-
-    If the model cannot be fitted, articles are ranked by shrunk click rates, with a warning. Raises InputError for
-    invalid arguments or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
+    At most one of `month`, `issue` and `since` selects articles (docs/ranking.md section 1). Raises InputError,
+    NotFound.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")
@@ -137,11 +127,6 @@ def _ranked_article(
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
-    """Return the entry of one article in the ranking, with its rank, figures and note.
-
-    `article` is the index of the article. `appearance_indices` are the indices of its appearances over which its counts
-    are summed. `appearance_count` is the number of all its appearances.
-    """
     posterior, signals = analysis.posterior, analysis.signals
     appearances = [analysis.observations.appearances[index] for index in appearance_indices]
     shown, expected = appearances[-1], math.fsum(posterior.cell_expected[appearance_indices])
@@ -183,13 +168,11 @@ def _ranked_article(
 
 
 def _round_decimals(value: float) -> float:
-    """Return the value rounded to RESULT_DIGITS decimals, never -0.0."""
-    return round(float(value), RESULT_DIGITS) + 0.0
+    return round(float(value), RESULT_DIGITS) + 0.0  # never -0.0
 
 
 def _round_significant(value: float) -> float:
-    """Return the value rounded to RESULT_DIGITS significant digits, so that 0.0000123 does not become 0."""
-    return float(f"{value:.{RESULT_DIGITS}g}")
+    return float(f"{value:.{RESULT_DIGITS}g}")  # so that 0.0000123 does not become 0
 
 
 def _round_or_none(value: float) -> float | None:

@@ -40,10 +40,7 @@ class TemplateEntry(Struct, frozen=True):
     image_link: str | None
     """Short link behind the image; None without an image."""
     title_link: str
-    """Short link of the title. Its last number differs from those of `image_link` and `more_link`.
-
-    So clicks on the three links are counted separately.
-    """
+    """Short link of the title; its last number differs from the others, so clicks are counted separately."""
     more_link: str
     byline: str | None
     byline_url: str | None
@@ -53,11 +50,10 @@ class TemplateEntry(Struct, frozen=True):
 
 
 def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks (recommended articles) as a section in Markdown.
+    """Return the picks (recommended articles) as a section in Markdown. Raises InputError.
 
-    `details` has one entry for each pick. `template` is a Jinja template, by default the bundled one. Its variables
-    `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and `url` makes a
-    link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
+    `template` is a Jinja template, by default the bundled one. Its variables `featured` and `lesser_known` are lists of
+    `TemplateEntry`.
     """
     return _render_template(
         _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details
@@ -80,7 +76,8 @@ def bundled_template(name: str) -> str:
 
 
 def _jinja_environment(*, as_html: bool) -> SandboxedEnvironment:
-    # Jinja cannot escape Markdown automatically, so templates use the filter `text`
+    # Jinja cannot escape Markdown automatically, so templates use the filter `text`. The filter `url` makes a link
+    # destination safe.
     environment = SandboxedEnvironment(
         autoescape=as_html,
         undefined=StrictUndefined,
@@ -134,7 +131,6 @@ def escape_markdown(text: str) -> str:
 
 
 def _collapse_whitespace(text: str) -> str:
-    """Return text as one line, with single spaces between words."""
     # text that the template has marked as safe HTML stays unchanged
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 

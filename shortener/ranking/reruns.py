@@ -1,7 +1,6 @@
 """Suggestions of articles to show again at another position, so that the position effect can be estimated better.
 
-The position effect is how much the position of an article changes its clicks. The method is in docs/ranking.md section
-21.
+The method is in docs/ranking.md section 21.
 """
 
 from collections.abc import Iterator
@@ -46,21 +45,15 @@ class Rerun(Struct, frozen=True):
     position: int
     new_position: int
     share_removed: float
-    """Share (0 to 1) by which the rerun would reduce the variance of the estimated position effect.
-
-    Earlier suggestions are assumed to be followed.
-    """
+    """Share (0 to 1) of the position effect's variance that is removed, if earlier suggestions are followed."""
 
 
 def suggest_reruns(
     history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
 ) -> tuple[Rerun, ...]:
-    """Return at most two articles of an issue to show again, so that the position effect can be estimated better.
+    """Suggest at most two articles of an issue to show again, to estimate the position effect better (best first).
 
-    The first suggestion reduces the variance of the position effect most (docs/ranking.md section 21). The result is
-    empty if no positions are known, if the fit fails, or if no suggestion would reduce the variance enough. `window` is
-    the number of months of history that are used, None for all. Raises NotFound if the issue is unknown or was sent
-    after `as_of` (epoch seconds).
+    `window` is in months. Raises NotFound for an issue not sent by `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:
@@ -95,16 +88,13 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
 
 
 def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (article index, position, new position) for each possible suggestion from an issue.
-
-    `issue` is the index of the issue. An article is left out if it was already shown at two different positions. A new
-    position is at least twice, or at most half, the position of the article.
-    """
+    """Yield (article index, position, new position) for each possible suggestion."""
     observations = analysis.observations
     last = last_positions(observations)[issue]
     for cell in np.flatnonzero(observations.issue_index == issue):
         article = int(observations.article_index[cell])
         known = set(observations.positions[observations.article_index == article].tolist())
+        # An article that was shown at two positions is left out.
         if len(known) > 1 or not np.isfinite(observations.positions[cell]):
             continue
         position = int(observations.positions[cell])
@@ -117,19 +107,16 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how the inverse covariance of the coefficients changes if the next issue shows an article once more.
+    """Return how the inverse covariance of the coefficients changes if the next issue repeats an article.
 
-    The change is a matrix of low rank. It is returned as (B, s), which stand for the product `B' diag(s) B`. The matrix
-    B has a column for each coefficient. The vector s has 1 or -1 for each row of B (docs/ranking.md section 21).
-
-    `article` is the index of the article, and `new_position` is its position in the next issue. The next issue is
-    assumed to be as large as the issue with the index `issue`.
+    The result (B, s) stands for `B' diag(s) B`. The next issue is assumed as large as `issue`.
     """
     design = analysis.design
     row_indices = np.flatnonzero(analysis.observations.article_index == article)
     before, weights = design.x[row_indices], fit.weights[row_indices]
     after = _rows_after(analysis, issue, row_indices, new_position)
     weight = _weight_after(analysis, fit, issue, article, after[-1])
+    # docs/ranking.md section 21
     changes = [
         (*_article_information(before, weights, fit.variances.appeal), -1.0),
         (*_article_information(after, np.append(weights, weight), fit.variances.appeal), 1.0),
@@ -142,24 +129,14 @@ def information_change(
 def _article_information(
     rows: FloatArray, weights: FloatArray, appeal_variance: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return what the clicks of one article contribute to the inverse covariance of the coefficients.
-
-    `rows` are the rows of the article in the design matrix, and `weights` are their least-squares weights. The
-    contribution is returned as (B, s), which stand for the product `B' diag(s) B`. The matrix B has a column for each
-    coefficient. The vector s has 1 or -1 for each row of B.
-    """
+    """Return an article's part of the inverse covariance of the coefficients as (B, s), for `B' diag(s) B`."""
     # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
 
 
 def _rows_after(analysis: Analysis, issue: int, row_indices: IntArray, new_position: int) -> FloatArray:
-    """Return the rows of an article in the design matrix after the next issue has shown it at `new_position`.
-
-    The last row is that of the next issue. The other rows are the present ones, which have the indices `row_indices`;
-    the column for the article's mean position is updated in them. The next issue is assumed to be as long as the issue
-    with the index `issue`.
-    """
+    """Return an article's rows of the design matrix after the next issue; the last row is the new one."""
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
     position, log_position = np.array([float(new_position)]), np.log([float(new_position)])
@@ -186,13 +163,10 @@ def _rows_after(analysis: Analysis, issue: int, row_indices: IntArray, new_posit
 
 
 def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
-    """Return the weight that an article in the next issue would have in the least-squares problem of the fit.
-
-    `row` is the row of this appearance in the design matrix. The next issue is assumed to have as many recipients and
-    articles as the issue with the index `issue`.
-    """
+    """Return the least-squares weight that an article would have in the next issue."""
     # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu is the expected final number of clicks. The last term is the
     # uncertainty of the new issue's effect, which its n articles determine.
+    # The next issue is assumed to have as many recipients and articles as `issue`.
     recipients = float(fill_recipients(analysis.observations)[0][issue])
     count = int((analysis.observations.issue_index == issue).sum())
     mu = recipients * float(np.exp(row @ fit.solution.beta + fit.solution.u[article]))
@@ -201,11 +175,7 @@ def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: F
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return by how much the variance of one coefficient falls if an article is shown once more.
-
-    `covariance` is the covariance matrix of all coefficients before, and `column` is the index of the coefficient.
-    `rows` and `signs` are the result of `information_change` for the article.
-    """
+    """Return by how much the variance of one coefficient falls if an article is shown once more."""
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 

@@ -9,17 +9,13 @@ from shortener.ranking.inputs import Counted
 _Number = TypeVar("_Number", int, float)
 
 MIN_COUNT = 5
-"""Smallest count with which an article is compared with an average one: the usual minimum of an expected count.
-
-Its own count, or that of an average article in its place, must reach this number (W. G. Cochran, Biometrics 10, 1954,
-p. 420).
-"""
+"""Smallest count to compare an article with an average one (W. G. Cochran, Biometrics 10, 1954, p. 420)."""
 
 
 def is_comparable(count: float | None, expected: float) -> bool:
-    """Return whether an article has enough clicks or visitors to be compared with an average article in its place.
+    """Return whether an article has enough clicks or visitors to be compared with an average one.
 
-    `count` is its own count, and `expected` is that of the average article. One of them must be at least `MIN_COUNT`.
+    Its own `count`, or the `expected` count of the average article, must be at least `MIN_COUNT`.
     """
     # Of smaller counts the appeal is close to its prior, which is no finding (docs/ranking.md section 10).
     return max(count or 0, expected) >= MIN_COUNT
@@ -31,35 +27,36 @@ def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Numb
 
 
 class RankedArticle(Struct, frozen=True):
-    """One article of a ranking.
-
-    `appeal` says how often it is clicked, as a multiple of an average article in its place. If there are few clicks,
-    the estimate is shrunk towards 1. `low` to `high` is the 90 % interval of `appeal`. `score` is the log of `appeal`.
-    `p_top` is the probability of belonging to the top list. `gem` is the article's number among the hidden gems (good
-    articles that few readers saw), or None.
-
-    `shown` is the number of issues in which the article appeared. `visitors` or `clicks` is the article's count in
-    these issues; the other of the two is None. `expected` is the count that an average article would have had in its
-    place. `issue` and `position` are those of the article's last appearance. In a ranking of one issue, `issue`,
-    `position` and the counts are those of the ranked issue.
-    """
+    """One article of a ranking."""
 
     rank: int
     url: str
     title: str
     issue: str
+    """Slug of the ranked issue, or of the last issue that contained the article."""
     position: int | None
+    """Position of the article in `issue`."""
     visitors: int | None
+    """Visitors in the ranked issue, or in all issues; None if clicks are counted."""
     clicks: int | None
+    """Clicks in the ranked issue, or in all issues; None if visitors are counted."""
     expected: float
+    """Count of an average article in its place, in the units of the issues (`IssueProgress.counted`)."""
     appeal: float
+    """How often the article is clicked, as a multiple of an average one there; few clicks shrink it towards 1."""
     low: float
+    """Lower end of the 90 % interval of `appeal`."""
     high: float
+    """Upper end of the 90 % interval of `appeal`."""
     p_top: float
+    """Probability (0 to 1) of belonging to the top list."""
     gem: int | None
+    """Number among the hidden gems (good articles that few readers saw); None for other articles."""
     note: str
     shown: int
+    """Number of issues in which the article appeared."""
     score: float
+    """Logarithm of `appeal`."""
     views: int | None
     read_ratio: float | None
     fan_ratio: float | None
@@ -72,46 +69,44 @@ class RankedArticle(Struct, frozen=True):
 
 
 class IssueProgress(Struct, frozen=True):
-    """An issue that was used for the ranking, with its figures at the time of the ranking.
-
-    `hours` is its age since sending. If `counted` is "visitors", its count is in `visitors`, and `clicks` is None;
-    otherwise the reverse. `to_come` is the estimated share (0 to 1) of its clicks that have not arrived yet.
-    """
+    """An issue that was used for the ranking, with its figures at the time of the ranking."""
 
     slug: str
     title: str
     hours: float
+    """Hours since sending."""
     recipients: int | None
     counted: Counted
     visitors: int | None
+    """Number of visitors; None if clicks are counted."""
     clicks: int | None
+    """Number of clicks; None if visitors are counted."""
     to_come: float
+    """Estimated share (0 to 1) of the issue's clicks that have not arrived yet."""
 
 
 class Ranking(Struct, frozen=True):
-    """The articles of a ranking, in order; the first `top` of them are the top list.
-
-    `as_of` is the time of the ranking, as ISO 8601 in UTC. `issues` are all issues from which the ranking was computed.
-    Some of them may contain none of its articles.
-
-    `counted` is the unit of the articles' own counts. It is "visitors" if visitors are known for every issue that
-    contains one of the articles, else "clicks". The count of an average article, `RankedArticle.expected`, is a
-    sum over issues, and each term has the unit of its issue (`IssueProgress.counted`). If these units differ, a warning
-    names the issues that are counted in clicks.
-    """
+    """The articles of a ranking, in order."""
 
     as_of: str
+    """Time of the ranking, as ISO 8601 in UTC."""
     month: str | None
     method: str
     counted: Counted
+    """Visitors if they are known for every issue with one of the articles, else clicks."""
     articles: tuple[RankedArticle, ...]
     gems: tuple[str, ...]
+    """URLs of the hidden gems (good articles that few readers saw)."""
     footer: str
     warnings: tuple[str, ...]
+    """A warning names issues counted in clicks, if other issues count visitors."""
     loved_by_few: tuple[str, ...]
+    """URLs of articles with few clicks that many of their readers applauded."""
     top: int
+    """Number of articles in the top list, which are the first ones."""
     issue: str | None
     issues: tuple[IssueProgress, ...]
+    """All issues from which the ranking was computed. Some may contain none of its articles."""
 
     def __bool__(self) -> bool:
         """Return whether the ranking has any articles."""

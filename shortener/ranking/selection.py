@@ -15,10 +15,7 @@ from shortener.messages import Message
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, check_history
 
 MIN_AGE_HOURS = 1.0
-"""Age of an issue, in hours, from which its articles are ranked.
-
-At a lower age, the share of its clicks that has arrived is an assumption.
-"""
+"""Age of an issue, in hours, from which its articles are ranked; before, the arrived share is an assumption."""
 SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
@@ -39,17 +36,16 @@ class ArticleFilter(Struct, frozen=True):
     def __post_init__(self) -> None:
         """Raise InputError if more than one of the filters is given, or for an invalid month."""
         if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
-            raise InputError(Message("rank either a period or an issue, not both"))
+            raise InputError(Message("rank either a month or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
             raise InputError(Message("month {month} is not a month; write it as 2021-04", month=repr(self.month)))
 
 
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
-    """Return the issues that can be ranked, and the URLs of the articles that `article_filter` selects from them.
+    """Return the issues that can be ranked, and the URLs of the selected articles.
 
-    An issue can be ranked if it both has clicks and is at least `MIN_AGE_HOURS` old at `as_of` (epoch seconds).
-    Raises InputError for an invalid history, and NotFound if the filter's issue is unknown or was sent
-    after `as_of`.
+    Issues need clicks and an age of `MIN_AGE_HOURS` at `as_of` (epoch seconds). Raises InputError, NotFound for an
+    unsent issue.
     """
     sent = select_sent(history, as_of=as_of)
     clicked = clicked_issues(sent)
@@ -69,9 +65,9 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
 
 
 def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
-    """Return why the articles of a sent issue cannot be ranked yet; '' if they can be ranked.
+    """Return why the articles of a sent issue cannot be ranked yet, as a clause; '' if they can be ranked.
 
-    The text is a clause, such as "has no clicks yet". `clicked` are the slugs of the issues with clicks.
+    `clicked` are the slugs of the issues with clicks.
     """
     if as_of - issue.sent_at < MIN_AGE_HOURS * HOUR_SECONDS:
         return Message("was sent less than an hour ago")
@@ -137,13 +133,9 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history with only the issues that were sent near the time of the articles `urls`.
+    """Return the history with only issues sent within `months` of when the articles `urls` were last shown.
 
-    The time of an article is when it was last shown. Issues are removed if they were sent more than `months` months
-    before the oldest article or after the newest article. If `months` is None, no issue is removed.
-
-    If `urls` are all articles of the history, issues more than `months` months before the newest article are removed.
-    Old articles leave the ranking in this way.
+    None means all issues. If `urls` are all articles, only the newest counts.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

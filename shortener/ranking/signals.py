@@ -1,7 +1,6 @@
-"""Counts of articles from other platforms ("signals"), their ratios, and a weighted sum by which articles are ordered.
+"""Views, reads and applause of articles on other platforms ("signals"), their ratios, and a weighted sum for ordering.
 
-The counts are page views, completed reads, and readers who applauded (fans). The formulas are in docs/ranking.md
-section 14.
+The formulas are in docs/ranking.md section 14.
 """
 
 import math
@@ -88,24 +87,23 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return for each article numerator / denominator, at most 1, pulled towards the ratio of all articles if the
-    counts are small.
-    """
+    """Return numerator / denominator for each article, at most 1, pulled towards the ratio of all articles."""
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
 
 class Blend(Struct, frozen=True):
-    """Weights, chosen by editors, of three values. Articles are ordered by the weighted sum of these values.
+    """Weights, chosen by editors, of the three values by which articles are ordered.
 
-    The values are the article's appeal (weight `appeal`) and two ratios from other platforms. The first ratio is
-    readers who applauded, per completed read (weight `fans`). The second is completed reads per page view (weight
-    `reads`). Raises InputError for negative or infinite weights, or if all are 0.
+    Raises InputError for negative or infinite weights, or if all are 0.
     """
 
     appeal: float = 0.6
+    """Weight of the article's appeal."""
     fans: float = 0.25
+    """Weight of the readers who applauded, per completed read."""
     reads: float = 0.15
+    """Weight of the completed reads, per page view."""
 
     def __post_init__(self) -> None:
         """Raise InputError for negative or infinite weights, or if all are 0."""
@@ -116,8 +114,7 @@ class Blend(Struct, frozen=True):
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
         """Return for each article the weighted sum of its score (log of the appeal), fan ratio and read ratio.
 
-        Each of the three values is first standardized over all articles; a missing value becomes 0. The weights are
-        `appeal` for the score, `fans` for the fan ratio and `reads` for the read ratio.
+        Each is first standardized over all articles; a missing value becomes 0.
         """
         scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
         return self.appeal * scores + self.fans * fans + self.reads * reads

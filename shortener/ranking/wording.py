@@ -76,11 +76,10 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note that explains the result of an article in the ranking (docs/ranking.md section 15).
+    """Return the note that explains an article's result (docs/ranking.md section 15).
 
-    `article` is the index of the article. `count` is its number of visitors or clicks, `expected` is that of an average
-    article in its place, and `bounds` is the 90 % interval of its appeal. `gem_probability` is its probability of being
-    in the best tenth if it is a hidden gem (a good article that few readers saw), else None.
+    `expected` is an average article's count, and `bounds` the appeal's 90 % interval. `gem_probability` is None unless
+    it is a hidden gem.
     """
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
@@ -142,7 +141,6 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the words that follow "the clicks expected" in the note of an article, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -156,8 +154,7 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
     """Return the text below the ranking.
 
-    It says how well the position effect is known, how editors order articles, and what share of the newest issue's
-    clicks has not arrived yet. It also names the weights of `blend`, if it is given.
+    It says how well the position effect is known, how editors order articles, and which clicks are still expected.
     """
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     remaining = (
@@ -207,15 +204,11 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
 
 
 def _describe_editors_order(analysis: Analysis) -> list[str]:
-    """Return a list with one text that says how editors order articles; an empty list if this is unknown.
-
-    The text is for example "editors' order: 88% whole list, 12% leads first". The percentages are the weights of two
-    models. "Whole list" assumes that editors sort all articles of an issue, the best first. "Leads first" assumes that
-    they only choose the best articles for the top.
-    """
+    """Return one text about how editors order articles, in a list; an empty list if this is unknown."""
     weights = analysis.sorting_weights
     if not weights:
         return []
+    # "Whole list": editors sort all articles, the best first. "Leads first": they only choose the best for the top.
     whole = round(100 * weights["normal"])
     return [Message("editors' order: {whole}% whole list, {leads}% leads first", whole=whole, leads=100 - whole)]
 

@@ -24,7 +24,7 @@ def choose_language(accept_language: str | None, available: Iterable[str]) -> st
 
 
 def _requested_tags(header: str) -> list[str]:
-    """Return the language tags of a header in lower case, the most preferred first (RFC 9110, section 12.5.4)."""
+    """Return the lower-case language tags, the most preferred first (RFC 9110, section 12.5.4)."""
     weighted = []
     for item in header.lower().split(",", MAX_TAGS)[:MAX_TAGS]:
         tag, _, parameter = item.partition(";")
@@ -35,7 +35,7 @@ def _requested_tags(header: str) -> list[str]:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight in a parameter such as ``q=0.8``; 1 if the parameter is empty, 0 if it is invalid."""
+    """Return the weight in a parameter such as ``q=0.8``; 1 if it is empty, 0 if it is invalid."""
     name, _, value = parameter.partition("=")
     if not name.strip():
         return 1.0

@@ -69,8 +69,7 @@ class ClickRecorder:
     def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
         """Write a click to the click log and increment a counter; return whether the click was written.
 
-        ``line`` has fields of request and response; data about the client is added. ``counter`` is an index such as
-        REDIRECTS.
+        Data about the client is added to ``line``. ``counter`` is an index such as REDIRECTS.
         """
         try:
             line.id = self._new_id()
@@ -78,7 +77,7 @@ class ClickRecorder:
             if self._records_networks:
                 self._add_client(line, request)
             if "utm_" in request.query:
-                line.q = _campaign(request.query)
+                line.q = _campaign_parameters(request.query)
             if request.token and line.addr and line.ua is not None:
                 line.copy = hash_recipient_token(request.token, key=self._keys.key(line.ts))
             recorded = self._writer.write(_encode_line(line))
@@ -92,7 +91,6 @@ class ClickRecorder:
         return recorded
 
     def _add_headers(self, line: ClickLine, headers: Headers) -> None:
-        """Add the request headers that are logged to ``line``."""
         get = headers.get
         logged = {name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None}
         language = get("accept-language")
@@ -110,14 +108,13 @@ class ClickRecorder:
             line.ref = clean_referrer(referrer)
 
     def _opts_out(self, headers: Headers, logged: dict[str, str]) -> bool:
-        """Return whether the reader opts out of tracking. The headers that say so are added to ``logged``."""
+        """Return whether the reader opts out of tracking; add the headers that say so to ``logged``."""
         for name in OPT_OUT_HEADERS:
             if name in logged:
                 logged[name] = ", ".join(headers.get_all(name))[:MAX_HEADER_LENGTH]
         return self._respect_gpc and opts_out(logged)
 
     def _add_client(self, line: ClickLine, request: Request) -> None:
-        """Add the client's network, and the hashes of its address and of the visitor, to ``line``."""
         address = request.client
         try:
             key = self._keys.key(line.ts)
@@ -161,14 +158,12 @@ class ClickRecorder:
         self._writer.close()
 
 
-def _campaign(query: str) -> str | None:
-    """Return the part of a query string with campaign parameters (``utm_…`` and the like); None without any."""
+def _campaign_parameters(query: str) -> str | None:
     pairs = parse_qsl(query[:8192], errors="replace")
     return urlencode([(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS])[:1024] or None
 
 
 def _encode_line(line: ClickLine) -> bytes:
-    """Return the line as JSON bytes, with shortened texts if they would be longer than MAX_LINE_BYTES."""
     try:
         content = encode(line)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent

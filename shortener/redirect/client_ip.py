@@ -20,11 +20,9 @@ class ClientIPResolver:
         ]
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the client's address.
+        """Return the client's address. Behind a trusted proxy, it is the last untrusted address in ``forwarded_for``.
 
-        ``peer`` is the other end of the connection, and ``forwarded_for`` the header X-Forwarded-For. If ``peer`` is a
-        trusted proxy, the result is the last address in ``forwarded_for`` that is no trusted proxy. Otherwise the
-        result is ``peer``.
+        ``peer`` is the other end of the connection, ``forwarded_for`` the header X-Forwarded-For.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer
@@ -65,14 +63,13 @@ def normalize_address(address: str) -> str:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """Return the entries in the last MAX_FORWARDED_LENGTH characters of the header X-Forwarded-For."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]
 
 
 def _strip_port(entry: str) -> str:
-    """Return the address in an entry such as ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
     if entry.startswith("["):
         return entry[1:].partition("]")[0]
+    # Several colons are an IPv6 address without a port.
     return entry.partition(":")[0] if entry.count(":") == 1 else entry

@@ -89,14 +89,13 @@ class LinkCache:
         Raises StoreUnavailable if the store cannot be read and the link is not cached.
         """
         if self._shared_revision.values[0] != self._announced_revision or self._clock() >= self._next_check_at:
-            self._check_revision()
+            self._invalidate_if_edited()
         link = self._cache.get((domain, code))
         if link is not None and link.revision == self._revision:
             return link
         return self._load(domain, code)
 
-    def _check_revision(self) -> None:
-        """Invalidate all cached links if any link was edited."""
+    def _invalidate_if_edited(self) -> None:
         with self._lock:
             self._next_check_at = self._clock() + REVISION_CHECK_SECONDS
             self._close_replaced_file()
@@ -121,7 +120,7 @@ class LinkCache:
             self._connection = None
 
     def _close_replaced_file(self) -> None:
-        """Close the connection to the store if its file was replaced, for example by a restored backup."""
+        # A restored backup replaces the file.
         if self._connection is not None and _file_identity(self._path) not in (None, self._opened_file):
             self._disconnect()
             self._revision += 1
@@ -148,7 +147,7 @@ class LinkCache:
             return link
 
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a query, or None if there is no row. Raises sqlite3.Error."""
+        """Return the first row of a query, or None. Raises sqlite3.Error."""
         if self._connection is None and self._clock() < self._next_retry_at:
             # Raised at once, so that requests do not wait for the store.
             raise sqlite3.OperationalError("the store could not be read a moment ago")
@@ -165,13 +164,11 @@ class LinkCache:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a read-only connection to the SQLite file ``path``, without creating the file."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
-    """Return (device, inode) of a file; None if the file does not exist."""
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino

@@ -42,16 +42,15 @@ _GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
 
 
 class ShortPath(Struct, frozen=True):
-    """The parts of a URL path, read as the path of a short link.
-
-    ``code`` is empty for the path of a page. ``placement`` is the number after the code: 0 if it is missing, None if
-    the path is invalid. ``query`` is a query string whose ``?`` was percent-encoded.
-    """
+    """The parts of a URL path, read as the path of a short link."""
 
     code: str
+    """Code of the link; '' for the path of a page."""
     placement: int | None = 0
+    """Number after the code; 0 if it is missing, None if the path is invalid."""
     preview: bool = False
     query: str = ""
+    """Query string that was in the path, because its ``?`` was percent-encoded or missing."""
 
 
 _PAGE = ShortPath("")
@@ -101,7 +100,6 @@ class Normalizer:
         return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
-        """Set the fields of a request that its path contains, such as code and placement number."""
         path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
         domain = request.domain
         code, request.placement, request.preview = path.code, path.placement, path.preview
@@ -180,7 +178,7 @@ def _is_token_key(field: str) -> bool:
 
 
 def _split_query(text: str) -> tuple[str, str]:
-    """Return (path, query string) of a path that contains a query string by mistake; the query string may be empty."""
+    """Return (path, query string) of a path that contains a query string by mistake."""
     start = _GLUED_QUERY.search(text)
     if start is None:
         return text, ""

@@ -1,8 +1,6 @@
-"""The redirect of a short link: look up the link, write one line to the click log, respond.
+"""The redirect of a short link: look up the link, write one line to the click log, respond."""
 
-For speed, this module never waits for a write to the store, parses no user agent and imports no web framework.
-"""
-
+# For speed, this module never waits for a write to the store, parses no user agent and imports no web framework.
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -35,7 +33,7 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 class Redirector:
     """Responds to requests for short links, and records clicks and misses (requests that are not redirected).
 
-    Pass ``shared_keys=True`` if several machines use one store, so that all of them hash an address with the same key.
+    Set ``shared_keys`` if several machines use one store, so that they hash addresses with one key.
     """
 
     def __init__(self, config: Config, *, shared_keys: bool = False, clock: Callable[[], float] = time.time) -> None:
@@ -48,10 +46,9 @@ class Redirector:
         self._recorder = ClickRecorder(config, shared_keys=shared_keys)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
-        """Return the response to a request for a short link; None if a page or a preview is requested.
+        """Return the response to a request for a short link; None for a page or a preview.
 
-        If the link does not redirect, the result is the status of an error page: 404, 410 or 503. The request is
-        normalized in place.
+        An error page is returned as its HTTP status: 404, 410 or 503. Normalizes the request in place.
         """
         path = request.path
         if request.host is None or path[:1] != "/":
@@ -83,7 +80,7 @@ class Redirector:
         return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _choose_response(self, request: Request, link: Link) -> tuple[Response, int]:
-        """Return the response to a request for ``link``, and the index of the counter to increment."""
+        """Return the response, and the index of the counter to increment."""
         if (request.headers.get("sec-purpose") or "").startswith("prefetch"):
             # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES

@@ -67,7 +67,7 @@ class EnvironHeaders:
     def get(self, name: str) -> str | None:
         """Return the value of a header, decoded from UTF-8."""
         value: str | None = self._environ.get(environ_key(name))
-        return value if value is None or value.isascii() else _decode(value)
+        return value if value is None or value.isascii() else _decode_wsgi_text(value)
 
     def get_all(self, name: str) -> list[str]:
         """Return the value of a header in a list, which is empty if the header was not sent."""
@@ -84,7 +84,7 @@ def parse_environ(environ: Environ) -> Request:
     return Request(
         environ["REQUEST_METHOD"],
         host if host is None or "," not in host else None,
-        _decode(environ.get("PATH_INFO") or "/"),
+        _decode_wsgi_text(environ.get("PATH_INFO") or "/"),
         encode_query(environ.get("QUERY_STRING", ""), encoding="latin-1"),
         headers,
         environ.get("REMOTE_ADDR", ""),
@@ -107,6 +107,6 @@ def environ_key(name: str) -> str:
     return "HTTP_" + name.upper().replace("-", "_")
 
 
-def _decode(text: str) -> str:
-    """Decode the UTF-8 bytes that a WSGI environ contains as Latin-1 characters (PEP 3333)."""
+def _decode_wsgi_text(text: str) -> str:
+    # A WSGI environ contains UTF-8 bytes as Latin-1 characters (PEP 3333).
     return text.encode("latin-1", "replace").decode("utf-8", "replace")

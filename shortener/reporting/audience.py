@@ -36,17 +36,15 @@ class AudiencePart(Struct, frozen=True):
 def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
     """Return the human clicks on an issue by property (such as the country) and value (such as "DE").
 
-    For each property, the value with the most clicks is first. ``human`` is the number of all human clicks on the
-    issue.
+    The most clicked value is first. ``human`` is the number of all human clicks.
     """
     return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks in ``rows`` by property (such as the country) and value (such as "DE").
+    """Return the human clicks in ``rows`` by property (such as the country) and value, the most clicked first.
 
-    For each property, the value with the most clicks is first. ``human`` is the number of all human clicks. If the
-    clicks of a property in ``rows`` are fewer than ``human``, the missing clicks get the value '' (unknown).
+    If ``human``, the number of all human clicks, is larger, the rest gets the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -65,7 +63,7 @@ def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[AudiencePart, ...]
 def usual_share(store: Store, earlier: Sequence[IssueSummary], dimension: str, value: str) -> Usual | None:
     """Return the usual share (0 to 1) of clicks with one value of a property, such as the device phone.
 
-    ``earlier`` are clicked issues. The result is None if they are too few to show what is usual.
+    ``earlier`` are issues with clicks. Returns None if they are too few.
     """
     clicks = reports.clicks_by_issue(store, [issue.id for issue in earlier], dimension, value)
     return usual_range([clicks.get(issue.id, 0) / issue.clicks for issue in earlier])
@@ -82,21 +80,18 @@ def judge_share(share: float, usual: Usual, *, clicks: int) -> Judgement:
 
 
 def significant_differences(clicks: Sequence[tuple[int, int]], totals: tuple[int, int]) -> list[float]:
-    """Return a z-score for each article that compares the article's share of the clicks of two groups of readers.
+    """Return for each article a z-score of its share of clicks in one group of readers against another.
 
-    ``clicks`` has for each article (clicks of the first group, clicks of the second group). ``totals`` is such a pair
-    for the clicks on all links. A positive z-score means a higher share in the first group. The z-score is 0 if the
-    difference can be chance, or if there are too few clicks for a test. The method is in docs/ranking.md section 22.
+    A pair is (one group, other group). A score of 0 is not significant (docs/ranking.md, section 22).
     """
     if not clicks or not all(totals):
         return [0.0] * len(clicks)
     limit = NormalDist().inv_cdf(1 - SIGNIFICANCE / (2 * len(clicks)))
-    scores = (_difference_score(pair, totals) for pair in clicks)
+    scores = (_two_proportion_z_score(pair, totals) for pair in clicks)
     return [score if abs(score) > limit else 0.0 for score in scores]
 
 
-def _difference_score(clicks: tuple[int, int], totals: tuple[int, int]) -> float:
-    """Return the z-score of the difference between two proportions; 0 if an expected count is below ``MIN_COUNT``."""
+def _two_proportion_z_score(clicks: tuple[int, int], totals: tuple[int, int]) -> float:
     share = sum(clicks) / sum(totals)
     if min(share, 1 - share) * min(totals) < MIN_COUNT:
         return 0.0

@@ -157,7 +157,6 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
-    """Yield one summary of nearby clicks for each property, such as the network, that they share with ``own``."""
     nearby = load_near_stored(store, {own.seq: own}, rule_context)
     others = [click for click in nearby.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):

@@ -1,9 +1,7 @@
-"""Completeness of a report: until when the clicks of all redirect nodes are stored, and when visitors may count twice.
+"""Completeness of a report: until when clicks of all redirect nodes are stored, and whether visitors count twice."""
 
-Nodes recognize visitors by a hash. All nodes hash with one shared key, which they get from the store. If a node cannot
-get the shared key, it uses a key of its own. A person who clicks at that node and at another one then counts twice.
-"""
-
+# Nodes recognize visitors by a hash. All nodes hash with one shared key, which they get from the store. A node that
+# cannot get it uses a key of its own. A person who clicks at that node and at another one then counts twice.
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
@@ -22,8 +20,7 @@ LATE_SECONDS = 60
 def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Sequence[datetime]) -> Quality:
     """Return ``quality`` with its fields about redirect nodes filled in.
 
-    ``as_of`` is the current time in seconds of the UTC epoch. ``hours`` has the first and the last hour with clicks; it
-    is empty if there are no clicks.
+    ``as_of`` is in seconds of the UTC epoch. ``hours`` are the first and the last hour with clicks, or empty.
     """
     state = nodes.completeness(reader)
     if state is not None:

@@ -59,9 +59,9 @@ class TimelineHour(Struct, frozen=True):
 
 
 class BreakdownPart(Struct, frozen=True):
-    """Human clicks with one value of a property such as the browser, and their share (0 to 1) of all human clicks.
+    """Human clicks with one value of a property such as the browser, and their share (0 to 1) of all.
 
-    ``value`` is '' for the clicks whose value is unknown, and None for the sum of all values that are not listed.
+    ``value`` is '' if unknown, and None for the sum of all unlisted values.
     """
 
     value: str | None
@@ -76,8 +76,7 @@ Breakdown = dict[str, tuple[BreakdownPart, ...]]
 class PlacementCount(Struct, frozen=True):
     """Human clicks and visitors of one placement, which is one use of a link in an issue.
 
-    ``n`` is the number of the placement in document order. ``other`` is the number of automated requests. ``visitors``
-    is None if unknown.
+    ``n`` is its number in document order. ``visitors`` is None if unknown. ``other`` counts automated requests.
     """
 
     n: int
@@ -155,8 +154,7 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
     """Return the human clicks in ``values`` by property (such as the country) and value (such as "DE").
 
-    ``human`` is the number of all human clicks. If the clicks of a property in ``values`` are fewer than ``human``, the
-    missing clicks get the value '' (unknown).
+    If ``human``, the number of all human clicks, is larger, the rest gets the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
@@ -168,8 +166,7 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    ``human`` is the number of all human clicks. If the sum of ``clicks`` is less than ``human``, the missing clicks get
-    the value '' (unknown).
+    If ``human``, the number of all human clicks, is larger, the rest gets the value '' (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

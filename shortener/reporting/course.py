@@ -102,8 +102,7 @@ def build_course(
 ) -> Course:
     """Return the chart of an issue's visitors or clicks over time, with a forecast after ``now``.
 
-    ``now`` is in seconds of the UTC epoch. ``usual`` has the usual range of earlier issues. The forecast is computed
-    from ``arrivals``, the arrival curve of clicks.
+    ``now`` is in seconds of the UTC epoch. The forecast follows the arrival curve in ``arrivals``.
     """
     own = issues.issue
     start = _start(store, own, now=now)
@@ -111,7 +110,7 @@ def build_course(
     span = min(max(age * 1.15, SHORTEST_HOURS), LONGEST_HOURS)
     shown = [own, request.compared] if request.compared else [own]
     totals = _load_totals(store, shown, counted=request.counted, now=now)
-    ages = _hourly_ages(span) if request.pace == "hourly" else _ages(age, span)
+    ages = _hourly_ages(span) if request.pace == "hourly" else _ages_of_totals(age, span)
     count = totals[own.id].at(age) or 0
     share = None if request.pace == "hourly" else arrivals.arrived_share(own.slug)
     final = None if share is None else forecast_count(count, share)
@@ -121,7 +120,7 @@ def build_course(
             count=totals[own.id].value(hours, request.pace),
             usual=usual.at(hours, request.pace),
             compared=totals[request.compared.id].value(hours, request.pace) if request.compared else None,
-            forecast=_expected_at(hours, final, arrivals, count=count) if hours >= age else None,
+            forecast=_forecast_at(hours, final, arrivals, count=count) if hours >= age else None,
         )
         for hours in ages
     ]
@@ -133,8 +132,7 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
     return issue.created_at if sent_at is None else sent_at
 
 
-def _ages(age: float, span: float) -> list[float]:
-    """Return the ages in hours, up to ``span``, at which a chart of running totals has points."""
+def _ages_of_totals(age: float, span: float) -> list[float]:
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
 
@@ -177,29 +175,23 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return for each issue (by id) the running total of its visitors or clicks, until ``now``."""
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}
     for row in issue_clicks.human_clicks_by_quarter_hour(store, ends):
         rows[row.issue_id].append(row)
     return {
-        issue_id: _totals(rows[issue_id], start=start, end=ends[issue_id], counted=counted)
+        issue_id: _running_totals(rows[issue_id], start=start, end=ends[issue_id], counted=counted)
         for issue_id, start in starts.items()
     }
 
 
-def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
-    """Return the running total of an issue's visitors or clicks, from ``start`` (age 0) to ``end``.
-
-    Both times are seconds of the UTC epoch. ``rows`` are the counts by quarter-hour, the oldest first. Clicks from
-    before ``start`` count at the age 0.
-    """
+def _running_totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
     totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
     for row in rows:
         count = row.visitors if counted == "visitors" else row.clicks
         stop = min(row.start + QUARTER_HOUR_SECONDS, end)
-        if stop <= start:
+        if stop <= start:  # clicks from before the start count at the age 0
             totals.counts[0] += count
             continue
         totals.hours += [max(0, row.start - start) / HOUR_SECONDS, (stop - start) / HOUR_SECONDS]
@@ -212,8 +204,7 @@ def _usual(totals: Iterable[_Totals], hours: float, pace: Pace) -> Usual | None:
     return usual_range([value for value in values if value is not None])
 
 
-def _expected_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
-    """Return the forecast of the total number of visitors or clicks when the issue is ``hours`` old."""
+def _forecast_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
     if final is None or arrivals.curve is None:
         return None
     share = arrivals.curve.share_at(hours)

@@ -21,9 +21,9 @@ from shortener.store import open_reader
 from shortener.store.operation import check_content, postgres_version, sqlite_version
 from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
 
+# The bug corrupts a store when two connections write and checkpoint at one moment. One writing process avoids it.
 MIN_SAFE_SQLITE = (3, 51, 3)
-"""First SQLite release without the WAL-reset bug (sqlite.org/wal.html#walresetbug): corruption when two connections
-write and checkpoint at the same moment. One writing process at a time avoids it."""
+"""First SQLite release without the WAL-reset bug (sqlite.org/wal.html#walresetbug)."""
 MIN_FREE_BYTES = 500 * 1024 * 1024
 """Free disk space in bytes below which the check fails."""
 
@@ -147,10 +147,7 @@ def _check_store(config: Config) -> Finding:
 
 
 def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
-    """Check for write-ahead logs of SQLite that belong to another store file than the current one.
-
-    Such a log is left over, for example, when a backup is copied over the store file.
-    """
+    # A log of another store file is left over, for example, when a backup is copied over the store file.
     store = config.data_directory / STORE_FILE_NAME
     try:
         foreign, set_aside = relation(store) is Relation.FOREIGN, logs_set_aside(store)
@@ -170,7 +167,6 @@ def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
 
 
 def _check_network_lists(config: Config) -> Iterator[Finding]:
-    """Check that the configured lists of data centers and the IP databases can be read."""
     try:
         if config.verdicts.datacenters:
             yield Finding("good", "data centers", f"{len(read_datacenters(config)):,} ranges of addresses")
@@ -224,7 +220,6 @@ def _check_nodes(nodes: Sequence[NodeHealth]) -> Iterator[Finding]:
 
 
 def _check_clock(config: Config, *, now: float) -> Finding:
-    """Check that the clock was not set back: the newest file of the click log must not be in the future."""
     newest = max((segment.path.stat().st_mtime for segment in ClickLog(config.data_directory).segments()), default=0.0)
     if newest > now + CLOCK_TOLERANCE_SECONDS:
         return Finding("warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP")

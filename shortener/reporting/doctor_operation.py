@@ -67,13 +67,12 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
 
 
 def _check_settings(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check that the settings that editors have stored, such as the time zone, are valid on this machine."""
     for key, problem in invalid_settings(config, settings.read(reader)).items():
         yield Finding("warn", key, f"the stored setting is not used: {problem}; save it again on the page Settings")
 
 
 def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:
-    """Check whether a proxy hides the addresses of readers: nearly all recent clicks then come from one network."""
+    # If a proxy hides the addresses of readers, nearly all clicks come from one network.
     recent = recent_networks(reader)
     if recent is None or recent.clicks < MIN_CLICKS or recent.network_clicks < SAME_NETWORK_SHARE * recent.clicks:
         return
@@ -93,7 +92,6 @@ def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:
 
 
 def _check_hosts(config: Config) -> Iterator[Finding]:
-    """Check that most requests for short links have a configured domain in the header Host."""
     totals = read_totals(config.data_directory)
     unknown, known = totals["unknown_hosts"], totals["redirects"] + totals["misses"]
     if unknown >= MIN_OTHER_HOST_REQUESTS and unknown > known:
@@ -113,7 +111,6 @@ def _check_stored_times(reader: Reader, *, now: float) -> Iterator[Finding]:
 
 
 def _check_backup(config: Config, reader: Reader, *, now: float) -> Finding:
-    """Check that there is a backup, and that the click log still contains all clicks since it was made."""
     backed_up_at, kept = last_backup_time(reader), config.privacy.keep_log
     if backed_up_at is None:
         return Finding(
@@ -140,7 +137,6 @@ def _check_temporary_directory() -> Finding:
 
 
 def _check_file_system(data: Path) -> Iterator[Finding]:
-    """Check the kind of the file system, whether it has free inodes, and whether its file locks work."""
     status = os.statvfs(data)
     if status.f_files and status.f_favail < MIN_FREE_INODES:
         yield Finding("bad", "inodes", f"{status.f_favail:,} are free on the disk of {data}; delete small files")
@@ -179,7 +175,6 @@ def file_system_kind(path: Path, *, mounts: str) -> str:
 
 
 def _can_lock(data: Path) -> bool:
-    """Return whether file locks work in the directory; True if that cannot be found out."""
     try:
         # A second lock on a locked file must fail.
         with tempfile.NamedTemporaryFile(dir=data, prefix=".lock-test-") as file, Path(file.name).open("rb") as second:
@@ -189,5 +184,6 @@ def _can_lock(data: Path) -> bool:
             except BlockingIOError:
                 return True
             return False
+    # Other errors do not show whether locks work.
     except OSError as error:
         return error.errno not in {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}

@@ -47,13 +47,13 @@ class Usual(Struct, frozen=True):
 
 
 def forecast_count(count: int, share: float) -> Forecast | None:
-    """Return the forecast of an issue's final number of visitors or clicks: ``count / share``, with a 90 % interval.
+    """Return the final number of visitors or clicks expected after ``count`` so far, with a 90 % interval.
 
-    ``count`` is the number so far. ``share`` (0 to 1) is the part of the final number that usually has arrived by now.
-    Return None if ``count`` is 0 or ``share`` is outside ``FORECAST_SHARES``. Source: docs/ranking.md section 22.
+    ``share`` (0 to 1) has usually arrived by now. Returns None outside ``FORECAST_SHARES`` or without clicks.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None
+    # docs/ranking.md, section 22.
     remaining = 1 - share
     width = math.exp(Z90 * math.hypot(CURVE_SD * remaining, math.sqrt(DISPERSION * remaining / count)))
     expected = count / share

@@ -20,10 +20,9 @@ def zone_abbreviation(local: datetime) -> str:
 
 
 def escape_csv(value: Any) -> Any:
-    """Return a value as the cell of a CSV file.
+    """Return a value as a cell of a CSV file, safe from being read as a formula.
 
-    None becomes "", a time becomes ISO 8601, and the items of a tuple are joined by spaces. A text that a spreadsheet
-    would take for a formula gets an apostrophe in front.
+    None becomes "", a time ISO 8601, and a tuple its items joined by spaces.
     """
     if value is None:
         return ""
@@ -31,6 +30,7 @@ def escape_csv(value: Any) -> Any:
         return format_iso(value)
     if isinstance(value, tuple):
         value = " ".join(value)
+    # An apostrophe in front keeps a spreadsheet from calculating the text.
     text = value.replace("\0", "") if isinstance(value, str) else value
     return "'" + text if isinstance(text, str) and text.startswith(FORMULA_PREFIXES) else text
 

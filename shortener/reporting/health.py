@@ -76,7 +76,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
         notes.append(
             Message("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
         )
-    backlog = _add_sent(measure_backlog(config.data_directory, positions, now=now), *sent, now=now)
+    backlog = _add_clicks_sent_by_nodes(measure_backlog(config.data_directory, positions, now=now), *sent, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
         behind = Number(backlog.seconds)
         notes.append(
@@ -112,22 +112,16 @@ def describe_unrecorded(clicks: int) -> Message:
     )
 
 
-def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
-    """Return ``backlog``, increased by clicks that redirect nodes have sent and that still wait to be stored.
-
-    These clicks have ``size`` bytes, and were recorded after ``since`` (seconds of the UTC epoch). The age of the
-    result is the age of the oldest click.
-    """
-    # ``since`` is None if no clicks wait, or if the time is unknown.
+def _add_clicks_sent_by_nodes(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
+    # The oldest of these clicks was recorded after ``since``; None if no clicks wait, or if the time is unknown.
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
 
 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
-    """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
+    """Return how much of the click log is not in the store at ``now`` (seconds of the UTC epoch).
 
-    A segment is a file of the click log. The keys of ``positions`` are segment ids. The values are the numbers of bytes
-    that the store has of each segment.
+    ``positions`` has the number of stored bytes of each log file, by segment id.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
@@ -143,7 +137,7 @@ class _TimedLine(Struct):
 
 
 def _line_time(path: Path, position: int, *, now: float) -> float:
-    """Return the time of the click in the log line at the byte offset ``position``, in seconds of the UTC epoch."""
+    """Return the time of the click in the log line at a byte offset, in seconds of the UTC epoch."""
     try:
         with path.open("rb") as file:
             file.seek(position)

@@ -14,9 +14,9 @@ from shortener.store.links import Link
 
 
 class PlacementContents(Struct, frozen=True):
-    """One use of a link in an issue: its number in document order, its kind (title, image, …) and its text.
+    """One use of a link in an issue: its number in document order, its kind (such as title) and its text.
 
-    In a mail, ``part`` is "html" or "text", the part that contains the link. In other documents it is ''.
+    In a mail, ``part`` is "html" or "text"; otherwise it is ''.
     """
 
     n: int
@@ -155,7 +155,6 @@ def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, st
 def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
-    """Return the articles with their short links. Each link has only those uses that belong to the article."""
     by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:
         if placement.article_id in by_article:

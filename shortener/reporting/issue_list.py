@@ -79,11 +79,10 @@ def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueR
 def build_issue_list(
     store: Store, *, remaining_shares: Mapping[str, float], now: int, with_course: bool = True
 ) -> tuple[IssueListItem, ...]:
-    """Return all issues with their clicks, the latest issue first.
+    """Return all issues with their clicks, the latest first; ``now`` is in seconds of the UTC epoch.
 
-    The keys of ``remaining_shares`` are slugs of issues. The values are the shares (0 to 1) of clicks that are still
-    expected. ``now`` is in seconds of the UTC epoch. ``with_course=False`` is faster, but the field ``course`` (human
-    clicks in the first 72 hours) then contains only zeros.
+    ``remaining_shares`` has the shares (0 to 1) of clicks still expected, by slug. Without ``with_course``, courses are
+    zeros.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []
@@ -133,7 +132,6 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> 
 
 
 def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
-    """Return when an issue was sent. If that is unknown, return when it was first clicked, else when it was created."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 
 

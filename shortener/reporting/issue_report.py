@@ -35,18 +35,20 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 class ArticleReport(Struct, frozen=True):
     """Human clicks on an article of an issue.
 
-    ``placements`` are the uses of the article's links in the issue. ``clicks`` includes ``unplaced``, the number of
-    clicks that belong to no known placement. ``visitors`` counts a person once a day on each link. It is None if
-    unknown. ``rate`` is visitors divided by recipients. ``other`` is the number of automated requests.
+    ``visitors`` counts a person once a day on each link; None if unknown. ``unplaced`` clicks belong to no known
+    placement. ``other`` counts automated requests.
     """
 
     position: int
     url: str
     title: str
     clicks: int
+    """Human clicks, including ``unplaced``."""
     visitors: int | None
     rate: float | None
+    """Visitors divided by recipients."""
     placements: tuple[PlacementCount, ...]
+    """Uses of the article's links in the issue."""
     author: str
     section: str
     unplaced: int
@@ -55,10 +57,10 @@ class ArticleReport(Struct, frozen=True):
 
 
 class OtherLinkReport(Struct, frozen=True):
-    """Human clicks on a link of the issue that leads to no article, such as a footer or social link.
+    """Human clicks on a link of the issue that leads to no article, such as a social link.
 
-    ``placements`` are the uses of the link in the issue. ``unplaced`` is the number of clicks that belong to no known
-    placement. ``other`` is the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
+    ``unplaced`` clicks belong to no known placement. ``other`` counts automated requests. ``trap`` marks a honeypot
+    link.
     """
 
     short_url: str
@@ -68,6 +70,7 @@ class OtherLinkReport(Struct, frozen=True):
     visitors: int | None
     rate: float | None
     placements: tuple[PlacementCount, ...]
+    """Uses of the link in the issue."""
     unplaced: int
     other: int
     trap: bool = False
@@ -77,31 +80,32 @@ class OtherLinkReport(Struct, frozen=True):
 
 
 class RerunSuggestion(Struct, frozen=True):
-    """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
+    """A suggestion to show an article again at another position, to estimate the position's effect.
 
-    The article is at ``position`` in the reported issue; ``new_position`` is the suggested one. ``uncertainty_removed``
-    is the share (0 to 1) of the uncertainty about the effect that showing the article again would remove. ``open`` is
-    True until an issue is sent after the reported one.
-
-    If a later issue has shown the article at any other position, ``shown_again`` is the slug of the first such issue,
-    and ``shown_position`` is the position there. Otherwise both are None.
+    ``uncertainty_removed`` is the share (0 to 1) of uncertainty that this removes. ``shown_again`` is a later issue
+    that did.
     """
 
     url: str
     title: str
     position: int
+    """Position in the reported issue."""
     new_position: int
     uncertainty_removed: float
+    """Share (0 to 1) of the uncertainty about the effect of the position that showing the article again removes."""
     shown_again: str | None
+    """Slug of the first later issue with the article at any other position; None if there is none."""
     shown_position: int | None
+    """Position in the issue ``shown_again``."""
     open: bool
+    """True until an issue is sent after the reported one."""
 
 
 class IssueReport(Struct, frozen=True):
     """Report of an issue. ``articles`` has all articles by position, also those without clicks.
 
-    ``settling`` is True while verdicts on clicks can still change. ``reruns`` are articles worth showing again in a
-    later issue. ``outlook`` compares the issue with earlier ones; None if it was not computed.
+    ``settling`` is True while verdicts can change. ``reruns`` are worth showing again. ``outlook`` compares with
+    earlier issues.
     """
 
     slug: str
@@ -123,7 +127,7 @@ class IssueReport(Struct, frozen=True):
     reruns: tuple[RerunSuggestion, ...] = ()
     """At most two articles to show again; filled by `reporting.ranking.complete_report`, which is slow."""
     outlook: Outlook | None = None
-    """Comparison of the issue with earlier ones, and its forecast; also filled by `complete_report`."""
+    """Comparison with earlier issues, and forecast; None until `complete_report` fills it."""
 
 
 def build_issue_report(
@@ -131,8 +135,7 @@ def build_issue_report(
 ) -> IssueReport:
     """Return the report of the issue with this slug. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains. ``zone`` is the
-    time zone of the hours in the timeline.
+    ``as_of`` is the present time in seconds of the UTC epoch. ``zone`` is the time zone of the timeline.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -187,7 +190,7 @@ class _IssueReportBuilder:
         self._honeypot_link_ids = {link.id for link in issue_links if link.honeypot}
         unplaced = {link.id for link in issue_links} - first_placements.keys()
         for row in _load_placement_totals(store, sums, placements, unplaced=unplaced):
-            article = self._find_article(row, first_placements.get(row.link.id))
+            article = self._article_of_clicks(row, first_placements.get(row.link.id))
             if article is not None and article.position is not None:
                 self._totals_by_article.setdefault(article.id, []).append(row)
             else:
@@ -196,8 +199,7 @@ class _IssueReportBuilder:
     def _known(self, visitors: int) -> int | None:
         return visitors if self._has_visitors else None
 
-    def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article to which the clicks in ``row`` are attributed; None if they belong to no article."""
+    def _article_of_clicks(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)
         article = self._articles.get(row.link.article_id or 0)
@@ -258,7 +260,7 @@ class _IssueReportBuilder:
         )
 
     def _role(self, row: _PlacementTotals) -> str:
-        article = self._find_article(row, None)
+        article = self._article_of_clicks(row, None)
         return article.role if article and article.role != "article" else "other"
 
     def _placement_counts(self, rows: Iterable[_PlacementTotals]) -> tuple[PlacementCount, ...]:
@@ -284,10 +286,8 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the click counts of each use of a link in an issue; uses without clicks are included.
-
-    ``unplaced`` are the ids of the issue's links that have no placement. For each of them, the result has an item too.
-    """
+    """Return the click counts of each use of a link in an issue, also of those without clicks."""
+    # A link without a placement has an entry too, with the number 0.
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}
     keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unplaced})

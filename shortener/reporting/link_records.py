@@ -17,10 +17,8 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 class LinkRecord(Struct, frozen=True, kw_only=True):
     """A short link, with its click counts if requested.
 
-    ``issue`` is a slug. ``article`` is the URL of the link's article. ``position`` is the article's position in the
-    issue.
-    ``status`` is active, todo (without a target), expired or retired. ``clicks`` are human clicks. ``visitors`` is None
-    if too few clicks have a visitor hash.
+    ``status`` is active, todo (without a target), expired or retired. ``visitors`` is None if too few clicks have a
+    visitor hash.
     """
 
     short_url: str
@@ -29,10 +27,14 @@ class LinkRecord(Struct, frozen=True, kw_only=True):
     target: str | None
     title: str
     issue: str | None
+    """Slug."""
     article: str | None
+    """URL of the link's article."""
     position: int | None
+    """Position of the article in the issue."""
     status: str
     clicks: int | UnsetType = UNSET
+    """Human clicks."""
     visitors: int | UnsetType | None = UNSET
     forward: str | None
     expires_at: datetime | None

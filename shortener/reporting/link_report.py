@@ -90,8 +90,7 @@ def build_link_report(
 ) -> LinkReport:
     """Return the report of the link with this domain and code. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. ``domains`` are the configured domains. ``zone`` is the
-    time zone of the hours in the timeline.
+    ``as_of`` is the present time in seconds of the UTC epoch. ``zone`` is the time zone of the timeline.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)

@@ -21,28 +21,27 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """Comparison of a sent issue with up to 12 earlier issues, all counted at the age that the sent issue has now.
+    """Comparison of a sent issue with up to 12 earlier issues at an equal age of ``hours``.
 
-    ``hours`` is this age. ``count`` is the issue's visitors or clicks, as ``counted`` says. ``rate`` is visitors
-    divided by recipients. ``usual_count`` and ``usual_rate`` are the usual ranges in the earlier issues. With fewer
-    than four earlier issues, they are None. ``forecast`` is the forecast of the final count. If the count is too small
-    or almost final, ``forecast`` is None.
+    Usual ranges are None for fewer than four earlier issues, ``forecast`` for a small or almost final count.
     """
 
     counted: Literal["visitors", "clicks"]
     hours: float
     count: int
+    """Visitors or clicks of the issue, as ``counted`` says."""
     rate: float | None
+    """Visitors divided by recipients."""
     usual_count: Usual | None
     usual_rate: Usual | None
     forecast: Forecast | None
+    """Forecast of the final count."""
 
     @property
     def judgement(self) -> Judgement | None:
-        """How the click rate compares with the usual range of earlier issues: "below", "usual" or "above".
+        """How the click rate compares with the usual range of earlier issues.
 
-        If the click rate or its usual range is unknown, the number of visitors or clicks is compared instead. The
-        result is None if the usual range of that number is unknown too.
+        If that is unknown, the number of visitors or clicks is compared. None if its usual range is unknown too.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
@@ -95,7 +94,8 @@ def _judgement_sentence(outlook: Outlook) -> Iterator[str]:
 def _forecast_sentence(outlook: Outlook) -> Iterator[str]:
     if outlook.forecast is not None:
         expected, low, high = (
-            f"{_round(number):,}" for number in (outlook.forecast.expected, outlook.forecast.low, outlook.forecast.high)
+            f"{_round_to_three_digits(number):,}"
+            for number in (outlook.forecast.expected, outlook.forecast.low, outlook.forecast.high)
         )
         yield f"Expect about {expected} {outlook.counted} in the end ({low} to {high})."
 
@@ -104,8 +104,7 @@ def _percent(share: float) -> str:
     return f"{share * 100:.0f}" if share >= 0.0995 else f"{share * 100:.1f}"
 
 
-def _round(number: float) -> int:
-    """Return a number rounded to three significant digits."""
+def _round_to_three_digits(number: float) -> int:
     return int(float(f"{number:.3g}"))
 
 
@@ -134,10 +133,9 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
 
 
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Compare an issue with earlier issues, and forecast its final count, at ``now`` (seconds of the UTC epoch).
+    """Compare an issue with earlier ones, and forecast its final count, at ``now`` (seconds of the UTC epoch).
 
-    Return None if the issue either was not sent or has no clicks. ``remaining_share`` is the share (0 to 1) of the
-    issue's clicks that is still expected; None if unknown. Raises NotFound.
+    ``remaining_share`` (0 to 1) is still expected. Returns None before sending or without clicks. Raises NotFound.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
@@ -160,11 +158,10 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return the usual ranges of human clicks and of the share of automated requests in ``found.earlier``.
+    """Return the usual human clicks and share of automated requests of ``found.earlier``.
 
-    The clicks of each earlier issue are counted up to the age that ``found.issue`` has at ``now`` (seconds of the UTC
-    epoch). The share is computed from all stored requests. If ``found.issue`` was not sent before ``now``, both ranges
-    are None.
+    Clicks count up to the age of ``found.issue`` at ``now`` (seconds of the UTC epoch). Before its sending, both are
+    None.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -172,6 +169,7 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
     ends = {each.id: each.sent_at + age for each in found.earlier if each.sent_at is not None}
     counts = {row.issue_id: row.clicks for row in issue_clicks.counts_until(store, ends)}
     clicks = [counts.get(each.id, 0) for each in found.earlier]
+    # All stored requests count for the share, whatever their age.
     shares = [each.automated / (each.automated + each.clicks) for each in found.earlier]
     return UsualFigures(usual_range(clicks), usual_range(shares))
 
@@ -192,7 +190,7 @@ def build_outlooks(
         issue.slug: _judge_issue(
             issue,
             earlier,
-            arrivals.until(_ends(issue, earlier, age=age)),
+            arrivals.until(_times_at_age(issue, earlier, age=age)),
             age=age,
             remaining_share=remaining_shares.get(issue.slug),
         )
@@ -214,9 +212,9 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return for each issue (by id) the numbers of its clicks and visitors until its time in ``ends``.
+        """Return clicks and visitors of each issue, by id, until its time in ``ends`` (seconds of the UTC epoch).
 
-        ``ends`` has times in seconds of the UTC epoch by issue id. Issues without clicks are left out.
+        Issues without clicks are left out.
         """
         return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
 
@@ -232,13 +230,12 @@ class _Arrivals:
 def _compare(
     store: Store, issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int, remaining_share: float | None
 ) -> Outlook:
-    ends = _ends(issue, earlier, age=age)
+    ends = _times_at_age(issue, earlier, age=age)
     counts = {row.issue_id: row for row in issue_clicks.counts_until(store, ends)}
     return _judge_issue(issue, earlier, counts, age=age, remaining_share=remaining_share)
 
 
-def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
-    """Return for each issue (by id) when it was ``age`` seconds old. Its clicks are counted until this time."""
+def _times_at_age(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
     ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     # For the issue itself that is the present, rounded up so that all clicks count.
     ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS

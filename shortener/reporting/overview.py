@@ -89,11 +89,10 @@ def build_overview(
     )
     settled = datetime.fromtimestamp(now, UTC) - timedelta(days=SETTLED_DAYS)
     rates = [issue.rate for issue in compared if issue.rate is not None and issue.sent_at <= settled]
-    return Overview(compared, usual_range(rates), tuple(_tasks(store, issues, config=config, now=now)))
+    return Overview(compared, usual_range(rates), tuple(_open_tasks(store, issues, config=config, now=now)))
 
 
-def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the open tasks, such as drafts to send and links without a target."""
+def _open_tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
     names = name_issues(issues)
     tasks = [Task("draft", issue=issue.slug, title=names[issue.slug]) for issue in issues if issue.status == "draft"]
     without_target = listings.count_links(store, LinkFilter(status="todo"), now=now)
@@ -112,11 +111,9 @@ def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now
 
 
 def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
-    """Return the month, such as 2026-11, for which an editor can now choose recommended articles; '' if there is none.
+    """Return the latest issue's month, such as 2026-11, while its recommended articles can be chosen; else ''.
 
-    It is the month in which the latest issue was sent. An editor can choose the articles of a month until the end of
-    the next month: those of November until 31 December. ``latest`` is when the latest issue was
-    sent. ``now`` is in seconds of the UTC epoch. Months are in the time zone ``zone``.
+    That is until the end of the next month in ``zone``. ``now`` is in UTC epoch seconds.
     """
     last_month = datetime.fromtimestamp(now, UTC).astimezone(zone).replace(day=1) - timedelta(days=1)
     month = _month(latest, zone)
@@ -124,10 +121,7 @@ def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
 
 
 def _clicked_month_to_pick(issues: Sequence[IssueListItem], *, zone: ZoneInfo, now: int) -> str:
-    """Return the month, such as 2026-11, for which an editor can now choose recommended articles.
-
-    Return '' if there is no such month, or if no issue of the month was clicked.
-    """
+    """Return the month from ``month_to_pick``, or '' if none of its issues was clicked."""
     sent = [(issue.sent_at, issue.clicks) for issue in issues if issue.status == "sent" and issue.sent_at]
     if not sent:
         return ""

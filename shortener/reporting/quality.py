@@ -46,40 +46,39 @@ class HumanRange(Struct, frozen=True):
 
 
 class LocalKeyDay(Struct, frozen=True):
-    """A UTC day on which a redirect node hashed visitors with a key of its own (a local key).
+    """A UTC day on which a redirect node hashed visitors with its own key, not the shared one.
 
-    The node could not get the key that all nodes share. A person who clicked at this node and at another one may
-    be counted twice on this day. ``day`` is the beginning of the day.
+    A person who clicked at this node and another one may be counted twice on this day.
     """
 
     node: str
     day: datetime
+    """Beginning of the day."""
 
 
 class Quality(Struct, frozen=True):
     """Data quality of a report: how many requests are automated, by verdict and reason.
 
-    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``. ``set_aside`` is the share of automated
-    requests. ``band`` has the low, best and high estimate of human clicks; None if the reasons are unknown.
-
-    ``complete_until`` is the time until which the clicks of all redirect nodes are stored; None if unknown. If clicks
-    are late, ``waiting_for`` is the node that is furthest behind, and ``last_heard`` is the time of that node's last
-    report.
-
-    Nodes recognize a visitor by a hash, for which all nodes use one key. ``local_keys`` are the days on which a node
-    could not get this key and used a key of its own (a local key). Visitors may be counted twice on these days.
+    Shares are 0 to 1. Clicks are complete until ``complete_until``. Visitors may count twice on days in ``local_keys``.
     """
 
     sentence: str
     requests: int
     set_aside: float
+    """Share (0 to 1) of automated requests."""
     verdicts: dict[str, float]
+    """Share (0 to 1) of each verdict in all ``requests``."""
     reasons: tuple[ReasonShare, ...]
     band: HumanRange | None
+    """Low, best and high estimate of human clicks; None if the reasons are unknown."""
     complete_until: datetime | None = None
+    """Time until which the clicks of all redirect nodes are stored; None if unknown."""
     waiting_for: str | None = None
+    """If clicks are late, the redirect node that is furthest behind."""
     last_heard: datetime | None = None
+    """Time of the last report of the node ``waiting_for``."""
     local_keys: tuple[LocalKeyDay, ...] = ()
+    """Days on which a node could not get the key that all nodes share for hashing visitors."""
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
@@ -169,15 +168,10 @@ def _reason_shares(rows: list[BreakdownRow], *, requests: int) -> tuple[ReasonSh
 
 def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
     bands: tuple[Band, ...] = ("strict", "usual", "lenient")
-    return HumanRange(*(sum(share.clicks for share in reasons if _is_human(share, band)) for band in bands))
+    return HumanRange(*(sum(share.clicks for share in reasons if _is_counted_as_human(share, band)) for band in bands))
 
 
-def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether an estimate of human clicks includes the requests that ``reason_share`` counts.
-
-    These requests were all classified by one rule. ``band`` names the estimate: "strict" (low), "usual" (best) or
-    "lenient" (high).
-    """
+def _is_counted_as_human(reason_share: ReasonShare, band: Band) -> bool:
     known = REASONS.get(reason_share.reason)
     # The current rules do not have this reason any more, so the stored verdict counts.
     if known is None or known.verdict != reason_share.verdict:

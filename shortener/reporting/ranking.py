@@ -41,20 +41,16 @@ def rank_stored_articles(
     *,
     config: Config,
     as_of: int,
-    month: str | None = None,
-    issue: str | None = None,
-    since: int | None = None,
-    top: int | None = None,
-    gems: int | None = None,
+    month: str | None = None,  # only articles that were last shown in this month
+    issue: str | None = None,  # only articles of the issue with this slug
+    since: int | None = None,  # only articles that were last shown since this time
+    top: int | None = None,  # number of top articles; None means the configured number
+    gems: int | None = None,  # number of hidden gems; None means the configured number
 ) -> Ranking:
     """Return the ranking of all articles, or of those that ``month``, ``issue`` or ``since`` selects.
 
-    ``month`` selects the articles that were last shown in that month. ``issue`` selects the articles of the issue with
-    that slug. ``since`` selects the articles that were last shown since that time. ``as_of`` is the time of the
-    ranking. Both times are in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and of
-    hidden gems; None means the configured number.
-
-    Raises InputError for an invalid month or for two selections, NotFound for an unknown issue.
+    Times are in seconds of the UTC epoch. Raises InputError for an invalid selection, and NotFound for an unknown
+    issue.
     """
     settings = config.ranking
     return rank(
@@ -101,8 +97,8 @@ def explain_article(
 ) -> Explanation:
     """Return the explanation of one article's figures in a ranking.
 
-    ``url`` is the URL of the article or a short link to it. The other arguments select the ranking, as in
-    ``rank_stored_articles``. Raises NotFound for an article that this ranking does not contain.
+    ``url`` may be a short link. The other arguments are those of ``rank_stored_articles``. Raises NotFound for an
+    unranked article.
     """
     known = load_history(store, as_of=as_of)
     article = resolve_article_url(store, known, url, config=config)
@@ -121,11 +117,10 @@ def explain_article(
 def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
-    """Compare two issues, given by slug, at the same age: ``hours`` after sending, by default the age of the younger
-    issue.
+    """Compare two issues (slugs) at an age of ``hours``, by default the younger issue's age.
 
-    Raises NotFound for an issue not sent by ``as_of`` (seconds of the UTC epoch), InputError if the younger issue is
-    not ``hours`` old yet.
+    Raises NotFound for an issue unsent at ``as_of`` (seconds of the UTC epoch), InputError if either is younger than
+    ``hours``.
     """
     history = load_history(store, as_of=as_of)
     arrivals = load_issue_arrivals(store, history, (first, second), as_of=as_of)
@@ -157,8 +152,7 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
     """Return at most two articles of an issue that are worth showing again, and whether a later issue has shown them.
 
-    Only issues sent by ``as_of`` (seconds of the UTC epoch) are considered. An issue that was not sent has no
-    suggestions.
+    Issues sent after ``as_of`` (seconds of the UTC epoch) are ignored.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)

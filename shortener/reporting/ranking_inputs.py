@@ -18,10 +18,9 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Numbers of visitors and of human clicks of one issue.
+    """Visitors and human clicks of one issue, by (link id, placement number).
 
-    If too few clicks have a visitor hash, visitors are unknown. All numbers are then human clicks. The keys of the
-    dicts are (link id, placement number). A placement is one use of a link in the issue.
+    A placement is one use of a link. If visitors are unknown, all numbers are human clicks.
     """
 
     has_visitors: bool
@@ -39,14 +38,14 @@ class _IssueCounts(Struct, frozen=True):
 def load_history(store: Store, *, as_of: int) -> History:
     """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch).
 
-    Clicks count up to the end of the hour that contains ``as_of``. The counts of an issue are visitors. If too few of
-    the issue's clicks have a visitor hash, the counts are clicks. Signals are counts from other platforms, such as page
-    views. The latest stored signals are used, whatever ``as_of`` is.
+    Issues whose visitors are unknown are counted in clicks. Signals (counts from other platforms) are always the
+    latest.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
     # A draft has neither a sending time nor a human click.
     issues = [issue for issue in issues if issue.id in sent]
+    # Clicks count up to the end of the hour that contains ``as_of``.
     clicks = _group_by_issue(issue_clicks.human_clicks_by_placement(store, until=as_of))
     articles = _group_by_issue(issue_clicks.list_ranked_articles(store))
     placements = _group_by_issue(issue_clicks.article_placements(store))
@@ -106,7 +105,6 @@ def _appearances(
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
-    """Yield each article of an issue, even without clicks, with its position, its clicks and its kinds of links."""
     counted = _sums_by_article(article_placements, counts.link_counts)
     clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}
@@ -127,10 +125,6 @@ def _appearances(
 def _sums_by_article(
     article_placements: Iterable[ArticlePlacement], counts: Mapping[tuple[int, int], int]
 ) -> dict[int, int]:
-    """Return the sum of ``counts`` for each article, by article id.
-
-    The keys of ``counts`` are (link id, placement number). A placement is one use of a link in the issue.
-    """
     article_ids: dict[tuple[int, int], int] = {}
     for row in article_placements:
         article_ids[row.link_id, row.n] = row.article_id
@@ -144,7 +138,6 @@ def _sums_by_article(
 
 
 def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) -> Iterator[Placement]:
-    """Yield for each kind of link to an article (title, image, …) the number of links and the sum of their clicks."""
     clicks_by_kind: dict[str, list[int]] = {}
     for row in rows:
         count = counts.placement_counts.get((row.link_id, row.n), 0)
@@ -156,7 +149,7 @@ def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) 
 def _arrivals(
     store: Store, issue: IssueSummary, sent_at: int, counts: _IssueCounts, *, as_of: int
 ) -> Iterator[Arrival]:
-    """Yield the clicks of an issue by time after sending. Clicks from before it was sent are left out."""
+    """Yield the clicks of an issue after it was sent, by time."""
     periods = issue_clicks.human_clicks_by_period(
         store, issue.id, sent_at=sent_at, hourly_seconds=HOURLY_ARRIVAL_HOURS * HOUR_SECONDS, until=as_of
     )
@@ -170,10 +163,9 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors or clicks of each issue in ``slugs`` by quarter-hour.
+    """Return the visitors or clicks of each issue by quarter-hour, with times in hours after sending.
 
-    The times of the result are hours after sending. Clicks on links to no article count too. Clicks from before the
-    sending time count at hour 0.
+    Clicks on links to no article count too. Earlier clicks count at hour 0.
     """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))

@@ -74,8 +74,8 @@ class TimelineDay(Struct, frozen=True):
 class Miss(Struct, frozen=True):
     """Number of requests for a code that were not redirected.
 
-    ``status`` is 404 for a code that is unknown or has no target, 410 for a link that is retired or expired. Only a
-    limited number of codes is stored a day; requests for any others are counted together under the ``code`` ''.
+    ``status`` is 404 (code unknown or without target) or 410 (link retired or expired). Codes above a daily limit count
+    under the code ''.
     """
 
     domain: str
@@ -111,11 +111,9 @@ def build_summary(
     domains: Sequence[Domain] = (),
     zone: tzinfo = UTC,
 ) -> Summary:
-    """Return the report of the site from ``since`` to just before ``until`` (seconds of the UTC epoch; None means no
-    limit).
+    """Return the report of the site from ``since`` to just before ``until``, widened to whole quarter-hours.
 
-    The range is widened to whole quarter-hours. ``as_of`` is the current time. ``zone`` is the time zone of the days.
-    Raises InputError if ``since`` is not before ``until``.
+    Times are in seconds of the UTC epoch; None means no limit. Raises InputError if ``since`` is not earlier.
     """
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)
@@ -138,7 +136,6 @@ def build_summary(
 
 
 def _daily_clicks(store: Store, since: int | None, until: int | None, zone: tzinfo) -> tuple[TimelineDay, ...]:
-    """Return the days of ``zone`` with clicks, from ``since`` to just before ``until`` (seconds of the UTC epoch)."""
     clicked = reports.clicked_range(store)
     if clicked is None:
         return ()
@@ -170,11 +167,8 @@ def check_time_range(since: int | None, until: int | None) -> None:
 def _all_issue_totals(
     rows: Iterable[IssueSummary], sums: Iterable[ClickTotals], *, has_bounds: bool
 ) -> tuple[IssueTotals, ...]:
-    """Return the totals of the issues, the latest issue first.
-
-    With ``has_bounds``, issues without clicks in the time of the report are left out.
-    """
     by_issue = {row.issue_id: row for row in sums}
+    # With bounds, issues without clicks in the time of the report are left out.
     return tuple(_issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds)
 
 

@@ -8,10 +8,9 @@ from shortener.store.log_segments import read_positions
 
 
 def find_watermark(store: Store, *, config: Config, now: int) -> int:
-    """Return the watermark in seconds of the UTC epoch; 0 if a redirect node has not sent any clicks yet.
+    """Return the time before which all clicks are stored with final verdicts, in seconds of the UTC epoch.
 
-    All clicks before the watermark are stored, and later clicks cannot change their verdicts. ``now`` is the present
-    time.
+    Returns 0 if a redirect node has not sent any clicks yet.
     """
     # In this order: a click that is stored between two of the readings is still counted as not stored.
     state = nodes.completeness(store)

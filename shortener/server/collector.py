@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def run(task: Task) -> None:
     """Move clicks from the click log into the store until SIGTERM."""
     stop = Stop()
-    store = _open_store(task.config, stop=stop)
+    store = _wait_for_store(task.config, stop=stop)
     if store is None:
         return
     if task.role == "serve":  # on a centre the sender has the feed, and sends the click log
@@ -29,14 +29,12 @@ def run(task: Task) -> None:
 
 
 def _log_wait(error: ShortenerError, *, role: MachineRole) -> None:
-    """Log why this process waits before it collects: another collector runs, or the store cannot be used."""
     log.info("%s; waiting for it to end; no clicks are lost, they stay in the click log", error_message(error))
     if role == "serve" and isinstance(error, AlreadyRunning):
         log.info("with `shortener centre` or `shortener node`, this machine would send its clicks to the collector")
 
 
-def _open_store(config: Config, *, stop: Stop) -> Store | None:
-    """Open the store, waiting for its database if necessary; return None if SIGTERM arrives meanwhile."""
+def _wait_for_store(config: Config, *, stop: Stop) -> Store | None:
     reported = False
     while True:
         try:

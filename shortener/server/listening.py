@@ -52,10 +52,9 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Divert new clients to other workers, and wait until the queues of this process are empty (on Linux only).
+    """Divert new clients to other workers, and wait until the accept queues of this process are empty (on Linux only).
 
-    The wait for empty queues ends after QUEUE_SECONDS. A second wait of REQUEST_SECONDS gives the clients that were in
-    the queues time to send their requests.
+    This takes at most QUEUE_SECONDS, and then REQUEST_SECONDS for the last requests.
     """
     # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
     # after a second, and then reaches another worker.
@@ -65,8 +64,9 @@ async def empty_accept_queues() -> None:
     for listening in _listening_sockets():
         with contextlib.closing(listening), contextlib.suppress(OSError, struct.error):
             listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-            while _queue_length(listening) and time.monotonic() < until:
+            while _accept_queue_length(listening) and time.monotonic() < until:
                 await asyncio.sleep(POLL_SECONDS)
+    # The clients that were in the queues can now send their requests.
     await asyncio.sleep(REQUEST_SECONDS)
 
 
@@ -93,8 +93,7 @@ def _tcp_sockets() -> Iterator[socket.socket]:
                     candidate.close()
 
 
-def _queue_length(listening: socket.socket) -> int:
-    """Return the number of connections in the accept queue of a listening socket."""
+def _accept_queue_length(listening: socket.socket) -> int:
     info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     # The field tcpi_unacked of struct tcp_info.
     return int(struct.unpack_from("I", info, 24)[0])

@@ -35,8 +35,8 @@ class MemoryWatch:
     def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
         """Return whether the process has kept too much memory for too long.
 
-        ``resident`` is the memory of the process in bytes. ``in_use`` returns how many bytes its connections and caches
-        may need. ``now`` is in monotonic seconds.
+        ``resident`` is its memory in bytes; ``in_use`` returns the bytes that connections and caches may need. ``now``
+        is in monotonic seconds.
         """
         if not self._first:
             self._first = self._baseline = resident

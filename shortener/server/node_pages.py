@@ -30,7 +30,6 @@ def run(task: Task) -> None:
 
 
 def _follow_settings(app: Flask, config: Config) -> None:
-    """Read the settings again at every change of this node's copy of links and settings."""
     # If settings have changed, ``read`` calls ``publish_again``, which writes the error pages for readers.
     seen = -1
     with contextlib.closing(links_revision(config.data_directory)) as shared:

@@ -91,10 +91,9 @@ class Relay:
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Relay a request and send the page to the client; return None, or a response that the caller must send.
+        """Relay a request and send its page to the client, unless a response is returned for the caller to send.
 
-        None means that the page was sent, or that the client has closed its connection. A response is either an error,
-        or a page without a body or without Content-Length.
+        None means that the page was sent, or that the client has closed its connection.
         """
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
@@ -121,7 +120,7 @@ class Relay:
             return _BUSY
         with self._page_slot():
             page = self._send_page(request, protocol, body, close=close, taken=taken)
-            return await self._while_connected(protocol, page)
+            return await self._await_while_connected(protocol, page)
 
     @contextmanager
     def _page_slot(self) -> Iterator[None]:
@@ -132,7 +131,6 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token, by asking the pages process."""
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -142,20 +140,18 @@ class Relay:
         question = Request("GET", request.host, path, "", headers, request.peer, client=request.client)
         try:
             with self._page_slot():
-                async with await self._request(question, b"") as response:
+                async with await self._relay_request(question, b"") as response:
                     return bool(response.status == HTTPStatus.OK)
         except (self._aiohttp.ClientError, OSError):
             return False
 
     def _may_be_chunked(self, request: Request) -> bool:
-        """Return whether a request has a chunked body without Content-Length, and its path allows such bodies."""
         headers = request.headers
-        # Clients of other shorteners' APIs send such bodies (HTTP/1.1 only).
+        # Clients of other shorteners' APIs send chunked bodies without Content-Length (HTTP/1.1 only).
         is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
-    async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a chunked body. If it is longer than SMALL_BODY_BYTES, return a response with status 411 instead."""
+    async def _read_chunked_body(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
@@ -166,18 +162,15 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body of a request, or a response that reports an error to the client.
-
-        A body larger than ``uploads.client_limit`` is read but not kept, and b"" is returned. This happens only to
-        clients that are not signed in.
-        """
+        """Return the body of a request, or a response with an error for the client."""
         if "transfer-encoding" in request.headers:
-            return await self._read_chunks(protocol, upload, uploads)
+            return await self._read_chunked_body(protocol, upload, uploads)
         length = _body_length(request)
         too_large = self._reader_pages.get(413, accept_language=request.headers.get("accept-language"))
         if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):
             return too_large
         # The pages get only complete bodies, so that a slow client occupies none of their threads.
+        # A larger body of a client that is not signed in is read, but not held.
         held = length <= min(MAX_BODY_BYTES, uploads.client_limit)
         pieces: list[bytes] = []
         size = 0
@@ -202,14 +195,13 @@ class Relay:
                     async for _ in protocol:
                         pass
 
-    async def _while_connected(self, protocol: Any, page: Any) -> Response | None:
-        """Await ``page`` and return its result; cancel it and return None if the client closes its connection."""
+    async def _await_while_connected(self, protocol: Any, page: Any) -> Response | None:
         task = asyncio.ensure_future(page)
         gone = asyncio.ensure_future(protocol.client_disconnect())
         try:
             await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                return None
+                return None  # the client has closed its connection
             result: Response | None = task.result()
             return result
         finally:
@@ -219,21 +211,16 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Relay a request and send the page to the client; return None, or a response that the caller must send.
-
-        ``taken`` is called as soon as the pages process has the whole request body.
-        """
         await self.open_session()
         try:
-            async with await self._request(request, body) as response:
+            async with await self._relay_request(request, body) as response:
                 taken()
                 return await self._return_page(response, protocol, method=request.method, close=close)
         except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
             log.error("pages: %s", error or "no response in time")
             return _STARTING
 
-    async def _request(self, request: Request, body: bytes) -> Any:
-        """Send a request to the pages process and return its response, whose content has not been read yet."""
+    async def _relay_request(self, request: Request, body: bytes) -> Any:
         await self.open_session()
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
@@ -247,10 +234,6 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send a page to the client and return None, or return a response that the caller must send.
-
-        A response is returned for a page that has no body or no header Content-Length.
-        """
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers
@@ -277,7 +260,6 @@ class Relay:
         return None
 
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the headers with which a request is relayed to the pages process."""
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
         headers = [
@@ -320,11 +302,9 @@ class Relay:
 
 
 def _body_length(request: Request) -> int:
-    """Return the length of a request's body in bytes, from the header Content-Length; 0 without it."""
     return int((request.headers.get("content-length") or "").lstrip("0") or 0)
 
 
 def _cookies(request: Request) -> str:
-    """Return all cookies of a request as one header value."""
     # In HTTP/2 a browser sends each cookie in a header of its own (RFC 9113, section 8.2.3).
     return "; ".join(request.headers.get_all("cookie"))

@@ -1,7 +1,6 @@
-"""The sender process, which sends the click log of this machine to the store.
+"""The process that sends this machine's click log to the store, and copies links and settings from there.
 
-The sender also copies links and settings from the store to this machine. It runs on redirect nodes and on centres. A
-centre is a redirect node that also serves the pages and collects clicks.
+It runs on redirect nodes, and on centres (nodes that also serve pages and collect clicks).
 """
 
 import logging
@@ -38,8 +37,9 @@ def run(task: Task) -> None:
         sender.destroy_expired_keys()
         try:
             if task.role == "centre":
+                # A centre is a node too, because it sends its click log.
                 _add_node(config)
-            _follow(sender, config, outage=outage, stop=stop)
+            _send_new_clicks(sender, config, outage=outage, stop=stop)
         except StoreError as error:
             outage.report(error)
             stop.wait(random.uniform(*RETRY_SECONDS))  # noqa: S311
@@ -47,13 +47,11 @@ def run(task: Task) -> None:
 
 
 def _add_node(config: Config) -> None:
-    """Add this machine to the stored list of nodes. A centre is a node too, because it sends its click log."""
     with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
         add(store, config.node.name, role="", now=int(time.time()))
 
 
-def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) -> None:
-    """Send new clicks from the click log to the store until SIGTERM. Raises StoreError."""
+def _send_new_clicks(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) -> None:
     with closing(open_node_reader(config.storage.url)) as reader:
         while not stop():
             sent = sender.send(reader)
@@ -64,7 +62,6 @@ def _follow(sender: Sender, config: Config, *, outage: OutageLog, stop: Stop) ->
 
 
 def _send_rest(sender: Sender, config: Config) -> None:
-    """Send the rest of the click log to the store, for at most SHUTDOWN_SECONDS."""
     until = time.monotonic() + SHUTDOWN_SECONDS
     try:
         with closing(open_node_reader(config.storage.url)) as reader:

@@ -84,7 +84,6 @@ class Child:
             self._start()
 
     def _start(self) -> None:
-        """Start the child process, and pass its task to it through a pipe."""
         self._started_at = time.monotonic()
         block_sigterm()  # the child inherits this until it can stop in order
         try:
@@ -137,8 +136,8 @@ class Supervisor:
     def serve(self) -> None:
         """Start the child processes, and keep them running until SIGTERM or SIGINT.
 
-        Raises AlreadyRunning if the port or the data directory is in use, ConfigError if the certificate cannot be
-        used, StoreError if the data directory cannot be used.
+        Raises AlreadyRunning if the port or data directory is in use, ConfigError for an unusable certificate,
+        StoreError for an unusable data directory.
         """
         with self._resources:
             try:
@@ -175,7 +174,7 @@ class Supervisor:
             Child(kind, kind, config=config, role=self._role, restart_counts=counts, listening=listening)
             for kind, listening in zip(OTHER_KINDS[self._role], sockets, strict=False)
         ]
-        threading.Thread(target=self._announce_ready, name="ready", daemon=True).start()
+        threading.Thread(target=self._announce_when_ready, name="ready", daemon=True).start()
 
     def run(self) -> None:
         """Restart child processes that end, until SIGTERM. At SIGHUP, let the workers load a renewed certificate."""
@@ -198,7 +197,6 @@ class Supervisor:
             _stop([child])
 
     def _reload_certificate(self) -> None:
-        """Tell every worker to replace its process by a new one, which loads the renewed certificate."""
         if not self._config.server.certificate:
             return
         try:
@@ -208,10 +206,10 @@ class Supervisor:
             return
         log.info("SIGHUP: the workers load the certificate again")
         for worker in self._workers:
+            # It replaces its process by a new one, which loads the certificate.
             worker.send(signal.SIGHUP)
 
-    def _announce_ready(self) -> None:
-        """Print that the server is ready, as soon as workers and pages respond."""
+    def _announce_when_ready(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             if _is_ready(self._config.server):
                 url = self._config.listening_url if self._role == "node" else self._config.base_url
@@ -223,7 +221,6 @@ class Supervisor:
 
 
 def _is_ready(server: Server) -> bool:
-    """Return whether workers and pages respond, by asking a worker for the health report."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
@@ -234,6 +231,7 @@ def _is_ready(server: Server) -> bool:
     else:
         connection = HTTPConnection(host, server.port, timeout=5)
     with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
+        # A worker relays this request to the pages, so both have to respond.
         connection.request("GET", "/-/health")
         return connection.getresponse().getheader("Content-Type") == "application/health+json"
     return False
@@ -277,7 +275,6 @@ def check_certificate(config: Config) -> None:
 
 
 def _with_host(config: Config, host: str) -> Config:
-    """Return the configuration with the numeric address ``host`` as the address to listen on."""
     return msgspec.structs.replace(
         config,
         site=msgspec.structs.replace(config.site, base_url=config.base_url),
@@ -286,7 +283,6 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config, role: MachineRole) -> None:
-    """Create the store or migrate it, unless this machine is a node."""
     from shortener.clicklog.pseudonyms import DailyKeys
     from shortener.collector.key_sharing import share_keys
     from shortener.store import open_store, prepare_directory
@@ -311,7 +307,6 @@ def _keep_running(children: Iterable[Child]) -> None:
 
 
 def _stop(children: list[Child]) -> None:
-    """Send SIGTERM to all children at once, and wait until they have ended."""
     for child in children:
         child.send(signal.SIGTERM)
     until = time.monotonic() + KILL_SECONDS

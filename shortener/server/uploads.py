@@ -50,10 +50,9 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Count ``size`` more bytes of memory for a body.
+        """Count ``size`` more bytes of memory for a body, and cancel the oldest requests while a limit is exceeded.
 
-        While the limit for one client is exceeded, cancel the oldest request of this client. While the limit for all
-        clients is exceeded, cancel the oldest request.
+        The limits are those of its client, and of all clients together.
         """
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet

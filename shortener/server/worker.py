@@ -79,7 +79,7 @@ def run(task: Task) -> None:
         http=HTTPModes.auto if secure else HTTPModes.http1,
         websockets=False,
         backlog=LISTEN_BACKLOG,
-        backpressure=_connection_limit(),
+        backpressure=_raise_connection_limit(),
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES),
         http2_settings=HTTP2Settings(
             initial_connection_window_size=MAX_WINDOW_BYTES,
@@ -96,7 +96,7 @@ def run(task: Task) -> None:
         respawn_failed_workers=False,
         respawn_interval=RESPAWN_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
-    ).serve(target_loader=partial(_load, task, os.getpid()), wrap_loader=False)
+    ).serve(target_loader=partial(_load_application, task, os.getpid()), wrap_loader=False)
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
@@ -112,8 +112,8 @@ def is_worth_logging(record: logging.LogRecord) -> bool:
     return True
 
 
-def _load(task: Task, parent: int) -> Any:
-    """Return the RSGI application. Granian calls this in a second process; ``parent`` is the id of the first."""
+def _load_application(task: Task, parent: int) -> Any:
+    # Granian calls this in a second process; ``parent`` is the id of the first.
     end_with_parent(parent)
     return Worker(task)
 
@@ -177,11 +177,6 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, times: int = 2) -> None:
-        """Limit how long clients may leave responses unread.
-
-        The method schedules itself again until it has set the limit ``times`` times, because connections that are just
-        waiting to be accepted do not get it.
-        """
         if limit_unread_output():
             times -= 1
         if times:
@@ -194,7 +189,6 @@ class Worker:
             self._draining = loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        """Stop this process without losing a connection."""
         signal.alarm(STOP_SECONDS)  # ends the process if open requests last longer
         await empty_accept_queues()
         os.kill(os.getpid(), signal.SIGINT)
@@ -211,16 +205,14 @@ class Worker:
         loop.call_later(IDLE_CHECK_SECONDS, self._close_idle_connections, loop)
 
     def _check_memory(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Replace this process by a new one if it has kept too much memory after a flood of requests."""
         resident = resident_bytes()
-        if self._memory.should_replace(resident, in_use=self._memory_in_use, now=time.monotonic()):
+        if self._memory.should_replace(resident, in_use=self._max_bytes_in_use, now=time.monotonic()):
             log.warning("%d MB of memory stay in use after a flood; another process takes over", resident // 1_000_000)
-            os.kill(self._granian, signal.SIGHUP)
+            os.kill(self._granian, signal.SIGHUP)  # it replaces this process by a new one
         else:
             loop.call_later(MEMORY_CHECK_SECONDS, self._check_memory, loop)
 
-    def _memory_in_use(self) -> int:
-        """Return an upper estimate of the memory that connections, request bodies and cached links need, in bytes."""
+    def _max_bytes_in_use(self) -> int:
         links = self._redirector.cached_links() * LINK_BYTES
         connections = max(0, open_files() - SPARE_FILES)
         return connections * CONNECTION_BYTES + self._relay.held_bytes() + links
@@ -243,8 +235,7 @@ def parse_scope(scope: Any) -> Request:
     return Request(scope.method, host, scope.path, encode_query(query) if query else "", headers, peer)
 
 
-def _connection_limit() -> int:
-    """Raise the process's limit of open files, and return how many connections it may then keep open."""
+def _raise_connection_limit() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + SPARE_FILES
     if soft < wanted and (hard == resource.RLIM_INFINITY or soft < hard):

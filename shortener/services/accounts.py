@@ -37,8 +37,7 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return the hash of a random password, for the check of a user who is unknown or has no password."""
-    # The check then takes as long as for an existing user, and does not reveal which users exist.
+    # The check of an unknown user takes as long as that of a known one, and does not reveal which users exist.
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
 
@@ -77,8 +76,7 @@ def hash_password(password: str) -> str:
 
 
 def _normalize_password(password: str) -> str:
-    """Return the password in the Unicode form NFKC."""
-    # So it does not matter how a keyboard composes letters. A character that UTF-8 cannot encode becomes "?".
+    # It does not matter how a keyboard composes letters. A character that UTF-8 cannot encode becomes "?".
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
@@ -112,7 +110,7 @@ def set_role(store: Store, name: str, role: Role, *, now: int) -> None:
         user = accounts.get(store, name)
         if user.role == role:
             return
-        _require_admin_left(store, user)
+        _require_not_last_admin(store, user)
         accounts.set_role(store, user.id, role, now=now)
         accounts.end_sessions(store, user.id)
 
@@ -130,12 +128,11 @@ def remove_user(store: Store, name: str) -> None:
     """Remove a user and the user's sessions. Raises NotFound, or InputError for the last admin."""
     with store.transaction():
         user = accounts.get(store, name)
-        _require_admin_left(store, user)
+        _require_not_last_admin(store, user)
         accounts.remove(store, user.id)
 
 
-def _require_admin_left(store: Store, user: User) -> None:
-    """Raise InputError if the user is the only admin with a password."""
+def _require_not_last_admin(store: Store, user: User) -> None:
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
         raise InputError(
             Message("{name} is the last admin who can sign in; make another user admin first", name=user.name)
@@ -209,11 +206,10 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set the password of the invited user, end the user's sessions, and return the user.
+    """Set the invited user's password, end that user's sessions, and return the user.
 
-    The invitation of the first admin has no user yet: it creates an admin with this ``name``. For other invitations
-    ``name`` is ignored. Raises InputError if the invitation is unknown, used or expired, if the password is too
-    short or too long, or if the name of the first admin is invalid.
+    ``name`` is only used for the first admin, who has no account before. Raises InputError for an invalid invitation,
+    password or name.
     """
     hashed = hash_password(password)
     with store.transaction():
@@ -232,6 +228,5 @@ def accept_invitation(store: Store, token: str, *, name: str, password: str, now
 
 
 def _hash_token(token: str) -> str:
-    """Return the hash under which a token is stored."""
     # A fast hash is enough, because tokens are random.
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -42,22 +42,21 @@ MAX_SLUG_LENGTH = 100  # characters
 
 
 class AddResult(Struct, frozen=True):
-    """The result of adding an issue. ``output`` is the document with short URLs.
-
-    ``adopted`` is the number of short links of this installation that the document already contained. ``skipped`` and
-    ``untouched`` have a line of text for each link that is not replaced. ``skipped`` has the links that the
-    configuration excludes, and links to pages of this installation. ``untouched`` has the others.
-    """
+    """The result of adding an issue."""
 
     slug: str
     output: bytes
+    """The document with short URLs."""
     created: bool
     changed: bool
     articles: int
     new_links: int
     adopted: int
+    """Number of short links of this installation that the document already contained."""
     skipped: tuple[str, ...]
+    """A line of text for each link that the configuration excludes, and for each link to this installation's pages."""
     untouched: tuple[str, ...]
+    """A line of text for each other link that is not replaced."""
     links_without_target: tuple[str, ...]
     """Short URLs that have no target yet."""
     warnings: tuple[str, ...]
@@ -111,7 +110,7 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
             slug=slug,
             domain=issue.domain,
             format=issue.format,
-            number_placements=_has_numbers(output, store, issue.id, config),
+            number_placements=_has_placement_numbers(output, store, issue.id, config),
             take_over_tracking=b"TrackLink" in source and b"TrackLink" not in output,
         )
         parsed = replace(
@@ -130,8 +129,8 @@ def untouched_links(store: Store, slug: str, *, config: Config, now: int) -> tup
     return left_alone_lines(plan.skipped + plan.untouched)
 
 
-def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> bool:
-    """Return whether the short URLs in an issue's document end in a number, as in ``/7pk3e/4``."""
+def _has_placement_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> bool:
+    # A placement number follows the code, as in ``/7pk3e/4``.
     urls = (
         f"{build_short_url(link.domain, link.code, domains=config.domains)}/".encode()
         for link in links.list_by_issue(store, issue_id)
@@ -158,7 +157,6 @@ def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, 
 
 
 def _unused_codes(store: Store, domain: Domain, config: Config) -> Iterator[str]:
-    """Yield unused codes for short links, each once."""
     given: set[str] = set()
     while True:
         code = new_unused_code(store, domain, config=config)
@@ -200,7 +198,6 @@ def parse_request(request: AddRequest, *, config: Config) -> ParsedRequest:
 
 
 def _parse(source: bytes, request: AddRequest) -> Document:
-    """Return the parsed document of a request. Raises InputError, and UnreadableDocument."""
     detected = request.format or newsletter.detect_format(request.filename or newsletter.PASTED_NAME, source)
     if detected not in get_args(Format):
         raise InputError(
@@ -272,7 +269,6 @@ def links_without_target(store: Store, issue_id: int, *, config: Config) -> tupl
 
 
 def _choose_slug(request: AddRequest) -> str:
-    """Return the slug of the request, else one made from the name of its file. Raises InputError."""
     slug = request.slug if request.slug is not None else PurePath(request.filename).name.partition(".")[0]
     slug = "-".join(slug.split()) if request.slug is None else slug
     check_slug(slug)

@@ -14,9 +14,9 @@ def reading_order(
 ) -> tuple[ArticleContents, ...]:
     """Return the link targets of an issue in reading order.
 
-    Articles are ordered by position. Other targets come after the article that is before them in the document.
-    ``place`` returns a sort key for the document order.
+    ``place`` returns the sort key of a target for the order in the document.
     """
+    # Articles are ordered by position. Another target comes after the article that precedes it in the document.
     before: tuple[int, int] = (0, 0)
     keyed = []
     for target in sorted(targets, key=place):

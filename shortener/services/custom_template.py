@@ -58,8 +58,7 @@ def render_custom_template(request: TemplateRequest) -> str:
 def main() -> int:
     """Read a ``TemplateRequest`` from standard input, and write the rendered section to standard output.
 
-    Return the exit status: 0, or INVALID_TEMPLATE_STATUS if the template has an error. In this case the output is the
-    error message.
+    Return the exit status. If it is INVALID_TEMPLATE_STATUS, the output is the error message.
     """
     limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=TemplateRequest)

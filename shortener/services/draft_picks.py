@@ -25,19 +25,18 @@ from shortener.store.picks_edits import PicksEdits, PickText, SectionFormat, Tem
 
 
 class Draft(Struct, frozen=True):
-    """The draft of a month's recommended articles, and the ranking that they come from.
-
-    ``details`` has the details of each article by URL. ``as_of`` is in seconds of the UTC epoch. ``template`` is the
-    name of the chosen template. ``own_templates`` has the editors' own templates by format.
-    """
+    """The draft of a month's recommended articles, and the ranking that they come from."""
 
     month: str
     as_of: int
+    """Seconds of the UTC epoch."""
     picks: Picks
     ranking: Ranking
     details: Mapping[str, ArticleDetails]
+    """Details of each article, by article URL."""
     template: TemplateName = "cards"
     own_templates: Mapping[SectionFormat, str] = {}
+    """Templates that editors have written, by format."""
 
 
 class DecisionReport(Struct, frozen=True):
@@ -64,14 +63,11 @@ class MonthDecision(Struct, frozen=True):
 
 
 class DraftEntry(Struct, frozen=True):
-    """An article in the draft of a month's recommended articles: either recommended, or excluded by an editor.
-
-    ``origin`` is the reason. "list" means the top of the ranking; "gem" means a good article that few readers saw.
-    ``ranked`` is the article's row in the ranking, if any.
-    """
+    """An article in a month's draft of recommended articles, or one that an editor excluded from it."""
 
     url: str
     origin: Literal["list", "gem", "pinned", "chosen", "excluded"]
+    """Reason: "list" is the top of the ranking, "gem" a good article that few readers saw."""
     title: str
     author: str | None
     summary: str | None
@@ -79,6 +75,7 @@ class DraftEntry(Struct, frozen=True):
     short_url: str | None
     decision: DecisionReport | None
     ranked: RankedArticle | None
+    """The article's row in the ranking, if any."""
 
 
 class DraftReport(Struct, frozen=True):
@@ -106,11 +103,10 @@ def build_draft(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """Return the draft of a month's recommended articles. Nothing is stored.
+    """Return a draft of a month's recommended articles, without storing it.
 
-    ``top`` and ``gems`` limit the numbers of top articles and of hidden gems (good articles that few readers saw). None
-    means the limit that editors or the configuration have set. Raises InputError for an invalid month. Raises NotFound
-    if the month has neither ranked articles nor decisions.
+    ``top`` and ``gems`` override the limits of the two lists. Raises InputError for an invalid month, NotFound for one
+    without articles.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
@@ -144,7 +140,7 @@ def draft_from_ranking(
     )
     selection = picks.arrange_picks(selection, edits.order)
     urls = [*picks.picked_urls(selection), *(decision.url for decision in selection.excluded)]
-    details = _article_details(store, month, urls, edits.texts, config=config, now=as_of)
+    details = _details_by_url(store, month, urls, edits.texts, config=config, now=as_of)
     own = edits.own_templates if edits.template == "own" else {}
     return Draft(month, as_of, selection, ranking, details, edits.template, own)
 
@@ -154,7 +150,7 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
     with store.transaction():
         # Read again under the write lock: another request may have drafted the month since the draft was built.
         texts = picks_edits.texts_by_article(store, draft.month)
-        details = _article_details(store, draft.month, draft.details, texts, config=config, now=now)
+        details = _details_by_url(store, draft.month, draft.details, texts, config=config, now=now)
         for url in picks.picked_urls(draft.picks):
             # A retired or expired link is replaced. A new link belongs to no issue until an issue contains it.
             if not details[url].short_url:
@@ -163,15 +159,14 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
             elif key := parse_short_url(url, domains=config.domains):
                 # An adopted link without a target is the article's URL: the draft keeps it once it has a target.
                 draft_links.save_link(store, draft.month, url, links.get(store, *key).id)
-        details = _article_details(store, draft.month, draft.details, texts, config=config, now=now)
+        details = _details_by_url(store, draft.month, draft.details, texts, config=config, now=now)
     return msgspec.structs.replace(draft, details=details)
 
 
 def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
     """Return the recommended articles as a section of an issue. Raises InputError.
 
-    ``template`` is the text of a template. If ``template`` is None, the editors' own template for the format is used.
-    If the editors have none, a bundled template is used.
+    ``template`` is the text of a template. None means the one that editors have written, or else a bundled one.
     """
     template = draft.own_templates.get(output_format) if template is None else template
     if template is not None:
@@ -228,10 +223,10 @@ def decide(
     config: Config,
     now: int,
 ) -> Decision:
-    """Store and return an editor's decision about the article with this URL or short URL.
+    """Store and return a decision about the article with this URL or short URL.
 
-    ``reason`` is None if it will be given later. Raises NotFound if no issue of the month has the article, InputError
-    if the reason or editor is empty.
+    ``reason`` is None if it follows later. Raises NotFound if the month lacks the article, InputError for an empty
+    text.
     """
     decisions.check_month(month)
     if reason is not None and not reason.strip():
@@ -278,7 +273,6 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert an editor's decision from the struct of the store to that of the package ``ranking``."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,
@@ -289,10 +283,6 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
 
 
 def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: Config, as_of: int) -> str:
-    """Return the error message for a month without ranked articles.
-
-    If no article was last shown in the month, the message names the latest months in which issues were sent.
-    """
     months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
     months = sorted(set().union(*months_of_articles.values()), reverse=True)
     if month in months:
@@ -301,10 +291,9 @@ def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: 
     return f"{month}: no article was last shown in this month; {others}"
 
 
-def _article_details(
+def _details_by_url(
     store: Store, month: str, urls: Iterable[str], texts: Mapping[str, PickText], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return title, texts, image and short URL of each article by article URL; ``texts`` overrides the stored texts."""
     stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
     return {
@@ -312,7 +301,7 @@ def _article_details(
             url=url,
             title=edited.title or stored.title or url,
             short_url=_active_short_url(url, links_by_url.get(url), config=config, now=now),
-            image=_embeddable_image(stored.image),
+            image=_safe_image_url(stored.image),
             byline=(stored.author if edited.byline is None else edited.byline) or None,
             blurb=(stored.summary if edited.blurb is None else edited.blurb) or None,
         )
@@ -322,8 +311,7 @@ def _article_details(
     }
 
 
-def _embeddable_image(url: str) -> str | None:
-    """Return the image URL ``url``; None for an empty or unsafe URL."""
+def _safe_image_url(url: str) -> str | None:
     try:
         render.sanitize_url(url)
     except InputError:
@@ -332,7 +320,6 @@ def _embeddable_image(url: str) -> str | None:
 
 
 def _active_short_url(url: str, link: Link | None, *, config: Config, now: int) -> str:
-    """Return the short URL of an article's link; '' if there is no link that redirects."""
     if link and link.status == "active" and (link.expires_at is None or now < link.expires_at):
         return build_short_url(link.domain, link.code, domains=config.domains)
     # The URL of an article may be an adopted short link that has no target yet.
@@ -340,7 +327,6 @@ def _active_short_url(url: str, link: Link | None, *, config: Config, now: int) 
 
 
 def _add_link(store: Store, url: str, title: str, *, config: Config, now: int) -> int:
-    """Create a short link on the default domain and return its id."""
     domain = config.domains[0]
     code = new_unused_code(store, domain, config=config)
     return links.add(store, domain.host, code, target=url, title=title, now=now)

@@ -33,10 +33,9 @@ def correct_issue(
     recipients: int | UnsetType | None = UNSET,
     confirmed: bool = False,
 ) -> None:
-    """Set the given fields of an issue. Raises NotFound, InputError.
+    """Change fields of an issue. Raises NotFound, InputError, and Doubtful for unlikely values unless ``confirmed``.
 
-    A ``title`` of None stays unchanged. For ``sent_at`` and ``recipients``, UNSET means unchanged, and None removes the
-    value. Raises Doubtful for unlikely values, unless ``confirmed`` is true.
+    UNSET means unchanged, as does a ``title`` of None. Any other None removes the value.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -125,14 +124,13 @@ def mark_honeypot(
         article_id = _article_id_of_link(store, issue, link)
         for article in issues.list_articles(store, issue.id) if is_honeypot else ():
             if article.id == article_id and article.position is not None:
-                _move_article(store, issue, article, None)
+                _correct_position(store, issue, article, None)
         if link.honeypot != int(is_honeypot):
             queue_reclassification(store, issue.id)
         return links.get(store, link.domain, link.code)
 
 
 def _find_link(store: Store, issue: Issue, url: str, config: Config) -> Link:
-    """Return the link of an issue with this short URL. Raises NotFound."""
     key = parse_short_url(url, domains=config.domains)
     for link in links.list_by_issue(store, issue.id):
         if (link.domain, link.code) == key:
@@ -141,7 +139,6 @@ def _find_link(store: Store, issue: Issue, url: str, config: Config) -> Link:
 
 
 def _article_id_of_link(store: Store, issue: Issue, link: Link) -> int | None:
-    """Return the id of the article to which a link belongs in an issue; None if it belongs to no article."""
     placements = issues.list_placements(store, issue.id)
     article_ids = (placement.article_id for placement in placements if placement.link_id == link.id)
     return next(article_ids, link.article_id)
@@ -174,26 +171,24 @@ def correct_article(
         if is_article is False:
             if position is not None:
                 raise InputError(Message("{url}: a link that is no article cannot have a position", url=url))
-            _move_article(store, issue, article, None)
+            _correct_position(store, issue, article, None)
         elif position is not None or (is_article and article.position is None):
             offsets = {} if position else _first_offsets(store, issue)
-            _move_article(store, issue, article, position or _position_in_document(store, issue, article, offsets))
+            _correct_position(store, issue, article, position or _position_in_document(store, issue, article, offsets))
         return _reload_article(store, issue, article)
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for a link target of an issue. None means unchanged, except for ``position``.
-
-    A ``position`` of UNSET means unchanged; None means that the target is not an article. The role "inline" means a
-    link in running text.
-    """
+    """New values for a link target of an issue. None means unchanged, except for ``position``."""
 
     url: str
     title: str | None = None
     author: str | None = None
     summary: str | None = None
     position: int | UnsetType | None = UNSET
+    """UNSET means unchanged; None means that the target is not an article."""
     role: Role | None = None
+    """The role "inline" is a link in running text."""
 
 
 def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config) -> None:
@@ -219,7 +214,7 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
                     issues.correct_article(store, article, name, text)  # type: ignore[arg-type]
         moves = {articles[edit.url].id: edit.position for edit in edits if edit.position is not UNSET}
         positions = {article.id: article.position for article in articles.values()}
-        _move_articles(store, issue, {id: moves[id] for id in moves if moves[id] != positions[id]})
+        _correct_positions(store, issue, {id: moves[id] for id in moves if moves[id] != positions[id]})
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
@@ -248,7 +243,6 @@ def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config
 
 
 def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Article:
-    """Return the article of an issue with this target or short URL. Raises NotFound."""
     key = parse_short_url(url, domains=config.domains)
     link = links.find(store, *key) if key else None
     article_ids = {placement.link_id: placement.article_id for placement in issues.list_placements(store, issue.id)}
@@ -259,12 +253,10 @@ def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Artic
 
 
 def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
-    """Return an article as it is in the store after an edit."""
     return next(stored for stored in issues.list_articles(store, issue.id) if stored.id == article.id)
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article, offsets: Mapping[int | None, int]) -> int:
-    """Return the position (from 1) of an article among the articles of its issue in document order."""
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
         other.position is not None and offsets.get(other.id, 0) < own_offset
@@ -273,7 +265,7 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return a sort key for each article, by article id: where its first short URL is in the document."""
+    """Return where each article's first short URL is in the document, as a sort key by article id."""
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
     codes = links.codes_by_id(store, {placement.link_id for placement in placements})
@@ -288,22 +280,13 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
     return offsets
 
 
-def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article, and renumber the other articles of the issue.
-
-    The position is stored as an editor's correction, which stays if the issue is added again. A position of None means
-    that the link target is not an article.
-    """
-    _move_articles(store, issue, {article.id: position})
+def _correct_position(store: Store, issue: Issue, article: Article, position: int | None) -> None:
+    _correct_positions(store, issue, {article.id: position})
 
 
-def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set the positions of articles, and renumber the other articles of the issue.
-
-    ``positions`` maps article ids to positions from 1. They are stored as an editor's corrections, which stay if the
-    issue is added again. A position of None means that the link target is not an article.
-    """
+def _correct_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
     _set_positions(store, issue, positions)
+    # Corrections by editors stay if the issue is added again.
     for article in issues.list_articles(store, issue.id):
         if article.id in positions:
             issues.correct_article(store, article, "position", article.position)
@@ -312,10 +295,7 @@ def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | Non
 
 
 def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set the positions of articles, and renumber the other articles of the issue.
-
-    ``positions`` maps article ids to positions from 1. A position of None means that the link target is not an article.
-    """
+    """Set positions (from 1) by article id, and renumber the other articles; None means that a target is no article."""
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)

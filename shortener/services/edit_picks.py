@@ -69,14 +69,11 @@ class MonthOrder(Struct, frozen=True, tag="picks order"):
 
 
 class FormatTemplate(Struct, frozen=True, tag="picks template"):
-    """The editors' own template for an output format, before or after an edit, stored so that the edit can be undone.
-
-    The template renders the recommended articles as Markdown or as HTML. ``template`` is None if the editors had none
-    for ``section_format``.
-    """
+    """The editors' own template for an output format before or after an edit, stored so that the edit can be undone."""
 
     section_format: SectionFormat
     template: OwnTemplate | None
+    """None if the editors had no template of their own."""
 
     def reload(self, store: Store) -> "FormatTemplate":
         """Return the template for this output format as it is stored now."""
@@ -130,20 +127,19 @@ def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str)
 
 
 def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Move a recommended article to another position, and store the new order of the month's recommended articles.
+    """Move a recommended article within its list, and store the new order of the month's recommended articles.
 
-    Featured and lesser-known articles are two lists. The article stays in its list, where positions count from 1.
-    Raises FieldError if neither list contains ``url``.
+    ``position`` counts from 1. Raises FieldError if ``url`` is not among the articles.
     """
     picks_edits.save_order(store, month, moved_order(selection, url, position=position))
 
 
 def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
-    """Return the URLs of all recommended articles in their new order, with ``url`` moved to ``position``.
+    """Return the URLs of all recommended articles, with ``url`` moved to ``position`` (from 1) in its list.
 
-    Featured and lesser-known articles are two lists. The article stays in its list, where positions count from 1.
-    Raises FieldError if neither list contains ``url``.
+    Raises FieldError if ``url`` is not among them.
     """
+    # Featured and lesser-known articles are two lists; an article stays in its list.
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)
     if moved is None:
@@ -163,10 +159,10 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
 
 
 def check_template(sample: TemplateRequest) -> None:
-    """Check a template that editors have written by rendering ``sample`` in a process with limits.
+    """Check a template that editors have written by rendering ``sample``.
 
-    Rendering can take seconds, so call it outside a transaction. Raises InputError if rendering fails, FieldError if
-    the template is too long.
+    Call it outside a transaction, because it can take seconds. Raises InputError, or FieldError if the template is too
+    long.
     """
     check_template_size(sample.template)
     if sample.template.strip():

@@ -61,10 +61,7 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose output, the document with short links, is in the request; else None.
-
-    An edited output is recognized too, if it still has most of the issue's short links.
-    """
+    """Return the slug of the issue whose output (its document with short links) the request contains; else None."""
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

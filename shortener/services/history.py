@@ -115,10 +115,9 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the user the role that this object holds. A user who was removed is added again.
+        """Restore the user's role; add a user who was removed, or remove a user who was added.
 
-        If the field ``user`` of this object is None, the user did not exist before and is removed. Raises InputError if
-        no admin would be left.
+        Raises InputError if no admin would be left.
         """
         if self.user is None:
             remove_user(store, self.name)
@@ -130,14 +129,11 @@ class UserAccount(Struct, frozen=True, tag="user"):
 
 
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
-    """Statuses of links (active or retired) by link id, before or after an edit, stored so that the edit can be undone.
-
-    ``who`` is '' while stored. Before ``restore`` is called, it is set to the user who undoes the edit, for the history
-    of each link.
-    """
+    """Statuses (active, retired) by link id before or after an edit, stored so that the edit can be undone."""
 
     statuses: dict[int, str]
     who: str = ""
+    """The user who undoes the edit, for the history of each link; '' while stored."""
 
     def reload(self, store: Store) -> "LinkStatuses":
         """Return the statuses of these links as they are stored now."""
@@ -150,14 +146,11 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 
 
 class LinkTargets(Struct, frozen=True, tag="link targets"):
-    """Target URLs of links by link id, before or after an edit, stored so that the edit can be undone.
-
-    ``who`` is '' while stored. Before ``restore`` is called, it is set to the user who undoes the edit, for the history
-    of each link.
-    """
+    """Target URLs by link id before or after an edit, stored so that the edit can be undone."""
 
     targets: dict[int, str]
     who: str = ""
+    """The user who undoes the edit, for the history of each link; '' while stored."""
 
     def reload(self, store: Store) -> "LinkTargets":
         """Return the targets of these links as they are stored now."""
@@ -256,14 +249,13 @@ def recorded(
 ) -> Iterator[Recorder]:
     """Run the ``with`` block in a transaction, and record its changes, so that they can be undone.
 
-    ``state`` returns the values that may change; it is called before and after the block. ``summary`` describes the
-    change in the history of ``page``.
+    ``state`` returns the values that may change. ``summary`` describes the change in the history of ``page``.
     """
     recorder = Recorder()
     with store.transaction():
         before = state()
         yield recorder
-        before, after = _differences(before, state())
+        before, after = _only_differences(before, state())
         if before != after:
             recorder.change_id = page_changes.add(
                 store, page, who=who, summary=summary, before=_encode(before), after=_encode(after), now=now
@@ -308,8 +300,7 @@ def _encode(state: State) -> bytes:
     return msgspec.json.encode(state)
 
 
-def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return the states before and after a change, reduced to the articles or settings that differ."""
+def _only_differences(before: State, after: State) -> tuple[State, State]:
     if isinstance(before, StoredSettings) and isinstance(after, StoredSettings):
         keys = [key for key, value in before.values.items() if after.values[key] != value]
         return _only_keys(before, keys), _only_keys(after, keys)
@@ -331,7 +322,6 @@ def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, .
 
 
 def _is_unchanged(after: State, present: State) -> bool:
-    """Return whether the state directly ``after`` a change equals the ``present`` state."""
     # A new password does not prevent undoing a change of the role.
     if isinstance(after, UserAccount) and isinstance(present, UserAccount) and after.user and present.user:
         return after.user.role == present.user.role and after.user.id == present.user.id

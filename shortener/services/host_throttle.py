@@ -15,9 +15,7 @@ ANSWER_TTL_SECONDS = 600.0
 MAX_CONCURRENT_CHECKS = 2
 """Maximum number of link checks at one time."""
 MAX_CACHE_ENTRIES = 10_000
-"""Maximum number of hosts whose pauses are stored, and of cached results.
-
-Above it, expired entries are removed, and then all results if there are still too many."""
+"""Maximum number of hosts whose pauses are stored, and of cached results."""
 
 
 class SlotTimeout(Exception):
@@ -44,10 +42,9 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait until a request to the host or address ``key`` is allowed.
+        """Wait for the exclusive right to send a request to the host or address ``key``.
 
-        During the ``with`` block, no other request to ``key`` is allowed. Raises SlotTimeout if the wait would end
-        after ``deadline``, in seconds of the throttle's clock.
+        Raises SlotTimeout if the wait would end after ``deadline``, in seconds of the throttle's clock.
         """
         with self._condition:
             while (wait := self._seconds_until_free(key)) > 0:
@@ -69,7 +66,6 @@ class HostThrottle:
                 self._condition.notify_all()
 
     def _seconds_until_free(self, key: str) -> float:
-        """Return the seconds until a request to the host or address ``key`` is allowed; 0 or less means now."""
         # How long a request of another thread takes is unknown: wait a second, then ask again.
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 

@@ -13,6 +13,7 @@ from shortener.store import Store, links
 from shortener.store.signals import Signal, list_article_titles
 
 COUNT_COLUMNS = ("views", "reads", "fans")
+# Claps are not imported, because one reader can give fifty, nor is the read ratio, which follows from views and reads.
 COLUMN_ALIASES: Mapping[str, str] = {
     **dict.fromkeys(("link", "href", "storyurl", "storylink", "articleurl", "posturl", "permalink"), "url"),
     **dict.fromkeys(("postid", "mediumid", "storyid"), "id"),
@@ -21,10 +22,7 @@ COLUMN_ALIASES: Mapping[str, str] = {
     **dict.fromkeys(("read", "totalreads", "readstotal", "lifetimereads"), "reads"),
     **dict.fromkeys(("fan", "totalfans", "upvotes", "recommends", "recommendations"), "fans"),
 }
-"""Our column names, by the names that Medium's statistics page and its export tools use (letters only).
-
-Claps are not imported: one reader can give fifty. The read ratio is not imported: it follows from views and
-reads."""
+"""Our column names, by the names in Medium's statistics page and its export tools (letters only)."""
 DELIMITERS = ",;|\t"
 """Delimiters of CSV files: comma in ours, the others in exports of Medium's page."""
 MAX_COUNT = 10**12  # larger counts are not plausible
@@ -35,21 +33,21 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 
 
 class ParsedSignals(Struct, frozen=True):
-    """The content of a file of counts (views, reads, fans) from another platform.
-
-    ``signals`` has the counts of known articles. ``unmatched_rows`` has a text for each row whose article is unknown.
-    ``row_errors`` has (line number, error message) of each invalid row.
-    """
+    """The content of a file of counts (views, reads, fans) from another platform."""
 
     signals: tuple[Signal, ...]
+    """Counts of known articles."""
     unmatched_rows: tuple[str, ...]
+    """A text for each row whose article is unknown."""
     row_errors: tuple[tuple[int, str], ...]
+    """(Line number, error message) of each invalid row."""
 
 
 def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config) -> ParsedSignals:
-    """Parse the rows of a signals file: each is a line number and a dict of cells by column name. Nothing is stored.
+    """Parse counts from another platform, without storing them.
 
-    The columns are some of url, id, title, views, reads and fans. An empty cell means an unknown count.
+    A row is a line number and its cells by column name: url, id, title, views, reads, fans. Missing or empty cells are
+    unknown.
     """
     articles = _ArticleIndex(store, config)
     signals_by_url: dict[str, tuple[int, Signal]] = {}
@@ -101,13 +99,11 @@ class _ArticleIndex:
         return [] if raw_url or not title else self._find_by_title(title)
 
     def _resolve_url(self, url: str) -> str:
-        """Return the target if ``url`` is a short URL, otherwise ``url`` in canonical form. Raises TargetRefused."""
         key = parse_short_url(url, domains=self._config.domains) if "://" in url else None
         link = links.find(self._store, *key) if key else None
         return link.target if link and link.target else validate_target(url, config=self._config)
 
     def _find_by_title(self, title: str) -> list[str]:
-        """Return the URL of the article with this title, if any. Raises InputError if there are several."""
         normalized = _normalize_title(title)
         urls = sorted(self._urls_by_title.get(normalized, ())) if normalized else []
         if len(urls) > 1:
@@ -116,18 +112,15 @@ class _ArticleIndex:
 
 
 def _normalize_title(title: str) -> str:
-    """Return a title in a form for comparison: only its letters and digits, case-folded."""
     return "".join(c for c in title.casefold() if c.isalnum())
 
 
 def _medium_id(url: str) -> str:
-    """Return the story id in a URL of Medium; '' for any other URL."""
     match = _MEDIUM_ID.search(urlsplit(url).path.rstrip("/"))
     return match[1] if match else ""
 
 
 def _check_columns(row: Mapping[str, str]) -> None:
-    """Raise InputError if the row has no column that identifies an article or no column of counts."""
     if not {"url", "id", "title"} & row.keys() or not set(COUNT_COLUMNS) & row.keys():
         raise InputError("the first line has to name the column url (or title) and one or more of views, reads, fans")
     if not any(row.get(name) for name in ("url", "id", "title")):
@@ -135,7 +128,6 @@ def _check_columns(row: Mapping[str, str]) -> None:
 
 
 def _parse_counts(row: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
-    """Return (views, reads, fans) of a row; None for a count that is unknown. Raises InputError."""
     views, reads, fans = (_parse_count(name, row.get(name, "")) for name in COUNT_COLUMNS)
     if views is not None and reads is not None and reads > views:
         raise InputError(f"{reads:,} reads of {views:,} views: there cannot be more reads than views")
@@ -143,7 +135,6 @@ def _parse_counts(row: Mapping[str, str]) -> tuple[int | None, int | None, int |
 
 
 def _parse_count(column: str, text: str) -> int | None:
-    """Return the number in a cell, even with thousands separators; None for an empty cell. Raises InputError."""
     if not text:
         return None
     digits = "".join(c for c in text if c.isdigit()) if _WHOLE_NUMBER.fullmatch(text) else ""
@@ -153,10 +144,6 @@ def _parse_count(column: str, text: str) -> int | None:
 
 
 def _add_signal(signals_by_url: dict[str, tuple[int, Signal]], line: int, signal: Signal) -> None:
-    """Add the counts in a line of the file to ``signals_by_url``.
-
-    Raises InputError if an earlier line has other counts for the article.
-    """
     first_line, first_signal = signals_by_url.setdefault(signal.url, (line, signal))
     if first_signal != signal:
         raise InputError(f"{signal.url} is in line {first_line} with other counts; keep one of the two")

@@ -80,19 +80,19 @@ class ExistingIssue(Struct, frozen=True):
 
 
 class PlannedLink(Struct):
-    """A short link that the issue will have. ``link_id`` is None for a new link.
-
-    ``adopted`` means that the document already contained the short URL. ``retargeted`` means that a stored link gets a
-    new target. ``article`` is an index in the plan's list of articles.
-    """
+    """A short link that the issue will have."""
 
     key: ShortLinkKey
     target: str | None
     title: str = ""
     link_id: int | None = None
+    """None for a new link."""
     adopted: bool = False
+    """Whether the document already contained the short URL."""
     article: int | None = None
+    """Index in the plan's list of articles."""
     retargeted: bool = False
+    """Whether a stored link gets a new target."""
 
 
 class PlannedArticle(Struct):
@@ -111,15 +111,14 @@ class PlannedArticle(Struct):
 
 
 class PlannedPlacement(Struct, frozen=True):
-    """A use of a short link in the document of the planned issue. ``link`` and ``article`` are indexes into the plan's
-    lists.
-
-    ``n`` is the number at the end of the short URL, such as 4 in ``/7pk3e/4``.
-    """
+    """A use of a short link in the document of the planned issue."""
 
     link: int
+    """Index in the plan's list of links."""
     article: int
+    """Index in the plan's list of articles."""
     n: int
+    """Number at the end of the short URL, such as 4 in ``/7pk3e/4``."""
     kind: str
     text: str
     part: str = ""
@@ -165,13 +164,10 @@ class IssuePlan(Struct, frozen=True):
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request to add an issue, with its parsed document and slug.
-
-    ``found_tag`` is the merge tag in the document's short URLs that the mailing service replaces by a token of the
-    recipient; '' if there is none.
-    """
+    """A request to add an issue, with its parsed document and slug."""
 
     request: AddRequest
     document: Document
     slug: str
     found_tag: str
+    """Merge tag in the short URLs, which the mailing service replaces by a token of the recipient; '' for none."""

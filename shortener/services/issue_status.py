@@ -55,7 +55,6 @@ def stored_targets(store: Store, slug: str) -> list[Article]:
 
 
 def _set_link_status(store: Store, issue: Issue, *, old: str, new: str, who: str, now: int) -> None:
-    """Change the status of the links of an issue from ``old`` to ``new``."""
     for link in links.list_by_issue(store, issue.id):
         if link.issue_id != issue.id or link.status != old:
             continue
@@ -63,13 +62,12 @@ def _set_link_status(store: Store, issue: Issue, *, old: str, new: str, who: str
         if issues.used_placement_numbers(store, link.id, except_issue_id=issue.id):
             continue
         # A link that was retired before the issue was removed stays retired.
-        retired_by_removal = issue.removed_at is None or _was_retired_at(store, link.id, issue.removed_at)
+        retired_by_removal = issue.removed_at is None or _was_last_retired_at(store, link.id, issue.removed_at)
         if retired_by_removal:
             links.update_field(store, link, "status", new, who=who, now=now)
 
 
-def _was_retired_at(store: Store, link_id: int, at: int) -> bool:
-    """Return whether the last change of the link's status retired it at the time ``at`` (seconds of the UTC epoch)."""
+def _was_last_retired_at(store: Store, link_id: int, at: int) -> bool:
     edits = links.list_edits(store, link_id)
     last = next((edit for edit in reversed(edits) if edit["field"] == "status"), None)
     return last is not None and last["new"] == "retired" and last["at"] == at

@@ -45,10 +45,7 @@ ANSWERS = mark_text("answers ({number})")
 NO_ANSWER = mark_text("no answer")
 
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
-"""Result of checking a target: it ``answers``, or one of three problems.
-
-``trouble``: an error; ``refused``: the address is not public; ``unasked``: not requested within the limits.
-"""
+"""The target answers, has an error ("trouble"), has no public address ("refused") or was not requested ("unasked")."""
 
 
 class LinkStatus(Struct, frozen=True):
@@ -99,7 +96,6 @@ def check_links(
 
 
 def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], None], *, deadline: float) -> None:
-    """Check groups of targets in threads until the deadline (monotonic seconds)."""
     waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
     for group in groups:
         waiting.put(group)
@@ -168,7 +164,6 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
-        """Return the result for a target that responded with this HTTP status."""
         if status < 400:
             # So the target is not requested again soon.
             self.throttle.cache_answer(target, status)
@@ -180,7 +175,6 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", mark_text("answers with {number}"), status)
 
     def _resolve_allowed(self, url: str) -> tuple[str, str]:
-        """Return (host, allowed IP address) of a URL. Raises AddressRefused, OSError."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         if DEFAULT_PORTS.get(parts.scheme) != port:
@@ -188,10 +182,6 @@ class LinkChecker(Struct, frozen=True):
         return host, resolve_allowed(host, port, resolver=self.resolver, is_allowed=self.is_allowed)
 
     def _send_request(self, url: str, address: str, deadline: float) -> tuple[int, str]:
-        """Send one request to ``address``, an IP address that was checked. Return the status and the Location header.
-
-        Raises OSError, HTTPException.
-        """
         response = send_request(
             url,
             address=address,

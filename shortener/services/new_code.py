@@ -20,7 +20,7 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
 
 
 def _is_reserved(code: str, *, config: Config) -> bool:
-    """Return whether the server needs ``/<code>`` for an API that imitates the API of another link shortener."""
+    # These paths belong to APIs that imitate those of other link shorteners.
     return code in {path.strip("/") for path in config.api.compatible_paths}
 
 

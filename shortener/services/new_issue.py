@@ -61,10 +61,7 @@ class Choices(Struct, frozen=True, omit_defaults=True):
     suggested_slug: str = ""
     """Slug made from the name of the file, the title or the date."""
     known: KnownChoice = ""
-    """Whether to update an existing issue with this text or slug ("update") or to create another one ("copy").
-
-    It is '' while the editor has not decided.
-    """
+    """Whether to update an existing issue with this text or slug, or to create another one; '' if undecided."""
     known_slug: str = ""
     """Slug of the existing issue for which ``known`` was decided; '' if none was."""
     edits: tuple[ArticleEdit, ...] = ()
@@ -77,12 +74,7 @@ class Choices(Struct, frozen=True, omit_defaults=True):
 
 
 class Review(Struct, frozen=True):
-    """What will be created from an uploaded text. ``rows`` are the link targets in reading order.
-
-    ``known_issue`` is an existing issue with this text or slug. ``known`` is "update" to change that issue, "copy" to
-    create another one, '' if the editor has not decided yet. ``own_targets`` maps each short URL in the text to the
-    target that was entered for it.
-    """
+    """What will be created from an uploaded text."""
 
     upload: Upload
     choices: Choices
@@ -90,24 +82,28 @@ class Review(Struct, frozen=True):
     plan: IssuePlan
     contents: PlanContents
     rows: tuple[ArticleContents, ...]
+    """Link targets in reading order."""
     known_issue: Issue | None
+    """The existing issue with this text or slug."""
     known: KnownChoice
     title: str
     own_targets: Mapping[str, str]
+    """Targets that were entered, by short URL in the text."""
 
 
 class UnfinishedUpload(Struct, frozen=True):
-    """An uploaded text from which no issue was created yet. Times are seconds of the UTC epoch.
-
-    ``name`` is the name of the file, '' for pasted text. ``articles`` and ``links`` are 0 if they are not known.
-    """
+    """An uploaded text from which no issue was created yet."""
 
     id: int
     name: str
+    """Name of the file; '' for pasted text."""
     who: str
     created_at: int
+    """Seconds of the UTC epoch."""
     articles: int
+    """0 if unknown."""
     links: int
+    """0 if unknown."""
 
 
 def add_upload(
@@ -138,11 +134,11 @@ def replace_text(
 
 
 def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> None:
-    """Store how many articles and links an uploaded text has. Store nothing if the text cannot be reviewed."""
     upload = uploads.get(store, upload_id)
     try:
         review = load_review(store, upload, config=config, now=now)
     except ShortenerError:
+        # The numbers of articles and links stay unknown if the text cannot be reviewed.
         return
     save_choices(store, upload, with_size(review.choices, review), now=now)
 
@@ -189,7 +185,6 @@ def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[
 
 
 def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
-    """Return a slug made from the name of the file, else from the title, else from the date. Raises InputError."""
     parsed = parse_request(AddRequest(source=source, filename=name, slug="x"), config=config)
     stem = PurePath(name).name.partition(".")[0].removesuffix("_out")
     slug = slug_from_title(stem)
@@ -205,7 +200,7 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
     Raises InputError, Conflict.
     """
     choices = choices_of(upload)
-    request = _request(upload, choices, config=config)
+    request = _build_request(upload, choices, config=config)
     parsed = parse_request(request, config=config)
     known_issue = _known_issue(store, parsed, config)
     known = choices.known if known_issue is not None and known_issue.slug == choices.known_slug else ""
@@ -233,8 +228,7 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
     )
 
 
-def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return the ``AddRequest`` for an uploaded text, with the values that the editor entered."""
+def _build_request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
     targets = {}
     # Targets of URLs that are not short URLs of this installation are left out.
     for short_url, target in choices.targets.items():
@@ -256,14 +250,12 @@ def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
 
 
 def _known_issue(store: Store, parsed: ParsedRequest, config: Config) -> Issue | None:
-    """Return the existing issue with this text, else the one with this slug; None if there is none."""
     slug = find_known_issue(store, parsed, config)
     issue = issues.find(store, slug) if slug is not None else issues.find(store, parsed.slug)
     return issue if issue is not None and issue.removed_at is None else None
 
 
 def _free_slug(store: Store, slug: str) -> str:
-    """Return ``slug``; if an issue has it already, with a number appended."""
     free, number = slug, 2
     while issues.find(store, free) is not None:
         free = f"{slug[: MAX_SLUG_LENGTH - 7]}-{number}"
@@ -294,8 +286,7 @@ def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) 
 def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> AddResult:
     """Create or update the issue of a reviewed upload, and delete the uploaded text.
 
-    Raises NotFound if the issue was created already. Raises FieldError if an existing issue has this text or slug, and
-    the editor has not chosen whether to update or copy that issue.
+    Raises NotFound if this was done already, FieldError if it is undecided whether to update an existing issue.
     """
     with store.transaction():
         upload = uploads.get(store, upload.id)

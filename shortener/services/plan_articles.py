@@ -37,7 +37,6 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
 
 
 def _has_one_own_link(article: Article, existing: ExistingIssue) -> bool:
-    """Return whether a stored article has exactly one short link, and no other issue contains that link."""
     issue_id = existing.issue.id if existing.issue else None
     link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
     own = [link for link in existing.links if link.id in link_ids]
@@ -59,10 +58,7 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return a dict from normalized text to the URL that has it. Texts of several URLs are left out.
-
-    ``texts`` maps each URL to its title and link texts. Very short texts are left out too.
-    """
+    """Return a dict from normalized text to its URL, without texts that several URLs have."""
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
         for value in values:
@@ -88,8 +84,8 @@ def plan_articles(
         _plan_article(target, stored.get(target.key) or stored.get(replaced_urls.get(target.key, "")))
         for target in extracted.articles
     ]
-    _number(planned)
-    _correct(planned, corrections)
+    _assign_positions(planned)
+    _apply_edits(planned, corrections)
     return planned
 
 
@@ -117,9 +113,9 @@ def _plan_article(target: ExtractedArticle, stored: Article | None) -> PlannedAr
     return planned
 
 
-def _number(planned: Sequence[PlannedArticle]) -> None:
-    """Give the articles positions in document order. An article keeps a position that an editor has set."""
+def _assign_positions(planned: Sequence[PlannedArticle]) -> None:
     articles = [article for article in planned if article.role == "article"]
+    # A position that an editor has set stays.
     pinned = [article for article in articles if "position" in article.corrected_fields.split() and article.position]
     order = [article for article in articles if article not in pinned]
     for article in sorted(pinned, key=_position):
@@ -138,8 +134,7 @@ def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]
         article.position = position
 
 
-def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
-    """Apply an editor's edits to the planned articles, and mark the changed fields as corrected."""
+def _apply_edits(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
     by_url = {article.url: article for article in planned}
     found = [(by_url[edit.url], edit) for edit in edits if edit.url in by_url]
     for article, edit in found:
@@ -151,7 +146,7 @@ def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) ->
             if text is not None and text != getattr(article, field):
                 setattr(article, field, text)
                 _mark(article, field)
-    _move(planned, [(article, edit.position) for article, edit in found if edit.position is not UNSET])
+    _apply_moves(planned, [(article, edit.position) for article, edit in found if edit.position is not UNSET])
 
 
 def _mark(article: PlannedArticle, *fields: str) -> None:
@@ -159,18 +154,17 @@ def _mark(article: PlannedArticle, *fields: str) -> None:
 
 
 def _correct_role(planned: Sequence[PlannedArticle], article: PlannedArticle, role: Role) -> None:
-    """Set the role of a link target. A new article gets its position in document order."""
     place = {other.url: number for number, other in enumerate(planned)}
     order = sorted((other for other in planned if other.position and other is not article), key=_position)
     if role == "article":
+        # A new article gets its position in the order of the document.
         order.insert(sum(place[other.url] < place[article.url] for other in order), article)
     article.role = role
     _mark(article, "role")
     _renumber(planned, order)
 
 
-def _move(planned: Sequence[PlannedArticle], moves: Iterable[tuple[PlannedArticle, int | None]]) -> None:
-    """Move articles to new positions; None means that a target is not an article any more."""
+def _apply_moves(planned: Sequence[PlannedArticle], moves: Iterable[tuple[PlannedArticle, int | None]]) -> None:
     moved = {article.url: (article, position) for article, position in moves if position != article.position}
     order = sorted((other for other in planned if other.position and other.url not in moved), key=_position)
     for article, position in sorted(moved.values(), key=_new_position):

@@ -43,10 +43,9 @@ def plan_issue(
     config: Config,
     reread: bool = False,
 ) -> IssuePlan:
-    """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
+    """Return what adding an issue will store, without storing it. Raises InputError, Conflict.
 
     ``codes`` yields unused codes of ``domain``. ``reread`` marks the plan as changed even if the document is unchanged.
-    Raises InputError, Conflict.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -68,7 +67,7 @@ def plan_issue(
     honeypot = _plan_honeypot(parsed, existing, occurrences, domain, codes)
     output, honeypot_html = _write_document(parsed, occurrences, links, honeypot, tag, config)
     changed = reread or not _is_unchanged(parsed, existing, links, tag, config)
-    fields = _fields(parsed, existing, extracted, output, domain) if changed else {}
+    fields = _fields_to_store(parsed, existing, extracted, output, domain) if changed else {}
     return IssuePlan(
         slug=parsed.slug,
         issue_id=existing.issue.id if existing.issue else None,
@@ -79,7 +78,7 @@ def plan_issue(
         output=output,
         changed=changed,
         skipped=tuple(skipped),
-        untouched=_untouched(parsed, left),
+        untouched=_untouched_links(parsed, left),
         warnings=tuple(_warnings(parsed, extracted, occurrences, links, articles, replaced_urls)),
         honeypot=honeypot,
         honeypot_html=honeypot_html,
@@ -122,10 +121,6 @@ def _placements(
 
 
 def _recipient_tag(parsed: ParsedRequest, existing: ExistingIssue, config: Config) -> str:
-    """Return the recipient tag to add to short URLs; '' for none.
-
-    The mailing service replaces the tag by a token of the recipient.
-    """
     # The tag in the request has precedence over one in the document, and that over the stored one.
     tag = parsed.request.recipient_tag
     if tag is not None:
@@ -150,7 +145,6 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request changes nothing in the stored issue."""
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
         return False
@@ -165,15 +159,13 @@ def _is_unchanged(
 
 
 def _entered_fields(request: AddRequest) -> dict[str, Any]:
-    """Return the fields of the issue that an editor entered in the request, by name."""
     values = {"title": request.title, "sent_at": request.sent_at, "recipients": request.recipients}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _fields(
+def _fields_to_store(
     parsed: ParsedRequest, existing: ExistingIssue, extracted: ExtractedIssue, output: bytes, domain: Domain
 ) -> dict[str, Any]:
-    """Return the fields of the issue to store, by name; for a stored issue, only the fields that change."""
     request, document = parsed.request, parsed.document
     source = stored_source(request, document.format)
     stored_output = newsletter.stored_form(output) if document.format == "eml" else output
@@ -208,7 +200,6 @@ def _plan_honeypot(
     domain: Domain,
     codes: Iterator[str],
 ) -> PlannedLink | None:
-    """Return the stored or new honeypot link (invisible to readers) of the issue; None if the issue has none."""
     stored = _stored_honeypot(existing)
     if stored is not None:
         return stored
@@ -228,7 +219,7 @@ def _write_document(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return the document with short URLs, and the HTML of the inserted honeypot link ('' if none was inserted)."""
+    """Return the document with short URLs, and the HTML of the invisible link that was inserted ('' if none)."""
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]
@@ -243,8 +234,7 @@ def _write_document(
     return newsletter.insert_honeypot(output, html), html
 
 
-def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
-    """Return the links that cannot or must not be replaced, with the reasons, in document order."""
+def _untouched_links(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
     untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
     return tuple(sorted([*untouched, *left], key=_line))
 
@@ -261,7 +251,6 @@ def _warnings(
     articles: Sequence[PlannedArticle],
     replaced_urls: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield one-line warnings about what an editor should check before the issue is sent."""
     yield from parsed.document.warnings
     for new, old in replaced_urls.items():
         yield Message("{old}: the link leads to {new} now", old=old, new=new)

@@ -39,12 +39,9 @@ def _shorten(url: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
-    """Find the target of each link in the document. Return (all links, skipped links, links left alone).
+    """Return the links of a document: (all with their targets, skipped ones, ones left alone).
 
-    The second and third lists are parts of the first, and their links keep their URLs. Skipped links are excluded by
-    the configuration, or lead to pages of this installation. Links left alone have a URL that cannot be replaced, or
-    let readers unsubscribe. ``given_targets`` has targets that an editor gave for short links in the document. Raises
-    Conflict if another target is stored for such a short link.
+    ``given_targets`` has targets that an editor gave for short links. Raises Conflict if another target is stored.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -52,7 +49,9 @@ def match_links(
     domains, skips = config.domains, config.newsletter.skip
     own_hosts = {domain.host for domain in domains} | {urlsplit(config.base_url).netloc}
     stored_targets = {link.target for link in existing.links if link.target}
+    # Skipped links are excluded by the configuration, or lead to pages of this installation.
     skipped: list[LeftAloneLink] = []
+    # Links left alone have a URL that cannot be replaced, or let readers unsubscribe.
     left: list[LeftAloneLink] = []
     for occurrence in occurrences:
         url, line = occurrence.link.url, occurrence.link.line
@@ -62,9 +61,8 @@ def match_links(
         try:
             key = parse_short_url(url, domains=domains) if "://" in url else None
             if key is not None:
-                _match_short_link(occurrence, key, existing, given_targets, config)
+                _record_short_link(occurrence, key, existing, given_targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
-                # Pages of this installation are skipped too.
                 skipped.append(LeftAloneLink(line, url, Message("a page of this installation")))
             else:
                 target = canonicalize_target(url, allow_private=config.redirect.private_targets, own_hosts=own_hosts)
@@ -84,14 +82,9 @@ def _skip_pattern(url: str, skips: Iterable[str]) -> str | None:
     return next((skip for skip in skips if fnmatchcase(lower, skip.lower())), None)
 
 
-def _match_short_link(
+def _record_short_link(
     occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, given_targets: Targets, config: Config
 ) -> None:
-    """Record in ``occurrence`` that the document contains a short link of this installation, with its target.
-
-    ``given_targets`` has targets that an editor gave for short links. Raises Conflict if another target is stored for
-    this short link.
-    """
     link = existing.short_links.get(key)
     if link is not None and link.honeypot:
         occurrence.honeypot = True
@@ -115,7 +108,7 @@ def _match_short_link(
 
 
 def _placement_number_in_url(url: str) -> int:
-    """Return the placement number ``n`` in ``/<code>/<n>``; 0 if the URL has none."""
+    # The path is ``/<code>/<n>``.
     tail = urlsplit(url).path.strip("/").partition("/")[2]
     return int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 5 else 0
 
@@ -123,18 +116,17 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return a dict from target to short URL, for the stored short links that have no target yet but get one now.
+    """Return a dict from target to short URL, for stored short links that get their first target now.
 
-    A short link is stored without a target if a document with its short URL was added before its target was known.
-    ``given_targets`` has targets that an editor gave for short links. If several short links get one target, the result
-    has the first of them in the document.
+    ``given_targets`` has targets that an editor gave for short links.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
         key = occurrence.short_link_key
         stored = existing.short_links.get(key) if key else None
         if key and stored is not None and stored.target is None and key in given_targets:
-            # Until the plan is stored, the article has the short URL in place of the target.
+            # The target was unknown when the link was stored. Until the plan is stored, the article has the short URL
+            # in its place. If several short links get one target, the first in the document counts.
             found.setdefault(given_targets[key], build_short_url(*key, domains=config.domains))
     return found
 
@@ -149,18 +141,16 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return the short links of the issue, and set ``planned_link`` (an index of the result) of ``occurrences``.
+    """Return the short links of the issue, and set ``planned_link`` (index in the result) of ``occurrences``.
 
-    Short links that the document contains already are kept. Other links share a short link if their targets are equal.
-    ``article_by_link`` maps indexes of links in the document to indexes of articles. ``replaced_urls`` maps new URLs to
-    the stored URLs that they replace. ``given_targets`` has targets that an editor gave for short links in the
-    document. ``codes`` yields unused codes of ``domain``.
+    ``article_by_link`` maps link indexes to article indexes. ``replaced_urls`` maps new URLs to stored ones.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
     by_key: dict[ShortLinkKey, int] = {}
     issue_id = existing.issue.id if existing.issue else None
     own = {link.target: link for link in reversed(existing.links) if link.target and link.issue_id == issue_id}
+    # Short links that the document already contains are kept.
     for occurrence in occurrences:
         key, target = occurrence.short_link_key, occurrence.target_key
         if key is None or target is None:
@@ -179,6 +169,7 @@ def plan_links(
             by_key[key] = _append(planned, link, occurrence, articles, article_by_link)
         occurrence.planned_link = by_key[key]
         by_target.setdefault(target, by_key[key])
+    # Other links share a short link if their targets are equal.
     for occurrence in occurrences:
         target = occurrence.target_key
         if occurrence.short_link_key is not None or target is None:
@@ -215,10 +206,9 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Give each link in the document its placement number, such as 4 in the short URL ``/7pk3e/4``.
+    """Give each link in the document its placement number, such as 4 in ``/7pk3e/4``.
 
-    ``twins`` maps the index of a link that only Outlook shows to the index of the equal link that other mail programs
-    show. Both links get one number.
+    ``twins`` maps links that only Outlook shows to the equal links for other mail programs, by index.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
@@ -240,21 +230,18 @@ def number_placements(
             occurrence.placement_number = numbers.pop(0)
             used.add(occurrence.placement_number)
     _number_remaining(placed, elsewhere, used)
+    # Both twins get one number.
     by_index = {occurrence.link.index: occurrence for occurrence in occurrences}
     for index, twin in twins.items():
         by_index[index].placement_number = by_index[twin].placement_number
 
 
 def _number_remaining(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
-    """Give each link without a placement number the next free number, and add the number to ``used``.
-
-    A number is free if it is not in ``used`` and no other issue uses it with this short link. ``elsewhere`` has the
-    numbers that other issues use, for each short link of this issue.
-    """
     next_number = 0
     for occurrence in placed:
         if not occurrence.placement_number:
             next_number += 1
+            # A free number is used neither in this issue nor by this short link in another issue.
             while next_number in used or next_number in elsewhere[occurrence.planned_link or 0]:
                 next_number += 1
             occurrence.placement_number = next_number

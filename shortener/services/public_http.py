@@ -1,7 +1,4 @@
-"""HTTP requests to hosts on the public internet only, for link checks and webhooks.
-
-All addresses of a host are checked, and the request goes to one of these addresses. So DNS rebinding has no effect.
-"""
+"""HTTP requests to hosts on the public internet only, for link checks and webhooks."""
 
 import contextlib
 import socket
@@ -80,6 +77,7 @@ def resolve_allowed(
     host: str, port: int, *, resolver: Resolver = resolve_host, is_allowed: Callable[[str], bool] = is_public_address
 ) -> str:
     """Return one of the IP addresses of a host, if all of them are allowed. Raises AddressRefused, OSError."""
+    # All addresses are checked, and the request goes to one of them. So DNS rebinding has no effect.
     addresses = resolver(host, port)
     if not addresses or not all(is_allowed(address) for address in addresses):
         raise AddressRefused
@@ -97,11 +95,9 @@ def send_request(
     body: bytes | None = None,
     max_body_bytes: int = 0,
 ) -> HTTPResponse:
-    """Send one request to ``address``, an IP address that the caller has checked. With ``body`` it is a POST, else a
-    GET.
+    """Send one request to ``address``, an IP address that the caller has checked: POST with ``body``, else GET.
 
-    The response has at most ``max_body_bytes`` of its body. ``deadline`` is in monotonic seconds. Raises OSError,
-    HTTPException.
+    ``deadline`` is in monotonic seconds. Raises OSError, HTTPException.
     """
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -134,7 +130,6 @@ class _Deadline(Struct, frozen=True):
 
 
 def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
-    """Return the connection with TLS. The certificate is verified for ``host``. Raises SSLError, OSError."""
     try:
         return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
     except BaseException:
@@ -165,7 +160,6 @@ def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[s
 
 
 def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, max_bytes: int) -> bytes:
-    """Return at most ``max_bytes`` of a response body. ``received`` is the part that was read with the headers."""
     limit = _Deadline(min(limit.at, time.monotonic() + BODY_TIMEOUT_SECONDS), limit.socket_timeout_seconds)
     with contextlib.suppress(OSError):
         while len(received) < max_bytes:
@@ -178,7 +172,6 @@ def _read_body(connection: socket.socket, received: bytes, limit: _Deadline, *, 
 
 
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Return status and headers of a response. Raises HTTPException."""
     lines = head.decode("latin-1").splitlines()
     words = lines[0].split(None, 2) if lines else []
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):

@@ -17,15 +17,14 @@ def current_config(store: Reader, config: Config) -> Config:
 def find_changes(
     store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
 ) -> dict[str, str | None]:
-    """Return the settings that an editor changed, by key, with the values to store.
+    """Return the changed settings among the submitted ``texts``, by key; None means the default value.
 
-    ``texts`` has the submitted values. A returned None means that the setting returns to its default. ``config`` is the
-    configuration without stored settings. Raises FieldError for an invalid value. Raises Doubtful if the time zone
-    changes and ``confirmed`` is false.
+    ``config`` must not include stored settings. Raises FieldError, and Doubtful for a changed time zone that is not
+    ``confirmed``.
     """
     present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
     # A key that the configuration file or the environment sets is skipped. An empty text means the default.
-    values = {key: _parse(key, text) or defaults[key] for key, text in texts.items() if key not in config.given}
+    values = {key: _canonicalize(key, text) or defaults[key] for key, text in texts.items() if key not in config.given}
     changes = {key: text for key, text in values.items() if text != present[key]}
     if ZONE in changes and not confirmed:
         raise Doubtful(_explain_zone(present[ZONE], changes[ZONE]), field=ZONE)
@@ -48,8 +47,7 @@ def stored_values(store: Store, keys: Iterable[str]) -> dict[str, str | None]:
     return {key: stored.get(key) for key in keys}
 
 
-def _parse(key: str, text: str) -> str:
-    """Return the text of a setting in canonical form; '' means the default value. Raises FieldError."""
+def _canonicalize(key: str, text: str) -> str:
     try:
         return str(parse_setting(key, text)) if text else ""
     except InputError as error:

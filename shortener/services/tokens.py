@@ -80,11 +80,10 @@ def add_token(
     now: int,
     hexadecimal: bool = False,
 ) -> CreatedToken:
-    """Create a token of the user ``owner``, and return it with its text.
+    """Create a token of the user ``owner``.
 
-    With ``hexadecimal``, the text is HEX_LENGTH hexadecimal digits, for clients that accept only short tokens.
-    ``expires_at`` is in seconds of the UTC epoch, None for never. Raises InputError, NotFound for an unknown user, and
-    Conflict if the user has a token of this name.
+    ``hexadecimal`` makes its text HEX_LENGTH hexadecimal digits. ``expires_at`` is in epoch seconds, None for never.
+    Raises InputError, NotFound for an unknown user, Conflict for a name in use.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)
@@ -110,7 +109,6 @@ def _random_token() -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the hash under which a token is stored."""
     # A fast hash is enough, because tokens are random.
     return hashlib.sha256(text.encode()).hexdigest()
 

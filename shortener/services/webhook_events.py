@@ -122,7 +122,7 @@ def _milestone_key(issue: Issue) -> str:
 
 
 def _due_milestone(issue: Issue, *, now: int) -> int:
-    """Return the latest milestone that an issue has reached recently, as an age in hours; 0 if there is none."""
+    """Return the latest milestone that an issue has recently reached, in hours after sending; 0 if there is none."""
     seconds = now - (issue.sent_at or now)
     passed = (age for age in MILESTONE_HOURS if 0 <= seconds - age * HOUR_SECONDS < MILESTONE_GRACE_SECONDS)
     return max(passed, default=0)
@@ -138,7 +138,6 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return ``{name: rows, f"{name}_left_out": number of other rows}``, with at most MAX_LIST_BYTES of rows."""
     size, kept = 0, 0
     for row in rows:
         size += len(msgspec.json.encode(row)) + 1

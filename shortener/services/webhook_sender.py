@@ -139,12 +139,11 @@ class WebhookSender:
             _sleep(RETRY_LOCK_SECONDS, stop=stop)
 
     def _send_all(self, store: Store, lock_fd: int, *, stop: Callable[[], bool]) -> None:
-        """Send messages until ``stop()`` returns true. Return at once if a process on another machine sends them."""
         lease = None
         if self._config.storage.url:
             lease = Lease.take(store, LEASE, holder=holder_name(lock_fd, machine=self._config.machine_name))
             if lease is None:
-                return
+                return  # a process on another machine sends the messages
         while not stop():
             if lease:
                 lease.renew_if_due()
@@ -180,7 +179,6 @@ class WebhookSender:
             self._results.put((item.delivery, attempt))
 
     def _attempt(self, webhook: Webhook, item: DeliveryItem) -> Attempt:
-        """Send one message to its endpoint and return the result."""
         body = build_body(item.event, config=self._config)
         headers = {
             "Content-Type": "application/json",
@@ -192,7 +190,7 @@ class WebhookSender:
             return _classify_response(
                 send_request(
                     webhook.url,
-                    address=self._resolve(webhook.url),
+                    address=self._resolve_allowed(webhook.url),
                     port=port_of(webhook.url),
                     headers=headers,
                     body=body,
@@ -210,8 +208,7 @@ class WebhookSender:
         except (OSError, HTTPException, ValueError):
             return Attempt(None, str(NO_ANSWER))
 
-    def _resolve(self, url: str) -> str:
-        """Return an allowed IP address of the host of a URL. Raises AddressRefused, OSError."""
+    def _resolve_allowed(self, url: str) -> str:
         port = port_of(url)
         if port not in allowed_ports(self._config):
             raise AddressRefused
@@ -278,11 +275,7 @@ def _classify_response(response: HTTPResponse) -> Attempt:
 
 @contextlib.contextmanager
 def _lock(config: Config) -> Iterator[int | None]:
-    """Hold the lock of the sender during the block. Yield its file descriptor, or None if another process holds the
-    lock.
-
-    Raises OSError.
-    """
+    """Hold the sender's lock in the ``with`` block; yield its file descriptor, or None if another process holds it."""
     fd = open_locked(config.data_directory / LOCK_FILE)
     try:
         yield fd

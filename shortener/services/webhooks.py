@@ -287,7 +287,6 @@ def port_of(url: str) -> int:
 
 
 def _join_event_types(events: Iterable[str]) -> str:
-    """Return types of events as the text that is stored. Raises InputError for an unknown type."""
     chosen = set(events)
     for event_type in chosen - EVENT_TYPES.keys():
         raise InputError(

@@ -1,8 +1,4 @@
-"""SQL for users, their sessions and their invitations.
-
-An invitation is a one-time link at which a user chooses a password. Tokens are stored only as hashes, so a stolen copy
-of the store contains no usable token.
-"""
+"""SQL for users, their sessions, and their invitations: one-time links at which users choose a password."""
 
 from typing import Literal
 
@@ -41,11 +37,7 @@ class Session(Struct, frozen=True):
 
 
 class UserSummary(Struct, frozen=True):
-    """A user in the list of users, with the number of open sessions.
-
-    ``seen_at`` is when the user last used the pages, None if never. ``invited_until`` is when the user's invitation
-    expires, None without one. Times are seconds of the UTC epoch.
-    """
+    """A user, with the number of open sessions. Times are seconds of the UTC epoch."""
 
     name: str
     role: Role
@@ -53,7 +45,9 @@ class UserSummary(Struct, frozen=True):
     created_at: int
     sessions: int
     seen_at: int | None
+    """When the user last used the pages; None if never."""
     invited_until: int | None
+    """When the user's invitation expires; None without one."""
 
 
 _COLUMNS = column_list(User, "users")
@@ -134,6 +128,7 @@ def remove(store: Store, user_id: int) -> None:
 
 def add_session(store: Store, token_hash: str, user_id: int, *, now: int) -> None:
     """Store a session under the hash of its token."""
+    # Tokens are stored only as hashes, so a stolen copy of the store contains no usable token.
     store.execute(
         "insert into sessions (token_hash, user_id, created_at, seen_at) values (?, ?, ?, ?)",
         (token_hash, user_id, now, now),

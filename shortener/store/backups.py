@@ -14,11 +14,10 @@ from shortener.store.write_ahead_log import random_number
 
 
 def back_up(store: Store, destination: Path, *, now: int) -> int:
-    """Write a copy of the store to ``destination``, check it, and return its size in bytes.
+    """Write a checked copy of the store; return its size in bytes.
 
-    ``destination`` is a new file, or a directory in which the file ``store.db`` is created. Raises InputError if the
-    store is on PostgreSQL, or if the file exists already or cannot be written. Raises StoreError if the copy is
-    damaged.
+    ``destination`` is a new file or a directory. Raises InputError for a bad destination or a PostgreSQL store,
+    StoreError for a damaged copy.
     """
     if not isinstance(store.connection, SqliteConnection):
         raise InputError("the store is a PostgreSQL database; back it up with its own tools, such as pg_dump")
@@ -47,10 +46,6 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
 
 
 def _check_and_renumber(path: Path) -> None:
-    """Check the integrity of a copy of the store, and give the copy a new random store number (``user_version``).
-
-    Raises StoreError if the copy is damaged.
-    """
     try:
         with closing(sqlite3.connect(path)) as backup:
             # A write-ahead log is matched to its store by this number, and one of the original must not be applied to

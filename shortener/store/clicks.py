@@ -16,29 +16,25 @@ from shortener.store.rollup_tables import VERDICTS
 from shortener.store.sql_text import column_list
 
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
-"""Bits of ``clicks.first_visits``. They mark the visitor's first human click of the UTC day.
-
-Each bit stands for one kind of first visit: to the placement, the link, the issue, or the whole site."""
+"""Bits of ``clicks.first_visits``: where a click is the visitor's first human click of the UTC day."""
 MAX_MISSED_CODES_PER_DAY = 1000
 """Maximum number of unknown codes stored for a UTC day; misses of further codes are summed under the code ''."""
 
 
 class Visit(Struct, gc=False):
-    """The fields of a stored click that are needed to find a visitor's first click of the day.
-
-    ``ts`` is milliseconds of the UTC epoch. ``n`` is the number of the placement (one use of a link in an issue), 0 if
-    unknown. ``first_visits`` is a bitmask that says where the click is the visitor's first of the day: on the
-    placement, on the link, in the issue or on the site.
-    """
+    """A stored click, with the fields that are needed to find a visitor's first click of the day."""
 
     id: str
     ts: int
+    """Milliseconds of the UTC epoch."""
     link_id: int
     n: int
+    """Number of the placement (one use of a link in an issue); 0 if unknown."""
     issue_id: int | None
     verdict: str
     visitor: str | None
     first_visits: int
+    """Bits ``FIRST_ON_PLACEMENT`` to ``FIRST_ON_SITE``: where the click is the visitor's first of the day."""
 
 
 class Click(Visit, gc=False):
@@ -126,11 +122,10 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_first_visits: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return human clicks of given visitors on given UTC days, keyed by sequence number.
+    """Return the human clicks of visitors on UTC days, by sequence number.
 
-    ``minimum_first_visits`` maps (day, visitor hash) to 0 or 1. With 0, all human clicks of the visitor on this day are
-    returned. With 1, only first visits are returned: clicks that are the visitor's first of the day on the placement
-    (one use of a link in an issue), on the link, in the issue or on the site.
+    ``minimum_first_visits`` maps (day, visitor hash) to 0 for all clicks, or to 1 for those with bits in
+    ``Visit.first_visits``.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks

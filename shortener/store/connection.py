@@ -1,12 +1,4 @@
-"""The interface of the store's two engines, SQLite and PostgreSQL: statements and transactions.
-
-Statements are SQL that both engines understand, with three additions:
-
-- ``?`` and ``:name`` are parameters;
-- ``in :name`` takes a list as its parameter;
-- ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. The columns ``low`` and
-  ``high`` are the two integers. The column ``place`` increases in the order of the list.
-"""
+"""The interface that SQLite and PostgreSQL implement for the store: statements and transactions."""
 
 import re
 from abc import ABC, abstractmethod
@@ -15,6 +7,11 @@ from typing import Any, Protocol
 
 from shortener.store.rollup_tables import Rollup
 
+# Statements are SQL that both engines understand, with three additions:
+# - ``?`` and ``:name`` are parameters;
+# - ``in :name`` takes a list as its parameter;
+# - ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. The columns ``low`` and
+#   ``high`` are the two integers. The column ``place`` increases in the order of the list.
 LIST_PARAMETER = re.compile(r"\bin :(?P<values>\w+)|\bpairs\(:(?P<pairs>\w+)\)")
 """A list in the text of a statement: ``in :name`` or ``pairs(:name)``."""
 
@@ -78,10 +75,9 @@ class Connection(ABC):
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. Rows that are left without clicks are deleted.
+        """Add numbers to rows of a table of click counts, and delete rows without clicks.
 
-        ``sums`` maps the key of a row to the numbers to add, one for each of ``rollup.sum_columns``. Numbers can be
-        negative.
+        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``. Numbers can be negative.
         """
 
     @property
@@ -91,10 +87,9 @@ class Connection(ABC):
 
     @abstractmethod
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction. With ``locked``, the transaction holds the write lock of the store.
+        """Begin a transaction; if ``locked``, hold the write lock, so that only one process writes.
 
-        Only one process at a time can hold the write lock. Without ``locked``, the transaction may write only rows that
-        no other process changes. Raises StoreBusy if the write lock is not free within the busy timeout.
+        Without it, write only rows that no other process changes. Raises StoreBusy after the busy timeout.
         """
 
     @abstractmethod

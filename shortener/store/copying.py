@@ -27,26 +27,26 @@ class CopiedTable(Struct, frozen=True):
 
 
 def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], None]) -> list[CopiedTable]:
-    """Copy all rows of a store into the empty PostgreSQL database at ``url``, in one transaction.
+    """Copy all rows of a store to the PostgreSQL database at ``url``.
 
-    ``on_progress`` is called with the name of a table and the number of its rows copied so far. The source cannot be
-    written meanwhile. Raises InputError if the database is not empty, and StoreError if the copy is not complete.
+    ``on_progress`` gets a table name and its number of copied rows. Raises InputError unless the database is empty,
+    StoreError for an incomplete copy.
     """
-    with closing(_open_target(source.data, url)) as target, source.transaction(), target.transaction():
+    # The transaction of the source keeps other processes from writing to it meanwhile.
+    with closing(_open_empty_target(source.data, url)) as target, source.transaction(), target.transaction():
         types = _column_types(target)
         copied = []
-        for table in _tables_in_order(target, types):
+        for table in _sort_by_foreign_keys(target, types):
             if table == "meta":
                 rows = _copy_meta(source, target)
             else:
                 rows = _copy_table(source, target, table, types[table], on_progress=on_progress)
             copied.append(CopiedTable(table, rows))
-        _set_sequences(target, types)
+        _advance_id_sequences(target, types)
     return copied
 
 
-def _open_target(data: Path, url: str) -> Store:
-    """Open or create the store at ``url``. Raises InputError if it has rows already."""
+def _open_empty_target(data: Path, url: str) -> Store:
     target = open_database(data, url=url)
     used = [name for name in ("issues", "links", "users", "clicks", "segments") if not _is_empty(target, name)]
     if used:
@@ -62,7 +62,7 @@ def _is_empty(reader: Reader, table: str) -> bool:
 
 
 def _column_types(target: Reader) -> dict[str, dict[str, str]]:
-    """Return the type of each column as ``{table: {column: type}}``, in the order of the columns."""
+    """Return the types as ``{table: {column: type}}``, with columns in the order of the table."""
     types: dict[str, dict[str, str]] = {}
     for table, column, kind in target.execute(
         "select table_name, column_name, data_type from information_schema.columns "
@@ -72,21 +72,21 @@ def _column_types(target: Reader) -> dict[str, dict[str, str]]:
     return types
 
 
-def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
-    """Yield the names of the tables, each after the tables to which its foreign keys refer."""
+def _sort_by_foreign_keys(target: Reader, names: Iterable[str]) -> Iterator[str]:
     tables: dict[str, set[str]] = {name: set() for name in names}
     for table, other in target.execute(
         "select conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
         "where contype = 'f' and connamespace = current_schema()::regnamespace"
     ):
         tables[table].add(other)
+    # A table comes after the tables to which its foreign keys refer.
     yield from TopologicalSorter(tables).static_order()
 
 
 def _copy_table(
     source: Store, target: Store, table: str, types: Mapping[str, str], *, on_progress: Callable[[str, int], None]
 ) -> int:
-    """Copy the rows of a table, check that all have arrived, and return their number."""
+    """Copy a table, and return its number of rows. Raises StoreError if rows are missing."""
     columns = [name for name in types if name != "revision"]
     measured = [0] * (len(columns) + 1)
     batch: list[list[Any]] = []
@@ -108,7 +108,6 @@ def _copy_table(
 
 
 def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
-    """Add the values of one row to the totals of a copied table (``measured``)."""
     # The first total is the number of rows; then each column has a sum of its integers, or of the lengths of other
     # values.
     measured[0] += 1
@@ -118,7 +117,6 @@ def _add_to_sums(row: Sequence[Any], measured: list[int]) -> None:
 
 
 def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
-    """Raise StoreError unless a copied table has the totals of its source."""
     sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
     stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608
     for name, expected, found in zip(("rows", *types), measured, stored, strict=True):
@@ -127,17 +125,16 @@ def _check_copied(target: Reader, table: str, types: Mapping[str, str], measured
 
 
 def _copy_meta(source: Store, target: Store) -> int:
-    """Copy the table ``meta``, and return the number of copied rows."""
     rows = [row for row in source.execute("select name, value from meta") if row[0] not in _OWN_META]
     for name, value in rows:
         target.set_meta(name, value)
     return len(rows)
 
 
-def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Set the sequence of each table's ids, so that new rows get higher ids than the copied rows."""
+def _advance_id_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
     for table, columns in types.items():
         key = next(iter(columns))
         sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))
+        # New rows must get higher ids than the copied rows.
         if sequence:
             target.execute(f"select setval(?, coalesce(max({key}), 0) + 1, false) from {table}", (sequence,))  # noqa: S608

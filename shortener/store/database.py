@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
 CACHE_SIZE_KIB = 48 * 1024
 """Page cache of a connection in KiB. It holds the indexes of a few million clicks, which the collector updates."""
+# A page that several batches change is copied to the store only once.
 CHECKPOINT_INTERVAL_PAGES = 8_000
-"""Number of pages in the write-ahead log (32 MB) after which they are copied to the store.
-
-A page that several batches change is then copied only once."""
+"""Number of pages in the write-ahead log (32 MB) after which they are copied to the store."""
 MIN_FREE_BYTES = 64 * 1024
 """Free disk space in bytes below which an error is explained by the full disk: SQLite says only "disk I/O error"."""
 BUSY_TIMEOUT_SECONDS = 15.0
@@ -104,10 +103,9 @@ class Store(Reader):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the ``with`` block in one write transaction, which is rolled back on any error.
+        """Run the ``with`` block in a write transaction, or as part of an open one. On any error, roll back.
 
-        If a transaction is open already, the block becomes a part of it. Raises StoreBusy if another process holds the
-        write lock for longer than the busy timeout.
+        Raises StoreBusy if the write lock is not free within the busy timeout.
         """
         if self.connection.in_transaction:
             yield
@@ -132,8 +130,8 @@ class Store(Reader):
         self.connection.rollback()
 
     def _publish_links(self) -> None:
-        """Write the revision number of the links to shared memory, so that redirect workers notice an edit at once."""
-        # Two processes that commit at once may write in either order; both changes are visible to readers by then.
+        # Redirect workers notice an edit by this number. Two processes that commit at once may write in either order;
+        # both changes are visible to readers by then.
         self._shared_revision.values[0] = self.meta("links_revision")
 
     def check_not_replaced(self) -> None:
@@ -149,11 +147,9 @@ class Store(Reader):
 def open_store(
     data: Path, *, url: str = "", create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
 ) -> Store:
-    """Open the store, and create or migrate its schema if needed.
+    """Open the store in ``data``, or in PostgreSQL at ``url``; create or migrate it if needed.
 
-    If ``url`` is '', the store is in the directory ``data``, otherwise in the PostgreSQL database at ``url``. Raises
-    StoreError if the store cannot be used. If the store is missing, raises StoreError in two cases: ``create`` is
-    False, or ``data`` contains a click log. Raises SchemaTooNew if a newer version wrote the store.
+    Raises StoreError if the store is unusable or must not be created, SchemaTooNew if a newer version wrote it.
     """
     if url:
         return open_database(
@@ -174,7 +170,7 @@ def open_store(
         conn = sqlite3.connect(path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False)
         with close_on_error(conn):
             path.chmod(0o600)
-            _choose_temporary_files(conn)
+            _choose_temp_store(conn)
             conn.execute("pragma foreign_keys = on")
             conn.execute("pragma synchronous = full")
             conn.execute(f"pragma cache_size = -{CACHE_SIZE_KIB}")
@@ -189,8 +185,7 @@ def open_store(
         raise StoreError(f"{path}: {error}{full}", kind="store_unusable") from error
 
 
-def _postgres() -> ModuleType:
-    """Return the module that opens stores on PostgreSQL. Raises StoreError if its driver is not installed."""
+def _import_postgres_store() -> ModuleType:
     try:
         return importlib.import_module("shortener.store.postgres_store")
     except ImportError as error:
@@ -218,9 +213,8 @@ def has_temporary_directory() -> bool:
     return any(path and Path(path).is_dir() and os.access(path, os.W_OK | os.X_OK) for path in named)
 
 
-def _choose_temporary_files(conn: sqlite3.Connection) -> None:
-    """Let SQLite keep temporary files in memory if it finds no folder for them."""
-    # There is none, for example, in a container with a read-only root.
+def _choose_temp_store(conn: sqlite3.Connection) -> None:
+    # SQLite finds no folder for temporary files, for example, in a container with a read-only root.
     if not has_temporary_directory():
         conn.execute("pragma temp_store = memory")
 
@@ -233,14 +227,13 @@ def open_database(
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
     beside_click_log: bool = True,
 ) -> Store:
-    """Open the store in the PostgreSQL database at ``url``, and create or migrate its schema if needed.
+    """Open the PostgreSQL store at ``url``; create or migrate it if needed.
 
-    Raises StoreError if the database cannot be used. If the database is empty, raises StoreError in two cases:
-    ``create`` is False, or the data directory ``data`` contains a click log and ``beside_click_log`` is False. Raises
-    SchemaTooNew if a newer version wrote the store.
+    ``beside_click_log`` permits creation beside a click log in ``data``. Raises StoreError if it cannot be opened,
+    SchemaTooNew if a newer version wrote it.
     """
     prepare_directory(data)
-    store: Store = _postgres().open_store(
+    store: Store = _import_postgres_store().open_store(
         data, url=url, create=create, busy_timeout_seconds=busy_timeout_seconds, beside_click_log=beside_click_log
     )
     return store
@@ -252,7 +245,7 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
     Raises StoreError if there is no store.
     """
     if url:
-        reader: Reader = _postgres().open_reader(url)
+        reader: Reader = _import_postgres_store().open_reader(url)
         return reader
     return Reader(_open_read_only(data / STORE_FILE_NAME))
 
@@ -272,7 +265,7 @@ def _open_read_only(path: Path) -> SqliteConnection:
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
         )
         with close_on_error(conn):
-            _choose_temporary_files(conn)
+            _choose_temp_store(conn)
             conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
@@ -284,7 +277,7 @@ def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
 
     With ``listening``, the connection can wait for changes of links.
     """
-    module = _postgres()
+    module = _import_postgres_store()
     reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")
     return reader
 
@@ -294,7 +287,7 @@ def connection_options(url: str) -> dict[str, str]:
 
     Raises StoreError if the URL is not valid or the driver of PostgreSQL is not installed.
     """
-    options: dict[str, str] = _postgres().connection_options(url)
+    options: dict[str, str] = _import_postgres_store().connection_options(url)
     return options
 
 
@@ -311,7 +304,6 @@ def prepare_directory(data: Path) -> None:
 
 
 def _enable_wal(conn: sqlite3.Connection) -> None:
-    """Switch the store to a write-ahead log (WAL)."""
     for attempt in range(50):
         try:
             if conn.execute("pragma journal_mode = wal").fetchone()[0] == "wal":
@@ -324,7 +316,6 @@ def _enable_wal(conn: sqlite3.Connection) -> None:
 
 
 def _migrate(db: Database) -> None:
-    """Apply the migrations that the store lacks. Raises SchemaTooNew if a newer version wrote the store."""
     unknown = sorted({migration.name for migration in MIGRATIONS.applied(db)} - set(MIGRATION_NAMES))
     if unknown:
         raise SchemaTooNew(
@@ -335,7 +326,6 @@ def _migrate(db: Database) -> None:
 
 
 def _apply_next_migration(db: Database) -> None:
-    """Apply the first migration that the store lacks."""
     db.conn.execute("begin immediate")
     try:
         # Another process may have migrated the store while this one waited for the write lock.

@@ -21,29 +21,27 @@ _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """An editor's decision to pin, choose or exclude an article for a month's recommended articles.
-
-    ``url`` is the article's canonical URL, ``who`` the editor's name. ``reason`` is '' if none was given. ``at`` is
-    seconds of the UTC epoch.
-    """
+    """An editor's decision to pin, choose or exclude an article for a month's recommended articles."""
 
     month: str
     url: str
+    """Canonical URL of the article."""
     action: Action
     reason: str
+    """'' if no reason was given."""
     who: str
+    """Name of the editor."""
     at: int
+    """Seconds of the UTC epoch."""
 
 
 _COLUMNS = column_list(Decision)
 
 
 def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
-    """Store an editor's decision about an article, in place of an earlier one for the same month.
+    """Store an editor's decision about an article, in place of an earlier one for that month.
 
-    ``url`` is the article's canonical URL. The caller has to check that an issue of the month contains the article.
-    ``reason`` may be ''. Raises InputError for a missing editor, an invalid month or action, or a text that is too
-    long.
+    The caller checks that an issue of the month contains the canonical ``url``. Raises InputError for invalid values.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)

@@ -1,8 +1,4 @@
-"""SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see.
-
-Hits in the same quarter-hour are combined in one row if the classification rules would treat them alike. So the table
-stays small in a flood of clicks.
-"""
+"""SQL for the table of honeypot hits: clicks on honeypot links, which readers do not see."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,27 +12,30 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """One row of the table of honeypot hits: clicks on honeypot links, which readers do not see.
-
-    A row combines the clicks of a quarter-hour that have the same address, network, user agent, reason and evidence.
-    ``first_at`` and ``last_at`` are the times of the first and the last of these clicks in milliseconds of the UTC
-    epoch. Unknown values are '' or 0. If ``evidence`` shows that a program clicked, ``agent_id`` is 0.
+    """Clicks of a quarter-hour on links that readers do not see, alike in address, network, user agent, reason and
+    evidence.
     """
 
     addr: str
+    """'' if unknown."""
     net: str
+    """'' if unknown."""
     agent_id: int
+    """0 if the user agent is unknown, or if ``evidence`` shows a program."""
     reason: str
     evidence: int
+    """Only the bits that show that a program clicked."""
     first_at: int
+    """Time of the first click, in milliseconds of the UTC epoch."""
     last_at: int
+    """Time of the last click, in milliseconds of the UTC epoch."""
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the rows of honeypot hits whose address or network is one of ``values``.
+    """Return rows of honeypot hits (clicks on links that readers do not see) with one of ``values`` as address or
+    network.
 
-    A honeypot hit is a click on a link that readers do not see. The quarter-hours that contain ``since`` and ``until``
-    (milliseconds of the UTC epoch) are included.
+    The quarter-hours of ``since`` and ``until`` (milliseconds of the UTC epoch) are included.
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
@@ -60,21 +59,19 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add new clicks on honeypot links, which readers do not see, to the table of honeypot hits.
+    """Add honeypot hits (clicks on links that readers do not see) to their table, from ``first_seq`` to ``last_seq``.
 
-    The clicks have the sequence numbers ``first_seq`` to ``last_seq``. ``machine_mask`` has the evidence bits that show
-    that a program clicked.
+    These are sequence numbers of clicks. ``machine_mask`` has the evidence bits that show a program.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
-    _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
+    _insert_hits(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Compute the honeypot hits of a time range again, after its clicks were classified again.
+    """Compute honeypot hits (clicks on links that readers do not see) again after reclassification.
 
-    A honeypot hit is a click on a link that readers do not see. The quarter-hours that contain ``first_at`` and
-    ``last_at`` (milliseconds of the UTC epoch) are included. ``machine_mask`` has the evidence bits that show that a
-    program clicked.
+    Times, in milliseconds of the UTC epoch, are extended to whole quarter-hours. ``machine_mask`` has the evidence bits
+    that show a program.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
@@ -82,11 +79,11 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
         link_id in ({_HONEYPOT_LINKS}) and ts >= ? and ts < ?
         and seq <= (select value from meta where name = 'classified_seq')
     """  # noqa: S608
-    _insert(store, condition, (1000 * first, 1000 * last + _QUARTER_HOUR_MS), machine_mask)
+    _insert_hits(store, condition, (1000 * first, 1000 * last + _QUARTER_HOUR_MS), machine_mask)
 
 
-def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Add the clicks that meet an SQL condition, with the parameters ``bounds``, to the table of honeypot hits."""
+def _insert_hits(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
+    # Clicks that the classification rules treat alike are combined, so that the table stays small in a flood of clicks.
     # A program's click is stored without its user agent, because it affects clicks with any user agent. Clicks with a
     # recipient token are left out: few have the same token, so they need no table.
     sql = f"""
@@ -107,5 +104,5 @@ def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask:
 
 
 def _quarter_hour(milliseconds: int) -> int:
-    """Return the beginning of the quarter-hour that contains a time, in seconds of the UTC epoch."""
+    """Return when the quarter-hour of a time begins, in seconds of the UTC epoch."""
     return milliseconds // _QUARTER_HOUR_MS * QUARTER_HOUR_SECONDS

@@ -1,8 +1,4 @@
-"""SQL for the inbox, to which redirect nodes send their click logs in parts. The collector reads and deletes the parts.
-
-A node sends the bytes of each of its log files (segments) in order. The table ``sent_segments`` has the number of bytes
-that were sent of each file. The table ``segments`` has the number of bytes that the collector has read.
-"""
+"""SQL for the inbox, to which redirect nodes send their click logs in parts, and which the collector empties."""
 
 from collections.abc import Collection
 
@@ -52,17 +48,16 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Store the next part of a redirect node's click-log file, for the collector to read.
+    """Store the part ``body`` of a redirect node's click-log file; return False unless ``start`` is the next byte
+    offset.
 
-    ``body`` begins at the byte offset ``start`` of the file. The clicks in ``body`` were recorded after
-    ``recorded_after`` (seconds of the UTC epoch). Return True if the part was stored. If the number of bytes sent
-    before is not ``start``, change nothing and return False.
+    ``recorded_after`` (seconds of the UTC epoch) is before its clicks; 0 if unknown.
     """
     # The part is stored in the transaction that also moves the file's position, so each byte arrives exactly once.
     connection = reader.connection
     connection.begin(locked=False)
     try:
-        moved = _move(reader, segment_id, node=node, file_name=file_name, start=start, size=len(body),
+        moved = _advance_sent_position(reader, segment_id, node=node, file_name=file_name, start=start, size=len(body),
                       finished=finished, now=now)  # fmt: skip
         if moved and (body or finished):
             reader.execute(
@@ -76,10 +71,9 @@ def send(
     return moved
 
 
-def _move(
+def _advance_sent_position(
     reader: Reader, segment_id: str, *, node: str, file_name: str, start: int, size: int, finished: bool, now: int
 ) -> bool:
-    """Advance the number of sent bytes of a click-log file by ``size``. Return False if the number is not ``start``."""
     values = (start + size, int(finished), now)
     if start == 0:
         added = reader.execute(
@@ -150,10 +144,9 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return (size, since) for the clicks that redirect nodes have sent and that still wait to be stored.
+    """Return (bytes, since) of the sent clicks of redirect nodes that wait to be stored.
 
-    ``size`` is in bytes. ``since`` is a time before the oldest click whose age is known, in seconds of the UTC epoch.
-    It is None if no age is known or no click waits.
+    ``since`` is a time before the oldest click of known age, in seconds of the UTC epoch; None without one.
     """
     # A new node does not know how old the first clicks that it sends are. It sends 0 as their time.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"

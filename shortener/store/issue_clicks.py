@@ -14,21 +14,21 @@ from shortener.store.rollup_tables import HAS_VISITORS
 
 
 class HumanClicks(Struct, frozen=True):
-    """Numbers of human clicks on one placement, which is one use of a link in an issue.
-
-    ``n`` is the number of the placement, 0 for clicks whose placement is unknown. ``visitor_clicks`` counts clicks with
-    a visitor hash. ``visitors``, ``link_visitors`` and ``issue_visitors`` count each visitor's first click of a day on
-    the placement, on the link and in the issue.
-    """
+    """Numbers of human clicks on one placement (use of a link in an issue)."""
 
     issue_id: int
     link_id: int
     n: int
+    """Number of the placement; 0 for clicks whose placement is unknown."""
     clicks: int
     visitor_clicks: int
+    """Clicks with a visitor hash."""
     visitors: int
+    """Clicks that are the visitor's first of the day on the placement."""
     link_visitors: int
+    """Clicks that are the visitor's first of the day on the link."""
     issue_visitors: int
+    """Clicks that are the visitor's first of the day in the issue."""
 
 
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
@@ -96,8 +96,7 @@ class QuarterHourClicks(Struct, frozen=True):
 def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
     """Return the human clicks on issues by quarter-hour, ordered by issue and time.
 
-    ``ends`` maps the id of each issue to a time (seconds of the UTC epoch). Only quarter-hours that begin before that
-    time are returned.
+    ``ends`` maps the id of each issue to a time (seconds of the UTC epoch); only earlier quarter-hours are returned.
     """
     sql = """
         select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
@@ -187,10 +186,9 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue: by hour for ``hourly_seconds`` after sending, by day later.
+    """Return human clicks on an issue: by hour for ``hourly_seconds`` after sending, by day later.
 
-    Days are counted from ``sent_at``. Only hours that began by ``until`` and ended after ``sent_at`` are counted. Times
-    are seconds of the UTC epoch.
+    Days are counted from ``sent_at``; only hours begun by ``until`` count. Times are seconds of the UTC epoch.
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -203,24 +201,21 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """One placement (use of a link in an issue), and the article for which its clicks count.
-
-    ``n`` is the number of the placement, 0 for clicks whose placement is unknown. ``article_id`` is 0 if there is no
-    article.
-    """
+    """A placement (use of a link in an issue), with the article for which its clicks count."""
 
     issue_id: int
     article_id: int
+    """0 if there is no article."""
     link_id: int
     n: int
+    """Number of the placement; 0 for clicks whose placement is unknown."""
     kind: str
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return every placement (use of a link in an issue), with the article for which its clicks count.
+    """Return placements (uses of a link in an issue) with their articles, ordered by issue, link and ``n``.
 
-    A link that belongs to an issue also has a row with ``n`` 0, for its clicks whose placement is unknown. A honeypot
-    link, which readers do not see, may have no such row. Rows are ordered by issue, link and ``n``.
+    A link with an article also has a row with ``n`` 0, for clicks of unknown placement.
     """
     # Link targets without a position are not articles.
     sql = """

@@ -60,17 +60,16 @@ class Article(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """One use of a link in an issue, with its number ``n``, its kind and its text.
-
-    ``part`` is the part of a mail that contains the link, "html" or "text"; '' if the issue is not a mail.
-    """
+    """One use of a link in an issue."""
 
     link_id: int
     n: int
+    """Number of the placement in document order."""
     article_id: int | None
     kind: str
     text: str
     part: str = ""
+    """Part of a mail that contains the link: "html" or "text"; '' if the issue is not a mail."""
 
 
 _COLUMNS = column_list(Issue)
@@ -233,10 +232,10 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 
 
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
-    """Return the link targets that are in more than half of the last eight sent issues of a domain and format.
+    """Return targets in more than half of the last eight sent issues of a domain and format.
 
-    The issue ``except_issue_id`` does not count. If fewer than three issues remain, the result is empty. A target is
-    left out if an editor has made it an article in one of these issues.
+    Left out are ``except_issue_id`` and targets that an editor made an article. Below three issues, nothing is
+    returned.
     """
     sql = """
         with recent as (

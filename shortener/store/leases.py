@@ -86,8 +86,7 @@ class Lease:
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
         """Take a lease, or return None if another process holds it.
 
-        ``holder`` is the name of this process. If an earlier process with the same ``holder`` has the lease, this
-        process takes it over. The caller makes sure that the earlier process has ended.
+        A lease with this ``holder`` is taken over, so an earlier process of this name must have ended.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)

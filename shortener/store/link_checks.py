@@ -10,17 +10,16 @@ from shortener.store.sql_text import column_list
 
 
 class StoredLinkCheck(Struct, frozen=True):
-    """The last link check of an issue. ``done`` of ``total`` targets were checked so far.
-
-    ``finished_at`` is None while the check runs. ``results`` is a JSON list with a result for each target. Times are
-    seconds of the UTC epoch.
-    """
+    """The last link check of an issue. Times are seconds of the UTC epoch."""
 
     started_at: int
     finished_at: int | None
+    """None while the check runs."""
     total: int
     done: int
+    """Number of targets that were checked so far."""
     results: bytes
+    """JSON list with a result for each target."""
 
 
 _COLUMNS = column_list(StoredLinkCheck)

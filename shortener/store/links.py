@@ -16,20 +16,18 @@ LinkField = Literal["target", "title", "forward", "expires_at", "status", "honey
 
 
 class Link(Struct, frozen=True):
-    """A short link. Times are seconds of the UTC epoch; ``target`` is None until it is set.
-
-    ``forward`` is how a click's query string is added to the target: ``merge``, ``override`` or ``drop``. None means
-    the configured default.
-    """
+    """A short link. Times are seconds of the UTC epoch."""
 
     id: int
     domain: str
     code: str
     target: str | None
+    """None until it is set."""
     title: str
     issue_id: int | None
     article_id: int | None
     forward: str | None
+    """How a click's query string is added to the target: ``merge``, ``override``, ``drop``, or None for the default."""
     status: str
     honeypot: int
     expires_at: int | None
@@ -134,7 +132,7 @@ def update_field(store: Store, link: Link, field: LinkField, value: str | int | 
 def _edit_event(
     link: Link, field: LinkField, old: str | int | None, new: str | int | None, *, who: str
 ) -> tuple[str, dict[str, Any]]:
-    """Return (type, data) of the webhook event about an edit of a link."""
+    """Return the type and the data of the webhook event."""
     event: dict[str, Any] = {"domain": link.domain, "code": link.code, "by": who}
     if field == "status" and new == "retired":
         return "link.retired", event | {"target": link.target, "title": link.title}

@@ -1,8 +1,4 @@
-"""A local SQLite file with a copy of the links of a store on PostgreSQL.
-
-Redirect workers read the copy, so that redirects do not depend on the database. The titles of links and the settings
-are copied for the pages of redirect nodes.
-"""
+"""A local SQLite copy of the links of a store on PostgreSQL, so that redirects do not depend on the database."""
 
 import contextlib
 import logging
@@ -21,7 +17,8 @@ BATCH_SIZE = 5_000
 BUSY_TIMEOUT_SECONDS = 10.0
 STORE_ID_KEY = "store_id"
 """Key in the table ``meta`` for the random number that identifies a store on PostgreSQL."""
-# `redirect/link_cache.py` reads these columns, and the row of `meta`, also from a store on SQLite.
+# `redirect/link_cache.py` reads these columns, and the row of `meta`, also from a store on SQLite. Titles and settings
+# are for the pages of redirect nodes.
 _COLUMNS = "domain, code, target, title, forward, status, expires_at"
 _VERSION = 1
 """Version of the copy's schema. A copy of another version is replaced."""
@@ -67,7 +64,7 @@ def update_copy(reader: Reader, data: Path) -> int:
 
 
 def _update(reader: Reader, path: Path) -> int:
-    with _open(path) as copy:
+    with _open_copy(path) as copy:
         # The lock is taken first: a process with older links cannot overwrite newer ones.
         copy.execute("begin immediate")
         if copy.execute("pragma user_version").fetchone()[0] != _VERSION:
@@ -96,7 +93,7 @@ def _update(reader: Reader, path: Path) -> int:
 
 
 def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the links that were edited after ``revision``, in batches, ordered by the revision of their last edit."""
+    """Yield batches of links that were edited after ``revision``, in the order of their last edit."""
     last = (revision, 1 << 62)
     while True:
         rows = reader.execute(
@@ -110,8 +107,7 @@ def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ..
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the local copy of the links, which is created if it does not exist."""
+def _open_copy(path: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)) as copy:
         path.chmod(0o600)
         copy.execute("pragma journal_mode = wal")

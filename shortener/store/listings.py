@@ -55,11 +55,7 @@ _STATUS_CONDITIONS: dict[StatusFilter, str] = {
 
 
 class LinkDetails(Struct, frozen=True):
-    """A link with its issue, its article, and its human clicks and visitors.
-
-    ``issue`` is a slug, ``article`` a canonical URL. ``visitors`` is None if too few clicks have a visitor hash. Times
-    are seconds of the UTC epoch.
-    """
+    """A link with its issue, its article, and its human clicks and visitors. Times are seconds of the UTC epoch."""
 
     id: int
     domain: str
@@ -72,12 +68,15 @@ class LinkDetails(Struct, frozen=True):
     updated_at: int
     forward: str | None
     issue: str | None
+    """Slug of the issue."""
     article_id: int | None
     article: str | None
+    """Canonical URL of the article."""
     position: int | None
     article_title: str
     clicks: int
     visitors: int | None
+    """None if too few clicks have a visitor hash."""
 
 
 _SELECT_LINKS = f"""
@@ -117,29 +116,29 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 
 
 class LinkFilter(Struct, frozen=True):
-    """Which links a list contains, and in which order.
-
-    A link has to meet every criterion that is set. Each of ``words`` has to occur in the link's code, title or target
-    (the URL to which it redirects). ``issue`` is a slug, and limits the list to the links of one issue. ``issues`` are
-    slugs, and limit the list to the links of several issues. ``created_since`` and ``created_until`` are seconds of the
-    UTC epoch, both included. ``is_reversed`` reverses the order that ``sort`` names.
-    """
+    """Which links a list contains, and in which order. A link has to meet every criterion that is set."""
 
     words: tuple[str, ...] = ()
+    """Each word has to occur in the code, title or target of a link."""
     status: StatusFilter | None = None
     issue: str | None = None
+    """Slug of an issue; only its links are listed."""
     sort: LinkSort = "new"
     issues: tuple[str, ...] = ()
+    """Slugs of issues; only their links are listed."""
     created_since: int | None = None
+    """Earliest time of creation, in seconds of the UTC epoch."""
     created_until: int | None = None
+    """Latest time of creation, in seconds of the UTC epoch."""
     with_retired: bool = True
     domain: str | None = None
     is_reversed: bool = False
+    """Whether the order of ``sort`` is reversed."""
 
 
 def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
     """Return the number of links that match a filter."""
-    where, values = _filter_condition(link_filter, now)
+    where, values = _where_clause(link_filter, now)
     join = _JOIN_ISSUES if link_filter.issue or link_filter.issues else ""
     return int(store.value(f"select count(*) from links {join} {where}", values))  # noqa: S608
 
@@ -150,9 +149,9 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
     if link_filter.sort in _COUNTS and link_filter == LinkFilter(sort=link_filter.sort):
         ids = _most_clicked_ids(store, link_filter.sort, limit=limit, offset=offset)
     if ids is None:
-        where, values = _filter_condition(link_filter, now)
+        where, values = _where_clause(link_filter, now)
         rows = store.execute(
-            f"select links.id {_from(link_filter)} {where} {_order_by(link_filter)} limit :limit offset :offset",
+            f"select links.id {_from_clause(link_filter)} {where} {_order_by(link_filter)} limit :limit offset :offset",
             values | {"limit": limit, "offset": offset},
         )
         ids = [row[0] for row in rows]
@@ -162,12 +161,11 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return (links, sort key): the next ``limit`` links that match a filter, and the sort key of the last one.
+    """Return (links, sort key) for the next ``limit`` links that match a filter.
 
-    Pass the sort key as ``after`` to the next call. For the first call, ``after`` is None. The returned sort key is
-    None if no more links follow.
+    Pass the sort key as ``after`` to the next call. It is None for the first call, and when no links follow.
     """
-    where, values = _filter_condition(link_filter, now)
+    where, values = _where_clause(link_filter, now)
     # Keyset pagination: links that are created between two calls do not cause others to be repeated or left out.
     keys = ", ".join(_SORT_KEYS[link_filter.sort])
     if after is not None:
@@ -177,7 +175,7 @@ def search_links_after(
         where = f"{where} and {condition}" if where else f"where {condition}"
         values |= dict(zip(names, after, strict=True))
     rows = store.execute(
-        f"select links.id, {keys} {_from(link_filter)} {where} {_order_by(link_filter)} limit :limit",
+        f"select links.id, {keys} {_from_clause(link_filter)} {where} {_order_by(link_filter)} limit :limit",
         values | {"limit": limit + 1},
     ).fetchall()
     details = link_details_by_id(store, [row[0] for row in rows[:limit]])
@@ -194,8 +192,7 @@ def is_descending(sort: LinkSort) -> bool:
     return sort in _DESCENDING
 
 
-def _from(link_filter: LinkFilter) -> str:
-    """Return the ``from`` clause with the joins that a filter and its order need."""
+def _from_clause(link_filter: LinkFilter) -> str:
     sort = link_filter.sort
     counts = f"left join ({_COUNTS[sort]}) as counts on counts.link_id = links.id" if sort in _COUNTS else ""
     return f"from links {counts} {_JOIN_ISSUES if link_filter.issue or link_filter.issues or sort == 'issue' else ''}"
@@ -208,7 +205,7 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the link ids of one page in the order ``sort``, or None if the page has links without clicks."""
+    """Return the link ids of a page in the order ``sort``, or None if some links have no clicks."""
     # Reading the table of click counts alone is four times as fast as joining it to all links.
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
@@ -230,8 +227,7 @@ def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
     return {link_id: hour for link_id, hour in rows if hour is not None}
 
 
-def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, Any]]:
-    """Return (``where`` clause, parameters) of a filter."""
+def _where_clause(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {"now": now} if link_filter.status else {}
     terms = [_STATUS_CONDITIONS[link_filter.status]] if link_filter.status else []
     if link_filter.issue:
@@ -320,8 +316,7 @@ class HourlyClicks(Struct, frozen=True):
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
     """Return the human clicks on issues until ``hours`` hours after sending, ordered by issue and hour.
 
-    For an issue without a sending time, its first hour with a click counts as the sending time. Hours without clicks
-    are left out.
+    Without a sending time, the first hour with a click takes its place. Hours without clicks are left out.
     """
     sql = """
         select issues.id, hour, human

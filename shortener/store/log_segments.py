@@ -11,15 +11,14 @@ MAX_SKIPS_PER_SEGMENT = 1000
 
 
 class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a file of the click log. ``position`` is in bytes.
-
-    ``in_long_line`` means that ``position`` is inside a line that is longer than allowed. ``finished`` means that the
-    file was read to its end and is no longer written.
-    """
+    """How far the collector has read a file of the click log."""
 
     position: int
+    """Offset in bytes."""
     in_long_line: bool
+    """Whether ``position`` is inside a line that is longer than allowed."""
     finished: bool
+    """Whether the file was read to its end and is no longer written."""
 
 
 def segment_positions(store: Store) -> dict[str, SegmentPosition]:
@@ -83,9 +82,9 @@ def advance_position(
     skips: Sequence[tuple[int, str]],
     now: int,
 ) -> None:
-    """Store how far a file of the click log was read, and which of the new lines were damaged.
+    """Store how far a file of the click log was read, and its new damaged lines.
 
-    ``lines`` is the number of new lines. ``skips`` are the damaged lines, each as (byte offset, reason).
+    ``lines`` is the number of new lines. ``skips`` has (byte offset, reason) of each damaged line.
     """
     store.execute(
         """
@@ -121,9 +120,8 @@ def advance_position(
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete old records of damaged lines, and old records of click-log files that were read to their end.
-
-    A record is old if it was last changed before the time ``before`` (seconds of the UTC epoch).
+    """Delete records of damaged lines and of completely read click-log files that are older than ``before`` (seconds of
+    the UTC epoch).
     """
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))

@@ -9,15 +9,11 @@ from typing import Any, Literal, NamedTuple
 from shortener.store.database import Store
 
 NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
+# Enough for 290 clicks a second in the four minutes that are read before a new click.
 MAX_NEARBY_CLICKS = 70_000
-"""Maximum number of clicks that one query for nearby clicks returns.
-
-It is enough for 300 clicks a second in the four minutes that are read before a new click. If there are more, those
-nearest in time are returned."""
+"""Maximum number of clicks from one query for nearby clicks; of more, those nearest in time are returned."""
 RECLASSIFY_PREFIX = "reclassify:"
-"""Prefix of a key in ``meta`` that queues an issue for reclassification.
-
-The value is the sequence number (seq) of the last click that was classified again."""
+"""Prefix of a ``meta`` key that queues an issue for reclassification; the value is the last reclassified click."""
 
 
 NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int]
@@ -50,10 +46,9 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
+    """Return clicks that were stored after the click ``seq``, at most ``limit``, in the order of storing.
 
-    Only clicks that meet at least one of two conditions are returned: the click is on the issue, or its evidence has a
-    bit of ``evidence_mask``.
+    Each is on the issue, or its evidence has a bit of ``evidence_mask``.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -63,10 +58,10 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks without a recipient token from ``since`` to just before ``until``.
+    """Return the clicks without a recipient token from ``since`` to just before ``until`` (milliseconds of the UTC
+    epoch).
 
-    If there are more than MAX_NEARBY_CLICKS, only those nearest to the middle of the time range are returned. Times are
-    milliseconds of the UTC epoch.
+    Above MAX_NEARBY_CLICKS, those nearest to the middle are returned.
     """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
@@ -80,11 +75,10 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return the clicks of one hour that have one of ``values`` in a column.
+    """Return clicks in one hour (counted from 1970) with one of ``values`` in a column.
 
-    ``hour`` is the number of hours since 1970. Only clicks from ``since`` to just before ``until`` (milliseconds of the
-    UTC epoch) are returned. If there are more than MAX_NEARBY_CLICKS, only those nearest to the middle of this time
-    range are returned.
+    Times are milliseconds of the UTC epoch; ``until`` is excluded. Above MAX_NEARBY_CLICKS, those nearest to the
+    middle are returned.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
     return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
@@ -101,9 +95,8 @@ def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, u
 def _nearest_clicks(
     store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
-    """Return the clicks in a time range that meet an SQL condition.
-
-    If there are more than MAX_NEARBY_CLICKS, only those nearest to the middle of the range are returned.
+    """Return at most MAX_NEARBY_CLICKS clicks that meet an SQL condition, those nearest to the middle of the time
+    range.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}

@@ -11,37 +11,36 @@ from shortener.store.sql_text import column_list
 
 
 class Node(Struct, frozen=True):
-    """A redirect node (a machine that answers short links), with its last report.
-
-    ``role`` is the node's own database role, '' if the node uses the role of the store. ``heard_at`` is the time of the
-    last report, None before the first. The node has sent all clicks that it recorded before ``sent_until``, a time by
-    the node's own clock. ``links_revision`` is the revision of the node's copy of the links. ``backlog_bytes`` is the
-    size of the unsent part of the click log. ``unrecorded`` is the number of clicks that could not be written to the
-    click log. ``disk_free`` is in bytes.
-    """
+    """A redirect node (machine that answers short links), with its last report. Times are seconds of the UTC epoch."""
 
     name: str
     role: str
+    """Database role of the node; '' if it uses the role of the store."""
     added_at: int
     version: str
     heard_at: int | None
+    """Time of the last report; None before the first."""
     sent_until: int | None
+    """The node has sent all clicks from before this time of its own clock."""
     links_revision: int
+    """Revision of the node's copy of the links."""
     backlog_bytes: int
+    """Size of the unsent part of the click log."""
     unrecorded: int
+    """Number of clicks that could not be written to the click log."""
     disk_free: int
+    """Free disk space in bytes."""
 
 
 class Completeness(Struct, frozen=True):
-    """The time until which the stored clicks of all redirect nodes are complete.
-
-    ``node`` is the name of the node whose clicks are furthest behind. ``heard_at`` is the time of this node's last
-    report. ``until`` is None if this node has sent nothing yet. Times are seconds of the UTC epoch.
-    """
+    """The time until which the stored clicks of all redirect nodes are complete. Times are seconds of the UTC epoch."""
 
     until: int | None
+    """None if ``node`` has sent nothing yet."""
     node: str
+    """Name of the node whose clicks are furthest behind."""
     heard_at: int | None
+    """Time of the last report of ``node``; None before the first."""
 
 
 _COLUMNS = column_list(Node)
@@ -123,10 +122,9 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record the days on which redirect nodes could not get the shared key for the hashes of visitors.
+    """Record on which days redirect nodes had no shared key for visitor hashes, so that visitors may be counted twice.
 
-    On such a day, a node used a key of its own (a local key), so that visitors may be counted twice. ``days`` has
-    pairs (node, day). A day is the number of UTC days since 1970.
+    ``days`` has pairs (node, UTC days since 1970).
     """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
@@ -134,10 +132,9 @@ def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the days on which redirect nodes could not get the shared key for the hashes of visitors.
+    """Return on which days redirect nodes had no shared key for visitor hashes, so that visitors may be counted twice.
 
-    On such a day, a node used a key of its own (a local key), so that visitors may be counted twice. The result has
-    pairs (node, day) from ``first_day`` to ``last_day``, ordered by day. A day is the number of UTC days since 1970.
+    The result has pairs (node, UTC days since 1970), ordered by day.
     """
     sql = "select node, day from local_key_days where day between ? and ? order by day, node"
     return list(reader.execute(sql, (first_day, last_day)).fetchall())

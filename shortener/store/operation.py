@@ -28,16 +28,15 @@ def check_content(reader: Reader) -> str:
 
 
 class RecentNetworks(Struct, frozen=True):
-    """The network with the largest share of the latest clicks.
-
-    ``clicks`` is the number of the latest clicks whose network is known. ``network_clicks`` is how many of these came
-    from ``network``. ``user_agents`` is the number of different user agents among the latest clicks.
-    """
+    """The network with the largest share of the latest clicks."""
 
     clicks: int
+    """Number of the latest clicks whose network is known."""
     network: str
     network_clicks: int
+    """Number of these clicks that came from ``network``."""
     user_agents: int
+    """Number of different user agents among the latest clicks."""
 
 
 def recent_networks(reader: Reader) -> RecentNetworks | None:

@@ -13,20 +13,21 @@ KEPT_DAYS = 30
 
 
 class PageChange(Struct, frozen=True):
-    """A change that the user ``who`` made in the web interface at ``at`` (seconds of the UTC epoch).
-
-    ``page`` is the key of the page on which the change was made, such as "users". ``before`` and ``after`` are the
-    changed values as JSON. ``undone_at`` is None unless the change was undone.
-    """
+    """A change that a user made in the web interface. Times are seconds of the UTC epoch."""
 
     id: int
     page: str
+    """Key of the page, such as "users"."""
     at: int
     who: str
+    """Name of the user."""
     summary: str
     before: bytes
+    """Values before the change, as JSON."""
     after: bytes
+    """Values after the change, as JSON."""
     undone_at: int | None
+    """None unless the change was undone."""
 
 
 _COLUMNS = column_list(PageChange)

@@ -17,14 +17,12 @@ SectionFormat = Literal["markdown", "html"]
 
 
 class PicksSettings(Struct, frozen=True):
-    """What editors have chosen for the recommended articles of a month. None means no choice.
-
-    ``top`` is the number of top articles, and ``gems`` the number of good articles that few readers saw. ``template``
-    is the name of a template.
-    """
+    """What editors have chosen for the recommended articles of a month. None means no choice."""
 
     top: int | None = None
+    """Number of top articles."""
     gems: int | None = None
+    """Number of good articles that few readers saw."""
     template: TemplateName | None = None
 
 
@@ -45,17 +43,17 @@ class OwnTemplate(Struct, frozen=True):
 
 
 class PicksEdits(Struct, frozen=True):
-    """Everything that editors have changed in a month's recommended articles.
-
-    ``template`` is the name of the template in use. ``order`` has article URLs, ``texts`` the changed texts by article
-    URL. ``own_templates`` has the text of the editors' own template for each format.
-    """
+    """Everything that editors have changed in a month's recommended articles."""
 
     settings: PicksSettings
     template: TemplateName
+    """Name of the template in use."""
     order: tuple[str, ...]
+    """Article URLs in the order that editors chose."""
     texts: Mapping[str, PickText]
+    """Changed texts by article URL."""
     own_templates: Mapping[SectionFormat, str]
+    """Text of the editors' own template for each format."""
 
 
 def load_edits(store: Store, month: str) -> PicksEdits:
@@ -144,10 +142,9 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the texts and the position that editors chose for an article to the article's new URL.
+    """Move the texts and position that editors chose for an article to its new URL.
 
-    Nothing is changed while an issue uses the old URL. If a month already has texts or a position for the new URL,
-    those are kept.
+    Nothing changes while an issue uses the old URL. Texts and positions of the new URL are kept.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return

@@ -37,11 +37,10 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement from the SQL that both engines share to PostgreSQL, with numbered parameters such as $1.
+    """Translate a statement to the SQL of PostgreSQL, with numbered parameters such as $1.
 
-    Return (text, names, pairs). ``names`` are the names of the parameters in the order of their numbers. They are empty
-    if the statement marks its parameters with ``?``. ``pairs`` are the names of the parameters in ``pairs(:name)``. The
-    value of such a parameter is a list of pairs of integers, which the statement reads as a table.
+    Return (text, names, pairs): ``names`` are in the order of numbers, empty for ``?``; ``pairs`` are those in
+    ``pairs(:name)``.
     """
     names: list[str] = []
     pairs: set[str] = set()
@@ -73,25 +72,24 @@ def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
     return _TOKENS.sub(replace, sql), tuple(names), frozenset(pairs)
 
 
-def _values(
+def _values_in_order(
     parameters: Sequence[Any] | Mapping[str, Any], names: tuple[str, ...], pairs: frozenset[str]
 ) -> Sequence[Any]:
-    """Return the values of the parameters in the order in which the translated statement numbers them."""
     if not isinstance(parameters, Mapping):
         return parameters
-    return [json_array(parameters[name]) if name in pairs else _value(parameters[name]) for name in names]
+    return [json_array(parameters[name]) if name in pairs else _adapt_value(parameters[name]) for name in names]
 
 
-def _value(value: Any) -> Any:
-    """Return a parameter in the type that psycopg expects: a tuple or set becomes a list."""
+def _adapt_value(value: Any) -> Any:
+    # psycopg sends only a list as an array.
     return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
 class PostgresConnection(Connection):
     """A connection to a PostgreSQL database. Outside of a transaction, a lost connection is opened again.
 
-    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit. If ``channel`` is
-    given, the connection receives the notifications on this channel.
+    It is closed if the server is silent for ``answer_seconds``; 0 means no limit. It receives notifications of
+    ``channel``.
     """
 
     def __init__(
@@ -110,7 +108,7 @@ class PostgresConnection(Connection):
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
         """Run one statement."""
         text, names, pairs = translate(sql)
-        values = _values(parameters, names, pairs)
+        values = _values_in_order(parameters, names, pairs)
         for attempt in range(1, ATTEMPTS + 1):
             self._connect_again_if_lost()
             try:
@@ -133,15 +131,15 @@ class PostgresConnection(Connection):
 
     def execute_unchanged(self, text: str) -> None:
         """Run a statement that is written for PostgreSQL, without translation."""
-        with self._errors():
+        with self._convert_errors():
             self.postgres.execute(text.encode())
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
         """Run one statement several times, once with each row of parameters."""
         text, names, pairs = translate(sql)
-        values = [[storable(value) for value in _values(row, names, pairs)] for row in rows]
+        values = [[storable(value) for value in _values_in_order(row, names, pairs)] for row in rows]
         if values:
-            with self._errors(), self.postgres.cursor() as cursor:
+            with self._convert_errors(), self.postgres.cursor() as cursor:
                 cursor.executemany(text.encode(), values)
 
     def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -153,8 +151,8 @@ class PostgresConnection(Connection):
     def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
         """Yield the rows of a large result, all from one snapshot. Only a few rows are in memory at a time."""
         text, names, pairs = translate(sql)
-        values = _values(parameters, names, pairs)
-        with self._errors():
+        values = _values_in_order(parameters, names, pairs)
+        with self._convert_errors():
             if self._in_transaction:
                 yield from _read_in_parts(self.postgres, text, values)
                 return
@@ -164,9 +162,9 @@ class PostgresConnection(Connection):
 
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Insert many rows, each with the values of ``columns``."""
-        types = self._types(table)
+        types = self._types_by_column(table)
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
-        with self._errors(), self.postgres.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        with self._convert_errors(), self.postgres.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             copy.set_types([types[column] for column in columns])
             for row in rows:
                 copy.write_row(row)
@@ -201,8 +199,7 @@ class PostgresConnection(Connection):
         )
         self._execute_arrays(f"delete from {table} using {source} where {matches} and {empty}", negative)  # noqa: S608
 
-    def _types(self, table: str) -> dict[str, str]:
-        """Return the types of the columns of a table, by column name."""
+    def _types_by_column(self, table: str) -> dict[str, str]:
         if table not in self._column_types:
             rows = self.execute(
                 "select attname, format_type(atttypid, null) from pg_attribute where attrelid = to_regclass(?)",
@@ -212,19 +209,15 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL for a ``from`` clause that makes a table named ``new`` from array parameters.
-
-        There is one array for each of ``columns``, with the values of this column. Types are those of the stored table
-        ``table``.
-        """
-        types = self._types(table)
+        """Return SQL for a table ``new`` with the values of one array parameter for each of ``columns``."""
+        types = self._types_by_column(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"
 
     def _execute_arrays(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
         columns = [list(column) for column in zip(*rows, strict=True)]
         if columns:
-            with self._errors():
+            with self._convert_errors():
                 self._execute(text, columns)
 
     # 2. Transactions
@@ -261,7 +254,7 @@ class PostgresConnection(Connection):
 
     def commit(self) -> None:
         """Commit the transaction. If the connection is lost meanwhile, the transaction may or may not be committed."""
-        with self._errors():
+        with self._convert_errors():
             self.postgres.execute("commit")
         self._in_transaction = False
 
@@ -289,19 +282,18 @@ class PostgresConnection(Connection):
     def wait_for_notification(self, *, seconds: float) -> None:
         """Return when a notification has arrived on the connection's channel, at the latest after ``seconds``."""
         self._connect_again_if_lost()
-        with self._errors():
+        with self._convert_errors():
             for _ in self.postgres.notifies(timeout=seconds, stop_after=1):
                 pass
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = connect(self._url, answer_seconds=self._answer_seconds)
         if self._channel:
-            with self._errors():
+            with self._convert_errors():
                 connection.execute(f"listen {self._channel}".encode())
         return connection
 
     def _connect_again_if_lost(self) -> None:
-        """Open the connection again if it was lost outside of a transaction."""
         if self._in_transaction:
             return
         if not self.postgres.closed:
@@ -318,8 +310,7 @@ class PostgresConnection(Connection):
         return isinstance(error, REPEATABLE) or (is_query and is_lost)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Convert errors of the driver in the ``with`` block to errors of the store (StoreError)."""
+    def _convert_errors(self) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as error:

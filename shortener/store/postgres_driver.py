@@ -97,15 +97,14 @@ class _LimitedConnection(psycopg.Connection[Any]):
             raise
 
     def _limit(self, operation: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run an operation of psycopg with a time limit, and return its result.
-
-        ``operation`` is a generator that yields whenever it has to wait for the connection's socket. What it yields is
-        yielded to the caller. Raises NoAnswer if the server is silent for longer than ``answer_seconds``.
+        """Run an operation of psycopg, and return its result. Raises NoAnswer if the server is silent for
+        ``answer_seconds``.
         """
         try:
             wanted = next(operation)
             silent_since = time.monotonic()
             while True:
+                # The operation yields whenever it has to wait for the connection's socket.
                 ready = yield wanted
                 if ready:
                     silent_since = time.monotonic()
@@ -141,6 +140,6 @@ def connect(url: str, *, answer_seconds: float) -> psycopg.Connection[Any]:
 
 
 def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
-    """Return whether a pooler such as PgBouncer is between this process and PostgreSQL."""
     row = connection.execute(b"select pg_backend_pid()").fetchone()
+    # Behind a pooler such as PgBouncer, the id from the start of the connection is not that of the server process.
     return row is None or row[0] != connection.info.backend_pid

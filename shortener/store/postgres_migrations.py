@@ -80,7 +80,7 @@ def migrate(connection: PostgresConnection) -> None:
     if version < MIN_VERSION:
         raise StoreError(f"the store: PostgreSQL {version // 10_000} is too old; use {MIN_VERSION // 10_000} or later")
     if is_empty(connection):
-        _create(connection)
+        _create_base_schema(connection)
     applied = _applied(connection)
     unknown = sorted(applied - set(MIGRATION_NAMES))
     if unknown:
@@ -89,18 +89,18 @@ def migrate(connection: PostgresConnection) -> None:
         )
     for function in FUNCTIONS:
         if function.__name__ not in applied:
-            _apply(connection, function)
+            _apply_migration(connection, function)
 
 
 def _applied(connection: PostgresConnection) -> set[str]:
     return {row[0] for row in connection.execute("select name from migrations")}
 
 
-def _create(connection: PostgresConnection) -> None:
-    """Create the base schema in one transaction, unless another process has just done so."""
+def _create_base_schema(connection: PostgresConnection) -> None:
     connection.begin(locked=False)
     try:
-        # It is released at the end of the transaction. There is no row yet that could be locked.
+        # Another process may create the schema at this moment. The lock is released at the end of the transaction.
+        # There is no row yet that could be locked.
         connection.execute("select pg_advisory_xact_lock(hashtext('shortener'), hashtext(current_schema()))")
         if is_empty(connection):
             for statement in statements(SCRIPT + ROLLUPS + INDEXES):
@@ -117,10 +117,10 @@ def _create(connection: PostgresConnection) -> None:
         raise
 
 
-def _apply(connection: PostgresConnection, function: Any) -> None:
-    """Apply one migration in a transaction of its own, unless another process has just done so."""
+def _apply_migration(connection: PostgresConnection, function: Any) -> None:
     connection.begin()
     try:
+        # Another process may have applied it meanwhile.
         if function.__name__ not in _applied(connection):
             function(cast(Database, _Migrated(connection)))
             script, others = ADDITIONS.get(function.__name__, ("", ()))

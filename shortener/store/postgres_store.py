@@ -31,7 +31,6 @@ class PostgresStore(Store):
     """
 
     def _publish_links(self) -> None:
-        """Copy the links to the local file if they were edited. An error is only logged."""
         try:
             if self.meta("links_revision") != self._shared_revision.values[0]:
                 self.copy_links()
@@ -45,12 +44,7 @@ class PostgresStore(Store):
 
 
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
-    """Open the store in the PostgreSQL database at ``url``, and create or migrate its schema if needed.
-
-    Raises StoreError if the database cannot be used. If the database is empty, raises StoreError in two cases:
-    ``create`` is False, or the data directory ``data`` contains a click log and ``beside_click_log`` is False. Raises
-    SchemaTooNew if a newer version wrote the store.
-    """
+    """Open a store on PostgreSQL; see ``database.open_database`` for parameters and errors."""
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
     try:
         if is_empty(connection):

@@ -10,10 +10,10 @@ OPTIONAL_PACKAGES = ("numpy", "pandas")
 
 
 @contextmanager
-def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
-    """Let imports of these packages fail during the ``with`` block, unless they are loaded already."""
+def _block_imports(packages: tuple[str, ...]) -> Iterator[None]:
     hidden = [name for name in packages if name not in sys.modules]
     for name in hidden:
+        # The import of a name that is None in ``sys.modules`` fails.
         sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
@@ -22,5 +22,5 @@ def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
             del sys.modules[name]
 
 
-with _hidden(OPTIONAL_PACKAGES):
+with _block_imports(OPTIONAL_PACKAGES):
     importlib.import_module("sqlite_utils")

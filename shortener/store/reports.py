@@ -18,27 +18,28 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Numbers of clicks: on a placement (one use of a link in an issue), or summed over a link or an issue.
-
-    There is one number for each verdict, such as ``human``. ``visitor_clicks`` counts human clicks with a visitor hash.
-    ``visitors``, ``link_visitors``, ``issue_visitors`` and ``site_visitors`` count each visitor's first click of a day
-    on the placement, the link, the issue and the site. ``issue_id`` is 0 for a link without an issue. ``n`` is the
-    number of the placement, 0 for clicks whose placement is unknown.
-    """
+    """Clicks by verdict on a placement (one use of a link in an issue), or summed over a link or an issue."""
 
     issue_id: int
+    """0 for a link without an issue."""
     link_id: int
     n: int
+    """Number of the placement; 0 for clicks whose placement is unknown."""
     human: int
     bot: int
     scanner: int
     preview: int
     prefetch: int
     visitor_clicks: int
+    """Human clicks with a visitor hash."""
     visitors: int
+    """Human clicks that are the visitor's first of the day on the placement."""
     link_visitors: int
+    """Human clicks that are the visitor's first of the day on the link."""
     issue_visitors: int
+    """Human clicks that are the visitor's first of the day in the issue."""
     site_visitors: int
+    """Human clicks that are the visitor's first of the day on the site."""
 
 
 class PeriodClicks(Struct, frozen=True):
@@ -82,10 +83,9 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the click counts of every issue, and of links without an issue (id 0).
+    """Return the click counts of issues, and of links without one (id 0), from ``since`` to just before ``until``.
 
-    Clicks from ``since`` to just before ``until`` are counted. Both are beginnings of quarter-hours in seconds of the
-    UTC epoch; None means no limit.
+    Both are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
     """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
@@ -142,22 +142,16 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return (SQL, parameters) of a subquery for the click counts from ``since`` to just before ``until``.
+    """Return (SQL, parameters) of a subquery; ``sum(sign * count)`` of its rows counts the clicks of a period.
 
-    The subquery reads whole UTC days. Where the period begins or ends within a day, the subquery also reads
-    quarter-hours, which correct the day. Each row has click counts and a ``sign``: 1 for counts to add, -1 for counts
-    to subtract. A click count of the period is therefore the sum of ``sign * count`` over all rows.
-
-    The times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit. ``key_columns`` names
-    further columns of the rows, such as "link_id". ``quarter_hour_table`` is a table of click counts by quarter-hour
-    that has these columns.
+    Times begin quarter-hours (seconds of the UTC epoch, ``until`` excluded); None means no limit.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
     begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
     # The period is read as whole UTC days, for which each bound is rounded to the nearest midnight. Rows of the other
     # table correct this: they add the quarter-hours that the rounding leaves out (sign 1), or subtract those that it
-    # includes in excess (sign -1).
+    # includes in excess (sign -1). Both tables have ``key_columns``.
     first, last = (bound + DAY_SECONDS // 2 - (bound + DAY_SECONDS // 2) % DAY_SECONDS for bound in (begin, end))
     rows = [
         f"select 1 as sign, {key_columns}, {_SUM_COLUMNS} from clicks_by_placement "  # noqa: S608
@@ -197,7 +191,6 @@ def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodCli
 
 
 def _timeline(store: Store, table: str, time_column: str, key_column: str, key: int) -> list[PeriodClicks]:
-    """Return the clicks on one issue or link from a table of click counts, the oldest first."""
     sql = f"""
         select {time_column}, sum(human), sum({AUTOMATED_CLICKS}) from {table}
         where {key_column} = ? group by {time_column} order by {time_column}
@@ -206,11 +199,10 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return (begin, end) of the time range of all clicks on an issue, on a link, or on the whole site.
+    """Return (begin, end) of the clicks on an issue, on a link, or without an id on the whole site; None without
+    clicks.
 
-    If no id is given, the range is that of the whole site. ``begin`` is when the quarter-hour of the first click
-    begins. ``end`` is when the quarter-hour of the last click ends. Both are seconds of the UTC epoch. The result is
-    None if there are no clicks.
+    The range has whole quarter-hours, in seconds of the UTC epoch.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -309,12 +301,12 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the ``limit`` codes with the most misses, which are requests answered with 404 or 410.
+    """Return the ``limit`` codes with the most misses (requests answered with 404 or 410), from ``since`` to just
+    before ``until``.
 
-    Misses from ``since`` to just before ``until`` (seconds of the UTC epoch) are counted. If a UTC day has
-    ``MAX_MISSED_CODES_PER_DAY`` codes, further unknown codes of that day are counted under the code ''.
+    Times are seconds of the UTC epoch. Above MAX_MISSED_CODES_PER_DAY, codes are counted as ''.
     """
-    where, bounds = _time_condition("quarter_hour", since, until)
+    where, bounds = _time_where_clause("quarter_hour", since, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
         group by domain, code, status order by requests desc, domain, code, status limit :limit
@@ -345,7 +337,7 @@ class ClickRow(Struct, frozen=True):
 
 def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[ClickRow]:
     """Yield the stored clicks from ``since`` to just before ``until`` (seconds of the UTC epoch), the oldest first."""
-    where, bounds = _time_condition("ts", since and since * 1000, until and until * 1000)
+    where, bounds = _time_where_clause("ts", since and since * 1000, until and until * 1000)
     sql = f"""
         select clicks.id, ts, domain, code, n, verdict, reason, rules_version, country,
                coalesce(browser, ''), coalesce(os, ''), coalesce(device, ''), referrer
@@ -356,8 +348,7 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
         yield ClickRow(*row)
 
 
-def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
-    """Return (``where`` clause, parameters) for times from ``since`` to just before ``until``."""
+def _time_where_clause(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
     # For a condition that is always true SQLite would still choose an index, and read every row through it.
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]

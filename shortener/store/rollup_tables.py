@@ -1,10 +1,4 @@
-"""The rollups (tables of click counts), and the SQL that writes them.
-
-Migrations create the tables, so a change here needs a migration too. The tables ``clicks_by_link`` and
-``breakdown_by_link`` are detailed. The others are coarse: they contain sums of detailed rows, so that a report reads
-few rows. ``quarter_hour``, ``hour`` and ``day`` are the times at which a quarter-hour, hour or day of UTC begins, in
-seconds of the UTC epoch.
-"""
+"""The rollups (tables of click counts), and the SQL that writes them."""
 
 from collections.abc import Iterator
 
@@ -40,6 +34,9 @@ class Rollup(Struct, frozen=True):
     source: "Rollup | None" = None
 
 
+# Migrations create the tables, so a change here needs a migration too. ``clicks_by_link`` and ``breakdown_by_link`` are
+# detailed. The others are coarse: they contain sums of detailed rows, so that a report reads few rows.
+# ``quarter_hour``, ``hour`` and ``day`` are the times at which these periods of UTC begin, in seconds of the UTC epoch.
 CLICKS_BY_LINK = Rollup("clicks_by_link", ("link_id", "quarter_hour", "n", "issue_id"))
 BREAKDOWN_BY_LINK = Rollup(
     "breakdown_by_link", ("link_id", "dimension", "value", "day", "issue_id"), ("clicks",), ("clicks",)
@@ -79,9 +76,9 @@ def recompute_statements() -> Iterator[str]:
 
 
 def add_statement(rollup: Rollup) -> str:
-    """Return the SQL statement that adds numbers to a row of a table of click counts, or inserts the row.
+    """Return SQL that adds numbers to a row of click counts, or inserts the row.
 
-    The parameters are the key of the row, the numbers, and the same numbers again. A sum never falls below 0.
+    Its parameters are the key, the numbers, and the numbers again. A sum never falls below 0.
     """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.

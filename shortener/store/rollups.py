@@ -24,10 +24,9 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add click counts to all tables of click counts.
+    """Add click counts to all tables of click counts, and delete rows that are left without clicks.
 
-    The two mappings have the numbers to add to the two detailed tables. The numbers for the coarser tables are computed
-    from them. Numbers can be negative, to subtract clicks. Rows that are left without clicks are deleted.
+    The mappings have numbers for the two detailed tables; others derive from them. Numbers can be negative.
     """
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,
@@ -40,12 +39,11 @@ def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_lin
 
 
 def _increment_revision(store: Store) -> None:
-    """Increment the revision number of the click counts, which invalidates cached reports."""
+    # Reports that were cached for an earlier revision become invalid.
     store.add_to_meta("rollups_revision", 1)
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return the numbers to add to a coarse table of click counts, given those for its detailed table (``fine``)."""
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():
@@ -57,7 +55,6 @@ def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
 
 
 def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], RollupKey]:
-    """Return a function that converts row keys of the table ``source`` to row keys of the coarser table ``rollup``."""
     # The steps are 1 for columns that both tables have, so that these are copied.
     columns = [
         (source.key_columns.index("quarter_hour"), PERIOD_SECONDS[name])

@@ -24,7 +24,7 @@ def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list
 
     Articles of removed issues, and links that are not articles, are left out.
     """
-    where, values = _conditions(words)
+    where, values = _all_words_condition(words)
     sql = f"""
         select articles.url, articles.title, articles.author, issues.slug, position
         from articles join issues on issues.id = articles.issue_id where {where}
@@ -38,15 +38,14 @@ def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list
 
 def count_articles(store: Store, words: tuple[str, ...]) -> int:
     """Return the number of articles that ``search_articles`` returns without a limit."""
-    where, values = _conditions(words)
+    where, values = _all_words_condition(words)
     sql = f"""
         select count(distinct articles.url) from articles join issues on issues.id = articles.issue_id where {where}
     """  # noqa: S608
     return int(store.execute(sql, values).fetchone()[0])
 
 
-def _conditions(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """Return (SQL condition, parameters) for articles that have every word."""
+def _all_words_condition(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     terms, values = ["removed_at is null", "position is not null"], {}
     for index, word in enumerate(words):
         fields = ("articles.title", "articles.author", "articles.url")

@@ -39,7 +39,7 @@ def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
 
 
 def _save(store: Store, signal: Signal, *, now: int) -> int:
-    """Add or update the numbers of one article. Return 1 if that changed anything, else 0."""
+    """Return 1 if the stored numbers of the article changed, else 0."""
     values = {"url": signal.url, "views": signal.views, "reads": signal.reads, "fans": signal.fans, "now": now}
     if store.value("select 1 from signals where url = ?", (signal.url,)) is None:
         sql = "insert into signals (url, views, reads, fans, updated_at) values (:url, :views, :reads, :fans, :now)"

@@ -65,12 +65,8 @@ class _Cursor(sqlite3.Cursor):
 
 
 @lru_cache(1024)
-def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Replace ``in :name`` and ``pairs(:name)`` in a statement by SQL that reads a list from a JSON text.
-
-    ``pairs(:name)`` stands for a table with a row for each pair of integers in the list. Return (text, names of the
-    parameters that are lists). These parameters have to be passed as JSON.
-    """
+def _expand_lists(sql: str) -> tuple[str, tuple[str, ...]]:
+    """Return the statement with lists read from JSON texts, and the names of the parameters to pass as JSON."""
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
     def expansion(match: re.Match[str]) -> str:
@@ -92,7 +88,7 @@ class SqliteConnection(Connection):
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
         """Run one statement."""
         if isinstance(parameters, dict):
-            sql, lists = _expand(sql)
+            sql, lists = _expand_lists(sql)
             if lists:
                 parameters = parameters | {name: json_array(parameters[name]) for name in lists}
         try:
@@ -185,7 +181,6 @@ class SqliteConnection(Connection):
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:
-    """Return (device, inode) of a file; None if the file does not exist."""
     try:
         status = path.stat()
     except OSError:

@@ -82,10 +82,9 @@ def add(
     expires_at: int | None,
     now: int,
 ) -> Token:
-    """Store a new token of a user, and return the token.
+    """Store a new token of a user, and return it. Raises Conflict if the user has a token of this name.
 
-    ``token_hash`` is the hash of the token's text. ``start`` is the beginning of the text. Raises Conflict if the user
-    has a token of this name.
+    ``start`` is the beginning of the token's text, ``token_hash`` the hash of the text.
     """
     row = store.execute(
         """

@@ -15,20 +15,20 @@ MAX_UPLOADS = 30
 
 
 class UploadSummary(Struct, frozen=True):
-    """An upload (the text of a new issue) without the text. ``name`` is the file name, '' if the text was pasted.
-
-    ``revision`` grows with each change. ``issue_slug`` is the slug of the issue created from the upload, None before.
-    ``choices`` is what the editor has entered about the issue, as JSON. Times are seconds of the UTC epoch.
-    """
+    """An upload (the text of a new issue) without the text. Times are seconds of the UTC epoch."""
 
     id: int
     created_at: int
     updated_at: int
     revision: int
+    """Number that grows with each change."""
     who: str
     name: str
+    """File name; '' if the text was pasted."""
     issue_slug: str | None
+    """Slug of the issue that was created from the upload; None before."""
     choices: bytes
+    """What the editor has entered about the issue, as JSON."""
 
 
 class Upload(UploadSummary, frozen=True):

@@ -86,7 +86,7 @@ _JOINS = """
 
 def list_visits(store: Store, visit_filter: VisitFilter, *, limit: int, offset: int) -> list[Visit]:
     """Return at most ``limit`` clicks that match a filter, the newest first, after skipping ``offset`` clicks."""
-    where, values = _condition(visit_filter)
+    where, values = _where_clause(visit_filter)
     sql = f"""
         select ts, links.domain, code, verdict, country, referrer, coalesce(ua, '') {_JOINS} {where}
         order by ts desc, seq desc limit :limit offset :offset
@@ -96,12 +96,11 @@ def list_visits(store: Store, visit_filter: VisitFilter, *, limit: int, offset: 
 
 def count_visits(store: Store, visit_filter: VisitFilter) -> int:
     """Return the number of stored clicks that match a filter."""
-    where, values = _condition(visit_filter)
+    where, values = _where_clause(visit_filter)
     return int(store.value(f"select count(*) {_JOINS} {where}", values))
 
 
-def _condition(visit_filter: VisitFilter) -> tuple[str, dict[str, str | int]]:
-    """Return (``where`` clause, parameters) of a filter."""
+def _where_clause(visit_filter: VisitFilter) -> tuple[str, dict[str, str | int]]:
     terms: list[str] = []
     values: dict[str, str | int] = {}
     for name, condition, factor in (

@@ -51,10 +51,7 @@ class Event(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """The delivery of one event to one endpoint. ``http_status`` and ``message`` are those of the last attempt.
-
-    While the delivery is waiting, ``next_at`` is the time of the next attempt. Times are seconds of the UTC epoch.
-    """
+    """The delivery of one event to one endpoint. Times are seconds of the UTC epoch."""
 
     id: int
     webhook_id: int
@@ -62,9 +59,12 @@ class Delivery(Struct, frozen=True):
     state: DeliveryState
     attempts: int
     next_at: int
+    """Time of the next attempt, while the delivery is waiting."""
     tried_at: int | None
     http_status: int | None
+    """HTTP status of the last attempt."""
     message: str
+    """Message of the last attempt."""
 
 
 class DeliveryItem(Struct, frozen=True):
@@ -75,20 +75,19 @@ class DeliveryItem(Struct, frozen=True):
 
 
 class DeliveryTotals(Struct, frozen=True):
-    """Summary of the deliveries to an endpoint, which is a URL that receives events.
-
-    ``state`` is the state of the newest delivery, and ``tried_at`` the time of its last attempt. ``waiting`` is the
-    number of waiting deliveries. ``attempts`` is the largest number of attempts of a waiting delivery. ``next_at`` is
-    the earliest time of a next attempt. ``attempts`` and ``next_at`` are 0 if no delivery is waiting. Times are seconds
-    of the UTC epoch.
-    """
+    """Summary of the deliveries to an endpoint (a URL that receives events). Times are seconds of the UTC epoch."""
 
     webhook_id: int
     state: DeliveryState
+    """State of the newest delivery."""
     tried_at: int | None
+    """Time of the last attempt of the newest delivery."""
     waiting: int
+    """Number of waiting deliveries."""
     attempts: int
+    """Largest number of attempts of a waiting delivery; 0 if none is waiting."""
     next_at: int
+    """Earliest time of a next attempt; 0 if no delivery is waiting."""
 
 
 _WEBHOOK_COLUMNS = column_list(Webhook)
@@ -139,10 +138,9 @@ def is_subscribed(store: Store, event_type: str) -> bool:
 
 
 def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
-    """Store an event, and a delivery of the event to each endpoint that receives events of this type.
+    """Store an event with its deliveries, if an endpoint receives events of this type.
 
-    If there is no such endpoint, nothing is stored. Call it inside the transaction of the change that the event
-    reports.
+    Call it inside the transaction of the change that the event reports.
     """
     if is_subscribed(store, event_type):
         event_id = _add_event(store, event_type, data, now=now)

@@ -1,10 +1,4 @@
-"""Check of whether a write-ahead log (WAL) belongs to the store file beside it.
-
-SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore
-each write transaction increments a number in the header of the store file (``user_version``): the store number. A WAL
-contains the store numbers of its transactions. If they do not fit the number in the file, the WAL belongs to another
-store file. Such a WAL is renamed, and can be put back later.
-"""
+"""Check whether a write-ahead log (WAL) belongs to the store file beside it; rename it if not, or put it back."""
 
 import contextlib
 import fcntl
@@ -23,6 +17,10 @@ from typing import BinaryIO
 from shortener.errors import InputError, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
+# SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore
+# each write transaction increments the store number (``user_version``) in the header of the store file. A WAL contains
+# the store numbers of its transactions. If they do not fit the number in the file, the WAL belongs to another store
+# file.
 MAX_NUMBER = 2**31 - 1
 """Largest store number; the one after it is 1. 0 means that a store has no number yet."""
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -58,10 +56,8 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Replace the store number (``user_version`` in the header of the store file) by a random number.
-
-    A WAL (write-ahead log) contains the store numbers of its transactions, which show to which store file it belongs.
-    With a new number, no older WAL belongs to this file any more.
+    """Give the store file a random store number (``user_version`` in its header), so that no older write-ahead log fits
+    it.
     """
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
@@ -77,16 +73,15 @@ def wal_path(store: Path) -> Path:
 
 
 def relation(store: Path, *, wal: Path | None = None) -> Relation:
-    """Return whether a WAL (write-ahead log) belongs to a store file. Raises OSError.
+    """Return whether a write-ahead log (WAL) belongs to a store file; by default, the one beside it. Raises OSError.
 
-    If ``wal`` is None, the WAL beside the store file is checked. The result is UNKNOWN if the files cannot be compared,
-    for example because the WAL is missing or is being changed by another process.
+    The result is UNKNOWN if the WAL is missing, changing, or otherwise not comparable.
     """
     wal = wal or wal_path(store)
-    before = _state(store, wal)
+    before = _read_headers(store, wal)
     found = _compare(before[0], wal)
     # Both files unchanged: the header was not written and the WAL did not start over between the two reads.
-    return found if before == _state(store, wal) else Relation.UNKNOWN
+    return found if before == _read_headers(store, wal) else Relation.UNKNOWN
 
 
 def set_aside_foreign(store: Path) -> bool:
@@ -122,11 +117,9 @@ def logs_set_aside(store: Path) -> list[Path]:
 
 
 def put_back(store: Path, aside: Path) -> None:
-    """Put back a WAL (write-ahead log) that was set aside, and apply it to the store file.
+    """Put back and apply a write-ahead log that was set aside. After an error, the store is unchanged.
 
-    The store is unchanged after an error. Raises StoreBusy if other processes use the store. Raises InputError if a
-    file is missing, if the WAL belongs to another store file, or if the result would be damaged. Raises StoreError if
-    the store cannot be read.
+    Raises InputError for a missing or unfit file, StoreBusy if the store is used, StoreError if unreadable.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -150,8 +143,7 @@ def put_back(store: Path, aside: Path) -> None:
         _checkpoint(store)
 
 
-def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
-    """Return the headers of the store file and of its WAL (write-ahead log); b"" for a missing file."""
+def _read_headers(store: Path, wal: Path) -> tuple[bytes, bytes]:
     try:
         header = _read_store_header(store)
     except FileNotFoundError:
@@ -169,7 +161,6 @@ _descriptors_lock = threading.Lock()
 
 
 def _read_store_header(store: Path) -> bytes:
-    """Return the header of a store file. Raises OSError."""
     # The file is kept open: when a process closes any descriptor of a file, the kernel releases all locks of the
     # process on that file (POSIX), also the locks of its connections to the store. Another process could then remove
     # the WAL to which these connections still write, because it finds no lock of theirs
@@ -186,7 +177,6 @@ def _read_store_header(store: Path) -> bytes:
 
 
 def _compare(header: bytes, wal: Path) -> Relation:
-    """Return whether a WAL (write-ahead log) belongs to the store file with this header."""
     # Inodes and times are not compared, because a copied data directory has different ones.
     try:
         file = wal.open("rb")
@@ -213,11 +203,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _header_copies(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the copies of the store file's header in a WAL (write-ahead log), the oldest first.
-
-    A WAL contains the pages of the store file that transactions have changed. The header is in the first page, so a WAL
-    can have pages, but no header. To tell this from an empty WAL, b"" is yielded first if there is any page.
-    """
+    """Yield the copies of the store file's header in a WAL, oldest first, after b"" if there is any page."""
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return
@@ -226,6 +212,7 @@ def _header_copies(file: BinaryIO) -> Iterator[bytes]:
     while len(frame := os.pread(file.fileno(), FRAME_HEADER_BYTES, offset)) == FRAME_HEADER_BYTES:
         if frame[8:16] != salt:
             return
+        # A WAL without the first page of the store file has no copy of the header. b"" tells it from an empty WAL.
         if offset == WAL_HEADER_BYTES:
             yield b""
         if int.from_bytes(frame[:4]) == 1:
@@ -238,10 +225,8 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the WAL (write-ahead log) into the store file, and return ``ok``.
-
-    With ``check``, the store is checked too, and the first problem or error is returned as a text. Without ``check``,
-    an error raises StoreError.
+    """Write the WAL into the store file, and return ``ok``. With ``check``, return the first problem instead of raising
+    StoreError.
     """
     conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:
@@ -257,9 +242,9 @@ def _checkpoint(store: Path, *, check: bool = False) -> str:
 
 @contextlib.contextmanager
 def _directory_lock(store: Path) -> Iterator[None]:
-    """Lock the store's directory during the ``with`` block, so that only one process at a time renames a WAL."""
     fd = os.open(store.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        # Only one process at a time renames a WAL.
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:

@@ -37,31 +37,29 @@ class ArticleFilterValues(Struct, frozen=True):
 
 
 class ArticleRow(Struct, frozen=True):
-    """A row of the list of articles, for one article.
-
-    ``month`` (YYYY-MM), ``issue_title`` and ``sent_at`` (seconds of the UTC epoch) describe the last issue with the
-    article. If the sending time of this issue is unknown, ``month`` is ''.
-    """
+    """A row of the list of articles, for one article."""
 
     article: RankedArticle
     group: ComparedGroup
     month: str
+    """Month (YYYY-MM) of the last issue with the article; '' if its sending time is unknown."""
     issue_title: str
+    """Title of the last issue with the article."""
     sent_at: int | None
+    """Sending time of the last issue with the article, in seconds of the UTC epoch."""
     details: ArticleDetails
     decision: Decision | None
     is_loved_by_few: bool
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of one group of articles: clear winners, typical, below typical, or not comparable.
-
-    ``name`` is None if the list is not grouped. ``total`` counts the rows of the group on all pages of the list.
-    """
+    """Rows of one group of articles: clear winners, typical, below typical, or not comparable."""
 
     name: ComparedGroup | None
+    """Name of the group; None if the list is not grouped."""
     rows: Sequence[ArticleRow]
     total: int
+    """Number of rows of the group on all pages of the list."""
 
 
 def read_filters() -> ArticleFilterValues:
@@ -128,8 +126,7 @@ def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
     """Return the rows that match both the newsletter section and the search text in ``filters``.
 
-    If no section is set, every section matches. A row matches the search text if each word occurs in the article's
-    title, author or URL.
+    A row matches the search text if each word occurs in the article's title, author or URL.
     """
     words = filters.search.casefold().split()
     return [
@@ -141,10 +138,10 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Return the order in the query string, and the rows sorted in this order, as groups.
+    """Return the order in the query string, and the rows in this order as groups.
 
-    If the order is by result, there are several groups, else one. ``counted`` is what the column "visitors" shows:
-    ``visitors`` or ``clicks``.
+    Only the order by result has several groups. ``counted`` (``visitors`` or ``clicks``) is what the column of visitors
+    shows.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":

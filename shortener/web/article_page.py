@@ -23,28 +23,22 @@ from shortener.web.ranking_cache import RankingKey, counted_articles, explanatio
 
 
 class Appearance(Struct, frozen=True):
-    """The appearance of an article in one issue.
-
-    ``role`` is ``article``, ``inline`` (a link in running text) or ``other``. ``typical`` is the expected number of
-    visitors or clicks of an average article at the same position. Unknown figures are None.
-    """
+    """The appearance of an article in one issue. Unknown figures are None."""
 
     issue: str
     issue_title: str
     sent_at: datetime | None
     role: str
+    """``article``, ``inline`` (a link in running text) or ``other``."""
     position: int | None
     visitors: int | None
     clicks: int | None
     typical: float | None
+    """Expected number of visitors or clicks of an average article at this position."""
 
 
 class ArticlePage(Struct, frozen=True):
-    """The content of the page about one article.
-
-    An ``appeal`` of 1.8 means 1.8 times as many clicks as an average article at the same position in an issue. ``low``
-    and ``high`` are the ends of its 90 % interval. Unknown figures are None.
-    """
+    """The content of the page about one article. Unknown figures are None."""
 
     url: str
     title: str
@@ -56,8 +50,11 @@ class ArticlePage(Struct, frozen=True):
     clicks: int | None
     typical: float | None
     appeal: float | None
+    """How often the article is clicked, as a multiple of an average article at its position, such as 1.8."""
     low: float | None
+    """Lower end of the 90 % interval of ``appeal``."""
     high: float | None
+    """Upper end of the 90 % interval of ``appeal``."""
     group: Group | None
     appearances: tuple[Appearance, ...]
     signals: Signal | None
@@ -113,7 +110,6 @@ def load_article(url: str, *, wait: bool) -> ArticlePage:
 
 
 def _find_counts(url: str, month: str) -> CountedArticle | None:
-    """Return the article ``url`` with its counts, found among the articles last shown in ``month``; None if missing."""
     return next((each for each in counted_articles(RankingKey(month=month)) if each.url == url), None)
 
 

@@ -46,10 +46,9 @@ class Cache:
         self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """Return the cached value of ``key``, or compute it from ``store`` and cache it.
+        """Return the cached value of ``key``; compute and cache it if it is missing or outdated.
 
-        A cached value is computed anew if it has expired, or if a link was edited since its computation. An empty
-        value, such as a ranking without articles, is also computed anew if clicks were counted since its computation.
+        A value is outdated if it has expired, or if a link was edited since its computation.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -65,7 +64,7 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``. If it is missing or outdated, return None while a thread computes it.
+        """Return the cached value of ``key``; None while a thread computes a missing or outdated one.
 
         A value is outdated if it has expired, or if a link was edited since its computation.
         """
@@ -96,17 +95,14 @@ class Cache:
         return entry.revision.links == revision.links and not is_expired
 
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision, *, clear_count: int) -> Value:
-        """Return the value, and cache it unless the cache was cleared during its computation.
-
-        ``revision`` and ``clear_count`` are from before the computation.
-        """
         with self._lock:
+            # If the cache was cleared during the computation, the value is outdated.
             if clear_count == self._clear_count:
                 self._entries[key] = _Entry(value, revision, time.monotonic())
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
-        """Start a thread that computes the value of ``key``, unless one is running. The caller must hold the lock."""
+        """Start a thread that computes the value of ``key``, unless one runs. The caller must hold the lock."""
         if key in self._pending:
             return
         self._pending.add(key)

@@ -58,15 +58,14 @@ class Dot(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A text below a point of the horizontal axis, with a dashed vertical line above it if ``is_mark`` is set.
-
-    A text with ``is_minor`` is not shown on the phone, which has no room for it.
-    """
+    """A text below a point of the horizontal axis of a chart."""
 
     x: float
     text: str
     is_mark: bool = False
+    """Whether a dashed vertical line is drawn above the text."""
     is_minor: bool = False
+    """Whether the text is hidden on phones, which have no room for it."""
 
 
 class Hover(Struct, frozen=True):
@@ -149,7 +148,7 @@ class _Drawing:
             inner=self._inner_height,
             shapes=_join(self._shapes()),
             dots=_join(self._dot(dot) for dot in chart.dots),
-            labels=_join(self._labels()),
+            labels=_join(self._line_labels()),
             ticks=_join(self._tick(tick) for tick in chart.ticks),
         )
         axis = Markup('<svg class="axis" width="{}" height="{}" aria-hidden="true">{}</svg>').format(
@@ -167,12 +166,12 @@ class _Drawing:
         return 12 + 7 * max(len(self._chart.format_y(value)) for value in self._grid)
 
     def _x(self, x: float) -> float:
-        """Return the horizontal position of a value on the axis, in percent of the width."""
+        """Return a horizontal position in percent of the width."""
         span = self._chart.x_max - self._chart.x_min
         return round(100 * (x - self._chart.x_min) / span, 2) if span else 50.0
 
     def _inner_y(self, value: float) -> float:
-        """Return the vertical position of a value, in pixels below the upper edge of the plot."""
+        """Return a vertical position in pixels below the upper edge of the plot."""
         lowest, highest = self._grid[0], self._grid[-1]
         shown = min(max(value, lowest), highest)
         return round(self._inner_height * (highest - shown) / (highest - lowest), 1)
@@ -201,7 +200,7 @@ class _Drawing:
         x = self._x(tick.x)
         minor = Markup(' class="minor"') if tick.is_minor else ""
         return Markup('<text{} x="{}%" y="{}" text-anchor="{}">{}</text>').format(
-            minor, x, self._chart.height - 8, _anchor(x), tick.text
+            minor, x, self._chart.height - 8, _text_anchor(x), tick.text
         )
 
     def _shapes(self) -> Iterable[Markup]:
@@ -231,8 +230,7 @@ class _Drawing:
             dot.url, dot.title, left, round(right - left, 2), self._chart.height, circle
         )
 
-    def _labels(self) -> Iterable[Markup]:
-        """Yield the labels at the ends of the lines."""
+    def _line_labels(self) -> Iterable[Markup]:
         ends = sorted(
             ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),
             key=lambda end: -end[0],
@@ -276,8 +274,7 @@ def _all_values(chart: Chart) -> Iterable[float]:
     yield from (dot.y for dot in chart.dots)
 
 
-def _anchor(percent: float) -> str:
-    """Return the SVG text anchor for a label at a horizontal position in percent of the width."""
+def _text_anchor(percent: float) -> str:
     # A label at the left or right edge is aligned with the edge, so that it is not cut off.
     return "start" if percent < 4 else "end" if percent > 96 else "middle"
 

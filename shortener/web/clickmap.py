@@ -26,41 +26,36 @@ MAX_PLACEMENT_DIGITS = 5
 
 Measure = Literal["share", "typical"]
 """What badges show: the share of all clicks, or the article's clicks as a multiple of the typical ones."""
+# The number tells several appearances of a link in an issue apart.
 LinkKey = tuple[str, str, int]
-"""Host, code and number of a short URL such as ``https://host/code/3``.
-
-The number tells several appearances of a link in an issue apart. It is 0 for a short URL without a number.
-"""
+"""Host, code and number of a short URL such as ``https://host/code/3``; the number is 0 if it is missing."""
 
 
 class MapPlacement(Struct, frozen=True):
-    """One appearance of a link in an issue, for the table beside the click map.
-
-    ``share`` is the part of all clicks in the issue that this appearance got, from 0 to 1. ``anchor`` is the HTML id of
-    the badge in the map.
-    """
+    """One appearance of a link in an issue, for the table beside the click map."""
 
     kind: str
     text: str
     clicks: int
     share: float
+    """Part of all clicks in the issue, from 0 to 1."""
     anchor: str
+    """HTML id of the badge in the map."""
 
 
 class MapRow(Struct, frozen=True):
-    """A row of the table beside the click map: an article or another link.
-
-    ``share`` is the row's part of all clicks in the issue, from 0 to 1. ``position`` is the article's position in the
-    issue, None for another link. ``result`` is the article's entry in the ranking, None if unknown.
-    """
+    """A row of the table beside the click map: an article or another link."""
 
     title: str
     url: str
     position: int | None
+    """Position of the article in the issue; None for another link."""
     clicks: int
     share: float
+    """Part of all clicks in the issue, from 0 to 1."""
     placements: tuple[MapPlacement, ...]
     result: RankedArticle | None
+    """The article's entry in the ranking; None if unknown."""
 
 
 def placement_kinds() -> dict[str, str]:
@@ -121,15 +116,14 @@ def _map_row(
         clicks=item.clicks,
         share=item.clicks / total,
         placements=tuple(
-            MapPlacement(each.kind, each.text, each.clicks, each.clicks / total, _anchor(each, domains))
+            MapPlacement(each.kind, each.text, each.clicks, each.clicks / total, _badge_id(each, domains))
             for each in item.placements
         ),
         result=results.get(url) if is_article else None,
     )
 
 
-def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
-    """Return the HTML id of the badge at one appearance of a link."""
+def _badge_id(placement: PlacementCount, domains: Sequence[Domain]) -> str:
     key = parse_short_url(placement.short_url, domains=domains)
     return f"shortener-{key[1] if key else ''}-{placement.n}"
 
@@ -137,11 +131,10 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the small label (badge) that the click map shows at each short link, by host, code and number of its URL.
+    """Return the badge (small label) of each short link in the click map.
 
-    For the measure "share", a badge shows the share of the issue's clicks that the link got. For "typical", it shows
-    the clicks of the article as a multiple of a typical article's, from ``results``; links to no article get no badge.
-    ``results`` has the articles' entries in the ranking, by article URL.
+    ``results`` has the articles' entries in the ranking, by URL. With the measure ``typical``, links to no article get
+    no badge.
     """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)
@@ -156,7 +149,7 @@ def badges(
             # The issue may have been sent with short URLs that have no placement number.
             counts = {placement.n: placement.clicks} | ({0: item.clicks} if len(item.placements) == 1 else {})
             for n, clicks in counts.items():
-                tooltip, anchor = _tooltip(clicks, item, total=total), _anchor(placement, domains)
+                tooltip, anchor = _tooltip(clicks, item, total=total), _badge_id(placement, domains)
                 if measure == "typical":
                     text = format_multiple(result.appeal) if result and result.is_comparable else NO_VALUE
                     found[(*key, n)] = Badge(text, tooltip, comparison(result), anchor=anchor)
@@ -185,11 +178,7 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
 
 
 def find_badge(badge_by_link: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return a function that maps a URL to the badge (small label) that is shown at this link of the issue.
-
-    The function returns None for a URL without a badge. ``badge_by_link`` has the badges by host, code and number of
-    the short URL.
-    """
+    """Return a function that maps the URL of a link to its badge (small label), or to None."""
 
     def find(url: str) -> Badge | None:
         key = parse_short_url(url, domains=domains) if "://" in url else None

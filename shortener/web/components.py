@@ -181,9 +181,9 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a small SVG chart of a multiple such as 1.8: a dot at ``middle`` on a line from ``low`` to ``high``.
+    """Return a small SVG chart of a multiple such as 1.8: a dot on a line from ``low`` to ``high``.
 
-    The scale is logarithmic, from a quarter to 4. ``tone`` is the CSS class of the chart.
+    The scale is logarithmic, from a quarter to 4. ``tone`` is a CSS class.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
@@ -206,11 +206,7 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _place_multiple(multiple: float) -> float:
-    """Return where a chart of INTERVAL_WIDTH pixels shows a multiple such as 1.8, in pixels from its left edge.
-
-    The scale is logarithmic: a quarter is at the left end, 1 in the middle, and 4 at the right end. A multiple outside
-    this range is shown at an end.
-    """
+    """Return the position of a multiple such as 1.8 on the scale, in pixels from the left."""
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

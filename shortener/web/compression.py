@@ -1,9 +1,4 @@
-"""Gzip compression of responses.
-
-A page is compressed only if the request either has no cookie or comes from one of our own pages. Otherwise another
-website could guess a secret on the page from the sizes of compressed responses (the BREACH attack). A response to a
-form is never compressed, nor is a response for which a view calls ``leave_uncompressed``.
-"""
+"""Gzip compression of responses, except where their size could reveal a secret to another website."""
 
 import gzip
 from http import HTTPStatus
@@ -64,7 +59,6 @@ def init_app(app: Flask) -> None:
 
 
 def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
-    """Return the compressed content of a static file. ``compressed`` caches it by ETag."""
     key = response.headers["ETag"]  # not the path: a file has endless ones, such as x/../site.css
     file = response.response
     response.call_on_close(file.close)  # type: ignore[union-attr]  # the response to a file is a file wrapper
@@ -89,4 +83,6 @@ def _may_compress(response: Response, *, is_static: bool) -> bool:
     # A strong ETag is compared byte by byte in conditional requests.
     if response.is_streamed or "ETag" in response.headers or g.get("has_secret", False):
         return False
+    # Another website can make a browser send requests with a cookie, and could guess a secret on the page from the
+    # sizes of compressed responses (the BREACH attack).
     return not request.cookies or request.headers.get("Sec-Fetch-Site") in _OWN_SITES

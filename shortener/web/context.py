@@ -195,8 +195,7 @@ def current_user() -> User:
 def role_required(role: Role) -> Callable[[View], View]:
     """Return a decorator for views that only users with ``role`` or a higher role may use.
 
-    Without a signed-in user, a page redirects to the sign-in form, and other requests get 401. A user with a lower role
-    gets 403.
+    Without a signed-in user, pages redirect to the sign-in form; other requests get 401. A lower role gets 403.
     """
 
     def decorate(view: View) -> View:

@@ -143,7 +143,7 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
 
 
 def _describe_status(status: int) -> tuple[str, str]:
-    """Return (title, default message) of the error page for an HTTP status."""
+    """Return (title, default message) of an error page."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             return _("One moment, please"), _(

@@ -24,16 +24,14 @@ _CONFIRMATION = Markup(
 
 
 class FormError(Struct, frozen=True):
-    """An error in a submitted form. ``form`` and ``field`` are names, ``message`` is a sentence.
-
-    If ``can_confirm`` is set, the value of the field is unlikely but possible. The user can confirm the value to save
-    it.
-    """
+    """An error in a field of a submitted form."""
 
     form: str
     field: str
     message: str
+    """The error as a sentence."""
     can_confirm: bool = False
+    """Whether the value is unlikely but possible, so that the user can confirm it to save it."""
 
 
 class Form:
@@ -110,10 +108,10 @@ def show_error(form: str, field: str, message: str, *, can_confirm: bool = False
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
-    """Let the page that is rendered next show ``error`` in a form, and return the page's HTTP status.
+    """Show ``error`` in a form of the next rendered page; return the page's HTTP status.
 
-    A FieldError is shown at its own field, any other error at ``field``. ``message`` replaces the error's own message.
-    Raises ``error`` again if it is a StoreError, except for StoreBusy.
+    ``field`` is used if the error names none. ``message`` replaces the error's. A StoreError other than StoreBusy is
+    raised again.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
@@ -126,8 +124,7 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
     """Return a decorator that shows the page of a form again if the form's view raises a ShortenerError.
 
-    ``page`` renders the page from the arguments of the view. A FieldError is shown at its own field, any other error at
-    ``field``.
+    ``page`` renders the page from the view's arguments. ``field`` is used if the error names none.
     """
 
     def decorate(view: View) -> View:

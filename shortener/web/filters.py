@@ -69,10 +69,10 @@ def init_app(app: Flask) -> None:
 
 
 def _template_user() -> Any:
-    """Return the signed-in user for a template; None if the client is not signed in or the store cannot be read."""
     try:
         return context.current_user_or_none()
     except StoreError:
+        # Error pages must be shown even if the store cannot be read.
         return None
 
 

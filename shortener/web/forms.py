@@ -111,12 +111,11 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
 
 
 def _join_lines(text: str | None) -> str | None:
-    """Return a text in one line, since a title can be typed in several."""
+    # A title can be typed in several lines.
     return text and " ".join(text.split("\n"))
 
 
 def _read_role(fields: FormFields, name: str) -> Role | None:
-    """Return the role in a field, or None if the field is missing. Raises FieldError for an unknown role."""
     for role in ROLES:
         if fields.get(name) == role:
             return role

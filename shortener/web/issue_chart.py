@@ -15,8 +15,8 @@ from shortener.web.languages import gettext as _
 def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[float, str]] = ()) -> Chart:
     """Return the chart of an issue's visitors or clicks over time.
 
-    ``compared`` is the title of another issue in the chart. ``edits`` are the changes of link targets that the chart
-    marks, as (age of the issue in hours, description).
+    ``compared`` is the title of another issue in the chart. ``edits`` are changes of link targets, as (hours since
+    sending, description).
     """
     points = course.points
     usual = [(point.hours, point.usual) for point in points if point.usual]

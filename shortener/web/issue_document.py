@@ -1,8 +1,4 @@
-"""An issue in its sender's own design, sanitized, with badges at its links.
-
-The sanitized document has no script, form or frame. A box of the same size replaces each image, and the element
-``<shortener-link>`` replaces each link.
-"""
+"""An issue in its sender's own design, sanitized, with badges (small labels) at its links."""
 
 import re
 from collections import Counter, defaultdict
@@ -72,16 +68,16 @@ _HAS_OWN_BOX = re.compile(r"(?:^|;)(?:padding|background|border|display:(?:inlin
 
 
 class Badge(Struct, frozen=True):
-    """A small label (badge) that is shown at a link. ``anchor`` is the HTML id of the badge, or ''.
-
-    ``tone`` selects the color of the badge, ``level`` the intensity of the color from 0 to 5.
-    """
+    """A small label (badge) that is shown at a link."""
 
     text: str
     tooltip: str
     tone: str = "share"
+    """Name of the badge's color."""
     level: int = 0
+    """Intensity of the color, from 0 to 5."""
     anchor: str = ""
+    """HTML id of the badge, or ''."""
 
 
 FindBadge = Callable[[str], Badge | None]
@@ -142,7 +138,6 @@ def read_document(source: bytes, *, format: Format) -> IssueDocument:
 
 
 def _to_html(source: bytes, format: Format) -> str:
-    """Return an issue of any format as HTML."""
     if format == "markdown":
         return _markdown_to_html(source)
     text = source
@@ -162,7 +157,6 @@ def _to_html(source: bytes, format: Format) -> str:
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Return Markdown as HTML, without front matter."""
     document = newsletter.parse(source, format="markdown")
     parts, position = [], 0
     for link in document.links:
@@ -229,15 +223,14 @@ class _Sanitizer:
         elif token.kind == "raw" and name in _SHOWN_RAW_TEXT:
             self._output.append(escape(self._text(token.start, token.end)))
         elif token.kind == "start":
-            self._start(name, self._attributes(token))
+            self._start_element(name, self._attributes(token))
         elif token.kind == "end":
-            self._end(name)
+            self._end_element(name)
 
     def _text(self, start: int, end: int) -> str:
         return self._source[start:end].decode("utf-8", "replace")
 
     def _attributes(self, token: Token) -> dict[str, str]:
-        """Return the attributes of a tag by name."""
         attributes: dict[str, str] = {flag.decode("ascii", "replace"): "" for flag in token.flags}
         # If a name occurs twice, the first value counts, as in browsers.
         for each in reversed(token.attributes):
@@ -249,8 +242,7 @@ class _Sanitizer:
         if rules:
             self._output.append(f"<style>{rules}</style>")
 
-    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Write the replacement of a start tag; nothing if the element is not allowed."""
+    def _start_element(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "a":
             self._start_link(attributes)
         elif tag == "img":
@@ -258,14 +250,14 @@ class _Sanitizer:
         elif tag == "style":
             self._is_sheet_shown = not attributes.get("media") or matches_wide_screen(attributes["media"])
         elif tag == "body":
-            self._read_body(attributes)
+            self._keep_body_attributes(attributes)
         elif tag in _ALLOWED_ELEMENTS:
             self._output.append(f"<{tag}{self._format_attributes(attributes)}>")
             if tag not in _VOID_ELEMENTS:
                 self._open(tag)
 
-    def _read_body(self, attributes: Mapping[str, str]) -> None:
-        """Store the attributes of the first ``body`` element for ``shortener-body``, its replacement in the output."""
+    def _keep_body_attributes(self, attributes: Mapping[str, str]) -> None:
+        # Only the first ``body`` element counts. Its attributes go to ``shortener-body``.
         if self._body_attributes is None:
             # These attributes are outdated, and become CSS.
             colors = {"background-color": attributes.get("bgcolor"), "color": attributes.get("text")}
@@ -275,7 +267,6 @@ class _Sanitizer:
             self._body_attributes = self._format_attributes(kept | ({"style": style} if style else {}))
 
     def _format_attributes(self, attributes: Mapping[str, str]) -> str:
-        """Return the allowed attributes as markup, with a space before each."""
         parts = []
         for name, value in attributes.items():
             if name == "style":
@@ -289,20 +280,19 @@ class _Sanitizer:
                 parts.append(f' {name}="{escape(value)}"')
         return "".join(parts)
 
-    def _end(self, tag: str) -> None:
-        """Close an element, and the elements inside it that are still open."""
+    def _end_element(self, tag: str) -> None:
         if tag == "a":
             self._end_link()
         elif self._open_counts[tag]:
-            while self._close() != tag:
+            # Elements inside it that are still open are closed first.
+            while self._close_innermost() != tag:
                 pass
 
     def _open(self, tag: str) -> None:
         self._open_elements.append(tag)
         self._open_counts[tag] += 1
 
-    def _close(self) -> str:
-        """Close the innermost open element and return its name."""
+    def _close_innermost(self) -> str:
         tag = self._open_elements.pop()
         self._open_counts[tag] -= 1
         self._output.append(f"</{tag}>")
@@ -311,15 +301,14 @@ class _Sanitizer:
     def _close_until(self, depth: int) -> None:
         self._end_link()
         while len(self._open_elements) > depth:
-            self._close()
+            self._close_innermost()
 
     def _note_width(self, pixels: int) -> None:
-        """Record the width of an element, because the widest element gives the width of the design."""
+        # The widest element gives the width of the design.
         if pixels <= MAX_WIDTH:
             self._width = max(self._width, pixels)
 
     def _write_image_box(self, attributes: Mapping[str, str]) -> None:
-        """Write a box with the size and the alternative text of an image."""
         sizes = {name: attributes.get(name, "").strip() for name in ("width", "height")}
         pixels = {name: int(match[1]) for name, size in sizes.items() if (match := _PIXELS.fullmatch(size))}
         # Spacers and tracking pixels are left out.
@@ -358,16 +347,16 @@ class _Sanitizer:
         if self._badge_place != "image":
             self._output.append(_BadgeSlot(self._badge_place))
         while len(self._open_elements) > self._link_depth:
-            self._close()
+            self._close_innermost()
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the element that replaces ``name`` in the sanitized document; None if the tags of ``name`` are removed."""
+    """Return the name of the element that replaces ``name``; None if its tags are removed."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
 def _scale_to_frame(width: int) -> str:
-    """Return a style element that shrinks a design of this width (pixels) if the frame is narrower."""
+    """Return a style element that shrinks a design of ``width`` pixels if the frame is narrower."""
     if width < MIN_SCALED_WIDTH:
         return ""
     steps = (

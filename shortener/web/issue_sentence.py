@@ -41,8 +41,7 @@ class CountedTitle(Protocol):
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
     """Return a sentence that names the articles with the highest counts; '' if no count is clearly the highest.
 
-    ``counted`` is the kind of the counts: visitors or clicks. The sentence names at most two articles, and at most half
-    of all articles.
+    The sentence names at most two articles, and at most half of all.
     """
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
     order = sorted(counts, key=lambda title: -counts[title])
@@ -71,7 +70,7 @@ def _cut(title: str) -> str:
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
     """Return a sentence that names the articles with the most visitors; '' if no count is clearly the highest.
 
-    If the visitors of any article are unknown, the sentence names the articles with the most clicks instead.
+    It names those with the most clicks if the visitors of any article are unknown.
     """
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
@@ -110,7 +109,7 @@ def _result(outlook: Outlook) -> Markup:
     if outlook.usual_count is not None:
         return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
     missing = _("Too few earlier issues to compare this one with: that takes {count}.", count=MIN_USUAL_ISSUES)
-    return _join((_count_alone(count, outlook), missing))
+    return _join((_count_without_comparison(count, outlook), missing))
 
 
 def is_settled(outlook: Outlook) -> bool:
@@ -148,8 +147,7 @@ def compare_with_usual(judgement: Judgement, usual: str) -> str:
     }[judgement]
 
 
-def _count_alone(count: int, outlook: Outlook) -> Markup:
-    """Return a sentence with the count of an issue that cannot be compared with earlier ones."""
+def _count_without_comparison(count: int, outlook: Outlook) -> Markup:
     if outlook.counted == "clicks":
         if is_settled(outlook):
             return ngettext("{count} click.", "{count} clicks.", count)

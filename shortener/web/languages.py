@@ -1,9 +1,4 @@
-"""Translations of the pages: texts, numbers and dates in the language of the user.
-
-Translations are found by the English text, which may have placeholders such as ``{name}``. In ``catalogues/<locale>/``,
-the file ``readers.po`` has the texts for readers of a newsletter, and ``editors.po`` has all other texts. A language
-without ``editors.po`` is offered to readers only.
-"""
+"""Translations of the pages: texts, numbers and dates in the language of the user."""
 
 import functools
 import gettext as gettext_files
@@ -29,6 +24,8 @@ from werkzeug.wrappers import Response
 from shortener.messages import Message, MessageValue, Number, message_text
 from shortener.redirect.accept_language import DEFAULT_LANGUAGE, choose_language
 
+# In the folder of a locale, ``readers.po`` has the texts for readers of a newsletter, and ``editors.po`` has all
+# others. A language without ``editors.po`` is offered to readers only.
 CATALOGUES = Path(__file__).parent / "catalogues"
 READERS, EDITORS = "readers", "editors"
 EDITOR_PATH = "/-/"
@@ -172,13 +169,13 @@ def _is_usable(message: CatalogueMessage) -> bool:
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
-        return all(form and _names(form) <= _names(english) for form in forms)
+        return all(form and _placeholder_names(form) <= _placeholder_names(english) for form in forms)
     except ValueError:
+        # A brace belongs to no placeholder.
         return False
 
 
-def _names(text: str) -> set[str]:
-    """Return the names of the placeholders in a text. Raises ValueError for a brace that belongs to no placeholder."""
+def _placeholder_names(text: str) -> set[str]:
     return {
         f"{name}{rest}{conversion or ''}" for _, name, rest, conversion in Formatter().parse(text) if name is not None
     }
@@ -238,7 +235,6 @@ def current_language() -> Language:
 
 
 def _choose_language() -> Language:
-    """Return the language for a page: on editor pages that of the user's account if set, else that of the browser."""
     available = all_languages()
     if request.path.startswith(EDITOR_PATH):
         available = editor_languages()
@@ -272,7 +268,7 @@ def translate(value: Any) -> Any:
 def translated_text(value: Any) -> str:
     """Return a value as plain text: a message in the language of the page, or markup without HTML escapes.
 
-    JSON encoders call this function for types that they do not know. Raises NotImplementedError for other values.
+    Raises NotImplementedError for other values, as JSON encoders require.
     """
     return value.unescape() if isinstance(value, Markup) else message_text(translate(value))
 

@@ -67,15 +67,12 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
 
 
 def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool, offset: float) -> list[Tick]:
-    """Return the labels of the horizontal axis. Each label is the day or hour of the bar above it.
-
-    ``offset`` is the time from the start of a bar to its middle, in seconds. A bar gets no label if it is too close to
-    the last bar with a label.
-    """
+    """Return the labels of the horizontal axis. ``offset`` is the time from a bar's start to its middle, in seconds."""
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []
     day = ""
     for row in rows:
+        # A label too close to the last one is left out.
         if ticks and row.start + offset - ticks[-1].x < distance:
             continue
         previous, day = day, format_day(row.start)

@@ -35,20 +35,20 @@ class HostStatus(Struct, frozen=True):
 
 
 class LinkCheck(Struct, frozen=True):
-    """The last check whether the destinations of an issue's links answer, with its results by host.
-
-    Hosts with problems are first. ``total`` is the number of all destinations, and ``done`` the number of those that
-    have been checked. ``problems`` is the number of destinations that failed the check, or could not be checked.
-    ``finished_at`` (seconds of the UTC epoch) is None while the check runs. ``is_offline`` is set if no destination
-    responded, as when this server has no connection.
-    """
+    """The last check whether the destinations of an issue's links answer."""
 
     done: int
+    """Number of destinations that have been checked."""
     total: int
+    """Number of all destinations."""
     finished_at: int | None
+    """Time in seconds of the UTC epoch; None while the check runs."""
     problems: int
+    """Number of destinations that failed the check, or could not be checked."""
     is_offline: bool
+    """Whether no destination responded, as when this server has no connection."""
     hosts: tuple[HostStatus, ...]
+    """Results by host; hosts with problems are first."""
 
 
 def init_app(app: Flask) -> None:

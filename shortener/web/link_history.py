@@ -15,16 +15,13 @@ MAX_URL_LENGTH = 90
 
 
 class LinkChange(Struct, frozen=True):
-    """A change of a link, described in words.
-
-    ``at`` is the time of the change. ``revert_at`` repeats this time in seconds of the UTC epoch, for the button that
-    reverts the change. It is None if the change cannot be reverted.
-    """
+    """A change of a link, described in words."""
 
     at: datetime
     text: Markup
     field: str
     revert_at: int | None
+    """Time of the change in seconds of the UTC epoch, for reverting it; None if it cannot be reverted."""
 
 
 def describe_edits(edits: tuple[LinkEdit, ...], *, revertible: Container[tuple[str, int]]) -> list[LinkChange]:

@@ -1,7 +1,6 @@
 """Throttle for password attempts, per account, per network, and per pair of account and network.
 
-Failure counts decay continuously, so that no account is locked for good. The limit of an account does not apply to a
-network from which the user of the account has signed in.
+Failure counts decay, so that no account is locked for good.
 """
 
 import hashlib
@@ -65,7 +64,7 @@ class LoginThrottle:
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key in ``_failures``, allowed number of failures) for each limit that applies to an attempt."""
+        """Return (key of a failure count, limit) for each limit that applies to an attempt."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [
@@ -83,7 +82,6 @@ class LoginThrottle:
 
 
 def _seconds_until_allowed(failures: float, limit: int) -> int:
-    """Return the seconds until a count of failures has decayed below its limit."""
     excess = failures + 1 - limit
     return int(excess * WINDOW_SECONDS / limit) + 1 if excess > 0 else 0
 
@@ -98,7 +96,6 @@ def client_network(address: str) -> str:
 
 
 def _hashed_key(kind: str, *parts: str) -> str:
-    """Return ``kind`` and a hash of ``parts``, as the key of a failure count."""
     # The hash bounds the memory that long names take.
     text = "\0".join(parts).encode("utf-8", "replace")
     return kind + hashlib.blake2b(text, digest_size=12).hexdigest()

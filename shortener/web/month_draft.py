@@ -15,13 +15,9 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft, message): the draft of the picks (recommended articles) for the month in the request.
+    """Return (month, draft, message) of the picks (recommended articles) of the requested month, else the latest.
 
-    Without a month in the request, the latest month that has a draft is taken; the month is '' if there is none. If the
-    draft is None, the message says why. An empty message then means that the draft is still being computed, or that no
-    issue was sent yet.
-
-    ``find`` returns the draft of a month, or None while it is being computed. Raises InputError for an invalid month.
+    If the draft is None, the message says why, or is '' while the draft is computed. Raises InputError.
     """
     month = request.values.get("month", "")
     if month:
@@ -32,6 +28,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
             return candidate, find(candidate), ""
         except NotFound as error:
             message = message or error_message(error)
+    # Before the first issue, both texts are ''.
     return month, None, message
 
 

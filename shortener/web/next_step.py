@@ -23,12 +23,7 @@ class NextStep(Struct, frozen=True):
 
 
 def find_next_step(report: IssueReport) -> NextStep | None:
-    """Return the button for the next step with an issue; None if there is no step, as before the first click.
-
-    The steps are: prepare the draft for sending, enter the number of recipients, choose the picks of the month. If the
-    month has picks, the button shows them. If the month is too old for a choice, the button leads to a comparison of
-    the articles.
-    """
+    """Return the button for the next step with an issue; None if there is no step, as before the first click."""
     issue = issues.get(store(), report.slug)
     status = issues.status(issue, now=now())
     setup = url_for("setup.show_setup", slug=issue.slug)

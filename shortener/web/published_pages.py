@@ -8,10 +8,9 @@ from shortener.redirect.responses import Response
 
 
 def publish_reader_pages(app: Flask) -> None:
-    """Render the error pages for readers in every language, and write them to the file that redirect workers read.
+    """Write the error pages for readers, in every language, to the file that redirect workers read.
 
-    The texts depend on the settings, so that the pages must be rendered again after a change of settings. Raises
-    OSError.
+    Call this again after a change of settings, because the texts depend on them. Raises OSError.
     """
     pages = {
         tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}

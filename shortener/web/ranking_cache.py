@@ -27,15 +27,14 @@ from shortener.web.context import config, now, store
 
 
 class RankingKey(Struct, frozen=True):
-    """Selection of the articles in a ranking: those of an issue, of a month, since a time, or all.
-
-    ``issue`` is a slug, ``month`` is YYYY-MM, and ``since`` is in seconds of the UTC epoch. An article belongs to the
-    month of its last issue.
-    """
+    """Selection of the articles in a ranking: those of an issue, of a month, since a time, or all."""
 
     month: str | None = None
+    """Month (YYYY-MM). An article belongs to the month of its last issue."""
     issue: str | None = None
+    """Slug of the issue."""
     since: int | None = None
+    """Time in seconds of the UTC epoch."""
 
 
 ALL_ARTICLES = RankingKey()
@@ -160,11 +159,9 @@ def draft_if_ready(month: str) -> Draft | None:
 
 
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
-    """Return how the ranking of ``month`` (YYYY-MM) computes the figures of an article.
+    """Return how a ranking computes an article's figures. Without ``wait``, return None during the computation.
 
-    ``month`` must be the month of the last issue with the article. If this ranking does not contain the article yet,
-    the ``cells`` of the result, which are the article's appearances in issues, are empty. Without ``wait``, return None
-    while the explanation is computed.
+    ``month`` (YYYY-MM) must be that of the article's last issue. Before the article is ranked, ``cells`` is empty.
     """
     app_config = config()
 

@@ -54,7 +54,11 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
         label=_("The last issues, oldest first. The table below has the figures."),
         x_min=-0.5,
         x_max=last + width,
-        lines=[*_usual_line(usual, last + width), *_stems(points, rates=rates), *_value_label(points[-1], rates=rates)],
+        lines=[
+            *_usual_line(usual, last + width),
+            *_forecast_lines(points, rates=rates),
+            *_value_label(points[-1], rates=rates),
+        ],
         areas=[Area("band", [(x, usual.low, usual.high) for x in (-0.5, last + width)])] if usual else [],
         dots=[*_forecast_dots(points), *_dots(points, rates=rates)],
         ticks=[
@@ -87,7 +91,7 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
 
 
 def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the range of the vertical axis, and the issues whose values are outside this range."""
+    """Return the range of the vertical axis, and the points outside of it."""
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
     # A value is outside only if it is an outlier by Tukey's rule (Exploratory Data Analysis, 1977), and also either
@@ -118,8 +122,7 @@ def _usual_line(usual: Usual | None, x_max: float) -> Iterator[Line]:
         yield Line("usual", [(-0.5, usual.median), (x_max, usual.median)], _("usual in the end"))
 
 
-def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
-    """Yield a vertical line for each issue, from its value so far to its expected final value."""
+def _forecast_lines(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
     for point in points:
         if point.value is not None and point.forecast is not None:
             label = _("about {count} in the end", count=_format_forecast(point.forecast, rates=rates))
@@ -128,10 +131,6 @@ def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
 
 
 def _value_label(point: _Point, *, rates: bool) -> Iterator[Line]:
-    """Yield a line of which only the label is visible: the latest issue's click rate so far.
-
-    If ``rates`` is false, the label is the number of visitors so far. Yield nothing if the value is unknown.
-    """
     if point.value is not None:
         value = _format(point.value, rates=rates)
         label = value if point.forecast is None else _("{value} so far", value=value)

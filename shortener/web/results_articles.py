@@ -27,18 +27,18 @@ COLUMNS = ("position", "title", "visitors", "typical", "rate")
 
 
 class ArticleRow(Struct, frozen=True):
-    """A row of the table, for one article.
-
-    ``count`` is the number of visitors or clicks. ``result`` is the article's entry in the ranking. ``tone`` compares
-    the article with a typical one. ``spark`` has the clicks in each period of ``SPARKLINE_STEP_HOURS`` since sending.
-    """
+    """A row of the table of an issue's articles."""
 
     article: ArticleReport
     count: int | None
+    """Number of visitors or clicks."""
     result: RankedArticle | None
+    """The article's entry in the ranking."""
     tone: Judgement
+    """Comparison with a typical article."""
     decision: Decision | None
     spark: tuple[int, ...]
+    """Clicks in each period of ``SPARKLINE_STEP_HOURS`` since sending."""
 
     @property
     def is_compared(self) -> bool:
@@ -81,8 +81,10 @@ def build_table(
     counts_visitors = report.totals.visitors is not None
     order = read_order(COLUMNS, default="-typical" if results else "-visitors")
     domains = config().domains
-    sparks = get_or_compute(("sparks", issue_id), lambda store: _sparks(store, issue_id, start=start, domains=domains))
-    decided = _decisions(report.sent_at)
+    sparks = get_or_compute(
+        ("sparks", issue_id), lambda store: _clicks_by_step(store, issue_id, start=start, domains=domains)
+    )
+    decided = _decisions_by_url(report.sent_at)
     rows = [
         ArticleRow(
             article=article,
@@ -136,11 +138,8 @@ def _groups(rows: Sequence[ArticleRow], order: TableOrder, *, counts_visitors: b
     return tuple(group for group in (*groups, others) if group.rows)
 
 
-def _sparks(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
-    """Return the clicks on each short URL over time, as ``{short URL: {step: clicks}}``.
-
-    A step is ``SPARKLINE_STEP_HOURS`` long; the first begins at ``start``.
-    """
+def _clicks_by_step(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
+    """Return ``{short URL: {step: clicks}}``. A step is ``SPARKLINE_STEP_HOURS`` long."""
     sparks: dict[str, dict[int, int]] = {}
     for row in issue_clicks.human_clicks_by_link_and_step(
         store,
@@ -160,8 +159,7 @@ def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) 
     return tuple(sum(clicks.get(step, 0) for clicks in found) for step in range(last + 1))
 
 
-def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
-    """Return the editors' decisions about articles for the month in which the issue was sent, by article URL."""
+def _decisions_by_url(sent_at: datetime | None) -> dict[str, Decision]:
     if sent_at is None:
         return {}
     month = f"{sent_at.astimezone(config().zone):%Y-%m}"

@@ -53,18 +53,17 @@ class TargetEdit(Struct, frozen=True):
 
 
 class CoursePanel(Struct, frozen=True):
-    """The part of the results page with an issue's visitors or clicks over time.
-
-    ``rows`` are the rows of the table, as (age as text, point). ``choices`` are the issues for a comparison,
-    ``compared`` is the chosen one.
-    """
+    """The part of the results page with an issue's visitors or clicks over time."""
 
     course: Course
     chart: Chart
     compared: IssueSummary | None
+    """Issue chosen for comparison."""
     choices: Sequence[IssueSummary]
+    """Issues that can be chosen for comparison."""
     edits: Sequence[TargetEdit]
     rows: Sequence[tuple[str, CoursePoint]]
+    """Rows of the table, as (age as text, point)."""
     knows_visitors: bool
 
 
@@ -131,13 +130,11 @@ def _title(issue: IssueSummary | None) -> str:
 
 
 def _table_points(course: Course) -> list[CoursePoint]:
-    """Return the points of the chart for the table: the points at ``TABLE_AGES``, and the last point with a count."""
     latest = max((point.hours for point in course.points if point.count is not None), default=0)
     return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 
 
 def _target_edits(issue: IssueSummary, *, since: int) -> list[TargetEdit]:
-    """Return the changes of the issue's link targets after ``since`` (seconds of the UTC epoch)."""
     if not issue.sent_at and not issue.clicks:
         return []
     return [

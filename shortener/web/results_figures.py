@@ -42,7 +42,7 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
             value=format_number(report.totals.visitors, _("unknown")),
             live="visitors",
             tone=_tone(report.totals.visitors, usual_visitors),
-            comparison=_usual_count(report.totals.visitors, usual_visitors),
+            comparison=_compare_count(report.totals.visitors, usual_visitors),
             note=_expected(forecast) if counts_visitors else "",
         ),
         Figure(
@@ -50,7 +50,7 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
             value=format_percent(report.rate, _("unknown")),
             live="rate",
             tone=_tone(report.rate, usual_rate),
-            comparison=_usual_share(report.rate, usual_rate),
+            comparison=_compare_share(report.rate, usual_rate),
             note=_rate_note(report),
         ),
         Figure(
@@ -58,7 +58,7 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
             value=format_number(report.totals.clicks.human),
             live="clicks",
             tone=_tone(report.totals.clicks.human, usual.clicks),
-            comparison=_usual_count(report.totals.clicks.human, usual.clicks),
+            comparison=_compare_count(report.totals.clicks.human, usual.clicks),
             note=_expected(forecast) if outlook and not counts_visitors else _clicks_note(report),
         ),
         Figure(
@@ -77,15 +77,13 @@ def _tone(value: float | None, usual: Usual | None) -> Judgement:
     return "usual" if value is None or usual is None else judge(value, usual)
 
 
-def _usual_count(count: int | None, usual: Usual | None) -> str:
-    """Return a text that compares a count with the usual count of earlier issues; '' if either is unknown."""
+def _compare_count(count: int | None, usual: Usual | None) -> str:
     if count is None or usual is None:
         return ""
     return compare_with_usual(judge(count, usual), format_number(round(usual.median)))
 
 
-def _usual_share(share: float | None, usual: Usual | None) -> str:
-    """Return a text that compares a share with the usual share of earlier issues; '' if either is unknown."""
+def _compare_share(share: float | None, usual: Usual | None) -> str:
     if share is None or usual is None:
         return ""
     points, tone = round(100 * (share - usual.median), 1), judge(share, usual)

@@ -23,15 +23,12 @@ class VerdictShare(Struct, frozen=True):
 
 
 class ReasonRow(Struct, frozen=True):
-    """A row of the table of reasons. A reason is the rule that decided a click's verdict.
-
-    There are three estimates of human clicks: low, best and high. ``counted`` is a text that says which of the
-    estimates include the clicks with this reason.
-    """
+    """A row of the table of reasons. A reason is the rule that decided a click's verdict."""
 
     reason: ReasonShare
     verdict_name: str
     counted: str
+    """Text that says which estimates of human clicks (low, best, high) include the clicks with this reason."""
 
 
 def completeness_text(quality: Quality) -> str:

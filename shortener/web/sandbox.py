@@ -28,9 +28,7 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a child process can parse a document within limits of processor time and memory.
 
-    A document that is not a valid issue passes this check. ``name`` is the file name for error messages, '' for pasted
-    text. Raises DocumentTooLarge for a large document. Raises UnreadableDocument if the check fails, or if too many
-    checks are running.
+    ``name`` is the file name, '' for pasted text. Raises DocumentTooLarge, or UnreadableDocument if the check fails.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
@@ -56,7 +54,7 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
 
 
 def _parse_in_process(source: bytes, name: str) -> bool:
-    """Return whether a child process could parse the document. Raises LimitExceeded if the process took too long."""
+    """Return whether a child process could parse the document. Raises LimitExceeded."""
     content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
     status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
     return status == 0
@@ -72,7 +70,7 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document with every parser that the pages need, to see whether one fails or runs too long."""
+    """Parse a document with every parser that the pages need, to see whether one fails."""
     document_format = newsletter.detect_format(name, source)
     # The pages report a document that is not a valid issue.
     with suppress(InputError):

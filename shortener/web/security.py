@@ -62,10 +62,9 @@ class FlashSession(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Add security headers to all responses of an app, and refuse unknown hosts and requests from other websites.
+    """Add security headers to an app's responses; refuse unknown hosts, and unsafe requests from other websites.
 
-    A request for an unknown host gets 404. A request from another website gets 403, unless the method is safe (such as
-    GET) or the path belongs to an API.
+    An unknown host gets 404, an unsafe request (such as POST) 403. APIs accept requests from other websites.
     """
     schemes = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
@@ -108,10 +107,8 @@ def uses_cookies(path: str) -> bool:
 
 
 def _is_same_origin(http_request: Request) -> bool:
-    """Return whether a request comes from one of our own pages, by headers that other websites cannot forge.
-
-    Sources: the Fetch Metadata and Fetch standards.
-    """
+    """Return whether a request comes from one of our own pages, by headers that other websites cannot forge."""
+    # See the Fetch Metadata and Fetch standards.
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"

@@ -59,8 +59,7 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 class StyleFilter:
     """Filters the style attributes and style elements of one issue, and limits their total length.
 
-    ``element_of`` maps an element name in a selector to the name that replaces it, such as ``a`` to ``shortener-link``.
-    If the result is None, the selector is dropped.
+    ``element_of`` returns the replacement of an element name in a selector; None drops the selector.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -81,11 +80,11 @@ class StyleFilter:
         """Return the allowed rules of a ``style`` element."""
         if not self._has_room(text, MAX_TOTAL_LENGTH):
             return ""
-        nodes = tinycss2.parse_stylesheet(_without_escapes(text), skip_comments=True, skip_whitespace=True)
+        nodes = tinycss2.parse_stylesheet(_without_backslashes(text), skip_comments=True, skip_whitespace=True)
         return "".join(self._rules(nodes, depth=0))
 
     def _has_room(self, text: str, max_length: int) -> bool:
-        """Return whether CSS is short enough and has no very long number. Counts the CSS towards the issue's limit."""
+        """Return whether CSS is short enough and has no very long number; count its length."""
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False
@@ -99,7 +98,7 @@ class StyleFilter:
                     self.is_cut = True
                     return
                 self._remaining_rules -= 1
-                selectors = self._selectors(node.prelude)
+                selectors = self._allowed_selectors(node.prelude)
                 declarations = _allowed_declarations(node.content) if selectors else ""
                 if declarations:
                     yield f"{selectors}{{{declarations}}}\n"
@@ -113,26 +112,24 @@ class StyleFilter:
                 inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
                 yield from self._rules(inner, depth=depth + 1)
 
-    def _selectors(self, tokens: Sequence[Node]) -> str:
-        """Return the allowed selectors of a rule, joined by commas."""
-        selectors = (self._selector(part) for part in _split_at_commas(tokens))
+    def _allowed_selectors(self, tokens: Sequence[Node]) -> str:
+        selectors = (self._allowed_selector(part) for part in _split_at_commas(tokens))
         return ",".join(selector for selector in selectors if selector)
 
-    def _selector(self, tokens: Sequence[Node]) -> str:
-        """Return a selector if it has only element names, classes, ids and combinators; else ''."""
+    def _allowed_selector(self, tokens: Sequence[Node]) -> str:
         if len(tokens) > MAX_SELECTOR_TOKENS:
             return ""
         parts, before = [], ""
         for token in tokens:
-            part = self._selector_part(token, before)
+            part = self._allowed_selector_part(token, before)
             if part is None:
                 return ""
             parts.append(part)
             before = token.value if token.type == "literal" else ""
         return "".join(parts).strip()
 
-    def _selector_part(self, token: Node, before: str) -> str | None:
-        """Return one token of a selector as text; None if it is not allowed after the character ``before``."""
+    def _allowed_selector_part(self, token: Node, before: str) -> str | None:
+        """Return one token as text; None if it is not allowed after the character ``before``."""
         if token.type == "whitespace" and before not in {".", ":"}:
             return " "
         if token.type == "literal" and token.value in {".", ">", "+", "~", "*", ":"}:
@@ -158,36 +155,32 @@ def matches_wide_screen(media: str) -> bool:
     """Return whether a media query list, such as the ``media`` attribute of a style element, matches a wide screen."""
     if len(media) > MAX_ATTRIBUTE_LENGTH or _LONG_NUMBER.search(media):
         return False
-    return _matches_wide_screen(tinycss2.parse_component_value_list(_without_escapes(media), skip_comments=True))
+    return _matches_wide_screen(tinycss2.parse_component_value_list(_without_backslashes(media), skip_comments=True))
 
 
-def _without_escapes(text: str) -> str:
-    """Return CSS with all backslashes removed, so that no escape can disguise a name.
-
-    Escapes are not decoded: ``\\75rl`` becomes ``75rl``, not ``url``.
-    """
+def _without_backslashes(text: str) -> str:
+    # An escape could disguise a name. It is not decoded: ``\75rl`` becomes ``75rl``, not ``url``.
     return text.replace("\\", "")
 
 
 def _declarations(text: str) -> str:
-    return _allowed_declarations(_without_escapes(text))
+    return _allowed_declarations(_without_backslashes(text))
 
 
 def _allowed_declarations(source: str | Sequence[Node]) -> str:
-    """Return the allowed declarations in a text, or in the tokens of a block."""
     declarations = []
     for node in tinycss2.parse_blocks_contents(source, skip_comments=True, skip_whitespace=True):
         if node.type != "declaration" or node.lower_name not in ALLOWED_PROPERTIES:
             continue
+        # A background without its image still has a color.
         tokens = _without_urls(node.value) if node.lower_name == "background" else node.value
-        value = _value(tokens, has_strings=node.lower_name in _FONT_PROPERTIES)
+        value = _allowed_value(tokens, has_strings=node.lower_name in _FONT_PROPERTIES)
         if value and value.strip():
             declarations.append(f"{node.lower_name}:{value.strip()}{'!important' if node.important else ''}")
     return ";".join(declarations)
 
 
 def _without_urls(tokens: Sequence[Node]) -> list[Node]:
-    """Return the tokens of a background without its image, so that its color is still shown."""
     return [
         token
         for token in tokens
@@ -195,22 +188,18 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
     ]
 
 
-def _value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
-    """Return the value of a CSS property as text, from its tokens; None if a token is not allowed.
-
-    ``has_strings`` allows quoted font names. ``depth`` says how many functions enclose the tokens.
-    """
+def _allowed_value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
+    """Return the value of a CSS property as text; None if a token is not allowed."""
     parts = []
     for token in tokens:
-        part = _value_part(token, has_strings=has_strings, depth=depth)
+        part = _allowed_value_part(token, has_strings=has_strings, depth=depth)
         if part is None:
             return None
         parts.append(part)
     return "".join(parts)
 
 
-def _value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
-    """Return one token of the value of a CSS property as text; None if it is not allowed."""
+def _allowed_value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
     match token.type:
         case "whitespace":
             return " "
@@ -229,7 +218,7 @@ def _value_part(token: Node, *, has_strings: bool, depth: int) -> str | None:
         case "literal":
             return str(token.value) if token.value in {",", "/"} or (depth and token.value in "+-*") else None
         case "function" if token.lower_name in _ALLOWED_FUNCTIONS and depth < _MAX_DEPTH:
-            inner = _value(token.arguments, depth=depth + 1)
+            inner = _allowed_value(token.arguments, depth=depth + 1)
             return None if inner is None else f"{token.lower_name}({inner})"
     return None
 
@@ -245,13 +234,11 @@ def _split_at_commas(tokens: Iterable[Node]) -> list[list[Node]]:
 
 
 def _matches_wide_screen(prelude: Iterable[Node]) -> bool:
-    """Return whether one of the media queries matches a wide screen."""
     queries = _split_at_commas(token for token in prelude if token.type not in {"whitespace", "comment"})
-    return any(query and all(map(_matches_condition, query)) for query in queries)
+    return any(query and all(map(_part_matches_wide_screen, query)) for query in queries)
 
 
-def _matches_condition(token: Node) -> bool:
-    """Return whether a part of a media query (a word, or a condition in parentheses) matches a wide screen."""
+def _part_matches_wide_screen(token: Node) -> bool:
     if token.type == "ident":
         return token.lower_value in {"only", "all", "screen", "and"}
     if token.type != "() block":

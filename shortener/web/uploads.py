@@ -49,7 +49,7 @@ def read_submission() -> Submission | None:
     """
     documents: list[tuple[str, bytes]] = []
     targets: dict[str, str] = {}
-    for name, content in _files("file"):
+    for name, content in _uploaded_files("file"):
         if _is_table(name, content):
             targets |= read_targets(content, field="file")
         else:
@@ -59,7 +59,7 @@ def read_submission() -> Submission | None:
     text = request.form.get("source", "")
     if documents:
         name, source = documents[0]
-        _check_kind(source, name=name)
+        _refuse_unreadable_kind(source, name=name)
     elif text.strip():
         # Browsers send CR LF line ends from a text area, whichever line ends were pasted.
         name, source = "", text.replace("\r\n", "\n").encode("utf-8", "replace")
@@ -72,8 +72,7 @@ def read_submission() -> Submission | None:
     return Submission(source, name, targets)
 
 
-def _files(field: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of each file in a form field."""
+def _uploaded_files(field: str) -> Iterator[tuple[str, bytes]]:
     for file in request.files.getlist(field)[:MAX_FILES]:
         if file.filename:
             # Of a file that is too large, only the beginning is read.
@@ -84,8 +83,7 @@ def _is_table(name: str, content: bytes) -> bool:
     return PurePath(name).suffix.lower() == ".csv" or content[:200].lstrip(b"\xef\xbb\xbf").startswith(b"short_url,")
 
 
-def _check_kind(source: bytes, *, name: str) -> None:
-    """Raise FieldError for a file that cannot be an issue, such as an image."""
+def _refuse_unreadable_kind(source: bytes, *, name: str) -> None:
     kind = newsletter.unreadable_kind(source)
     if not kind:
         return
@@ -120,7 +118,7 @@ class UnreadableFile(FieldError, UnreadableDocument):
 def read_target_files(field: str) -> dict[str, str]:
     """Return the targets of short links in the CSV files of a form field, by short URL. Raises FieldError."""
     targets: dict[str, str] = {}
-    for _name, content in _files(field):
+    for _name, content in _uploaded_files(field):
         targets |= read_targets(content, field=field)
     return targets
 
@@ -130,12 +128,12 @@ def read_targets(content: bytes, *, field: str) -> dict[str, str]:
     with errors_at(field):
         if len(content) > MAX_TARGETS_BYTES:
             raise InputError(Message("this file of destinations is larger than 1 MB; split it"))
-        found = parse_targets(list(_rows(content)), config=config())
+        found = parse_targets(list(_csv_rows(content)), config=config())
     return {build_short_url(*key, domains=config().domains): target for key, target in found.items()}
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, str, str]]:
-    """Yield (line number, short URL, target) of each row of a CSV file. Raises InputError."""
+def _csv_rows(content: bytes) -> Iterator[tuple[int, str, str]]:
+    """Yield (line number, short URL, target). Raises InputError."""
     try:
         text = content.decode("utf-8-sig")
         for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):

@@ -9,16 +9,17 @@ from msgspec import Struct
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.store.webhooks import DISABLED_BY_ADMIN, DeliveryTotals, Webhook
 
+# disabled: an admin disabled the webhook.
+# failed: the webhook was disabled because messages did not arrive.
+# new: the webhook has no messages yet.
+# sending: the first attempt to send a message is to come.
+# late: a message has not arrived, despite at least one attempt.
+# works: the newest message arrived.
 StateName = Literal["disabled", "failed", "new", "sending", "late", "works"]
 
 
 class WebhookState(Struct, frozen=True):
-    """Whether the messages of a webhook arrive.
-
-    ``name`` is the state. "disabled": an admin disabled the webhook. "failed": it was disabled because messages did not
-    arrive. "new": it has no messages yet. "sending": the first attempt to send a message is to come. "late": a message
-    has not arrived, despite at least one attempt. "works": the newest message arrived.
-    """
+    """Whether the messages of a webhook arrive."""
 
     name: StateName
     tried_at: datetime | None = None

@@ -69,6 +69,15 @@ def test_every_operation_is_described() -> None:
         assert operation.get("security") == [] or "401" in operation["responses"]
 
 
+def test_fields_are_described() -> None:
+    """The docstring of a struct's field is its description, with JSON's word for None."""
+    schemas = build_document()["components"]["schemas"]
+    fields = schemas["NewIssue"]["properties"]
+    assert fields["format"]["description"] == "Format of the document; null to detect it."
+    assert fields["placements"]["description"].endswith("such as `/code/3`.")
+    assert "description" not in fields["title"]
+
+
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory, module_store_url: str) -> Iterator[ApiSite]:
     """Installation with an issue and a link, without rate limit."""

@@ -32,7 +32,7 @@ Body = TypeVar("Body")
 
 @blueprint.before_request
 def _check_request() -> Response | None:
-    """Respond to a CORS preflight request. For any other request, check the token and return None."""
+    """Respond to a CORS preflight request; check the token of any other request."""
     if request.method == "OPTIONS":
         response = Response(status=204)
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
@@ -58,8 +58,7 @@ def _required_scope() -> Scope:
 
 
 @blueprint.after_request
-def _allow_scripts(response: Response) -> Response:
-    """Let scripts of any website read the response (CORS)."""
+def _allow_all_origins(response: Response) -> Response:
     # No cookie has an effect here, so any site may read what its user's token permits.
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
@@ -69,7 +68,7 @@ def handle_error(error: Exception) -> Response:
     """Return the response for any exception at a path of this API."""
     if not isinstance(error, ShlinkError):
         error = _convert_error(error)
-    return _allow_scripts(problem_response(error))
+    return _allow_all_origins(problem_response(error))
 
 
 def _convert_error(error: Exception) -> ShlinkError:

@@ -56,9 +56,7 @@ def list_short_urls() -> Response:
 
 
 def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is_reversed: bool) -> list[LinkDetails]:
-    """Return the links on one page of a list of ``total`` links. ``is_reversed`` reverses the order of the
-    whole list.
-    """
+    """Return the links on one page; ``is_reversed`` reverses the whole list of ``total`` links, not the page."""
     limit = max(0, min(page.size, total - page.offset))
     if not limit:
         return []
@@ -70,23 +68,20 @@ def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is
 @blueprint.post("/v3/short-urls")
 def create_short_url() -> Response:
     """Create a short link. If the request allows it, return an existing one with this target instead."""
-    return json_response(_show(_create(decode_body(NewShortUrl))))
+    return json_response(_load_short_url(_create_or_find(decode_body(NewShortUrl))))
 
 
 @blueprint.get("/v3/short-urls/shorten")
 def shorten() -> Response:
     """Create a short link from a URL alone, or return an existing one with this target."""
-    link = _create(NewShortUrl(long_url=request.args.get("longUrl", ""), find_if_exists=True))
-    short_url = _show(link)
+    link = _create_or_find(NewShortUrl(long_url=request.args.get("longUrl", ""), find_if_exists=True))
+    short_url = _load_short_url(link)
     if request.args.get("format") == "txt":
         return Response(short_url["shortUrl"], content_type="text/plain; charset=utf-8")
     return json_response(short_url)
 
 
-def _create(body: NewShortUrl) -> Link:
-    """Create the link that a request describes, or find an existing one if the request allows it. Raises
-    ShlinkError.
-    """
+def _create_or_find(body: NewShortUrl) -> Link:
     unsupported = [name for name in ("valid_since", "max_visits") if getattr(body, name) is not None]
     if unsupported:
         raise invalid_data(*(_camel(name) for name in unsupported))
@@ -117,9 +112,7 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the active link with both the requested code and target. Otherwise, or without ``find_if_exists``, raise
-    ShlinkError.
-    """
+    """Return the active link with this slug and target if the request permits it; otherwise raise ShlinkError."""
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
     if body.find_if_exists and link is not None and link.status == "active" and link.target == body.long_url:
@@ -136,7 +129,7 @@ def _camel(name: str) -> str:
 @blueprint.get("/v3/short-urls/<code>")
 def get_short_url(code: str) -> Response:
     """Return a short link."""
-    return json_response(_show(find_link(code)))
+    return json_response(_load_short_url(find_link(code)))
 
 
 @blueprint.patch("/v3/short-urls/<code>")
@@ -161,7 +154,7 @@ def update_short_url(code: str) -> Response:
             edit_links.change_link(store(), link, changes, config=config(), who=who, now=now())
         except InputError:
             raise invalid_data("longUrl") from None
-        return json_response(_show(link))
+        return json_response(_load_short_url(link))
 
 
 @blueprint.delete("/v3/short-urls/<code>")
@@ -184,7 +177,6 @@ def _check_domain(host: str | None) -> None:
         raise invalid_data("domain")
 
 
-def _show(link: Link) -> dict[str, Any]:
-    """Return a link in Shlink's form, with the values that are stored now."""
+def _load_short_url(link: Link) -> dict[str, Any]:
     (short_url,) = short_urls([listings.link_details_by_code(store(), link.domain, link.code)])
     return short_url

@@ -1,12 +1,4 @@
-"""The schema as an ordered list of migrations, each applied in one transaction.
-
-To change the schema, add a module with the next number and list its function below. A released migration is neither
-renamed nor edited, because databases store the names of applied functions.
-
-Units: ``clicks.ts`` is milliseconds of the UTC epoch; every other time is seconds. ``quarter_hour`` and ``day`` are the
-times at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (one use of a link in an
-issue), 0 for a click whose placement is unknown.
-"""
+"""The schema as an ordered list of migrations, each applied in one transaction."""
 
 from sqlite_utils.migrations import Migrations
 
@@ -31,6 +23,10 @@ from shortener.store.migrations.m018_new_issues import m018_new_issues
 from shortener.store.migrations.m019_picks_edits import m019_picks_edits
 from shortener.store.migrations.m020_nodes import m020_nodes
 
+# A released migration is neither renamed nor edited, because databases store the names of applied functions. In the
+# schema, ``clicks.ts`` is milliseconds of the UTC epoch; every other time is seconds. ``quarter_hour`` and ``day`` are
+# the times at which a quarter-hour or a day of UTC begins. ``n`` is the number of a placement (one use of a link in an
+# issue), 0 for a click whose placement is unknown.
 FUNCTIONS = (
     m001_loop,
     m002_picks,

@@ -28,10 +28,9 @@ def m009_roles(db: Database) -> None:
 
 
 def _widen_format_check(db: Database) -> None:
-    """Change the ``check`` of ``issues.format`` by editing the schema text itself."""
-    # SQLite cannot alter a check, and rebuilding the table would delete the rows that refer to it. SQLite documents
-    # this way for changes that do not concern rows (https://sqlite.org/lang_altertable.html, "Making Other Kinds Of
-    # Table Schema Changes").
+    # SQLite cannot alter a check, and rebuilding the table would delete the rows that refer to it. So the schema text
+    # itself is edited. SQLite documents this way for changes that do not concern rows
+    # (https://sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes").
     version = db.execute("pragma schema_version").fetchone()[0]
     db.execute("pragma writable_schema = on")
     db.execute(

@@ -1,15 +1,4 @@
-"""The schema of a new store on PostgreSQL. It matches the schema on SQLite after the migration ``m014_link_hours``.
-
-Types are written as in SQLite and translated. The schema differs from SQLite's in four points:
-
-- ``clicks`` has no foreign keys, because their checks would double the time in which clicks are stored. When an issue
-  is deleted, a trigger removes the issue's id from the clicks on the issue.
-- Long texts have hash indexes, because an entry of an ordinary index has at most 2,704 bytes. For the
-  same reason, unique indexes of URLs contain the MD5 hash of the URL.
-- ``links.revision`` is the revision number of the last change of a link. It is assigned under a row lock, so numbers
-  are committed in ascending order.
-- ``meta`` has a row ``write_lock``, which a write transaction locks.
-"""
+"""The schema of a new store on PostgreSQL. It matches SQLite's after the migration ``m014_link_hours``."""
 
 BASE_NAME = "m014_link_hours"
 
@@ -19,12 +8,14 @@ _SUMS = (
 )  # fmt: skip
 
 
-def _rollup(name: str, columns: str, key: str, sums: tuple[str, ...] = _SUMS) -> str:
-    """Return the SQL statement that creates a table of click counts."""
+def _rollup_sql(name: str, columns: str, key: str, sums: tuple[str, ...] = _SUMS) -> str:
     counts = ", ".join(f"{column} integer not null check ({column} >= 0)" for column in sums)
     return f"create table {name} ({columns}, {counts}, primary key ({key}));\n"
 
 
+# Types are written as in SQLite, and translated later. ``clicks`` has no foreign keys, because their checks would
+# double the time in which clicks are stored; a trigger removes the id of a deleted issue from its clicks. ``meta`` has
+# a row ``write_lock``, which a write transaction locks.
 SCRIPT = """
 create table issues (
     id integer primary key,
@@ -297,25 +288,27 @@ _LINK, _ISSUE, _N = "link_id integer not null", "issue_id integer not null", "n 
 _VALUE = "dimension text not null, value text not null"
 ROLLUPS = "".join(
     (
-        _rollup(
+        _rollup_sql(
             "clicks_by_link", f"{_LINK}, quarter_hour integer not null, {_N}, {_ISSUE}",
             "link_id, quarter_hour, n, issue_id",
         ),
-        _rollup(
+        _rollup_sql(
             "breakdown_by_link", f"{_LINK}, {_VALUE}, day integer not null, {_ISSUE}",
             "link_id, dimension, value, day, issue_id", ("clicks",),
         ),
-        _rollup("totals_by_placement", f"{_ISSUE}, {_LINK}, {_N}", "issue_id, link_id, n"),
-        _rollup("clicks_by_issue", f"{_ISSUE}, quarter_hour integer not null", "issue_id, quarter_hour"),
-        _rollup("clicks_by_issue_hour", f"{_ISSUE}, hour integer not null", "issue_id, hour"),
-        _rollup(
+        _rollup_sql("totals_by_placement", f"{_ISSUE}, {_LINK}, {_N}", "issue_id, link_id, n"),
+        _rollup_sql("clicks_by_issue", f"{_ISSUE}, quarter_hour integer not null", "issue_id, quarter_hour"),
+        _rollup_sql("clicks_by_issue_hour", f"{_ISSUE}, hour integer not null", "issue_id, hour"),
+        _rollup_sql(
             "clicks_by_placement", f"day integer not null, {_ISSUE}, {_LINK}, {_N}", "day, issue_id, link_id, n"
         ),
-        _rollup("clicks_of_site", "quarter_hour integer not null", "quarter_hour"),
-        _rollup("breakdown_by_issue", f"{_ISSUE}, {_VALUE}", "issue_id, dimension, value", ("clicks",)),
-        _rollup("clicks_by_link_hour", f"{_LINK}, hour integer not null", "link_id, hour"),
+        _rollup_sql("clicks_of_site", "quarter_hour integer not null", "quarter_hour"),
+        _rollup_sql("breakdown_by_issue", f"{_ISSUE}, {_VALUE}", "issue_id, dimension, value", ("clicks",)),
+        _rollup_sql("clicks_by_link_hour", f"{_LINK}, hour integer not null", "link_id, hour"),
     )
 )  # fmt: skip
+# Long texts have hash indexes, because an entry of an ordinary index has at most 2,704 bytes. For that reason, unique
+# indexes of URLs contain the MD5 hash of the URL.
 INDEXES = """
 create index links_by_issue on links (issue_id) where issue_id is not null;
 create index links_by_article on links (article_id) where article_id is not null;
@@ -350,6 +343,8 @@ create index links_by_revision on links (revision, id);
 insert into meta (name, value) values
     ('links_revision', 0), ('purged_before', 0), ('classified_seq', 0), ('write_lock', 0);
 """
+# ``links.revision`` is the revision number of the last change of a link. It is assigned under a row lock, so numbers
+# are committed in ascending order.
 TRIGGERS = (
     """
     create function stamp_link_revision() returns trigger language plpgsql as $$

@@ -109,7 +109,6 @@ def try_sign_in() -> ResponseReturnValue:
 
 
 def _log_in(user: User, next_url: str) -> Response:
-    """End the session of this browser, start one for ``user``, and return a redirect to ``next_url``."""
     _end_session()
     response = redirect(next_url, 303)
     response.set_cookie(
@@ -157,16 +156,15 @@ def welcome(token: str) -> ResponseReturnValue:
 
 
 def _accept_invitation(token: str, invited: User | None) -> User:
-    """Set the password of an invited user and return the user. Without ``invited``, create the first admin."""
+    # Without an invited user, the first admin is created and chooses a name.
     name = "" if invited else request.form.get("name", "")
     if not invited:
         with errors_at("name"):
             accounts.check_name(name)
-    return accounts.accept_invitation(store(), token, name=name, password=_new_password(), now=now())
+    return accounts.accept_invitation(store(), token, name=name, password=_read_new_password(), now=now())
 
 
-def _new_password() -> str:
-    """Return the new password in a form. Raises FieldError if it is too short or the repeated password differs."""
+def _read_new_password() -> str:
     password = request.form.get("password", "")
     with errors_at("password"):
         accounts.check_password(password)
@@ -218,7 +216,7 @@ def change_password() -> ResponseReturnValue:
         if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
             throttle.record_failure(user.name.casefold(), client_address())
             raise InputError(Message("this is not your current password"))
-        accounts.set_password(store(), user.name, _new_password(), now=now())
+        accounts.set_password(store(), user.name, _read_new_password(), now=now())
     show_notice(_("Password changed. Your other browsers are signed out."))
     return _log_in(user, url_for("accounts.account"))
 
@@ -270,7 +268,6 @@ def users_csv() -> Response:
 
 
 def _user_rows() -> list[dict[str, object]]:
-    """Return all users as dicts with the keys _USER_COLUMNS, for JSON and CSV files."""
     return [
         {
             "name": user.name,
@@ -333,7 +330,6 @@ def remove_user() -> Response:
 
 
 def _read_other_user(refusal: Message) -> str:
-    """Return the user name in the form. Raises InputError (``refusal``) for the name of the signed-in user."""
     name = read_text(request.form, "name")
     # Users who could change their own role or remove their own account could lock everyone out.
     if name == current_user().name:
@@ -342,7 +338,6 @@ def _read_other_user(refusal: Message) -> str:
 
 
 def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record the changes that the ``with`` block makes to the user ``name``, so that they can be undone."""
     return history.recorded(
         store(),
         lambda: history.user_account(store(), name),

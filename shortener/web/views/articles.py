@@ -106,7 +106,6 @@ def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) ->
 
 
 def _render_articles() -> str:
-    """Return the page with the list of articles, for an editor whose decision about an article was refused."""
     # Wait for the ranking, because the form with the error is in the list of articles.
     return _render_listing(_find_listing(wait=True))
 
@@ -153,10 +152,7 @@ def _render_listing(listing: _Listing) -> str:
 
 
 def _picks_month(listing: _Listing) -> str:
-    """Return the month (YYYY-MM) for the link from the list of articles to the month's picks (recommended articles).
-
-    It is the chosen month, else the month of the chosen issue, else the latest month with a sent issue, else ''.
-    """
+    """Return the month (YYYY-MM) for the link to the picks (recommended articles); '' if there is none."""
     slug = listing.filters.issue
     months = article_list.months_of(issue for issue in listing.sent if slug in {"", issue.slug})
     return listing.key.month or next(iter(months), "")
@@ -179,7 +175,7 @@ def articles_csv() -> Response:
 
 
 def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
-    """Return the filters of the request, and the ranking for their issue or period. Raises InputError, NotFound."""
+    # This raises InputError for an invalid period.
     article_list.read_filters()
     listing = _find_listing(wait=True)
     if listing.ranking is None or not listing.ranking.articles:

@@ -36,16 +36,14 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 
 
 class Bar(Struct, frozen=True):
-    """A bar for the clicks with one value of a property, such as one country.
-
-    ``share`` (0 to 1) is the value's share of all clicks. ``url`` is the URL of the page with the value as the filter,
-    or ''.
-    """
+    """A bar for the clicks with one value of a property, such as one country."""
 
     name: str
     clicks: int
     share: float
+    """Part of all clicks, from 0 to 1."""
     url: str
+    """URL of the page with the value as the filter, or ''."""
     is_chosen: bool = False
     is_known: bool = True
 
@@ -72,21 +70,19 @@ class Filter(Struct, frozen=True):
 
 
 class ArticleShare(Struct, frozen=True):
-    """The clicks on one article that match the filter of the page, such as clicks from one country.
-
-    ``share`` (0 to 1) is the article's part of all matching clicks. ``usual`` (0 to 1) is the article's part of all
-    clicks in the issue. ``position`` is None for the sum of the links that are not articles. ``difference``
-    compares the article's part of the matching clicks with its part of the issue's other clicks, in standard errors. It
-    is positive if the former part is higher, negative if it is lower, and 0 if the difference can be chance.
-    """
+    """The clicks on one article that match the filter of the page, such as clicks from one country."""
 
     position: int | None
+    """Position in the issue; None for the sum of the links that are not articles."""
     title: str
     url: str
     clicks: int
     share: float
+    """The article's part of all matching clicks, from 0 to 1."""
     usual: float
+    """The article's part of all clicks in the issue, from 0 to 1."""
     difference: float = 0.0
+    """Standard errors by which ``share`` is above the article's part of all other clicks; 0 if it can be chance."""
 
     @property
     def tone(self) -> Judgement:
@@ -117,7 +113,7 @@ def show_audience(slug: str) -> str:
         "audience.html",
         slug=slug,
         report=report,
-        panels=_panels(slug, audience, chosen),
+        panels=_linked_panels(slug, audience, chosen),
         phone=phone,
         phone_comparison=compare_share(phone or 0.0, usual, clicks=report.totals.clicks.human),
         chosen=chosen,
@@ -140,7 +136,6 @@ def compare_share(share: float, usual: Usual | None, *, clicks: int) -> str:
 
 
 def _describe_differences(shares: Sequence[ArticleShare]) -> Markup:
-    """Return a sentence about the articles that the chosen readers clicked more or less often than the others did."""
     order = sorted(shares, key=lambda share: -abs(share.difference))
     more, less = (
         name_articles([share.title for share in order if share.tone == tone][:MAX_NAMED_ARTICLES])
@@ -183,13 +178,7 @@ def _find_filter(audience: Mapping[str, Sequence[AudiencePart]], dimension: str,
     return None
 
 
-def _panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
-    """Return bar charts of an issue's clicks, one for each property such as the country.
-
-    Each bar, such as the one for Norway, links to the page with this value as the filter. If the page is filtered by a
-    value already, the bar of this value links to the page without a filter.
-    """
-
+def _linked_panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
     def address(dimension: str, value: str) -> str:
         # Choosing the chosen value again removes the filter.
         page = url_for("audience.show_audience", slug=slug)
@@ -207,8 +196,7 @@ def build_panels(
 ) -> list[Panel]:
     """Return a bar chart of the clicks for each property that has known values.
 
-    ``address`` returns the URL of the page with a property and value as the filter. Without ``address``, the bars are
-    not links.
+    ``address`` returns the URL of the page filtered by a property and its value. Without it, bars are not links.
     """
     titles = _titles()
     return [
@@ -251,7 +239,6 @@ def value_name(dimension: str, value: str) -> str:
 
 
 def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[ArticleShare]:
-    """Return the clicks on each article that match the filter, the most clicked first."""
     clicks = {
         build_short_url(row.domain, row.code, domains=config().domains): row.clicks
         for row in clicks_with_value(store(), issue_id, chosen.dimension, chosen.value)

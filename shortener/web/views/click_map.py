@@ -25,7 +25,7 @@ blueprint = Blueprint("click_map", __name__, url_prefix="/-/issues")
 @role_required("viewer")
 def show_map(slug: str) -> str:
     """Show the click map of an issue, and a table with the clicks on each article and on each link."""
-    report, measure = load_report(slug), _measure()
+    report, measure = load_report(slug), _chosen_measure()
     results = _results(report)
     rows = clickmap.map_rows(report, results=results or {}, domains=config().domains)
     return render_template(
@@ -45,13 +45,12 @@ def show_map(slug: str) -> str:
     )
 
 
-def _measure() -> clickmap.Measure:
-    """Return what the badges show: the share of clicks, or the article's result if the query string says so."""
+def _chosen_measure() -> clickmap.Measure:
     return "typical" if request.args.get("by") == "typical" else "share"
 
 
 def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
-    """Return the ranking results of the issue's articles, by URL; None while they are computed."""
+    """Return the ranked articles of an issue by URL; None while they are computed."""
     return article_results(report.slug) if report.totals.clicks.human else {}
 
 
@@ -69,7 +68,7 @@ def map_json(slug: str) -> Response:
 @role_required("viewer")
 def map_issue(slug: str) -> Response:
     """Return the issue in its sender's design with badges at its links, for the frame on the page of the click map."""
-    issue, report, measure = issues.get(store(), slug), load_report(slug), _measure()
+    issue, report, measure = issues.get(store(), slug), load_report(slug), _chosen_measure()
     source = issues.get_documents(store(), issue.id)[1]
     badges = clickmap.badges(
         report,

@@ -43,7 +43,7 @@ def undo() -> BaseResponse:
 
 
 def _page_url(page: str) -> str:
-    """Return the URL of the page with the key ``page``, such as ``month/2026-11``."""
+    """Return the URL of the page with a key such as ``month/2026-11``."""
     if page.startswith(ISSUE_PAGES):
         return url_for("setup.show_setup", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
@@ -55,7 +55,7 @@ def _page_url(page: str) -> str:
 def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
     """Return a notice with a button that undoes a change, or without a button if ``change_id`` is None.
 
-    ``next_url`` is the page that is shown after undoing, by default the page on which the change was made.
+    ``next_url`` is shown after undoing, by default the page of the change.
     """
     if change_id is None:
         return Notice(text)

@@ -88,7 +88,7 @@ def save_review(upload_id: int) -> BaseResponse:
         service.save_choices(store(), upload, service.with_size(choices, changed_review), now=now())
     action = request.form.get("action")
     if action == "create":
-        return _create(upload_id)
+        return _create_issue(upload_id)
     if action == "back":
         return redirect(url_for("new_issue.show_text", upload_id=upload_id), 303)
     page = request.form.get("page", "1")
@@ -96,7 +96,6 @@ def save_review(upload_id: int) -> BaseResponse:
 
 
 def _load_changed(upload: Upload) -> Review:
-    """Return the review of an upload with changes that may be unsaved. Raises FieldError for an invalid change."""
     try:
         return service.load_review(store(), upload, config=config(), now=now())
     except ShortenerError as error:
@@ -105,7 +104,6 @@ def _load_changed(upload: Upload) -> Review:
 
 
 def _read_choices(review: Review) -> Choices:
-    """Return the review's choices, updated with the title, slug and targets in the form. Raises FieldError."""
     choices = review.choices
     title = read_text(request.form, "title", max_length=500)
     slug = read_text(request.form, "slug")
@@ -122,8 +120,7 @@ def _read_choices(review: Review) -> Choices:
     )
 
 
-def _create(upload_id: int) -> BaseResponse:
-    """Create the issue of an upload, and redirect to the last step. Raises FieldError, InputError."""
+def _create_issue(upload_id: int) -> BaseResponse:
     result = service.create_issue(store(), uploads.get(store(), upload_id), config=config(), now=now())
     clear_cache()
     links = ngettext("{count} new short link", "{count} new short links", result.new_links)

@@ -96,7 +96,7 @@ def list_links() -> ResponseReturnValue:
         size=size,
         sizes=PAGE_SIZES,
         page_sizes=[(each, url_with(size=each, page=None), each == size) for each in PAGE_SIZES],
-        query_string=_query_string(),
+        query_string=_export_query_string(),
         order=order,
         link_filter=link_filter,
         is_filtered=bool(link_filter.words or link_filter.status or link_filter.issue or link_filter.domain),
@@ -108,8 +108,7 @@ def list_links() -> ResponseReturnValue:
     return page, status
 
 
-def _query_string() -> str:
-    """Return the search, filters and order of the page as ``?…``, for the CSV and JSON files; '' if none is set."""
+def _export_query_string() -> str:
     query = url_with(page=None, size=None).partition("?")[2]
     return f"?{query}" if query else ""
 
@@ -139,10 +138,6 @@ def list_links_csv() -> Response:
 
 
 def _read_order(text: str | None) -> TableOrder:
-    """Return the order in the parameter ``sort``, such as ``title`` or ``-visitors``.
-
-    Raises FieldError for an unknown column.
-    """
     text = _FORMER_ORDERS.get(text or DEFAULT_ORDER, text or DEFAULT_ORDER)
     if text.removeprefix("-") not in _SORTS:
         raise FieldError(Message("this order is unknown; choose one"), field="sort")
@@ -150,7 +145,6 @@ def _read_order(text: str | None) -> TableOrder:
 
 
 def _read_filter(order: TableOrder) -> LinkFilter:
-    """Return the filter that the query string describes. Raises FieldError for an unknown status."""
     status = request.args.get("status") or None
     if status is not None and status not in STATUSES:
         raise FieldError(Message("this status is unknown; choose one"), field="status")
@@ -166,12 +160,10 @@ def _read_filter(order: TableOrder) -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text in the query string. A short URL in the text is replaced by the code of the URL."""
     return search_text(request.args.get("q", ""), config=config())
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> tuple[LinkListPage, list[LinkDetails]]:
-    """Return the requested page of the matching links, and the store rows of the links on this page."""
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
@@ -186,10 +178,6 @@ def _to_list_item(row: LinkDetails) -> LinkRecord:
 
 
 def _selected_links() -> list[Link]:
-    """Return the links that were selected by fields ``link`` with values ``host/code``.
-
-    Raises NotFound, and InputError if too many links are selected.
-    """
     selected = list(dict.fromkeys(request.values.getlist("link")))
     if len(selected) > MAX_SELECTED_LINKS:
         raise InputError(Message("more than {limit} links were selected; select fewer", limit=MAX_SELECTED_LINKS))

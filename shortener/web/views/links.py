@@ -150,7 +150,7 @@ def set_target(host: str, code: str) -> BaseResponse:
         if request.form.get("was", "") != (link.target or ""):
             raise InputError(Message("another editor changed the destination meanwhile; check it and try again"))
         edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
-    notice = _undoable(_("Destination changed. The next click goes there."), host, code, "target")
+    notice = _revertible_notice(_("Destination changed. The next click goes there."), host, code, "target")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
@@ -162,7 +162,7 @@ def set_title(host: str, code: str) -> BaseResponse:
     title = read_text(request.form, "title", max_length=500)
     links.update_field(store(), get_link(host, code), "title", title, who=current_user().name, now=now())
     return redirect_after_edit(
-        _undoable(_("Title changed."), host, code, "title"), "links.show_link", host=host, code=code
+        _revertible_notice(_("Title changed."), host, code, "title"), "links.show_link", host=host, code=code
     )
 
 
@@ -176,7 +176,9 @@ def set_expiry(host: str, code: str) -> BaseResponse:
         raise FieldError(Message("this time is over; choose a later one, or retire the link"), field="expires_at")
     links.update_field(store(), get_link(host, code), "expires_at", expires_at, who=current_user().name, now=now())
     text = _("The link no longer expires.") if expires_at is None else _("Expiry changed.")
-    return redirect_after_edit(_undoable(text, host, code, "expires_at"), "links.show_link", host=host, code=code)
+    return redirect_after_edit(
+        _revertible_notice(text, host, code, "expires_at"), "links.show_link", host=host, code=code
+    )
 
 
 @blueprint.post("/links/<host>/<code>/forward")
@@ -188,7 +190,7 @@ def set_forward(host: str, code: str) -> BaseResponse:
     if mode not in forward_modes():
         raise InputError(Message("choose what happens to the extra parts of the address"))
     links.update_field(store(), get_link(host, code), "forward", mode or None, who=current_user().name, now=now())
-    notice = _undoable(_("Saved. It applies from the next click on."), host, code, "forward")
+    notice = _revertible_notice(_("Saved. It applies from the next click on."), host, code, "forward")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
@@ -228,7 +230,6 @@ def confirm_retirement(host: str, code: str) -> str:
 
 
 def _sent_issues(report: LinkReport) -> list[Issue]:
-    """Return the sent issues in which a link occurs."""
     slugs = dict.fromkeys([report.issue, *(placement.issue for placement in report.placements)])
     found = [issues.find(store(), slug) for slug in slugs if slug]
     return [issue for issue in found if issue is not None and issue.sent_at is not None and issue.sent_at <= now()]
@@ -246,8 +247,7 @@ def revert(host: str, code: str) -> BaseResponse:
     return redirect_after_edit(_("Undone."), "links.show_link", host=host, code=code)
 
 
-def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:
-    """Return a notice about an edit of a link's field, with a button that reverts the edit."""
+def _revertible_notice(text: str, host: str, code: str, field: LinkField) -> Notice:
     last = edit.last_edits(store(), get_link(host, code)).get(field)
     # Without a button if this request did not change the field.
     if last is None or last["at"] != now():

@@ -1,7 +1,4 @@
-"""Views of a redirect node: its health as JSON, its metrics, and a 404 page that links to the editors' pages.
-
-A node has no pages for editors. The editors' pages are on another machine, the centre.
-"""
+"""Views of a redirect node: health, metrics, and a 404 page with a link to the machine with the editors' pages."""
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue

@@ -80,7 +80,7 @@ def show_overview() -> str:
         shows_rates=shows_rates(overview),
         months=months,
         best=best,
-        most_clicked=_most_clicked(months) if best is None else "",
+        most_clicked=_describe_most_clicked(months) if best is None else "",
         first_steps=_first_steps(issues),
     )
 
@@ -94,7 +94,6 @@ def overview_json() -> Response:
 
 
 def _list_items() -> tuple[IssueListItem, ...]:
-    """Return the list of issues, without archived and removed ones."""
     return build_issue_list(store(), remaining_shares=remaining_shares(), now=now(), with_course=False)
 
 
@@ -109,7 +108,6 @@ def _months() -> int:
 
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
-    """Return the best articles of the last ``months`` months; None while the ranking is computed."""
     ranking = ranking_if_ready()
     if ranking is None:
         return None
@@ -119,14 +117,12 @@ def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[R
     return tuple(each for each in ranking.articles if each.issue in sent and each.is_comparable)[:BEST_ARTICLES]
 
 
-def _most_clicked(months: int) -> Markup | str:
-    """Return a sentence that names the most clicked articles of the last ``months`` months."""
+def _describe_most_clicked(months: int) -> Markup | str:
     today = now() // DAY_SECONDS * DAY_SECONDS
     return describe_counted(counted_articles(RankingKey(since=today - int(months * DAYS_OF_A_MONTH) * DAY_SECONDS)))
 
 
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
-    """Return the checklist for a new installation, or None if it is not shown."""
     has_sent_issue = any(issue.status == "sent" for issue in issues)
     if has_sent_issue and current_user().role != "admin":
         return None

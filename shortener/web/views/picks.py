@@ -71,7 +71,6 @@ def show_picks() -> ResponseReturnValue:
 
 
 def _render_page() -> str:
-    """Return the page of the recommended articles after a form on it was refused."""
     return _render_draft(require_draft())
 
 
@@ -110,19 +109,16 @@ def _section_format(form: Form) -> SectionFormat:
 
 
 def _top_choices(draft: Draft) -> list[int]:
-    """Return the choices for the number of top articles, such as 1, 2 and 3."""
     chosen = len(draft.picks.featured)
     return sorted({*range(1, min(MAX_TOP_CHOICES, len(draft.ranking.articles)) + 1), chosen} - {0})
 
 
 def _candidates(draft: Draft) -> list[RankedArticle]:
-    """Return the best articles of the ranking that are neither among the recommended articles nor excluded."""
     decided = {*picked_urls(draft.picks), *(decision.url for decision in draft.picks.excluded)}
     return [article for article in draft.ranking.articles if article.url not in decided][:MAX_CANDIDATES]
 
 
 def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
-    """Return the rendered section of the recommended articles."""
     own = draft.own_templates.get(section_format)
     if own is None:
         return _Section(draft_picks.render_section(draft, section_format))
@@ -152,7 +148,6 @@ def _for_frame(draft: Draft) -> Draft:
 
 
 def _for_copying(draft: Draft) -> Draft:
-    """Return the draft for copying, with a placeholder link for each article that has no short link."""
     domain = config().domains[0]
     return draft_picks.with_placeholder_links(draft, f"{domain.scheme}://{domain.host}/…")
 
@@ -162,8 +157,7 @@ def _for_copying(draft: Draft) -> Draft:
 def preview_edits() -> Response:
     """Return as JSON the section of recommended articles, with the unsaved edits in the page's forms.
 
-    The request has the fields of all forms on the page. Each field name ends with the number of the form, as in
-    ``title-2``. The section is HTML for the format ``email``, else the text to copy.
+    Field names end with the form's number, as in ``title-2``. The section is HTML for ``email``, else text.
     """
     form = _requested_form()
     draft = require_draft()
@@ -177,16 +171,12 @@ def preview_edits() -> Response:
 
 
 def _with_unsaved_edits(draft: Draft) -> Draft:
-    """Return the draft with the unsaved edits in the request applied. Raises FieldError for an invalid edit.
-
-    The request has the fields of several forms. The number at the end of a field's name, as in ``title-2``, says to
-    which form the field belongs.
-    """
     edits = picks_edits.load_edits(store(), draft.month)
     for number in range(MAX_PREVIEWED_FORMS):
         # The field ``kind-0`` says what form 0 edits.
         if f"kind-{number}" not in request.form:
             break
+        # The names of this form's fields end with its number, as in ``title-2``.
         suffix = f"-{number}"
         names = [name for name in request.form if name.endswith(suffix)]
         fields = FormFields((name.removesuffix(suffix), request.form[name]) for name in names)
@@ -196,7 +186,6 @@ def _with_unsaved_edits(draft: Draft) -> Draft:
 
 
 def _with_edit(edits: PicksEdits, draft: Draft, fields: FormFields) -> PicksEdits:
-    """Return ``edits`` with one more edit, which the fields of a form contain. Raises FieldError."""
     url = read_text(fields, "url", max_length=10_000)
     match fields["kind"]:
         case "text":
@@ -255,7 +244,7 @@ def edit_text() -> BaseResponse:
     message = _("Texts changed: {article}", article=short_title(url)).unescape()
     with _recorded(month, message, lambda: edit_picks.month_text(store(), month, url)) as recorder:
         edit_picks.set_texts(store(), month, url, **texts)
-    return _redirect(month, message, recorder)
+    return _redirect_with_undo(month, message, recorder)
 
 
 @blueprint.post("/picks/move")
@@ -268,7 +257,7 @@ def move() -> BaseResponse:
     message = _("Moved to position {position}: {article}", position=position, article=short_title(url)).unescape()
     with _recorded(month, message, lambda: edit_picks.month_order(store(), month)) as recorder:
         edit_picks.move(store(), month, cached_draft(month).picks, url, position=position)
-    return _redirect(month, message, recorder)
+    return _redirect_with_undo(month, message, recorder)
 
 
 @blueprint.post("/picks/settings")
@@ -280,7 +269,7 @@ def change_settings() -> BaseResponse:
     message = _("Template changed") if "template" in changes else _("Number of picks changed")
     with _recorded(month, message.unescape(), lambda: edit_picks.month_settings(store(), month)) as recorder:
         edit_picks.change_settings(store(), month, **changes)
-    return _redirect(month, message.unescape(), recorder)
+    return _redirect_with_undo(month, message.unescape(), recorder)
 
 
 @blueprint.post("/picks/template")
@@ -295,7 +284,7 @@ def save_template() -> BaseResponse:
     message = _("Your template was saved").unescape() if text.strip() else _("Your template was removed").unescape()
     with _recorded(draft.month, message, lambda: edit_picks.format_template(store(), section_format)) as recorder:
         edit_picks.set_template(store(), section_format, text, who=current_user().name, now=now())
-    return _redirect(draft.month, message, recorder)
+    return _redirect_with_undo(draft.month, message, recorder)
 
 
 def _read_texts(fields: FormFields) -> dict[str, str]:
@@ -310,7 +299,6 @@ def _read_position(fields: FormFields) -> int:
 
 
 def _read_settings(fields: FormFields) -> dict[str, object]:
-    """Return the settings that a form contains, by name. Raises FieldError."""
     changes: dict[str, object] = {}
     for name, minimum in (("top", 1), ("gems", 0)):
         if name in fields:
@@ -324,7 +312,6 @@ def _read_settings(fields: FormFields) -> dict[str, object]:
 
 
 def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
-    """Return the format and the text of a template that the editors wrote. Raises FieldError for an unknown format."""
     name = fields.get("format", "")
     if name not in get_args(SectionFormat):
         raise FieldError(Message("choose a format"), field="template")
@@ -332,10 +319,6 @@ def _read_template(fields: FormFields) -> tuple[SectionFormat, str]:
 
 
 def _read_month() -> str:
-    """Return the month (YYYY-MM) of the request, or the latest month with a ranking if the request has none.
-
-    Raises InputError for an invalid month, NotFound for a month without picks.
-    """
     return require_draft().month
 
 
@@ -345,8 +328,7 @@ def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractC
     )
 
 
-def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
-    """Redirect to the page of the recommended articles, which shows ``message`` and a button to undo the edit."""
+def _redirect_with_undo(month: str, message: str, recorder: Recorder) -> BaseResponse:
     place = url_for("picks.show_picks", month=month, form=_requested_form())
     show_notice(undoable(message, recorder.change_id, next_url=place))
     return redirect(place + anchor_of_form(), 303)

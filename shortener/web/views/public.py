@@ -24,7 +24,6 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the short-link domain in the request's Host header; for an unknown host, the first configured domain."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.

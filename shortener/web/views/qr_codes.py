@@ -36,13 +36,12 @@ def qr_png(host: str, code: str) -> Response:
 
 
 def _qr_scale() -> int:
-    """Return the requested size of a QR code's module (square) in pixels, limited to QR_SCALE_RANGE."""
+    """Return the requested size of a square of the code, in pixels."""
     minimum, maximum = QR_SCALE_RANGE
     return read_clamped_integer(request.args, "scale", minimum=minimum, maximum=maximum, default=8)
 
 
 def _qr_url(host: str, code: str) -> str:
-    """Return the short URL of a link. If it is too long for a QR code, end the request with status 422."""
     link = get_link(host, code)
     url = build_short_url(link.domain, link.code, domains=config().domains)
     if len(url) > MAX_QR_BYTES:

@@ -35,18 +35,20 @@ class FoundIssue(Struct, frozen=True):
 class FoundArticle(Struct, frozen=True):
     """An article that has each word of the search in its title, author or URL.
 
-    ``issue`` is the slug of the latest issue with the article, and ``position`` the article's position in it.
-    ``visitors`` and ``clicks`` are sums over all issues in the ranking that contain the article. Only one of them is
-    known; the other is None. Both are None if no issue with the article is in the ranking yet.
+    Both counts are None if no issue with the article is in the ranking yet.
     """
 
     url: str
     title: str
     author: str
     issue: str
+    """Slug of the latest issue with the article."""
     position: int | None
+    """Position of the article in this latest issue."""
     visitors: int | None
+    """Sum over the issues in the ranking; None if clicks are counted instead."""
     clicks: int | None
+    """Sum over the issues in the ranking; None if visitors are counted instead."""
 
 
 class FoundPage(Struct, frozen=True):
@@ -156,17 +158,12 @@ def _find_articles(words: tuple[str, ...]) -> tuple[FoundArticle, ...]:
 
 
 def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
-    """Return at most MAX_RESULTS links that contain all words. Links with all words in the title come first.
-
-    They are found among the newest LATEST_LINKS links that contain all words.
-    """
     rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=LATEST_LINKS)
     rows = sorted(rows, key=lambda row: not _has_all(row.title, words))[:MAX_RESULTS]
     return tuple(build_link_record(row, config=config(), now=now()) for row in rows)
 
 
 def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
-    """Return the pages and terms whose names contain all words. Names that begin with the first word come first."""
     terms = [
         FoundPage(str(term.name), f"{url_for('settings.show_help')}#{key}", str(term.text))
         for _title, section in term_sections()

@@ -51,20 +51,18 @@ def _render_settings() -> str:
         locks={key: _explain_lock(origin) for key, origin in file_config().given.items() if key in keys},
         homes={domain.host: home_key(domain.host) for domain in config().domains},
         zones=list_zones(),
-        privacy_texts=_privacy_texts(),
+        privacy_texts=_privacy_texts_by_language(),
         example=_example_url(),
         changes=history.list_changes(store(), SETTINGS_PAGE),
     )
 
 
 def _example_url() -> str:
-    """Return the short URL of the newest active link; '' if there is none."""
     found = listings.search_links(store(), LinkFilter(status="active"), now=now(), limit=1)
     return build_short_url(found[0].domain, found[0].code, domains=config().domains) if found else ""
 
 
-def _privacy_texts() -> dict[str, str]:
-    """Return the privacy text in each language, by the language's name. The language of the page comes first."""
+def _privacy_texts_by_language() -> dict[str, str]:
     languages = sorted(all_languages().values(), key=lambda language: language != current_language())
     texts = {}
     for language in languages:
@@ -74,10 +72,7 @@ def _privacy_texts() -> dict[str, str]:
 
 
 def _explain_lock(origin: str) -> str:
-    """Return the reason why a setting cannot be changed on the page.
-
-    ``origin`` is the name of the configuration file or environment variable that sets it.
-    """
+    """Return why a setting is locked. ``origin`` is the configuration file or environment variable with the setting."""
     if origin.startswith(ENVIRONMENT_PREFIX):
         return _("Fixed in the environment of the server. Only the person who runs the server can change it.")
     return _("Fixed in the configuration file of the server. Only the person who runs the server can change it.")
@@ -108,7 +103,7 @@ def save_settings() -> BaseResponse:
             store(),
             lambda: history.stored_settings(store(), keys),
             page=SETTINGS_PAGE,
-            summary=_summarize(changes),
+            summary=_summarize_changes(changes),
             who=current_user().name,
             now=now(),
         ) as recorder:
@@ -118,8 +113,7 @@ def save_settings() -> BaseResponse:
     return redirect_after_edit(undoable(_("The settings are saved."), recorder.change_id), "settings.show_settings")
 
 
-def _summarize(changes: dict[str, str | None]) -> str:
-    """Return a text for the history that says which settings were changed."""
+def _summarize_changes(changes: dict[str, str | None]) -> str:
     names = {
         NAME: _("Name of the site"),
         ZONE: _("Time zone"),

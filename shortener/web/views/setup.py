@@ -69,7 +69,7 @@ def _render_setup(slug: str) -> str:
     return render_template(
         "setup.html",
         issue=contents,
-        page=read_page(_rows(contents), page_size=ROWS_PER_PAGE),
+        page=read_page(_rows_in_reading_order(contents), page_size=ROWS_PER_PAGE),
         seen=_fingerprint(slug),
         checks=build_checklist(contents),
         untouched=_untouched_links(slug),
@@ -79,8 +79,7 @@ def _render_setup(slug: str) -> str:
     )
 
 
-def _rows(contents: IssueContents) -> tuple[ArticleContents, ...]:
-    """Return the articles and other link targets of an issue in reading order."""
+def _rows_in_reading_order(contents: IssueContents) -> tuple[ArticleContents, ...]:
     others = load_other_links(store(), contents.slug, config=config())
     return reading_order((*contents.articles, *others), _first_placement)
 
@@ -90,13 +89,11 @@ def _first_placement(target: ArticleContents) -> int:
 
 
 def _fingerprint(slug: str) -> str:
-    """Return a hash of an issue's articles, to refuse a form if the articles were changed meanwhile."""
+    # A form with another fingerprint is refused, because the articles were changed meanwhile.
     return hashlib.sha256(msgspec.json.encode(history.issue_articles(store(), slug))).hexdigest()[:16]
 
 
 def _untouched_links(slug: str) -> tuple[str, ...]:
-    """Return a text for each link that was not replaced by a short link: line number, URL and reason."""
-
     settings, at = config(), now()
 
     def compute(store: Store) -> tuple[str, ...]:
@@ -197,7 +194,6 @@ def change_details(
 
 
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record how the ``with`` block changes the values that ``state`` returns, so that the change can be undone."""
     page = f"{ISSUE_PAGES}{slug}"
     return history.recorded(
         store(), state, page=page, summary=translated_text(summary), who=current_user().name, now=now()
@@ -216,7 +212,7 @@ def set_articles(slug: str) -> BaseResponse:
             _("The articles were changed in another window. Here they are as they are now."), is_error=True
         )
         return redirect_with_notice(changed, "setup.show_setup", **here)
-    rows = _rows(load_issue_contents(store(), slug, config=config(), now=now()))
+    rows = _rows_in_reading_order(load_issue_contents(store(), slug, config=config(), now=now()))
     corrections = find_corrections(rows, read_article_rows(request.form, rows))
     if not corrections:
         return redirect_with_notice(_("Nothing was changed."), "setup.show_setup", **here)

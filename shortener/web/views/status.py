@@ -44,7 +44,6 @@ def metrics_response(render: Callable[[Config], str]) -> Response:
 
 
 def _is_metrics_client() -> bool:
-    """Return whether the client's address is in ``server.metrics``."""
     server = file_config().server
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
     # Without trusted proxies, the address behind this header cannot be determined.

@@ -35,10 +35,7 @@ def create_token() -> str:
 
 
 def _read_expiry() -> int | None:
-    """Return the end of a new token's last day in seconds of the UTC epoch; None without a day in the form.
-
-    Raises FieldError for a day that is over.
-    """
+    """Return the end of the last day in seconds of the UTC epoch; None for an empty field. Raises FieldError."""
     text = read_text(request.form, "expires", max_length=20)
     if not text:
         return None
