@@ -2,10 +2,9 @@
 
 import json
 import os
-import sqlite3
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -153,18 +152,24 @@ def postgres() -> PostgresServer:
 
 @pytest.fixture(scope="session", autouse=True)
 def fast_new_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let a new store of this process begin as a copy of a migrated one, instead of with all migrations."""
+    """Let a new store of this process begin as a copy of a migrated one, and no store wait for the disk."""
     directory = tmp_path_factory.mktemp("migrated")
     open_store(directory).close()
-    migrate = database._migrate
+    set_aside_foreign, migrate = database.set_aside_foreign, database._migrate
 
-    def copy_or_migrate(db: Database) -> None:
-        if not db.conn.execute("pragma schema_version").fetchone()[0]:
-            template.backup(db.conn)
+    def copy_if_new(path: Path) -> bool:
+        was_set_aside = set_aside_foreign(path)
+        if not (path.exists() and path.stat().st_size) and not path.with_name(f"{path.name}-wal").exists():
+            shutil.copyfile(directory / path.name, path)
+        return was_set_aside
+
+    def migrate_without_waiting(db: Database) -> None:
         migrate(db)
+        db.conn.execute("pragma synchronous = off")
 
-    with closing(sqlite3.connect(directory / "store.db")) as template, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "_migrate", copy_or_migrate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "set_aside_foreign", copy_if_new)
+        patch.setattr(database, "_migrate", migrate_without_waiting)
         yield
 
 
