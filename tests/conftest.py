@@ -23,6 +23,7 @@ from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.store import database, issues, links, open_store
 from shortener.store.sqlite import SqliteConnection
+from shortener.store.write_ahead_log import set_aside_foreign
 from shortener.web import sandbox
 from tests.postgres import PostgresServer, has_unnamed_subquery, start_postgres
 
@@ -158,7 +159,7 @@ def fast_new_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let a new store of this process begin as a copy of a migrated one, and no store wait for the disk."""
     directory = tmp_path_factory.mktemp("migrated")
     open_store(directory).close()
-    set_aside_foreign, migrate = database.set_aside_foreign, database._migrate
+    migrate = database._migrate
 
     def copy_if_new(path: Path) -> bool:
         was_set_aside = set_aside_foreign(path)
