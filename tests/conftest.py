@@ -2,12 +2,14 @@
 
 import json
 import os
-import sqlite3
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+# As in shortener.ranking, but also if a test imports numpy first.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from click.testing import CliRunner, Result
@@ -21,6 +23,7 @@ from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.store import database, issues, links, open_store
 from shortener.store.sqlite import SqliteConnection
+from shortener.store.write_ahead_log import set_aside_foreign
 from shortener.web import sandbox
 from tests.postgres import PostgresServer, has_unnamed_subquery, start_postgres
 
@@ -153,18 +156,24 @@ def postgres() -> PostgresServer:
 
 @pytest.fixture(scope="session", autouse=True)
 def fast_new_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let a new store of this process begin as a copy of a migrated one, instead of with all migrations."""
+    """Let a new store of this process begin as a copy of a migrated one, and no store wait for the disk."""
     directory = tmp_path_factory.mktemp("migrated")
     open_store(directory).close()
     migrate = database._migrate
 
-    def copy_or_migrate(db: Database) -> None:
-        if not db.conn.execute("pragma schema_version").fetchone()[0]:
-            template.backup(db.conn)
-        migrate(db)
+    def copy_if_new(path: Path) -> bool:
+        was_set_aside = set_aside_foreign(path)
+        if not (path.exists() and path.stat().st_size) and not path.with_name(f"{path.name}-wal").exists():
+            shutil.copyfile(directory / path.name, path)
+        return was_set_aside
 
-    with closing(sqlite3.connect(directory / "store.db")) as template, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "_migrate", copy_or_migrate)
+    def migrate_without_waiting(db: Database) -> None:
+        migrate(db)
+        db.conn.execute("pragma synchronous = off")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "set_aside_foreign", copy_if_new)
+        patch.setattr(database, "_migrate", migrate_without_waiting)
         yield
 
 

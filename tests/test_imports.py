@@ -5,6 +5,7 @@ other reads it.
 """
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -175,3 +176,14 @@ def test_workers_and_commands_load_no_translations(modules: str) -> None:
     program = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {name.partition(".")[0] for name in done.stdout.split()} & {"babel", "flask"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux' /proc")
+def test_a_ranking_has_one_thread() -> None:
+    """A ranking starts no threads of numpy's matrix library, which would compete with redirect workers."""
+    program = "import shortener.ranking, numpy, os; numpy.ones((500, 500)) @ numpy.ones((500, 500)); "
+    program += "print(len(os.listdir('/proc/self/task')))"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "1"

@@ -3,6 +3,11 @@
 The package uses no database, web framework or clock. The method is in docs/ranking.md.
 """
 
+import os
+
+# More threads of numpy's matrix library take more processor time and are not faster: the matrices are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare
 from shortener.ranking.counted import CountedArticle, count_articles
 from shortener.ranking.explanation import ExplainedAppearance, Explanation, Factor, explain

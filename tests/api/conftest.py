@@ -18,6 +18,7 @@ from shortener.config import Api, Config, Domain, Site, Storage
 from shortener.services import accounts, tokens
 from shortener.services.tokens import SCOPES
 from shortener.store import Store, open_store
+from shortener.web import context
 
 BASE = "https://go.example.com"
 API = "/-/api/v1"
@@ -103,6 +104,12 @@ class ApiClient:
     def post(self, path: str, json: Any, **headers: str) -> TestResponse:
         """Send a POST request with a JSON body."""
         return self.send("POST", path, json, **headers)
+
+
+@pytest.fixture
+def short_busy_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests of an installation that is created after this wait 0.1 seconds for a locked store."""
+    monkeypatch.setattr(context, "BUSY_TIMEOUT_SECONDS", 0.1)
 
 
 @pytest.fixture

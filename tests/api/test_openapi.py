@@ -105,7 +105,7 @@ def test_no_request_breaks_the_contract(
     described = schema[API + operation.path.replace("{+", "{")][operation.method]
 
     @seed(20261128)
-    @settings(max_examples=25, **SETTINGS)
+    @settings(max_examples=10, **SETTINGS)
     @given(case=described.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
         # The fuzzer does not decompress responses.

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,15 +45,31 @@ def click(site: ApiSite, number: int, *, ts: float, code: str, n: int = 1) -> di
     }
 
 
-@pytest.fixture
-def read(site: ApiSite, editor: ApiClient) -> dict[str, Any]:
-    """The contents of an issue of May 2024 that three people have clicked."""
-    contents: dict[str, Any] = body(editor.post("/issues", NEW | {"slug": "may", "sent_at": "2024-05-01T08:00:00Z"}))
+def add_read_issue(site: ApiSite) -> dict[str, Any]:
+    """Add an issue of May 2024 that three people click; return its contents."""
+    new = NEW | {"slug": "may", "sent_at": "2024-05-01T08:00:00Z"}
+    contents: dict[str, Any] = body(site.client("editor").post("/issues", new))
     code = contents["issue"]["articles"][0]["links"][0]["short_url"].rpartition("/")[2]
     site.write_clicks(*(click(site, number, ts=SENT + 600 * number, code=code) for number in range(1, 4)))
     site.collect()
     issue: dict[str, Any] = contents["issue"]
     return issue
+
+
+@pytest.fixture
+def read(site: ApiSite) -> dict[str, Any]:
+    """The contents of an issue of May 2024 that three people have clicked."""
+    return add_read_issue(site)
+
+
+@pytest.fixture(scope="module")
+def unchanged(
+    tmp_path_factory: pytest.TempPathFactory, module_store_url: str
+) -> Iterator[tuple[ApiSite, dict[str, Any]]]:
+    """Installation that tests only read, and the contents of its issue, which three people have clicked."""
+    site = ApiSite(tmp_path_factory.mktemp("reports") / "data", url=module_store_url)
+    yield site, add_read_issue(site)
+    site.close()
 
 
 def without_time(value: dict[str, Any]) -> dict[str, Any]:
@@ -79,10 +96,12 @@ SAME = {
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_reports_are_those_of_the_commands(site: ApiSite, editor: ApiClient, read: dict[str, Any], name: str) -> None:
+def test_reports_are_those_of_the_commands(unchanged: tuple[ApiSite, dict[str, Any]], name: str) -> None:
     """A14: the API and the command give one object, apart from the time at which it was made."""
+    site, issue = unchanged
+    editor = site.client("editor")
     path, words = SAME[name]
-    code = read["articles"][0]["links"][0]["short_url"].rpartition("/")[2]
+    code = issue["articles"][0]["links"][0]["short_url"].rpartition("/")[2]
     response = editor.get(path.format(code=code))
     assert response.status_code == 200, response.text
     as_of = ("--as-of", body(response)["as_of"]) if words[0] in {"rank", "picks"} else ()
@@ -141,9 +160,9 @@ BAD = {
 
 
 @pytest.mark.parametrize(("path", "status"), BAD.values(), ids=BAD.keys())
-def test_reports_that_cannot_be(editor: ApiClient, read: dict[str, Any], path: str, status: int) -> None:
+def test_reports_that_cannot_be(unchanged: tuple[ApiSite, dict[str, Any]], path: str, status: int) -> None:
     """A report of something that does not exist, or with a bad parameter, is a problem."""
-    response = editor.get(path)
+    response = unchanged[0].client("editor").get(path)
     assert (response.status_code, response.mimetype) == (status, "application/problem+json"), response.text
 
 

@@ -187,9 +187,9 @@ def test_keys_are_kept_for_a_day(site: ApiSite, editor: ApiClient) -> None:
 
 
 @both_engines
-def test_a_locked_store_answers_503(site: ApiSite, editor: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("short_busy_timeout")
+def test_a_locked_store_answers_503(site: ApiSite, editor: ApiClient) -> None:
     """While another process holds the write lock, a change gets 503 with Retry-After, and reading works."""
-    monkeypatch.setattr("shortener.web.context.BUSY_TIMEOUT_SECONDS", 0.1)
     with site.store.transaction():
         assert editor.get("/me").status_code == 200
         for headers in ({}, {"Idempotency_Key": "k"}):

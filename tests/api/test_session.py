@@ -6,10 +6,15 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from shortener.cli import main
+from shortener.services import accounts, tokens
+from shortener.store import open_store
 from tests.api.test_issues import SEED
 from tests.faults.serving import Server, serving
 
@@ -34,8 +39,10 @@ def test_the_session_of_the_guide(tmp_path: Path) -> None:
     (commands,) = re.findall(r"^```sh\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), flags=re.M | re.S)
     shutil.copy(SEED, tmp_path / "issue.md")
     server = Server(tmp_path, tables=f"[api]\nrate_limit = {RATE_LIMIT}\n")
-    server.run("user", "add", "Ada", "--invite")
-    token = server.run("token", "add", "session", "--scope", "read", "--scope", "issues").strip()
+    with closing(open_store(server.data)) as store:
+        accounts.add_user(store, "Ada", role="editor", password=None, now=1)
+        scopes = ("read", "issues")
+        token = tokens.add_token(store, "Ada", "session", scopes=scopes, expires_at=None, now=1).text
     with serving(server, pages=True):
         api = f"http://{server.host}/-/api/v1"
         environment = server.environment | {"API": api, "TOKEN": token}
@@ -53,8 +60,8 @@ def test_the_session_of_the_guide(tmp_path: Path) -> None:
         assert re.match(r"line \d+: ", left_alone)
         found = json.loads("{" + report)
         assert (found["slug"], found["clicks"], len(found["articles"])) == ("2026-11", 0, 8)
-        (tmp_path / "by-command.md").write_text(server.run("issue", "export", "2026-11"), encoding="utf-8")
-        assert (tmp_path / "issue.out.md").read_bytes() == (tmp_path / "by-command.md").read_bytes()
+        by_command = CliRunner().invoke(main, ["--config", str(server.config), "issue", "export", "2026-11"])
+        assert (tmp_path / "issue.out.md").read_bytes() == by_command.stdout_bytes
         answers = [status_of(f"{api}/me", Authorization=f"Bearer {token}") for _ in range(RATE_LIMIT - 1)]
         assert [status for status, _ in answers] == [200] * (RATE_LIMIT - 2) + [429]
         assert 1 <= int(answers[-1][1] or 0) <= 60

@@ -17,7 +17,6 @@ from shortener.services import edit_links
 from shortener.services.add_issue import AddRequest, add_or_update_issue
 from shortener.services.tokens import SCOPES
 from shortener.store import links
-from shortener.web import context
 from tests.api.conftest import BASE, NOW, ApiSite
 from tests.conftest import FIREFOX
 
@@ -375,9 +374,9 @@ def test_the_rate_limit_says_how_long_to_wait(tmp_path: Path) -> None:
     shlink.close()
 
 
-def test_a_locked_store(shlink: Shlink, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("short_busy_timeout")
+def test_a_locked_store(shlink: Shlink) -> None:
     """While another process holds the store for long, a client is told to try again."""
-    monkeypatch.setattr(context, "BUSY_TIMEOUT_SECONDS", 0.1)
     with shlink.store.transaction():
         response = shlink.send("POST", f"{REST}/short-urls", {"longUrl": "https://example.com/a"})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")

@@ -13,7 +13,6 @@ from shortener.app import create_app
 from shortener.config import Api
 from shortener.services import edit_links, tokens
 from shortener.store import links
-from shortener.web import context
 from tests.api.conftest import BASE, NOW, ApiSite
 
 PATH = "/yourls-api.php"
@@ -225,9 +224,9 @@ def test_redirects_and_api_share_a_port(yourls: Yourls) -> None:
         each.extensions["connection_pool"].close()
 
 
-def test_a_locked_store(yourls: Yourls, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("short_busy_timeout")
+def test_a_locked_store(yourls: Yourls) -> None:
     """While another process holds the store for long, a client is told to try again."""
-    monkeypatch.setattr(context, "BUSY_TIMEOUT_SECONDS", 0.1)
     with yourls.store.transaction():
         response = yourls.call("shorturl", url="https://example.com/a")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")

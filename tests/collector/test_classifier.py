@@ -187,7 +187,7 @@ TOKEN_BURST = [line("", code, 100 + n / 10, copy="copy 1") for n, code in enumer
 Steps = Sequence[tuple[Sequence[Line], int]]
 STEPS = st.lists(st.tuples(st.lists(LINES, max_size=12), st.integers(0, 3)), min_size=1, max_size=5)
 PROPERTY = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

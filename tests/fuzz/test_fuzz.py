@@ -31,7 +31,7 @@ FOUND: list[tuple[Callable[[Any], None], Any]] = [
     (check_configuration, (b"x = " + b"[" * 5_000, {})),
 ]
 
-many = settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize(("check", "case"), FOUND, ids=range(len(FOUND)))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -10,8 +11,10 @@ from shortener.newsletter import MAX_ISSUE_BYTES, Format, detect_format, extract
 from shortener.newsletter.builder import MAX_LINKS
 
 SIZE_RATIO = 16
-MAX_TIME_RATIO = 100.0
+MAX_TIME_RATIO = 64.0
 """Most CPU time for SIZE_RATIO times the input; time that grows with the square would be 256 times as much."""
+ATTEMPTS = 3
+"""Measurements of one time, of which the shortest counts, because other processes only lengthen them."""
 
 LINK = "[a](https://example.org/a)\n"
 REFUSED: dict[str, tuple[bytes, str]] = {
@@ -69,41 +72,44 @@ HOSTILE: dict[str, tuple[Format, str]] = {
     "quotes": ("markdown", "> " * 5_000 + "a"),
     "angles": ("markdown", "<" * 20_000),
     "lists": ("markdown", "".join("  " * depth + "- a\n" for depth in range(500))),
-    "emphasis": ("markdown", "*a_ " * 20_000),
-    "definitions": ("markdown", "".join(f"[{n}]: https://a.bc/{n}\n" for n in range(30_000))),
-    "bare URLs without a space": ("markdown", "https://a.bc，" * 5_000 + "x" * 500_000),
-    "one endless bare URL": ("markdown", "https://a.bc/" + "&a;!)" * 300_000),
-    "merge tag beginnings": ("markdown", "{{ {% %% [[ *|a <% ${" * 30_000),
-    "CDATA in text": ("markdown", "a <![CDATA[" * 20_000),
+    "emphasis": ("markdown", "*a_ " * 8_000),
+    "definitions": ("markdown", "".join(f"[{n}]: https://a.bc/{n}\n" for n in range(10_000))),
+    "bare URLs without a space": ("markdown", ("https://a.bc，" + "x" * 100) * 2_000),
+    "one endless bare URL": ("markdown", "https://a.bc/" + "&a;!)" * 150_000),
+    "merge tag beginnings": ("markdown", "{{ {% %% [[ *|a <% ${" * 10_000),
+    "CDATA in text": ("markdown", "a <![CDATA[" * 8_000),
     "divs": ("html", "<div>" * 20_000),
-    "angles in HTML": ("html", "<" * 1_000_000),
+    "angles in HTML": ("html", "<" * 500_000),
     "comments that never close": ("html", "<!--" * 500_000),
-    "CDATA that never closes": ("html", "<![CDATA[>" * 200_000),
-    "tags that never close": ("html", "<a href=" * 300_000),
-    "quotes that never close": ("html", '<a href="' * 300_001),
+    "CDATA that never closes": ("html", "<![CDATA[>" * 70_000),
+    "tags that never close": ("html", "<a href=" * 100_000),
+    "quotes that never close": ("html", '<a href="' * 100_001),
     "a long attribute": ("html", f"<a title='{'x' * 1_000_000}' href='https://a.bc'>x</a>"),
-    "many attributes": ("html", "<a " + "a=b " * 300_000 + ">x</a>"),
+    "many attributes": ("html", "<a " + "a=b " * 100_000 + ">x</a>"),
     "scripts": ("html", "<script></script" * 200_000),
     "conditional comments": ("html", "<!--[if mso]>href" * 100_000),
-    "stray end tags": ("html", "<b></i>" * 100_000),
+    "stray end tags": ("html", "<b></i>" * 40_000),
     "words that almost say something": (
         "html",
-        f"<a href='https://a.bc/'>{'view read unsubscribe ' * 50_000}</a>",
+        f"<a href='https://a.bc/'>{'view read unsubscribe ' * 30_000}</a>",
     ),
 }
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Return the CPU time of a call, the shortest of three."""
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
+def cpu_seconds(work: Callable[[bytes], object], source: bytes) -> float:
+    """Return the CPU time of a call."""
+    start = time.process_time()
+    work(source)
+    return time.process_time() - start
 
 
-def read_or_refuse(source: bytes, format: Format) -> None:
+def grows_with_length(work: Callable[[bytes], object], source: bytes, *, small: bytes) -> bool:
+    """Return whether the time for a source is at most MAX_TIME_RATIO times that for a smaller one."""
+    limit = MAX_TIME_RATIO * min(cpu_seconds(work, small) for _ in range(ATTEMPTS))
+    return any(cpu_seconds(work, source) < limit for _ in range(ATTEMPTS))
+
+
+def read_or_refuse(format: Format, source: bytes) -> None:
     """Parse a source and extract its articles; a refusal of its markup is as good as a result."""
     try:
         document = parse(source, format=format)
@@ -117,8 +123,7 @@ def test_time_for_hostile_input_grows_with_its_length(name: str) -> None:
     """Deep nesting, repetition and missing ends are read or refused in a time that does not grow with the square."""
     format, text = HOSTILE[name]
     beginning = text[: len(text) // SIZE_RATIO]
-    seconds = cpu_seconds(lambda: read_or_refuse(beginning.encode(), format))
-    assert cpu_seconds(lambda: read_or_refuse(text.encode(), format)) < MAX_TIME_RATIO * seconds
+    assert grows_with_length(partial(read_or_refuse, format), text.encode(), small=beginning.encode())
 
 
 HOSTILE_STARTS = {
@@ -133,8 +138,7 @@ HOSTILE_STARTS = {
 @pytest.mark.parametrize("source", HOSTILE_STARTS.values(), ids=HOSTILE_STARTS.keys())
 def test_time_to_detect_a_format_grows_with_the_length(source: bytes) -> None:
     """The format of sources with hostile starts or ends is detected in a time that does not grow with the square."""
-    seconds = cpu_seconds(lambda: detect_format("-", source[: len(source) // SIZE_RATIO]))
-    assert cpu_seconds(lambda: detect_format("-", source)) < MAX_TIME_RATIO * seconds
+    assert grows_with_length(partial(detect_format, "-"), source, small=source[: len(source) // SIZE_RATIO])
 
 
 def issue_source(format: Format, articles: int) -> bytes:
@@ -160,9 +164,9 @@ def test_time_for_the_largest_issue_grows_with_its_length(format: Format) -> Non
     articles = MAX_LINKS // 2
     source, small = issue_source(format, articles), issue_source(format, articles // SIZE_RATIO)
     assert 0.9 * MAX_ISSUE_BYTES < len(source) <= MAX_ISSUE_BYTES
-    assert process(source, format) == (articles, MAX_LINKS)
-    seconds = cpu_seconds(lambda: process(small, format))
-    assert cpu_seconds(lambda: process(source, format)) < MAX_TIME_RATIO * seconds
+    processed = []
+    assert grows_with_length(lambda each: processed.append(process(each, format)), source, small=small)
+    assert processed[-1] == (articles, MAX_LINKS)
 
 
 FORMATS = {

@@ -162,7 +162,7 @@ def hrefs(html: str) -> list[str]:
 
 
 @given(ANY_ISSUE)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_bytes_outside_urls_are_unchanged(issue: tuple[Format, str]) -> None:
     """Source and output have equal bytes between and around the replaced URLs."""
     document = parse_or_none(issue[1], issue[0])
@@ -181,7 +181,7 @@ def test_bytes_outside_urls_are_unchanged(issue: tuple[Format, str]) -> None:
 
 
 @given(st.one_of(st.tuples(st.just("markdown"), MARKDOWN_ISSUES), st.tuples(st.just("html"), HTML_ISSUES)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_reparsed_output_has_the_new_urls(issue: tuple[Format, str]) -> None:
     """The output has the links of the source in order, with the new URLs, and a second rewrite changes nothing."""
     document = parse_or_none(issue[1], issue[0])
@@ -198,7 +198,7 @@ def test_reparsed_output_has_the_new_urls(issue: tuple[Format, str]) -> None:
 
 
 @given(MARKDOWN_ISSUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_rendered_markdown_has_the_new_urls(text: str) -> None:
     """The rendered output has a new URL for every http(s) link of the rendered source, and no other URL changes."""
     document = parse_or_none(text, "markdown")
@@ -217,7 +217,7 @@ def test_rendered_markdown_has_the_new_urls(text: str) -> None:
 
 
 @given(HTML_ISSUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_standard_parser_finds_the_new_urls(text: str) -> None:
     """The parser of the standard library finds the new URLs in the rewritten HTML, in order."""
     document = parse_or_none(text, "html")

@@ -333,7 +333,7 @@ APPEARANCE = st.builds(
 SIGNAL_COUNT = st.one_of(st.none(), COUNT)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     appearances=st.lists(APPEARANCE, max_size=30),
     recipients=st.tuples(*[st.one_of(st.none(), st.integers(1, 10**4), st.just(10**12))] * 3),

@@ -111,7 +111,7 @@ def test_readers_see_no_reason_and_no_name() -> None:
 TEXT = st.text(st.sampled_from("ab \\`*_{}[]()<>#+-.!|~&;$=:\"'19\n\t的é/@"), max_size=14)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(title=TEXT, blurb=TEXT, byline=TEXT)
 def test_no_text_becomes_markup(title: str, blurb: str, byline: str) -> None:
     """Any title, blurb and byline appears as text, and adds no tag and no link."""

@@ -350,7 +350,7 @@ GRAMMAR = st.lists(
 
 @given(host=GRAMMAR, path=GRAMMAR, query=GRAMMAR, forwarded=GRAMMAR, peer=st.sampled_from(["10.0.0.1", "::1", ""]))
 @example(host="[", path="//", query="&_c", forwarded=",", peer="::1")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_request_is_too_odd(host: str, path: str, query: str, forwarded: str, peer: str) -> None:
     """Any request is normalized without an error, and twice as once; no token is left in the query of a short link."""
     headers = ScopeHeaders([("x-forwarded-for", forwarded)])
@@ -366,7 +366,7 @@ def test_no_request_is_too_odd(host: str, path: str, query: str, forwarded: str,
 
 
 @given(text=GRAMMAR)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_path_may_be_encoded_once_more(text: str) -> None:
     """Punctuation that was percent-encoded twice leads to the same link."""
     once = (
