@@ -202,6 +202,10 @@ class Server:
             return b"application/health+json" in self.get("/-/health")
         return False
 
+    def is_whole(self) -> bool:
+        """Return whether a redirect worker responds, and the pages if the server has them."""
+        return self.is_healthy() if self.has_pages else self.answers()
+
     def health(self) -> dict[str, object]:
         """Return the content of ``/-/health``, as soon as the pages respond."""
         wait(self.is_healthy, what="a page")

@@ -12,7 +12,7 @@ FLAT_MB = 8.0
 @needs_proc
 def test_a_flood_does_not_fill_a_worker(tmp_path: Path) -> None:
     """Random codes, hosts, queries, user agents, referrers and header names do not increase a worker's memory."""
-    with serving(Server(tmp_path)) as server:
+    with serving(Server(tmp_path, pages=False)) as server:
         (worker,) = server.children("worker")
         rng = random.Random(1)
         flood(server, 3_000, rng=rng)
