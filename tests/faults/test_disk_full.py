@@ -73,6 +73,7 @@ def click_until(server: Server, prefix: str, *, recorded: bool) -> None:
         if (unrecorded(server) == last) == recorded:
             return
         assert time.monotonic() < until
+        time.sleep(0.005)
     raise AssertionError
 
 
