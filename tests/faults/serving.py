@@ -60,6 +60,12 @@ def wait(condition: Callable[[], object], *, seconds: float = 60.0, what: str = 
     return time.monotonic() - begun
 
 
+def freeze(pid: int) -> None:
+    """Pause a process, and wait until it is paused."""
+    os.kill(pid, signal.SIGSTOP)
+    wait(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="a pause")
+
+
 class Server:
     """A ``shortener serve`` process; ``prefix`` is put before the command, for example that of a tracer.
 
@@ -241,6 +247,15 @@ class Server:
     def children(self, kind: str) -> list[int]:
         """Return the process ids of one kind."""
         return [pid for pid, each in self.members().items() if each == kind]
+
+    def freeze_collector(self) -> int:
+        """Pause the collector while it has no transaction, which would lock the store; return its process id."""
+        wait(lambda: self.children("collector"), what="the collector")
+        (collector,) = self.children("collector")
+        with contextlib.closing(sqlite3.connect(self.data / "store.db", timeout=20, isolation_level=None)) as db:
+            db.execute("begin immediate")
+            freeze(collector)
+        return collector
 
     def kill_tree(self) -> None:
         """Kill all processes at one instant; they are stopped first, so that the supervisor restarts none meanwhile."""

@@ -42,8 +42,7 @@ def a_second_server_on_the_same_data_is_refused(server: Server) -> None:
 
 def who_waits_for_a_frozen_collector_gets_its_turn(server: Server) -> None:
     """``collect --once`` waits for the collector that has the lock, and returns when all lines are stored."""
-    (frozen,) = server.children("collector")
-    os.kill(frozen, signal.SIGSTOP)
+    frozen = server.freeze_collector()
     before = server.stored()
     server.click("frozen")
     waiting = subprocess.Popen(server.command("collect", "--once"), stdout=subprocess.PIPE, text=True)
@@ -84,8 +83,7 @@ def four_collectors_count_each_click_once(server: Server) -> None:
 def a_frozen_collector_comes_back_as_a_stranger(server: Server) -> None:
     """A paused collector whose lock file was deleted counts nothing twice after another one drained."""
     before = server.tags()
-    (frozen,) = server.children("collector")
-    os.kill(frozen, signal.SIGSTOP)
+    frozen = server.freeze_collector()
     for number in range(50):
         server.click(f"stranger-{number}")
     # The lock is the file's: whoever deletes it lets a second collector in, which is the worst that can be done.

@@ -42,8 +42,7 @@ def processes_start_in_any_order(server: Server) -> None:
 
 def a_new_link_is_known_to_every_worker_at_once(server: Server) -> None:
     """The first click after the commit of a new link is redirected by any worker, a hundred times."""
-    (collector,) = server.children("collector")
-    os.kill(collector, signal.SIGSTOP)
+    collector = server.freeze_collector()
     store = open_store(server.data)
     for number in range(100):
         assert server.get(f"/new{number}").startswith(b"HTTP/1.1 404")

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,8 +127,7 @@ def a_truncated_segment_ends_where_it_was_cut(server: Server) -> None:
 def deleting_what_was_not_drained_is_reported(server: Server) -> Path:
     """The unread rest of a deleted segment is reported and stored once, and other segments count."""
     stored = server.stored()
-    (collector,) = server.children("collector")
-    os.kill(collector, signal.SIGSTOP)
+    collector = server.freeze_collector()
     click(server, "lost", count=30)
     server.kill_tree()
     segment = holding(server, "lost0")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.serving import Server, needs_proc, serving, wait
+from tests.faults.serving import Server, freeze, needs_proc, serving, wait
 
 pytestmark = needs_proc
 FROZEN_SECONDS = 1.5
@@ -37,8 +37,7 @@ def test_signals_to_a_running_server(server: Server) -> None:
 def connections_of_a_frozen_worker_wait(server: Server) -> None:
     """While one of two workers is paused the other responds; the first then serves the connections of its queue."""
     first, _ = server.children("worker")
-    os.kill(first, signal.SIGSTOP)
-    wait(lambda: Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    freeze(first)
     clients = [server.connect() for _ in range(40)]
     for number, client in enumerate(clients):
         client.sendall(server.request(more=f"Referer: https://mail.example/c{number}\r\n"))
