@@ -95,7 +95,7 @@ class Serve:
     def stop(self) -> tuple[int, str]:
         """Send SIGTERM; return the exit status and the output on standard error."""
         self.process.send_signal(signal.SIGTERM)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
     def clicks(self) -> list[str]:
