@@ -215,16 +215,19 @@ HEAD = (
 )
 
 
-def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 1) -> Outcome:
-    """Kill the victims one by one at random times under load, and return the account of every request."""
+def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 1, pause: float = 0.002) -> Outcome:
+    """Kill the victims one by one at random times under load, and return the account of every request.
+
+    ``pause`` is in seconds between the requests of one reader.
+    """
     rng = random.Random(seed)
     (name,) = set(victims) if len(set(victims)) == 1 else ["several"]
     # A stop may cut off who asks on an idle connection at that moment, as HTTP foresees it, but nobody else.
-    readers = Readers(server, keepalive=0.0 if name == "term" else 0.5, seed=seed)
+    readers = Readers(server, keepalive=0.0 if name == "term" else 0.5, seed=seed, pause=pause)
     stops: list[float] = []
     healed = True
     server.start()
-    wait(server.is_healthy, seconds=30, what="the pages' start")
+    wait(server.is_whole, seconds=30, what="the pages' start")
     readers.start()
     try:
         for victim in victims:
@@ -237,12 +240,12 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
                 server.start(ready=False)
             else:
                 healed = kill(server, readers, chosen, rng=rng) and healed
-        wait(server.is_healthy, seconds=30, what="the last recovery")
+        wait(server.is_whole, seconds=30, what="the last recovery")
         time.sleep(0.5)
     finally:
         readers.stop()
     server.stop()
-    server.run("collect", "--once")
+    server.call("collect", "--once")
     before = server.tags()
     server.start()  # a restart of an idle server must count nothing again
     wait(lambda: server.children("collector"))

@@ -61,13 +61,18 @@ def allow_files(number: int) -> int:
 
 
 @contextlib.contextmanager
-def crowd(server: Server, number: int, *, begin: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Open connections, each with the first bytes of a request sent, and close them at the end."""
+def crowd(server: Server, number: int, *, begin: bytes = b"", receive_bytes: int = 0) -> Iterator[list[socket.socket]]:
+    """Open connections, each with the first bytes of a request sent, and close them at the end.
+
+    ``receive_bytes`` limits what the kernel takes of the responses that nobody reads.
+    """
     clients: list[socket.socket] = []
     try:
         for _ in range(number):
             client = server.connect()
             clients.append(client)
+            if receive_bytes:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
             if begin:
                 client.sendall(begin)
         yield clients
@@ -104,12 +109,12 @@ def count_open(clients: list[socket.socket]) -> int:
     return still
 
 
-def ask_on_one_connection(server: Server, number: int) -> float:
+def ask_on_one_connection(server: Server, number: int, *, batch: int = BATCH) -> float:
     """Send ``number`` requests on one connection, check the order of responses, and return the requests a second."""
     begun = time.monotonic()
     with server.connect(timeout=30) as client:
-        for first in range(0, number, BATCH):
-            numbers = range(first, min(first + BATCH, number))
+        for first in range(0, number, batch):
+            numbers = range(first, min(first + batch, number))
             client.sendall(b"".join(server.request(f"/{CODE}?x={each}") for each in numbers))
             answers = b""
             while answers.count(b"\r\n\r\n") < len(numbers):

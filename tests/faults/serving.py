@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from shortener.cli import main
 from shortener.store import links, open_store
 from tests.ports import free_port
 
@@ -22,6 +24,29 @@ TARGET = "https://example.com/a"
 START_SECONDS = 120.0
 KINDS = ("worker", "granian", "pages", "collector")
 """Kinds of child processes: ``worker`` is the one that answers redirects, ``granian`` is its parent."""
+
+WITHOUT_PAGES = """
+import os, sys
+from shortener.cli import main
+from shortener.server import supervisor
+
+IDLE = '''
+import os, signal, sys
+while os.getppid() == int(sys.argv[3]) and not signal.sigtimedwait({signal.SIGTERM}, 1):
+    pass
+'''
+
+class CheapChild(supervisor.Child):
+    def __init__(self, name, kind, **options):
+        super().__init__(name, kind, **options)
+        if kind == "pages":
+            self._command = [sys.executable, "-I", "-S", "-c", IDLE, "shortener.server", kind, str(os.getpid())]
+
+supervisor.Child = CheapChild
+supervisor.Supervisor._announce_ready = lambda self: None  # it would ask the pages
+main()
+"""
+"""A ``shortener`` whose server has an idle process in place of the pages, which take half the work of a start."""
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
 
@@ -35,13 +60,21 @@ def wait(condition: Callable[[], object], *, seconds: float = 60.0, what: str = 
     return time.monotonic() - begun
 
 
+def freeze(pid: int) -> None:
+    """Pause a process, and wait until it is paused."""
+    os.kill(pid, signal.SIGSTOP)
+    wait(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="a pause")
+
+
 class Server:
     """A ``shortener serve`` process; ``prefix`` is put before the command, for example that of a tracer.
 
-    ``role`` is another command that serves.
+    ``role`` is another command that serves. A server without ``pages`` has an idle process in their place: it starts in
+    half the processor time, and answers nothing but redirects and misses.
     """
 
     role = "serve"
+    has_pages = True
 
     def __init__(
         self,
@@ -54,8 +87,10 @@ class Server:
         codes: Iterable[str] = (CODE,),
         data: Path | None = None,
         url: str = "",
+        pages: bool = True,
     ) -> None:
         self.url = url
+        self.has_pages = pages
         self.directory = directory
         self.data = data or directory / "data"
         self.port = free_port()
@@ -84,7 +119,7 @@ class Server:
         """Start the server; with ``ready``, return when a redirect worker responds, perhaps before the pages do."""
         with self.messages.open("ab") as messages:
             self.process = subprocess.Popen(
-                [*self.prefix, *self.command(self.role)],
+                [*self.prefix, *self.command(self.role, program="" if self.has_pages else WITHOUT_PAGES)],
                 env=self.environment,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -96,9 +131,10 @@ class Server:
             wait(self.answers, seconds=START_SECONDS, what=f"a start ({self.said()[-500:]})")
         return self
 
-    def command(self, *words: str) -> list[str]:
-        """Return the arguments of a ``shortener`` command for this data directory."""
-        return [sys.executable, "-m", "shortener", "--config", str(self.config), *words]
+    def command(self, *words: str, program: str = "") -> list[str]:
+        """Return the arguments of a ``shortener`` command, or of a ``program`` like it, for this data directory."""
+        start = ["-c", program] if program else ["-m", "shortener"]
+        return [sys.executable, *start, "--config", str(self.config), *words]
 
     def run(self, *words: str, status: int = 0, seconds: float = 120.0) -> str:
         """Run a command, check its exit status, and return its output."""
@@ -108,6 +144,12 @@ class Server:
         )  # fmt: skip
         assert done.returncode == status, done.stderr
         return done.stdout + done.stderr
+
+    def call(self, *words: str) -> str:
+        """Run a command that succeeds in the process of the test, which costs less, and return its output."""
+        done = CliRunner().invoke(main, ["--config", str(self.config), *words])
+        assert done.exit_code == 0, done.output
+        return done.output
 
     def said(self) -> str:
         """Return the server's messages up to now."""
@@ -166,6 +208,10 @@ class Server:
             return b"application/health+json" in self.get("/-/health")
         return False
 
+    def is_whole(self) -> bool:
+        """Return whether a redirect worker responds, and the pages if the server has them."""
+        return self.is_healthy() if self.has_pages else self.answers()
+
     def health(self) -> dict[str, object]:
         """Return the content of ``/-/health``, as soon as the pages respond."""
         wait(self.is_healthy, what="a page")
@@ -201,6 +247,15 @@ class Server:
     def children(self, kind: str) -> list[int]:
         """Return the process ids of one kind."""
         return [pid for pid, each in self.members().items() if each == kind]
+
+    def freeze_collector(self) -> int:
+        """Pause the collector while it has no transaction, which would lock the store; return its process id."""
+        wait(lambda: self.children("collector"), what="the collector")
+        (collector,) = self.children("collector")
+        with contextlib.closing(sqlite3.connect(self.data / "store.db", timeout=20, isolation_level=None)) as db:
+            db.execute("begin immediate")
+            freeze(collector)
+        return collector
 
     def kill_tree(self) -> None:
         """Kill all processes at one instant; they are stopped first, so that the supervisor restarts none meanwhile."""
@@ -256,7 +311,7 @@ class Server:
 
     def tags(self) -> list[str]:
         """Return the tags given to ``click`` of all exported clicks."""
-        lines = self.run("clicks", "export").splitlines()
+        lines = self.call("clicks", "export").splitlines()
         return sorted(json.loads(line)["referrer"].rpartition("/")[2] for line in lines if line[:1] == "{")
 
     def check(self) -> None:

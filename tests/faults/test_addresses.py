@@ -24,8 +24,8 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server without trusted proxies."""
-    with serving(Server(tmp_path_factory.mktemp("alone")), pages=True) as running:
+    """A running server without trusted proxies and pages."""
+    with serving(Server(tmp_path_factory.mktemp("alone"), pages=False)) as running:
         yield running
 
 

@@ -6,38 +6,30 @@ import subprocess
 from pathlib import Path
 
 from shortener.store import links, open_store
-from tests.faults.serving import CODE, Server, needs_proc, serving, wait
+from tests.faults.serving import CODE, Server, needs_proc, wait
 
 pytestmark = needs_proc
 
 
-def test_a_new_link_is_known_to_every_worker_at_once(tmp_path: Path) -> None:
-    """The first click after the commit of a new link is redirected by any worker, five hundred times."""
-    with serving(Server(tmp_path, workers=2)) as server:
-        wait(lambda: server.children("collector"))
-        (collector,) = server.children("collector")
-        os.kill(collector, signal.SIGSTOP)
-        store = open_store(server.data)
-        for number in range(500):
-            assert server.get(f"/new{number}").startswith(b"HTTP/1.1 404") or number % 50
-            with store.transaction():
-                target = f"https://example.com/{number}"
-                links.add(store, server.host, f"new{number}", target=target, now=0)
-            answer = server.get(f"/new{number}")
-            assert f"location: {target}\r\n".encode() in answer.lower()
-        store.close()
-        os.kill(collector, signal.SIGCONT)
+def test_new_links_and_any_order_of_starting(tmp_path: Path) -> None:
+    """A server whose collector starts before and after it, and links that are added while it runs."""
+    server = Server(tmp_path, workers=2, pages=False)
+    try:
+        processes_start_in_any_order(server)
+        a_new_link_is_known_to_every_worker_at_once(server)
+    finally:
+        server.end()
 
 
-def test_any_order_of_starting(tmp_path: Path) -> None:
+def processes_start_in_any_order(server: Server) -> None:
     """A collector without a store ends with a message; one started before the server works while the server's waits."""
-    server = Server(tmp_path)
-    (server.data / "store.db").rename(tmp_path / "store.db")
+    away = server.directory / "store.db"
+    (server.data / "store.db").rename(away)
     for path in server.data.glob("store.db-*"):
         path.unlink()
     said = server.run("collect", "--follow", status=1)
     assert "there is no store here" in said
-    (tmp_path / "store.db").rename(server.data / "store.db")
+    away.rename(server.data / "store.db")
     with subprocess.Popen(server.command("collect", "--follow"), stderr=subprocess.DEVNULL) as first:
         server.start()
         server.click("one", f"/{CODE}/1")
@@ -45,5 +37,19 @@ def test_any_order_of_starting(tmp_path: Path) -> None:
         first.terminate()
     server.click("two")
     wait(lambda: server.stored() == 2, what="the next click's way into the store")
-    server.stop()
     server.check()
+
+
+def a_new_link_is_known_to_every_worker_at_once(server: Server) -> None:
+    """The first click after the commit of a new link is redirected by any worker, a hundred times."""
+    collector = server.freeze_collector()
+    store = open_store(server.data)
+    for number in range(100):
+        assert server.get(f"/new{number}").startswith(b"HTTP/1.1 404")
+        with store.transaction():
+            target = f"https://example.com/{number}"
+            links.add(store, server.host, f"new{number}", target=target, now=0)
+        answer = server.get(f"/new{number}")
+        assert f"location: {target}\r\n".encode() in answer.lower()
+    store.close()
+    os.kill(collector, signal.SIGCONT)

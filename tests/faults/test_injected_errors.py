@@ -12,7 +12,7 @@ import pytest
 from shortener.clicklog.reader import ClickLog
 from shortener.store import links, open_store
 
-REQUESTS = 5
+REQUESTS = 3
 WORKER = f"""
 import json, logging, sys
 from pathlib import Path

@@ -83,7 +83,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 @pytest.mark.parametrize("sync", [0.0, 0.5])
 def test_a_power_cut_costs_the_last_interval_at_most(tmp_path: Path, disk: Disk, sync: float) -> None:
     """With ``sync = 0`` no answered click is lost, otherwise those of the last interval; the store is intact."""
-    server = Server(tmp_path, tables=f"[clicklog]\nsync = {sync}\n", data=disk.path / "data")
+    server = Server(tmp_path, tables=f"[clicklog]\nsync = {sync}\n", data=disk.path / "data", pages=False)
     early, late = ([f"{when}{number}" for number in range(CLICKS)] for when in ("early", "late"))
     try:
         server.start()

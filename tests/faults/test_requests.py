@@ -90,19 +90,19 @@ def test_paths_that_lead_nowhere(server: Server, path: str) -> None:
 
 
 def test_no_query_changes_the_place(server: Server) -> None:
-    """X23: a thousand hostile queries change neither scheme, host and path of Location nor the headers."""
+    """X23: hundreds of hostile queries change neither scheme, host and path of Location nor the headers."""
     rng = random.Random(23)
     pieces = ["%0d%0aSet-Cookie:a=1", "url=//evil.example", "next=https://evil.example", "%00", "a=1&a=1", "@evil",
               "#x", "\\evil", "//", "?", "&&", "=", "%zz", "%", "utm_source=x", "[]", "{}", "|", "x" * 300, "%e2%80%a8",
               ";", "'", "%22", "+", "_c=tok"]  # fmt: skip
     requests = []
-    for number in range(1000):
+    for number in range(300):
         query = "".join(rng.choice(pieces) + rng.choice("&;=") for _ in range(rng.randrange(1, 8)))
         code = ("passed", "held")[number % 2]
         requests.append(server.request(f"/{code}?{query}"))
     answers = answer_all(server, requests)
     redirected = [answer for answer in answers if status(answer) == 302]
-    assert len(redirected) > 900
+    assert len(redirected) > 270
     for answer in answers:
         assert status(answer) in {302, 400}
         assert header(answer, "set-cookie") is None
@@ -299,7 +299,7 @@ def test_compressed_bodies_are_not_unpacked(server: Server) -> None:
 def test_unknown_codes_cost_as_much_as_known_ones(server: Server) -> None:
     """X30 and X32: a flood of unknown codes gets 404, and known codes among them are redirected."""
     rng = random.Random(30)
-    for _ in range(300):
+    for _ in range(100):
         code = "".join(rng.choices("abcdefghk23456", k=7))
         assert status(server.get(f"/{code}")) == 404
     assert status(server.get()) == 302

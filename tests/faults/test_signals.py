@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.serving import Server, needs_proc, serving, wait
+from tests.faults.serving import Server, freeze, needs_proc, serving, wait
 
 pytestmark = needs_proc
 FROZEN_SECONDS = 1.5
@@ -17,18 +17,27 @@ FROZEN_SECONDS = 1.5
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A running server with two workers and one stored click."""
-    with serving(Server(tmp_path, workers=2)) as running:
+    """A running server with two workers and without pages, and one stored click."""
+    with serving(Server(tmp_path, workers=2, pages=False)) as running:
         running.click("first")
         wait(running.stored, what="the first click's way into the store")
         yield running
 
 
-def test_connections_of_a_frozen_worker_wait(server: Server) -> None:
+def test_signals_to_a_running_server(server: Server) -> None:
+    """Paused processes, signals without a meaning for us, and repeated wishes to stop."""
+    connections_of_a_frozen_worker_wait(server)
+    a_frozen_server_goes_on_where_it_was(server)
+    signals_that_say_nothing_to_us_break_no_promise(server)
+    asking_twice_to_stop_stops_once(server, signal.SIGINT)
+    server.start()
+    asking_twice_to_stop_stops_once(server, signal.SIGTERM)
+
+
+def connections_of_a_frozen_worker_wait(server: Server) -> None:
     """While one of two workers is paused the other responds; the first then serves the connections of its queue."""
     first, _ = server.children("worker")
-    os.kill(first, signal.SIGSTOP)
-    wait(lambda: Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    freeze(first)
     clients = [server.connect() for _ in range(40)]
     for number, client in enumerate(clients):
         client.sendall(server.request(more=f"Referer: https://mail.example/c{number}\r\n"))
@@ -41,9 +50,9 @@ def test_connections_of_a_frozen_worker_wait(server: Server) -> None:
     assert first in server.children("worker")
 
 
-def test_a_frozen_server_goes_on_where_it_was(server: Server) -> None:
+def a_frozen_server_goes_on_where_it_was(server: Server) -> None:
     """After all processes are paused and continued, pending requests are answered and stored once."""
-    server.click("before")
+    before = server.stored()
     members = list(server.members())
     with server.connect() as client:
         for pid in members:
@@ -53,13 +62,13 @@ def test_a_frozen_server_goes_on_where_it_was(server: Server) -> None:
         for pid in members:
             os.kill(pid, signal.SIGCONT)
         assert client.recv(4096).startswith(b"HTTP/1.1 302")
-    server.stop()
-    assert server.tags() == ["before", "first", "meanwhile"]
+    assert server.stored_after("after-the-pause") == before + 2
+    assert server.tags().count("meanwhile") == 1
 
 
-def test_signals_that_say_nothing_to_us_break_no_promise(server: Server) -> None:
+def signals_that_say_nothing_to_us_break_no_promise(server: Server) -> None:
     """After SIGHUP, SIGUSR1 and other signals, readers are redirected and clicks are stored."""
-    tags = []
+    before, tags = server.tags(), []
     for signum in (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
         for kind in ("worker", "granian"):
             victim, _ = server.children(kind)
@@ -70,14 +79,27 @@ def test_signals_that_say_nothing_to_us_break_no_promise(server: Server) -> None
                 tags.append(tag)
             wait(lambda: len(server.children("worker")) == 2, what="the workers' return")
             wait(server.answers)
-    wait(lambda: server.stored() == len(tags) + 1, what="the clicks' way into the store")
+    wait(lambda: server.stored() == len(before) + len(tags), what="the clicks' way into the store")
     assert server.process is not None
     os.kill(server.process.pid, signal.SIGHUP)
     time.sleep(0.3)
     assert server.process.poll() is None
-    server.click("after")
-    server.stop()
-    assert server.tags() == sorted(["first", *tags, "after"])
+    server.stored_after("after-the-signals")
+    assert server.tags() == sorted([*before, *tags, "after-the-signals"])
+
+
+def asking_twice_to_stop_stops_once(server: Server, signum: signal.Signals) -> None:
+    """A repeated SIGINT or SIGTERM neither interrupts draining nor causes a traceback."""
+    before = server.stored()
+    for number in range(30):
+        server.click(f"{signum.name}-{number}")
+    assert server.process is not None
+    for _ in range(3):
+        os.kill(server.process.pid, signum)
+        time.sleep(0.05)
+    assert server.process.wait(15) == 0
+    assert "Traceback" not in server.said()
+    assert len(server.tags()) == before + 30
 
 
 def test_a_stop_before_there_is_a_collector_drains_what_was_answered(tmp_path: Path) -> None:
@@ -87,22 +109,8 @@ def test_a_stop_before_there_is_a_collector_drains_what_was_answered(tmp_path: P
         pytest.skip("strace is not installed")
     calls = "chmod,fchmodat"  # what opening the store begins with
     tracing = [strace, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}"]
-    server = Server(tmp_path, prefix=[*tracing, "-e", f"inject={calls}:delay_enter=1000000"])
+    server = Server(tmp_path, prefix=[*tracing, "-e", f"inject={calls}:delay_enter=1000000"], pages=False)
     server.start()
     server.click("one")
     server.stop()
     assert server.tags() == ["one"]
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_asking_twice_to_stop_stops_once(server: Server, name: str) -> None:
-    """A repeated SIGINT or SIGTERM neither interrupts draining nor causes a traceback."""
-    for number in range(30):
-        server.click(f"c{number}")
-    assert server.process is not None
-    for _ in range(3):
-        os.kill(server.process.pid, getattr(signal, name))
-        time.sleep(0.05)
-    assert server.process.wait(15) == 0
-    assert "Traceback" not in server.said()
-    assert len(server.tags()) == 31

@@ -23,6 +23,7 @@ def test_a_slow_disk_slows_nobody_down(tmp_path: Path) -> None:
         tmp_path,
         prefix=[*tracing, "-e", f"inject=fdatasync,fsync:delay_exit={DELAY_US}"],
         tables="[clicklog]\nsync = 0.1\n",
+        pages=False,
     )
     try:
         with serving(server):

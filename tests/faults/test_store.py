@@ -25,15 +25,26 @@ LOCKED_SECONDS = 3.0
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A running server with one link and one stored click."""
-    with serving(Server(tmp_path), pages=True) as running:
-        running.click("first")
-        wait(running.stored, what="the first click's way into the store")
-        running.wait_for_start()
+    """A running server without pages, with one link and one stored click."""
+    with serving(Server(tmp_path, pages=False)) as running:
+        store_first_click(running)
         yield running
 
 
-def test_a_locked_store_only_delays(server: Server) -> None:
+def store_first_click(server: Server) -> None:
+    """Click once, and wait until the click is stored."""
+    server.click("first")
+    wait(server.stored, what="the first click's way into the store")
+
+
+def test_other_programs_use_the_store(server: Server, tmp_path: Path) -> None:
+    """A program that locks the store, one that reads it for long, and a backup under load."""
+    a_locked_store_only_delays(server)
+    a_long_query_holds_nobody_up(server)
+    a_backup_under_load_and_the_log_make_the_exact_count(server, tmp_path / "backup.db")
+
+
+def a_locked_store_only_delays(server: Server) -> None:
     """While another program locks the store, readers are redirected, the collector waits, and no click is lost."""
     (collector,) = server.children("collector")
     with contextlib.closing(sqlite3.connect(server.data / "store.db", isolation_level=None)) as db:
@@ -43,16 +54,67 @@ def test_a_locked_store_only_delays(server: Server) -> None:
         while time.monotonic() < begun + LOCKED_SECONDS:
             clicks += 1
             server.click(f"locked-{clicks}")
-            time.sleep(0.02)
+            time.sleep(0.05)
         assert server.stored() == 1
         waited = time.monotonic() - begun
         assert cpu_seconds(collector) - worked < waited / 4, "the collector sleeps between its tries"
         db.execute("rollback")
     wait(lambda: server.stored() == clicks + 1, what="the backlog's way into the store")
     assert server.children("collector") == [collector]
-    server.stop()
     server.check()
     assert server.tags() == sorted(["first", *(f"locked-{number}" for number in range(1, clicks + 1))])
+
+
+LONG_READER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("begin")
+db.execute("select count(*) from clicks").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+def a_long_query_holds_nobody_up(server: Server) -> None:
+    """While another program reads one snapshot, clicks are drained and the write-ahead log stays bounded."""
+    wal, before = server.data / "store.db-wal", server.stored()
+    command = [sys.executable, "-c", LONG_READER, str(server.data / "store.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        for number in range(100):
+            server.click(f"c{number}")
+        wait(lambda: server.stored() == before + 100, what="the clicks' way into the store")
+        assert wal.stat().st_size < WAL_BYTES
+        reader.communicate("")
+    ask_on_one_connection(server, 1000)
+    wait(lambda: server.stored() == before + 1100, what="the clicks' way into the store")
+    assert wal.stat().st_size < WAL_BYTES
+    server.check()
+
+
+def a_backup_under_load_and_the_log_make_the_exact_count(server: Server, backup: Path) -> None:
+    """A backup taken under load passes its check, and after replaying the log has the count of the live store."""
+    readers = Readers(server, pause=0.01)
+    readers.start()
+    try:
+        wait(lambda: len(readers.outcomes) > 100, what="the readers' clicks")
+        server.call("backup", str(backup))
+        asked = len(readers.outcomes)
+        wait(lambda: len(readers.outcomes) > asked + 100, what="the readers' clicks")
+    finally:
+        readers.stop()
+    server.stop()
+    assert not (server.data / "store.db-wal").exists()
+    live = server.tags()
+    assert account(readers.outcomes, live).is_exact
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (server.data / name).unlink(missing_ok=True)
+    shutil.copy(backup, server.data / "store.db")
+    assert server.stored() < len(live)
+    server.call("collect", "--once")
+    server.check()
+    assert server.tags() == live
 
 
 def move(server: Server, destination: Path) -> None:
@@ -63,9 +125,16 @@ def move(server: Server, destination: Path) -> None:
             path.rename(destination / path.name)
 
 
-def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, tmp_path: Path) -> None:
+def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(tmp_path: Path) -> None:
     """While the store is moved away, cached links redirect and no store is created; later all clicks are stored."""
-    elsewhere = tmp_path / "elsewhere"
+    with serving(Server(tmp_path), pages=True) as server:
+        store_first_click(server)
+        server.wait_for_start()
+        is_missed_and_not_made_anew(server, tmp_path / "elsewhere")
+
+
+def is_missed_and_not_made_anew(server: Server, elsewhere: Path) -> None:
+    """Move the store away and back."""
     elsewhere.mkdir()
     move(server, elsewhere)
     for number in range(5):
@@ -83,37 +152,15 @@ def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, 
     server.check()
 
 
-def test_garbage_in_the_first_page_stops_the_collector_not_the_readers(server: Server, tmp_path: Path) -> None:
-    """A damaged store is reported in one line and not changed; a backup in its place reaches the exact count."""
-    server.run("backup", str(tmp_path / "backup.db"))
-    server.click("after the backup".replace(" ", "-"))
-    wait(lambda: server.stored() == 2)
-    with contextlib.closing(sqlite3.connect(server.data / "store.db")) as db:
-        db.execute("pragma wal_checkpoint(truncate)")
-    with (server.data / "store.db").open("r+b") as file:
-        file.write(os.urandom(4096))
-    for number in range(5):
-        server.click(f"damaged-{number}")
-    wait(lambda: "store.db" in server.said(), what="the collector's word")
-    assert server.get().startswith(b"HTTP/1.1 302")
-    server.end()
-    assert "Traceback" not in server.said()
-    for suffix in ("-wal", "-shm"):
-        (server.data / f"store.db{suffix}").unlink(missing_ok=True)
-    shutil.copy(tmp_path / "backup.db", server.data / "store.db")
-    server.start()
-    wait(lambda: server.stored() == 8, what="the replay")
-    server.stop()
-    server.check()
-    assert [tag for tag in server.tags() if tag] == sorted(
-        ["first", "after-the-backup", *(f"damaged-{number}" for number in range(5))]
-    )
+def test_the_store_is_replaced(server: Server, tmp_path: Path) -> None:
+    """A store file that is replaced or damaged while the server runs, and the server's next start."""
+    an_old_backup_put_in_place_while_serving(server, tmp_path / "old.db")
+    garbage_in_the_first_page_stops_the_collector_not_the_readers(server, tmp_path / "backup.db")
 
 
-def test_an_old_backup_put_in_place_while_serving(server: Server, tmp_path: Path) -> None:
+def an_old_backup_put_in_place_while_serving(server: Server, backup: Path) -> None:
     """The collector does not write to a replaced store file; after a restart the click log is replayed."""
-    backup = tmp_path / "backup.db"
-    server.run("backup", str(backup))
+    server.call("backup", str(backup))
     for number in range(3):
         server.click(f"after-{number}")
     wait(lambda: server.stored() == 4)
@@ -121,61 +168,34 @@ def test_an_old_backup_put_in_place_while_serving(server: Server, tmp_path: Path
     server.click("replaced")
     wait(lambda: "the store was moved away or replaced" in server.said(), what="the collector's word")
     server.click("later")
-    time.sleep(1.0)
     server.end()
     server.start()
     wait(lambda: server.stored() == 6, what="the replay")
-    server.stop()
     server.check()
 
 
-LONG_READER = """
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], isolation_level=None)
-db.execute("begin")
-db.execute("select count(*) from clicks").fetchone()
-print("reading", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_a_long_query_holds_nobody_up(server: Server) -> None:
-    """While another program reads one snapshot, clicks are drained and the write-ahead log stays bounded."""
-    wal = server.data / "store.db-wal"
-    command = [sys.executable, "-c", LONG_READER, str(server.data / "store.db")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reading\n"
-        for number in range(100):
-            server.click(f"c{number}")
-        wait(lambda: server.stored() == 101, what="the clicks' way into the store")
-        assert wal.stat().st_size < WAL_BYTES
-        reader.communicate("")
-    ask_on_one_connection(server, 2000)
-    wait(lambda: server.stored() == 2101, what="the clicks' way into the store")
-    assert wal.stat().st_size < WAL_BYTES
+def garbage_in_the_first_page_stops_the_collector_not_the_readers(server: Server, backup: Path) -> None:
+    """A damaged store is reported in one line and not changed; a backup in its place reaches the exact count."""
+    before = server.tags()
+    server.call("backup", str(backup))
+    server.click("after-the-backup")
+    wait(lambda: server.stored() == len(before) + 1)
+    with contextlib.closing(sqlite3.connect(server.data / "store.db")) as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+    said = len(server.said())
+    with (server.data / "store.db").open("r+b") as file:
+        file.write(os.urandom(4096))
+    for number in range(5):
+        server.click(f"damaged-{number}")
+    wait(lambda: "store.db" in server.said()[said:], what="the collector's word")
+    server.click("last")
+    server.end()
+    assert "Traceback" not in server.said()
+    for suffix in ("-wal", "-shm"):
+        (server.data / f"store.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(backup, server.data / "store.db")
+    server.start()
+    wait(lambda: server.stored() == len(before) + 7, what="the replay")
     server.stop()
-    assert not wal.exists()
     server.check()
-
-
-def test_a_backup_under_load_and_the_log_make_the_exact_count(server: Server, tmp_path: Path) -> None:
-    """A backup taken under load passes its check, and after replaying the log has the count of the live store."""
-    readers = Readers(server)
-    readers.start()
-    try:
-        time.sleep(0.7)
-        server.run("backup", str(tmp_path / "backup.db"))
-        time.sleep(0.7)
-    finally:
-        readers.stop()
-    server.stop()
-    live = server.tags()
-    assert account(readers.outcomes, live).is_exact
-    for name in ("store.db", "store.db-wal", "store.db-shm"):
-        (server.data / name).unlink(missing_ok=True)
-    shutil.copy(tmp_path / "backup.db", server.data / "store.db")
-    assert server.stored() < len(live)
-    server.run("collect", "--once")
-    server.check()
-    assert server.tags() == live
+    assert server.tags() == sorted([*before, "after-the-backup", *(f"damaged-{number}" for number in range(5)), "last"])

@@ -74,7 +74,7 @@ def test_memory_after_a_flood_of_heads(serving: Serving) -> None:
     over = threading.Event()
 
     def read() -> None:
-        while not over.is_set():
+        while not over.wait(0.005):
             answers.append(serving.ask(b"GET /abcde HTTP/1.1\r\nHost: go.example\r\nConnection: close\r\n\r\n")[:12])
 
     reader = threading.Thread(target=read)

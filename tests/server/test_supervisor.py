@@ -22,6 +22,7 @@ from shortener.server.supervisor import announce_first_admin
 from shortener.services.settings import put_settings
 from shortener.shared_memory import CHILD_KINDS, read_restarts
 from shortener.store import links, open_store
+from tests.faults.serving import freeze
 from tests.ports import free_port
 
 START_SECONDS = 60.0
@@ -94,13 +95,13 @@ class Serve:
     def stop(self) -> tuple[int, str]:
         """Send SIGTERM; return the exit status and the output on standard error."""
         self.process.send_signal(signal.SIGTERM)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
     def clicks(self) -> list[str]:
         """Return the referrers of the stored clicks."""
         with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
-            return [row[0] for row in db.execute("select referrer from clicks order by referrer")]
+            return [row[0] or "" for row in db.execute("select referrer from clicks order by referrer")]
 
 
 @pytest.fixture
@@ -142,14 +143,43 @@ def wait(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
 
 
-def test_start_requests_and_stop(serve: Callable[..., Serve]) -> None:
-    """The server reports that it is ready, redirects, shows pages, stores clicks, and stops with status 0."""
+def test_start_requests_and_stop(serve: Callable[..., Serve], data: Path) -> None:
+    """A server with two workers and pages, from its start to its stop, with edits of other processes meanwhile."""
     server = serve(workers=2)
+    the_first_admin_gets_an_address(server)
+    wait(lambda: server.listening_workers() == 2)
+    requests_are_answered(server)
+    an_edit_is_seen_at_the_next_click(server, data)
+    a_changed_setting_is_on_every_page(server, data)
+    a_stop_waits_for_accepted_requests_and_not_for_idle_connections(server)
+    tags = [tag for tag in server.clicks() if tag]
+    assert tags == sorted([*(f"https://mail.example/{number}" for number in range(10)), HEAD, LAST])
+    assert len(server.clicks()) == len(tags) + 20 * 4 + 10, "those of the edits and of connections that were idle then"
+    assert server.children("worker") == []
+
+
+HEAD = "https://mail.example/head"
+LAST = "https://mail.example/last"
+
+
+def the_first_admin_gets_an_address(server: Serve) -> None:
+    """The first line of output says that the server is ready; without users, the second is the first admin's link."""
     assert server.ready() == f"Ready: http://127.0.0.1:{server.port}\n"
+    path = (
+        server.ready()
+        .strip()
+        .removeprefix("There is no account yet; create the first one, of an admin, at this invite link: ")
+    )
+    assert path.startswith(f"http://127.0.0.1:{server.port}/-/welcome/")
+    assert server.get("/-/welcome/" + path.rpartition("/")[2]).status == 200
+
+
+def requests_are_answered(server: Serve) -> None:
+    """The server redirects, and shows pages."""
     for number in range(10):
         response = server.get("/abcde/2", Referer=f"https://mail.example/{number}")
         assert (response.status, response.headers["Location"]) == (302, "https://example.com/a")
-    assert server.get("/abcde", "HEAD", Referer="https://mail.example/head").status == 302
+    assert server.get("/abcde", "HEAD", Referer=HEAD).status == 302
     assert server.get("/abcde", "POST").status == 405
     for path, status in {
         "/nosuch": 404,
@@ -162,54 +192,107 @@ def test_start_requests_and_stop(serve: Callable[..., Serve]) -> None:
     health = server.get("/-/health")
     assert health.headers["Content-Type"] == "application/health+json"
     assert json.loads(health.body)["unrecorded"] == 0  # type: ignore[attr-defined]
+
+
+def an_edit_is_seen_at_the_next_click(server: Serve, data: Path) -> None:
+    """Every worker redirects to a new target at once, also while the collector is stopped."""
+    (collector,) = server.children("collector")
+    store = open_store(data)
+    with store.transaction():  # so that the collector is paused without a lock on the store
+        store.execute("update links set target = target")
+        freeze(collector)
+    for number in range(20):
+        url = f"https://example.com/{number}"
+        with store.transaction():
+            store.execute("update links set target = ?", (url,))
+        assert [server.get("/abcde").headers["Location"] for _ in range(4)] == [url] * 4
+    store.close()
+    os.kill(collector, signal.SIGCONT)
+
+
+def a_changed_setting_is_on_every_page(server: Serve, data: Path) -> None:
+    """Pages and the misses of every worker have a changed name once a page was asked for."""
+    wait(lambda: b"Newsletter links" in body_of(server.get("/unknown")))
+    with contextlib.closing(open_store(data)) as store, store.transaction():
+        put_settings(store, {"site.name": "Spring Tide"})
+    assert b"Spring Tide" in body_of(server.get("/-/sign-in"))
+    assert all(b"Spring Tide" in body_of(server.get("/unknown")) for _ in range(6))
+
+
+def body_of(response: HTTPResponse) -> bytes:
+    """Return the body of a response of Serve.get."""
+    body: bytes = response.body  # type: ignore[attr-defined]
+    return body
+
+
+def a_stop_waits_for_accepted_requests_and_not_for_idle_connections(server: Serve) -> None:
+    """At SIGTERM a request that was accepted is answered, and connections without one are closed.
+
+    The stop is not delayed until children are killed, which would be logged.
+    """
+    request = f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+    for connection in idle[:10]:
+        connection.sendall(f"{request}\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 302")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as reader:
+        reader.sendall(request.encode())
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.03)
+        reader.sendall(f"Referer: {LAST}\r\nConnection: close\r\n\r\n".encode())
+        assert reader.recv(4096).startswith(b"HTTP/1.1 302")
     assert server.stop() == (0, ""), "no child had to be killed"
-    assert server.clicks() == sorted(
-        [f"https://mail.example/{number}" for number in range(10)] + ["https://mail.example/head"]
-    )
-    assert server.children("worker") == []
+    for connection in idle:
+        connection.close()
 
 
-@pytest.mark.parametrize("kind", ["worker", "granian", "pages", "collector"])
-def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -> None:
+def test_dead_children_are_started_again(serve: Callable[..., Serve]) -> None:
     """After any process is killed, readers are redirected, pages come back, and every click is stored."""
     server = serve(workers=2)
     server.ready()
     wait(lambda: server.listening_workers() == 2)
-    number = len(server.children(kind))
-    for round_number in range(2):
-        victim, *_ = server.children(kind)
-        os.kill(victim, signal.SIGKILL)
-        wait(lambda victim=victim: victim not in server.children(kind))  # type: ignore[misc]
-        # A connection that is queued at a worker that ends may be reset, so the click waits for the next worker.
-        wait(lambda: len(server.children(kind)) == number and len(server.children("worker")) == 2)
-        wait(lambda: server.listening_workers() == 2)
-        assert server.get("/abcde", Referer=f"https://mail.example/{round_number}").status == 302
+    kinds = ("worker", "granian", "pages", "collector")
+    tags = [f"https://mail.example/{kind}{round_number}" for kind in kinds for round_number in range(2)]
+    for tag in tags:
+        a_dead_child_is_started_again(server, tag.rpartition("/")[2][:-1])
+        assert server.get("/abcde", Referer=tag).status == 302
         wait(server.is_healthy)
-    counted = "worker" if kind == "granian" else kind
-    assert read_restarts(server.data) == dict.fromkeys(CHILD_KINDS, 0) | {counted: 2}
+    assert read_restarts(server.data) == dict.fromkeys(CHILD_KINDS, 0) | {"worker": 4, "pages": 2, "collector": 2}
     status, errors = server.stop()
     assert status == 0
-    assert len(re.findall("ended with status .*; starting it again", errors)) == 2
-    assert server.clicks() == ["https://mail.example/0", "https://mail.example/1"]
+    assert len(re.findall("ended with status .*; starting it again", errors)) == 8
+    assert [tag for tag in server.clicks() if tag] == sorted(tags)
 
 
-@pytest.mark.parametrize("victim", ["worker", "granian"])
-def test_the_port_stays_open_while_one_of_two_workers_is_replaced(serve: Callable[..., Serve], victim: str) -> None:
-    """New connections reach the other worker."""
-    server = serve(workers=2)
-    server.ready()
-    wait(lambda: server.listening_workers() == 2)
-    worker, _ = server.children("worker")
-    os.kill(worker if victim == "worker" else server.parent(worker), signal.SIGKILL)
-    wait(lambda: not Path(f"/proc/{worker}").exists())
+def a_dead_child_is_started_again(server: Serve, kind: str) -> None:
+    """Kill a process of this kind and wait for the next one; meanwhile new connections reach the other worker."""
+    victim, *others = server.children(kind)
+    workers = server.children("worker") if kind == "granian" else [victim]
+    ending = next(pid for pid in workers if victim in (pid, server.parent(pid)))
+    os.kill(victim, signal.SIGKILL)
+    # A connection that is queued at a worker that ends may be reset, so the clicks wait for its end.
+    wait(lambda: not Path(f"/proc/{ending}").exists())
     while server.listening_workers() < 2:
         assert server.get("/abcde").status == 302
+    wait(lambda: victim not in server.children(kind) and len(server.children(kind)) == len(others) + 1)
+    wait(lambda: len(server.children("worker")) == server.listening_workers() == 2)
 
 
-def test_a_single_worker_is_replaced(serve: Callable[..., Serve]) -> None:
-    """The port is closed until the next worker listens, and no other program's port is taken meanwhile."""
+def test_a_single_worker_and_a_supervisor_are_killed(serve: Callable[..., Serve], data: Path) -> None:
+    """A server whose only worker is killed, then its supervisor, and a next start with a full store and a SIGHUP."""
     server = serve()
     server.ready()
+    a_single_worker_is_replaced(server)
+    with contextlib.closing(sqlite3.connect(data / "store.db")) as db:
+        full = "select raise(abort, 'database or disk is full')"
+        db.execute(f"create trigger full before insert on invitations begin {full}; end")
+    restarted = children_end_with_their_supervisor(server, lambda: serve(program=SIGHUP_DURING_THE_START))
+    an_error_of_the_store_at_the_end_of_the_start_is_one_line(restarted)
+
+
+def a_single_worker_is_replaced(server: Serve) -> None:
+    """The port is closed until the next worker listens, and no other program's port is taken meanwhile."""
     (victim,) = server.children("worker")
     os.kill(victim, signal.SIGKILL)
     wait(lambda: victim not in server.children("worker"))
@@ -219,105 +302,33 @@ def test_a_single_worker_is_replaced(serve: Callable[..., Serve]) -> None:
     assert server.get("/abcde").status == 302
 
 
-def test_children_end_with_their_supervisor(serve: Callable[..., Serve]) -> None:
+def children_end_with_their_supervisor(server: Serve, start_again: Callable[[], Serve]) -> Serve:
     """After the supervisor is killed its children end, and the next server gets the port at once."""
-    server = serve()
-    server.ready()
     kinds = ("worker", "granian", "pages", "collector")
     orphans = [pid for kind in kinds for pid in server.children(kind)]
     assert len(orphans) == 4
     server.process.kill()
     server.process.wait()
-    restarted = serve()
+    restarted = start_again()
     assert restarted.ready().startswith("Ready")
     wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
     assert restarted.get("/abcde").status == 302
+    return restarted
 
 
-def test_an_edit_is_seen_at_the_next_click(serve: Callable[..., Serve], data: Path) -> None:
-    """Every worker redirects to a new target at once, also while the collector is stopped."""
-    server = serve(workers=2)
-    server.ready()
-    (collector,) = server.children("collector")
-    os.kill(collector, signal.SIGSTOP)
-    store = open_store(data)
-    for number in range(20):
-        url = f"https://example.com/{number}"
-        with store.transaction():
-            store.execute("update links set target = ?", (url,))
-        assert [server.get("/abcde").headers["Location"] for _ in range(4)] == [url] * 4
-    store.close()
-    os.kill(collector, signal.SIGCONT)
-    assert server.stop()[0] == 0
+SIGHUP_DURING_THE_START = (
+    "import os, signal\n"
+    "from shortener.cli import main\n"
+    "from shortener.server import supervisor\n"
+    "prepare = supervisor._prepare_store\n"
+    "supervisor._prepare_store = lambda *task: (os.kill(os.getpid(), signal.SIGHUP), prepare(*task))\n"
+    "main()"
+)
+"""A server that is told to load the certificate again during its start, which must not end it."""
 
 
-def test_a_changed_setting_is_on_every_page(serve: Callable[..., Serve], data: Path) -> None:
-    """Pages and the misses of every worker have a changed name once a page was asked for."""
-    server = serve(workers=2)
-    server.ready()
-    wait(lambda: b"Newsletter links" in body_of(server.get("/unknown")))
-    with contextlib.closing(open_store(data)) as store, store.transaction():
-        put_settings(store, {"site.name": "Spring Tide"})
-    assert b"Spring Tide" in body_of(server.get("/-/sign-in"))
-    assert all(b"Spring Tide" in body_of(server.get("/unknown")) for _ in range(6))
-    assert server.stop()[0] == 0
-
-
-def body_of(response: HTTPResponse) -> bytes:
-    """Return the body of a response of Serve.get."""
-    body: bytes = response.body  # type: ignore[attr-defined]
-    return body
-
-
-def test_a_stop_waits_for_accepted_requests(serve: Callable[..., Serve]) -> None:
-    """A request that was accepted is answered, although SIGTERM is sent before its last byte."""
-    server = serve()
-    server.ready()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as reader:
-        reader.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n".encode())
-        time.sleep(0.2)
-        server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.03)
-        reader.sendall(b"Connection: close\r\n\r\n")
-        assert reader.recv(4096).startswith(b"HTTP/1.1 302")
-    assert server.stop()[0] == 0
-    assert len(server.clicks()) == 1
-
-
-def test_idle_connections_do_not_delay_the_stop(serve: Callable[..., Serve]) -> None:
-    """Connections without a request are closed at a stop, which is not delayed until children are killed."""
-    server = serve()
-    server.ready()
-    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
-    for connection in idle[:10]:
-        connection.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
-        assert connection.recv(4096).startswith(b"HTTP/1.1 302")
-    assert server.stop() == (0, ""), "no child had to be killed"
-    for connection in idle:
-        connection.close()
-
-
-def test_the_first_admin_gets_an_address(serve: Callable[..., Serve]) -> None:
-    """Without users, the second line of output is the invite link of the first admin."""
-    server = serve()
-    server.ready()
-    path = (
-        server.ready()
-        .strip()
-        .removeprefix("There is no account yet; create the first one, of an admin, at this invite link: ")
-    )
-    assert path.startswith(f"http://127.0.0.1:{server.port}/-/welcome/")
-    assert server.get("/-/welcome/" + path.rpartition("/")[2]).status == 200
-
-
-def test_an_error_of_the_store_at_the_end_of_the_start_is_one_line(serve: Callable[..., Serve], data: Path) -> None:
+def an_error_of_the_store_at_the_end_of_the_start_is_one_line(server: Serve) -> None:
     """If no address for the first admin can be stored, one line says so, and the server works."""
-    with contextlib.closing(sqlite3.connect(data / "store.db")) as db:
-        full = "select raise(abort, 'database or disk is full')"
-        db.execute(f"create trigger full before insert on invitations begin {full}; end")
-    server = serve()
-    server.ready()
-    assert server.get("/abcde").status == 302
     assert server.process.stderr is not None
     message = server.process.stderr.readline()
     assert "no invite link for a first admin could be made; the next start tries again" in message
@@ -338,21 +349,6 @@ def test_a_store_that_is_gone_at_the_end_of_the_start_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sighup_during_the_start_does_not_end_the_server(serve: Callable[..., Serve]) -> None:
-    """A signal to load the certificate again is accepted from the first step of the start on."""
-    program = (
-        "import os, signal\n"
-        "from shortener.cli import main\n"
-        "from shortener.server import supervisor\n"
-        "prepare = supervisor._prepare_store\n"
-        "supervisor._prepare_store = lambda *task: (os.kill(os.getpid(), signal.SIGHUP), prepare(*task))\n"
-        "main()"
-    )
-    server = serve(program=program)
-    assert server.ready().startswith("Ready")
-    assert server.stop()[0] == 0
-
-
 def refusal(server: Serve) -> str:
     """Return the only line of output of a server that refuses to start."""
     output, errors = server.process.communicate(timeout=START_SECONDS)
@@ -360,14 +356,6 @@ def refusal(server: Serve) -> str:
     assert output == ""
     (message,) = errors.splitlines()
     return str(message)
-
-
-def test_a_second_server_on_the_same_data_is_refused(serve: Callable[..., Serve]) -> None:
-    """A second server on a data directory is refused, and the first one continues to work."""
-    server = serve()
-    server.ready()
-    assert "another server is already running for this data directory" in refusal(serve(port=free_port()))
-    assert server.get("/abcde").status == 302
 
 
 def test_a_taken_port_is_refused(serve: Callable[..., Serve]) -> None:
