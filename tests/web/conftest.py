@@ -21,7 +21,7 @@ BASE = "https://go.example"
 OURS = {"Sec-Fetch-Site": "same-origin"}
 PASSWORD = "a sentence for tests"
 NOW = 1_800_000_000
-HASH = "scrypt:1024:8:1"
+HASH = "scrypt:128:1:1"
 """Parameters of a cheap password hash; the real one takes a tenth of a second for each user."""
 ISSUE = """\
 # May: songs and sieves
