@@ -203,7 +203,7 @@ def compiled_templates() -> None:
 def compiled_routes() -> Iterator[None]:
     """Let all applications of this process share what werkzeug compiles for each route."""
     compile_rule = Rule.compile
-    compiled: dict[tuple[object, ...], tuple[dict[str, Any], dict[str, Any]]] = {}
+    compiled: dict[tuple[object, ...], tuple[dict[str, Any], Any, Any]] = {}
 
     def copy_or_compile(rule: Rule) -> None:
         place = (rule.map.host_matching, rule.subdomain, rule.host, rule.rule, rule.merge_slashes)
@@ -211,9 +211,10 @@ def compiled_routes() -> Iterator[None]:
         if key not in compiled:
             compile_rule(rule)
             values = {name: getattr(rule, name) for name in ("_parts", "_trace", "_converters", "arguments")}
-            compiled[key] = values, {name: getattr(rule, name).__func__ for name in ("_build", "_build_unknown")}
-        values, builders = compiled[key]
-        vars(rule).update(values, **{name: MethodType(builder, rule) for name, builder in builders.items()})
+            builders: tuple[Any, Any] = (rule._build, rule._build_unknown)
+            compiled[key] = (values, *(builder.__func__ for builder in builders))
+        values, build, build_unknown = compiled[key]
+        vars(rule).update(values, _build=MethodType(build, rule), _build_unknown=MethodType(build_unknown, rule))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "compile", copy_or_compile)

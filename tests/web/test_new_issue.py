@@ -256,7 +256,7 @@ def test_limit_of_parser_processes(site: "EditorSite", monkeypatch: pytest.Monke
 
 
 HEAVY = {
-    "brackets": nested_brackets(20_000),
+    "brackets": nested_brackets(8_000),
     "images": b"![[" * 10_000,
     "half links": b"[a](b" * 8_000,
     "quotes": b">" * 5_000 + b" x",
