@@ -267,7 +267,7 @@ def _empty_store(request: pytest.FixtureRequest, engine: str) -> Iterator[str]:
         yield ""
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.schema() as url:
+    with server.empty_store() as url:
         yield url
 
 

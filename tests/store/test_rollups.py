@@ -51,7 +51,11 @@ FAR_FUTURE = 1 << 40
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store that every example of a property test empties and fills."""
     with ExitStack() as stack:
-        url = stack.enter_context(request.getfixturevalue("postgres").schema()) if request.param == "postgres" else ""
+        url = (
+            stack.enter_context(request.getfixturevalue("postgres").empty_store())
+            if request.param == "postgres"
+            else ""
+        )
         store = open_store(tmp_path_factory.mktemp("data"), url=url)
         stack.callback(store.close)
         yield store
