@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from shortener.app import create_pages_app
+from shortener.app import build_pages_app
 from shortener.collector.other_collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
@@ -60,7 +60,7 @@ class EditorSite:
             storage=Storage(data=str(directory), url=url),
         )
         self.store: Store = open_store(self.config.data_directory, url=url)
-        self.app: Flask = create_pages_app(self.config)
+        self.app: Flask = build_pages_app(self.config)
         self.app.testing = False
 
     def add_users(self) -> None:
