@@ -1,11 +1,13 @@
 """A small newsletter whose clicks are written to a click log and drained by the real collector."""
 
+import gc
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, MethodType
 from typing import Any
 
 # As in shortener.ranking, but also if a test imports numpy first.
@@ -14,7 +16,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlite_utils import Database
 from werkzeug.routing import Rule
 
@@ -147,6 +150,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=["sqlite", "postgres"], default="sqlite", help="engine of the store")
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the modules and the collected tests, which stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> PostgresServer:
     """The PostgreSQL server of this run, which all test processes share."""
@@ -177,27 +186,46 @@ def fast_new_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class TemplatesInMemory(BytecodeCache):
+    """Compiled templates of this process."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Use the code that was compiled from the same text."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code."""
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
 @pytest.fixture(scope="session", autouse=True)
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+def compiled_templates() -> None:
     """Let all applications of this process share the compiled templates."""
-    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
-    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": cache}
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": TemplatesInMemory()}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_routes() -> Iterator[None]:
-    """Let all applications of this process share the code that werkzeug compiles for each route to build its URL."""
-    compile_builder = Rule._compile_builder
-    builders: dict[tuple[object, ...], Any] = {}
+    """Let all applications of this process share what werkzeug compiles for each route."""
+    compile_rule = Rule.compile
+    compiled: dict[tuple[object, ...], tuple[dict[str, Any], Any, Any]] = {}
 
-    def find_or_compile(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
+    def copy_or_compile(rule: Rule) -> None:
+        place = (rule.map.host_matching, rule.subdomain, rule.host, rule.rule, rule.merge_slashes)
+        key = (*place, repr(rule.defaults), *rule.map.converters.values())
+        if key not in compiled:
+            compile_rule(rule)
+            values = {name: getattr(rule, name) for name in ("_parts", "_trace", "_converters", "arguments")}
+            builders: tuple[Any, Any] = (rule._build, rule._build_unknown)
+            compiled[key] = (values, *(builder.__func__ for builder in builders))
+        values, build, build_unknown = compiled[key]
+        vars(rule).update(values, _build=MethodType(build, rule), _build_unknown=MethodType(build_unknown, rule))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", find_or_compile)
+        patch.setattr(Rule, "compile", copy_or_compile)
         yield
 
 
@@ -247,7 +275,7 @@ def _empty_store(request: pytest.FixtureRequest, engine: str) -> Iterator[str]:
         yield ""
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.schema() as url:
+    with server.empty_store() as url:
         yield url
 
 

@@ -31,6 +31,7 @@ KEYWORDS: dict[str, Any] = {
     "mark_text": None,
 }
 """Functions whose arguments are texts; the numbers are those of singular and plural."""
+KEYWORD_CALL = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\s*\(")
 METHODS = {".py": "python", ".html": "jinja2"}
 """Extraction method of Babel by the suffix of a file."""
 READER_TEMPLATES = frozenset(
@@ -71,6 +72,8 @@ def extract_texts(domain: str) -> Catalog:
 def _found_texts() -> tuple[tuple[Text, Path], ...]:
     found = []
     for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in METHODS):
+        if path.suffix == ".py" and not KEYWORD_CALL.search(path.read_text("utf-8")):
+            continue
         with path.open("rb") as file:
             found += [(text, path) for text in texts_of(file, method=METHODS[path.suffix])]
     return tuple(found)

@@ -4,7 +4,9 @@ import atexit
 import itertools
 import os
 import re
+import secrets
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +17,61 @@ import pytest
 
 both_engines = pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
 """Mark of tests that run on both engines. They use the fixture ``store_url``, perhaps through others."""
-FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+DESCRIPTION = """
+select string_agg(concat_ws(' ', relname, relacl, attname, attacl, atttypid, attnotnull, tgname), ','
+    order by relname, attnum, tgname)
+from pg_class left join pg_attribute on attrelid = pg_class.oid
+left join pg_trigger on tgrelid = pg_class.oid and not tgisinternal
+where relnamespace = current_schema()::regnamespace
+"""
+"""Query of everything in a schema that a test may have changed, besides rows."""
+EMPTY = """
+do $$ declare found record; begin
+    set local session_replication_role = replica;
+    for found in
+        select relname as name, pg_relation_size(oid) as size from pg_class
+        where relnamespace = current_schema()::regnamespace and relkind = 'r' and relname <> 'migrations'
+    loop
+        if found.size > 65536 then execute format('truncate %I cascade', found.name);
+        elsif found.size > 0 then execute format('delete from %I', found.name); end if;
+    end loop;
+    for found in
+        select sequencename as name from pg_sequences
+        where schemaname = current_schema() and last_value is not null
+    loop execute format('alter sequence %I restart', found.name); end loop;
+end $$
+"""
+"""Deletion of all rows of a store, which costs a tenth of another schema. A foreign key or trigger does not apply."""
+
+
+class _Schema:
+    """A schema with an empty store."""
+
+    def __init__(self, name: str, url: str) -> None:
+        import psycopg
+
+        self.name, self.url = name, url
+        with psycopg.connect(url) as connection:
+            self._description = connection.execute(DESCRIPTION.encode()).fetchone()
+            self._migrations = connection.execute("select name from migrations order by name").fetchall()
+            self._meta = connection.execute("select name, value from meta where name <> 'store_id'").fetchall()
+
+    def clear(self) -> bool:
+        """Make the store empty again, with another id. Return whether that is possible."""
+        import psycopg
+
+        with suppress(psycopg.Error), psycopg.connect(self.url) as connection:
+            connection.execute("set lock_timeout = '5s'")
+            if connection.execute(DESCRIPTION.encode()).fetchone() != self._description:
+                return False
+            if connection.execute("select name from migrations order by name").fetchall() != self._migrations:
+                return False
+            connection.execute(EMPTY.encode())
+            rows = [*self._meta, ("store_id", secrets.randbits(63))]
+            connection.cursor().executemany("insert into meta (name, value) values (%s, %s)", rows)
+            return True
+        return False
 
 
 class PostgresServer:
@@ -24,6 +80,7 @@ class PostgresServer:
     def __init__(self, server: Any) -> None:
         self._server = server
         self._numbers = itertools.count(1)
+        self._free: list[_Schema] = []
         self.url: str = server.get_uri()
 
     @property
@@ -46,6 +103,26 @@ class PostgresServer:
         self.execute(f"create schema {name}")
         yield f"{self.url}&options=-csearch_path%3D{name}"
         self.execute(f"drop schema {name} cascade")
+
+    @contextmanager
+    def empty_store(self) -> Iterator[str]:
+        """Yield the URL of a schema with an empty store: a new one, or one that an earlier test has left."""
+        schema = self._free.pop() if self._free else self._add_store()
+        yield schema.url
+        if schema.clear():
+            self._free.append(schema)
+        else:
+            self.execute(f"drop schema {schema.name} cascade")
+
+    def _add_store(self) -> "_Schema":
+        from shortener.store import open_store
+
+        name = f"store_{os.getpid()}_{next(self._numbers)}"
+        self.execute(f"create schema {name}")
+        url = f"{self.url}&options=-csearch_path%3D{name}"
+        with tempfile.TemporaryDirectory() as directory:
+            open_store(Path(directory), url=url).close()
+        return _Schema(name, url)
 
     def stop(self) -> None:
         """Kill all processes of the server at once."""

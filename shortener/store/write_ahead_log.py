@@ -166,10 +166,10 @@ def _read_store_header(store: Path) -> bytes:
     # the WAL to which these connections still write, because it finds no lock of theirs
     # (https://sqlite.org/howtocorrupt.html, section 2.2).
     with _descriptors_lock:
-        for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
-            os.close(_descriptors.pop(key))  # no other process can open a deleted file
         status = store.stat()
         if (status.st_dev, status.st_ino) not in _descriptors:
+            for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
+                os.close(_descriptors.pop(key))  # no other process can open a deleted file
             descriptor = os.open(store, os.O_RDONLY | os.O_CLOEXEC)
             status = os.fstat(descriptor)
             _descriptors[status.st_dev, status.st_ino] = descriptor

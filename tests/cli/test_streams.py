@@ -90,7 +90,6 @@ def test_a_reader_that_ends_is_no_error(directory: Path) -> None:
 ENCODINGS = {
     "C": {"LC_ALL": "C"},
     "C without UTF-8": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "ASCII": {"PYTHONIOENCODING": "ascii"},
     "Latin 1": {"PYTHONIOENCODING": "latin-1"},
 }
 

@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs a command in an empty directory, with a fast password hash."""
-    monkeypatch.setattr(accounts, "_HASH_METHOD", "scrypt:1024:8:1")
+    monkeypatch.setattr(accounts, "_HASH_METHOD", "scrypt:128:1:1")
     monkeypatch.setenv("SHORTENER_STORAGE__DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 

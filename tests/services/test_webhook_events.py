@@ -71,12 +71,12 @@ def test_a_flood_is_one_event_a_minute(newsletter: Newsletter) -> None:
         "june", {f"code{n:03}": [("text", n)] for n in range(1, 301)}, places={}, sent_at=SENT, recipients=9
     )
     for second in range(60):
-        for number in range(100):
-            newsletter.click(f"code{1 + (second * 100 + number) % 300:03}", visitor=f"v{second}-{number}")
+        for number in range(10):
+            newsletter.click(f"code{1 + (second * 10 + number) % 300:03}", visitor=f"v{second}-{number}")
         newsletter.drain()
         site.record(SENT + 1 + second)
     (event,) = site.record(SENT + 60)
-    assert event["clicks"] + event["automated"] == 6_000
+    assert event["clicks"] + event["automated"] == 600
     assert len(event["links"]) + event["links_left_out"] == 300
     assert event["links_left_out"] > 0
     assert len(msgspec.json.encode(event["links"])) <= MAX_LIST_BYTES + 2

@@ -51,7 +51,11 @@ FAR_FUTURE = 1 << 40
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store that every example of a property test empties and fills."""
     with ExitStack() as stack:
-        url = stack.enter_context(request.getfixturevalue("postgres").schema()) if request.param == "postgres" else ""
+        url = (
+            stack.enter_context(request.getfixturevalue("postgres").empty_store())
+            if request.param == "postgres"
+            else ""
+        )
         store = open_store(tmp_path_factory.mktemp("data"), url=url)
         stack.callback(store.close)
         yield store
@@ -111,7 +115,7 @@ def test_tables_are_those_of_the_description(tmp_path: Path) -> None:
     shared.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.dictionaries(KEY, VISITS, max_size=12),
     st.lists(st.tuples(KEY, VISITS), max_size=8),
@@ -138,7 +142,7 @@ def test_coarse_sums_equal_fine_sums_after_corrections(
             assert sum(row[len(rollup.key_columns) :][: len(rollup.click_columns)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(KEY, VISITS, max_size=20), BOUND, BOUND)
 def test_period_is_the_sum_of_its_quarter_hours(
     shared: Store, added: Any, since: int | None, until: int | None
@@ -169,7 +173,7 @@ def test_period_is_the_sum_of_its_quarter_hours(
     ] * (total[:2] != [0, 0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(KEY, st.integers(1, 5), max_size=20), st.integers(-1, 62))
 def test_clicks_by_placement_end_at_the_given_hour(shared: Store, added: Any, hour: int) -> None:
     """Human clicks by placement are the sum of the hours that began by ``until``."""
@@ -187,7 +191,7 @@ def test_clicks_by_placement_end_at_the_given_hour(shared: Store, added: Any, ho
         assert clicks == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sets(st.integers(-120, 1600), max_size=40),
     st.integers(0, 2 * HOUR_SECONDS),

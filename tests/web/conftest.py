@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from shortener.app import create_pages_app
+from shortener.app import build_pages_app
 from shortener.collector.other_collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
@@ -21,7 +21,7 @@ BASE = "https://go.example"
 OURS = {"Sec-Fetch-Site": "same-origin"}
 PASSWORD = "a sentence for tests"
 NOW = 1_800_000_000
-HASH = "scrypt:1024:8:1"
+HASH = "scrypt:128:1:1"
 """Parameters of a cheap password hash; the real one takes a tenth of a second for each user."""
 ISSUE = """\
 # May: songs and sieves
@@ -60,7 +60,7 @@ class EditorSite:
             storage=Storage(data=str(directory), url=url),
         )
         self.store: Store = open_store(self.config.data_directory, url=url)
-        self.app: Flask = create_pages_app(self.config)
+        self.app: Flask = build_pages_app(self.config)
         self.app.testing = False
 
     def add_users(self) -> None:

@@ -256,19 +256,18 @@ def test_limit_of_parser_processes(site: "EditorSite", monkeypatch: pytest.Monke
 
 
 HEAVY = {
-    "brackets": nested_brackets(20_000),
-    "images": b"![[" * 10_000,
-    "half links": b"[a](b" * 8_000,
-    "quotes": b">" * 5_000 + b" x",
-    "angles": b"<" * 20_000,
-    "list": b"".join(b" " * depth + b"- x\n" for depth in range(500)),
-    "divs": b"<!doctype html><html><body>" + b"<div>" * 20_000,
-    "comments": b"<!---->" * 9_000,
-    "attribute": b'<!doctype html><html><body><p title="' + b"x" * 1_000_000 + b'">x',
+    "brackets": nested_brackets(6_000),
+    "images": b"![[" * 3_000,
+    "half links": b"[a](b" * 2_500,
+    "quotes": b">" * 2_000 + b" x",
+    "angles": b"<" * 6_000,
+    "list": b"".join(b" " * depth + b"- x\n" for depth in range(300)),
+    "divs": b"<!doctype html><html><body>" + b"<div>" * 6_000,
+    "comments": b"<!---->" * 3_000,
+    "attribute": b'<!doctype html><html><body><p title="' + b"x" * 400_000 + b'">x',
 }
 
 
-@pytest.mark.usefixtures("parser_process")
 @pytest.mark.parametrize("source", HEAVY.values(), ids=HEAVY.keys())
 def test_markup_that_is_slow_to_parse(site: "EditorSite", source: bytes) -> None:
     """Crafted markup is parsed or refused in bounded time, and so are its review and its click map."""
@@ -280,7 +279,7 @@ def test_markup_that_is_slow_to_parse(site: "EditorSite", source: bytes) -> None
         assert browser.get(path.replace("review", "preview")).status_code == 200
         assert send_review(browser, path, "create", slug="may").status_code == 303
         assert browser.get("/-/issues/may/map/issue").status_code == 200
-    assert time.process_time() - started_at < 30
+    assert time.process_time() - started_at < 10
 
 
 NAMES = ["../../x.md", "a\0.html", "x" * 300 + ".md", "CON", ".hidden", "/etc/passwd"]
@@ -460,5 +459,5 @@ def test_malformed_requests(site: "EditorSite", content_type: str, body: bytes) 
         headers={"Sec-Fetch-Site": "same-origin"},
     )
     assert response.status_code in {400, 413}
-    assert time.process_time() - started_at < 30
+    assert time.process_time() - started_at < 10
     assert site.store.value("select count(*) from issues") == 0

@@ -54,9 +54,9 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize(("body", "content_type", "status", "message"), BODIES.values(), ids=BODIES.keys())
-def test_too_large_requests(served: tuple[int, str], body: bytes, content_type: str, status: int, message: str) -> None:
+def test_too_large_requests(served: tuple[int, str]) -> None:
     """A too large body is read to its end, and the response is a page that names the limit."""
     port, cookie = served
-    response_status, _, text = post(port, "/-/new-issue", body, content_type, cookie)
-    assert (response_status, message in text) == (status, True)
+    for name, (body, content_type, status, message) in BODIES.items():
+        response_status, _, text = post(port, "/-/new-issue", body, content_type, cookie)
+        assert (response_status, message in text) == (status, True), name
