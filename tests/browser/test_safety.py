@@ -1,7 +1,6 @@
 """Browser tests of what a slip can do: Enter in every form, undo of every destructive act, errors at their fields."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ from urllib.parse import parse_qs
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Response, Route, StorageState
+    from playwright.sync_api import Browser, Locator, Page, Response, Route
 
-    from tests.browser.watching import WatchedPage
+    from tests.browser.watching import Sessions, WatchedPage
 
 HARMLESS_ACTIONS = {"look"}
 """Values of the button that Enter presses in forms with several buttons."""
@@ -21,54 +20,44 @@ ISSUE = "### [A new pump](https://example.org/pump)\n\nIt lifts water.\n"
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """Base URL of a server with the sample installation."""
+def sessions(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator["Sessions"]:
+    """The sample installation, and pages in which its users are signed in."""
     from tests.browser import running, scene
+    from tests.browser.watching import Sessions
 
-    home: Path = tmp_path_factory.mktemp("safety")
-    port = running.free_port()
-    config = scene.configure(home / "data", port=port)
-    scene.build(config, now=int(time.time()), readers=60)
-    with running.server(running.configuration(home, port=port)):
-        yield config.base_url
+    with running.installation(tmp_path_factory.mktemp("safety"), scene.build, readers=60) as config:
+        yield Sessions(chromium, config.base_url)
 
 
 @pytest.fixture(scope="module")
-def session(chromium: "Browser", base: str) -> "StorageState":
-    """Cookies of the admin."""
-    from tests.browser import scene
-    from tests.browser.watching import cookies_of
-
-    return cookies_of("admin", scene.PASSWORD, browser=chromium, base=base)
-
-
-@pytest.fixture
-def watched(chromium: "Browser", base: str, session: "StorageState") -> Iterator["WatchedPage"]:
-    """Browser page in which the admin is signed in."""
-    yield from open_page(chromium, base, storage_state=session)
-
-
-@pytest.fixture
-def without_script(chromium: "Browser", base: str, session: "StorageState") -> Iterator["WatchedPage"]:
-    """Browser page without scripts in which the admin is signed in."""
-    yield from open_page(chromium, base, storage_state=session, java_script_enabled=False)
-
-
-@pytest.fixture
-def signing_out(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
-    """Browser page in which the admin is signed in with a session that the test may end."""
-    from tests.browser import scene
-
-    for watched in open_page(chromium, base):
-        watched.sign_in("admin", scene.PASSWORD)
+def opened(sessions: "Sessions") -> Iterator["WatchedPage"]:
+    """Browser page of the admin, which tests use one after the other, because a new one costs half a second."""
+    with sessions.open("admin") as watched:
         yield watched
 
 
-def open_page(chromium: "Browser", base: str, **options: Any) -> Iterator["WatchedPage"]:
-    """Yield a browser page and close it."""
+@pytest.fixture
+def watched(opened: "WatchedPage") -> "WatchedPage":
+    """Browser page in which the admin is signed in, without the problems of earlier tests."""
+    opened.problems.clear()
+    return opened
+
+
+@pytest.fixture(scope="module")
+def without_script(sessions: "Sessions") -> Iterator["WatchedPage"]:
+    """Browser page without scripts in which the admin is signed in."""
+    with sessions.open("admin", java_script_enabled=False) as watched:
+        yield watched
+
+
+@pytest.fixture
+def signing_out(chromium: "Browser", sessions: "Sessions") -> Iterator["WatchedPage"]:
+    """Browser page in which the admin is signed in with a session that the test may end."""
+    from tests.browser import scene
     from tests.browser.watching import WatchedPage
 
-    watched = WatchedPage(chromium, base, **options)
+    watched = WatchedPage(chromium, sessions.base)
+    watched.sign_in("admin", scene.PASSWORD)
     yield watched
     watched.close()
 
@@ -338,9 +327,9 @@ def test_undo_of_every_destructive_act(watched: "WatchedPage", without_script: "
     """An act is undone from its toast, without script from its notice, and later from the history of the page."""
     path, act, state_path, history = ACTS[name]
     link = first_link(watched, "issue=2026-11&sort=code")
+    before = state_of(watched, state_path, link)
     for browser, source in ((watched, "toast"), (without_script, "notice"), (without_script, "history")):
         page = browser.page
-        before = state_of(browser, state_path, link)
         page.goto(browser.base + (link if path == "link" else path))
         act(page)
         assert state_of(browser, state_path, link) != before, source
@@ -389,13 +378,18 @@ def undo_from_page(page: "Page") -> None:
     (restore or buttons)[0].click()
 
 
-def test_toast_goes_after_ten_seconds(watched: "WatchedPage") -> None:
+def test_toast_goes_after_ten_seconds(sessions: "Sessions") -> None:
     """The toast is hidden after ten seconds, but not while it has the focus; the history keeps the undo."""
+    with sessions.open("admin") as watched:
+        watched.page.clock.install()
+        watched.page.goto(f"{watched.base}{SETUP}")
+        check_toast(watched.page)
+
+
+def check_toast(page: "Page") -> None:
+    """Cause a toast on a page whose clock is installed, and advance the clock."""
     from playwright.sync_api import expect
 
-    page = watched.page
-    page.clock.install()
-    page.goto(f"{watched.base}{SETUP}")
     submit("form[action$=facts]", recipients="1400")(page)
     toast = page.locator(".toast")
     page.clock.run_for(9_000)
