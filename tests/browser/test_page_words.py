@@ -64,9 +64,14 @@ def test_words_of_misses(tmp_path: Path) -> None:
 
         def check(path: str, client: FlaskClient = client, **data: str) -> TestResponse:
             """Open a page, or send a form, and look at the words of what comes."""
-            headers = {"Sec-Fetch-Site": "same-origin"}
-            options = {"method": "POST", "data": data} if data else {}
-            response = client.open(path, base_url=config.base_url, headers=headers, follow_redirects=True, **options)
+            response = client.open(
+                path,
+                method="POST" if data else "GET",
+                data=data or None,
+                base_url=config.base_url,
+                headers={"Sec-Fetch-Site": "same-origin"},
+                follow_redirects=True,
+            )
             wrong.extend(f"{path}: {word}" for word in words.technical_words(response.text))
             return response
 
