@@ -44,9 +44,10 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key without its limits, such as int; None for an unknown key.
+    """Return the type of a configuration key, such as int or str; None for an unknown key.
 
-    ``steps`` is the path of the key, such as ``["server", "port"]``.
+    For a key with an allowed range, such as ``Annotated[int, Meta(ge=1, le=65535)]``, the result is only int. ``root``
+    is the type of the whole configuration. ``steps`` is the path of the key in it, such as ``["server", "port"]``.
     """
     kind = type_at(root, steps)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
@@ -59,9 +60,10 @@ def is_text(kind: Any) -> bool:
 
 
 def type_at(kind: Any, steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key with its limits; None for an unknown key.
+    """Return the type of a configuration key, such as ``Annotated[int, Meta(ge=1, le=65535)]`` with the allowed range.
 
-    ``steps`` is the path of the key below ``kind``, such as ``["server", "port"]``.
+    ``kind`` is the type of the whole configuration. ``steps`` is the path of the key in it, such as
+    ``["server", "port"]``. The result is None for an unknown key.
     """
     for step in steps:
         if step.isdigit() and get_origin(kind) is tuple:

@@ -70,11 +70,10 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return a dict from each key that is set, such as ``server.port``, to the file or variable that set it.
+    """Return where each configuration key was set: the name of the file or of an environment variable, by key.
 
-    Both are given by name. ``tree`` has the values of the file and of the environment variables. ``variables`` maps
-    each key that an environment variable set to the name of this variable. The keys of a domain are
-    ``domain.<host>.<key>``.
+    A key is written ``server.port``, or ``domain.<host>.<key>`` for a domain. ``tree`` has the values from the file and
+    from environment variables. ``variables`` has the names of these variables, by the key that they set.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

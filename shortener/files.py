@@ -45,9 +45,10 @@ def open_locked(path: Path) -> int | None:
 
 
 def holder_name(lock_fd: int, *, machine: str) -> str:
-    """Return a name for the process that holds the lock on a file. No other running process has this name.
+    """Return a name for the process that holds the lock on a file, such as ``web1 9f86d081884c7d65``.
 
-    The name is stored in the file. The next process on this machine that locks the file gets the stored name.
+    No other running process has this name, which begins with ``machine``, the name of this machine. The name is stored
+    in the file. After this process has ended, the name passes to the next process on this machine that locks the file.
     """
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None

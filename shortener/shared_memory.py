@@ -55,7 +55,7 @@ class SharedCounters:
 
 
 def links_revision(data_directory: Path) -> SharedCounters:
-    """Return the shared integers in the file ``run/links``. Value 0 is the revision of the links.
+    """Return the shared integers in the file ``run/links``. The integer at index 0 is the revision of the links.
 
     The revision grows with each edit of a link, so that redirect workers notice edits.
     """
@@ -71,9 +71,9 @@ def sender_state(data_directory: Path) -> SharedCounters:
 
 
 def reader_pages_revision(data_directory: Path) -> SharedCounters:
-    """Return the shared integers of ``run/reader-pages-revision``.
+    """Return the shared integers in the file ``run/reader-pages-revision``.
 
-    Value 0 grows when the error pages for readers are written again.
+    The integer at index 0 grows by 1 each time the error pages for readers are written.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "reader-pages-revision")
 

@@ -260,7 +260,7 @@ def _encode_label(text: str, label: str) -> str:
             )
         return label
     encoded = "xn--" + label.encode("punycode").decode()
-    if label.startswith("xn--") or not _is_international(label):
+    if label.startswith("xn--") or not _is_valid_unicode_label(label):
         _refuse(
             text, Message("has letters in its host that browsers treat differently; write the host in its xn-- form")
         )
@@ -275,18 +275,22 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether ``label`` is valid. ``label`` is a part of a host name and begins with ``xn--``."""
+    """Return whether ``label``, a part of a host name that begins with ``xn--``, is valid Punycode of a valid text."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
     except (UnicodeError, ValueError, OverflowError):
         return False
     plain = decoded.replace("\u200c", "").replace("\u200d", "")
-    return again == label[4:] and not decoded.isascii() and _is_international(plain)
+    return again == label[4:] and not decoded.isascii() and _is_valid_unicode_label(plain)
 
 
-def _is_international(label: str) -> bool:
-    """Return whether ``label`` is valid. ``label`` is a part of a host name and has non-ASCII letters."""
+def _is_valid_unicode_label(label: str) -> bool:
+    """Return whether a host name may contain ``label``, a text with non-ASCII letters, between two dots.
+
+    All its characters must be allowed in hosts, and browsers must not replace any (UTS 46). The text must neither begin
+    with a combining mark nor mix writing directions.
+    """
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)

@@ -43,9 +43,10 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Return the response to an OPTIONS request to the API; None if an operation or another package responds.
+    """Answer a request to the API that no view function handles. Return None for every other request.
 
-    Raises NotFound for an unknown path of the API. Raises MethodNotAllowed for a method that a path does not support.
+    The answer to an OPTIONS request names the methods that the path supports. Raises NotFound for an unknown path of
+    the API. Raises MethodNotAllowed for a method that the path does not support.
     """
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None

@@ -1,7 +1,8 @@
 """Compare clicks with nearby clicks, and find the classifications that these comparisons change.
 
-The clicks to classify are called targets. A nearby click shares a value with a target, such as the recipient token or
-the network. The two clicks are also close in time. ``groups.py`` defines the shared values and their time windows.
+The clicks to classify are new, or stored and classified again. A nearby click shares a value with one of them, such as
+the recipient token or the network, and is close to it in time. ``groups.py`` defines the shared values and their time
+windows.
 docs/classification.md, section 11, explains which clicks must be loaded.
 """
 
@@ -19,27 +20,27 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """The clicks with which targets are compared. Targets are the clicks to classify."""
+    """The clicks with which the clicks to classify are compared."""
 
     clicks: Mapping[int, NearbyClick] = {}
-    """Stored clicks near the targets, by sequence number. Targets are not included."""
+    """Stored clicks near the clicks to classify, by sequence number. The clicks to classify are not included."""
     honeypot_hits: Sequence[NearbyClick] = ()
     """Earlier clicks on honeypot links. They are evidence only, and are not classified."""
     truncated: bool = False
-    """Whether ``clicks`` is incomplete, because too many stored clicks are near the targets."""
+    """Whether ``clicks`` is incomplete, because too many stored clicks are near the clicks to classify."""
     requests: Mapping[int, Classification] = {}
     """New classifications of requests that were classified again, keyed by the click's sequence number."""
 
 
-def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
-    """Classify the targets; return all classifications that change, by the click's sequence number.
+def changed_classifications(to_classify: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
+    """Classify clicks; return all classifications that change, by the click's sequence number.
 
-    The classification of a nearby click can change as well.
+    ``to_classify`` has the clicks by sequence number. The classification of a nearby click can change as well.
     """
-    before = {**nearby.clicks, **targets}
+    before = {**nearby.clicks, **to_classify}
     clicks = before | {seq: _with_request(before[seq], request) for seq, request in nearby.requests.items()}
     evidence_by_seq = group_evidence(
-        clicks, targets.keys(), honeypot_hits=nearby.honeypot_hits, truncated=nearby.truncated
+        clicks, to_classify.keys(), honeypot_hits=nearby.honeypot_hits, truncated=nearby.truncated
     )
     changed = {}
     for seq, evidence in evidence_by_seq.items():
@@ -56,19 +57,20 @@ def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
 
 def group_evidence(
     clicks_by_seq: Mapping[int, NearbyClick],
-    targets: Set[int],
+    seqs_to_classify: Set[int],
     *,
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare targets with nearby clicks; return evidence bits by sequence number.
+    """Compare clicks with nearby clicks; return the evidence bits of each click, by sequence number.
 
-    The result has the bits of all targets, and of nearby clicks whose bits may have changed. ``clicks_by_seq`` has both
-    targets and nearby clicks. ``targets`` has the sequence numbers of the targets. ``honeypot_hits`` are earlier clicks
-    on links hidden from readers. ``truncated`` means that some nearby clicks were not loaded.
+    ``seqs_to_classify`` has the sequence numbers of the clicks to classify. ``clicks_by_seq`` has these clicks and the
+    nearby clicks. The result has all clicks to classify, and the nearby clicks whose bits may have changed.
+    ``honeypot_hits`` are earlier clicks on links hidden from readers. ``truncated`` means that some nearby clicks were
+    not loaded; nearby clicks then keep all their bits.
     """
-    evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
-    times = [clicks_by_seq[seq].ts_ms for seq in targets]
+    evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in seqs_to_classify}
+    times = [clicks_by_seq[seq].ts_ms for seq in seqs_to_classify]
     first_at, last_at = min(times), max(times)
     ordered = sorted(filter(is_correlatable, clicks_by_seq.values()), key=sort_key)
     by_token = {
@@ -79,22 +81,22 @@ def group_evidence(
         reach = 2 * grouping.window_ms
         clicks = _time_slice(by_token[grouping.with_token], first_at - reach, last_at + reach)
         if grouping.needs_honeypot_hit:
-            clicks = _drop_marked(clicks, targets, grouping)
+            clicks = _drop_marked(clicks, seqs_to_classify, grouping)
             if not grouping.with_token:
                 clicks = sorted([*clicks, *honeypot_hits], key=sort_key)
             if not any(click.honeypot for click in clicks):
                 continue
         for group in _group_by_key(clicks, grouping):
-            if targets.isdisjoint([click.seq for click in group]):
+            if seqs_to_classify.isdisjoint([click.seq for click in group]):
                 continue
             evidence = detect_in_group(group, grouping)
             if not any(evidence) and not any(click.evidence & grouping.evidence_mask for click in group):
                 continue
-            affected = _affected_seqs(group, targets, grouping)
+            affected = _affected_seqs(group, seqs_to_classify, grouping)
             for click, bits in zip(group, evidence, strict=True):
                 if (seq := click.seq) in affected and seq in clicks_by_seq:
                     # If nearby clicks are incomplete, stored evidence is not taken away.
-                    removed = 0 if truncated and seq not in targets else grouping.evidence_mask
+                    removed = 0 if truncated and seq not in seqs_to_classify else grouping.evidence_mask
                     evidence_by_seq[seq] = evidence_by_seq.get(seq, click.evidence) & ~removed | bits
     return evidence_by_seq
 
@@ -109,16 +111,17 @@ def _timestamp(click: NearbyClick) -> int:
     return click.ts_ms
 
 
-def _drop_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return ``clicks`` without those that already have an evidence bit of ``grouping``.
+def _drop_marked(clicks: Sequence[NearbyClick], seqs_to_classify: Set[int], grouping: Grouping) -> list[NearbyClick]:
+    """Return ``clicks`` without the stored clicks that already have evidence of automation from a honeypot hit.
 
-    Targets and clicks on honeypot links are never removed.
+    Honeypot hits are clicks on links that readers do not see. They are kept, and so are the clicks with the sequence
+    numbers ``seqs_to_classify``. ``grouping`` says how clicks are compared with the hits, for example by address.
     """
     return [
         click
         for click in clicks
         # In a flood of clicks on a honeypot link, this drops nearly all of them, which saves time.
-        if not click.evidence & grouping.evidence_mask or click.honeypot or click.seq in targets
+        if not click.evidence & grouping.evidence_mask or click.honeypot or click.seq in seqs_to_classify
     ]
 
 
@@ -142,13 +145,17 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
         yield from ([click] for key, click in first_clicks.items() if key not in groups)
 
 
-def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the sequence numbers of the clicks in a group whose evidence can change because of ``targets``."""
-    group_targets = [click for click in group if click.seq in targets]
-    affected = {click.seq for click in group_targets}
-    if len(group_targets) not in (0, len(group)):
+def _affected_seqs(group: Sequence[NearbyClick], seqs_to_classify: Set[int], grouping: Grouping) -> Set[int]:
+    """Return the sequence numbers of the clicks in ``group`` whose evidence can change.
+
+    They are the clicks to classify, and other clicks near one of these in time. ``group`` has clicks that share a
+    value, such as the network. ``seqs_to_classify`` has the sequence numbers of the clicks to classify.
+    """
+    to_classify = [click for click in group if click.seq in seqs_to_classify]
+    affected = {click.seq for click in to_classify}
+    if len(to_classify) not in (0, len(group)):
         # Where detectors look for honeypot hits, only such hits change the evidence of other clicks.
-        times = [click.ts_ms for click in group_targets if click.honeypot or not grouping.needs_honeypot_hit]
+        times = [click.ts_ms for click in to_classify if click.honeypot or not grouping.needs_honeypot_hit]
         affected.update(_seqs_within(group, times, grouping.window_ms) if times else ())
     return affected
 

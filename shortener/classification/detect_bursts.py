@@ -178,9 +178,10 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether it is in a burst: ``required_links`` or more different links within 1 second.
+    """Return for each click whether it is in a burst: more links clicked within 1 second than readers click by chance.
 
-    ``minimum`` and ``maximum`` are passed to ``required_links``.
+    The number of different links that makes a burst grows with the click rate in the seconds around the click, from
+    ``minimum`` to ``maximum``.
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

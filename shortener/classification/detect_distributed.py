@@ -47,7 +47,7 @@ MIN_AGENT_BURST_LINKS = 4
 CLICK_TIME_CHECK_MS = 20 * SECOND_MS
 """Longest time in milliseconds between a reader's click and a mail gateway's check of that link (rule 22)."""
 CLICK_ECHO_WINDOW_MS = 30 * SECOND_MS
-"""Milliseconds before and after a click echo in which exactly one reader clicked the link."""
+"""Milliseconds before and after a mail gateway's check (click echo) in which exactly one reader clicked the link."""
 MAX_QUIET_LINK_CLICKS = 16
 """Largest number of clicks on a link, within CLICK_ECHO_WINDOW_MS of a click, at which the click can be an echo."""
 
@@ -209,9 +209,10 @@ def _is_reader(click: NearbyClick) -> bool:
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return those of ``indexes`` at which ``clicks`` has a mail gateway's check of a link.
+    """Return the indexes of the clicks by which a mail gateway has checked a link.
 
-    ``indexes`` has the positions of all clicks on one link. ``readers`` has the readers' clicks on this link.
+    ``indexes`` are the indexes in ``clicks`` of all clicks on this link. ``readers`` are the clicks on this link that
+    look like a reader's.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -250,9 +251,11 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` is the echo of a click by the only reader in ``nearby``.
+    """Return whether ``click`` is probably a mail gateway's request, caused by a reader's click on this link.
 
-    ``nearby`` has all clicks on the link within 30 seconds of ``click``, including ``click``.
+    ``nearby`` has all clicks on the link within 30 seconds of ``click``, including ``click``. The result can
+    only be True if exactly one reader is among them. This reader must have clicked at most 20 seconds before ``click``,
+    from another network and with another user agent.
     """
     # A reader is a pair of network and user agent.
     readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]

@@ -40,9 +40,10 @@ class Explanation(Struct, frozen=True):
 
 
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
-    """Return the explanation of a stored click's verdict.
+    """Return the rules that match a stored click, and which of them decided its verdict.
 
-    If ``request`` is None, request rules are left out. Only a request rule that decided the verdict is still listed.
+    Rules about the request are tried only if ``request`` is given. Without it, such a rule is listed only if it decided
+    the verdict.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []

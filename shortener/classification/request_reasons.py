@@ -1,6 +1,7 @@
-"""The reasons of the rules that decide a verdict from the request alone.
+"""The reasons for verdicts that follow from a click's request alone, such as a missing user agent.
 
-The precision classes are defined in docs/classification.md, section 8.
+Each reason has a verdict, a description and a precision class. The class says how certain the reason is; see
+docs/classification.md, section 8.
 """
 
 from collections.abc import Mapping

@@ -51,9 +51,10 @@ EMPTY_TABLE = NetworkTable()
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """Return a table of the operator's data-center networks, without networks from which people browse.
+    """Return a table of ``networks``, which the operator has listed as data centers.
 
-    See docs/classification.md, rule 14.
+    Networks from which people browse, such as Apple's iCloud Private Relay, are removed. See docs/classification.md,
+    section 10.
     """
     return NetworkTable(networks, excluded=bundled_networks("people"))
 

@@ -128,13 +128,16 @@ class MainGroup(Group):
     """The group of all commands. Errors that users can cause are printed as one line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line, and print an error that users can cause as one line."""
+        """Run the command line. For an error that users can cause, print one line and exit with status 1."""
         open_closed_streams()
         with report_errors():
             return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; print an error as one line on standard error, and exit with status 1."""
+        """Run a command, and return its result.
+
+        For an error that users can cause, print one line on standard error and exit with status 1.
+        """
         with report_errors():
             result = super().invoke(ctx)
             flush_output()

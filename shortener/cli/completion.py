@@ -20,7 +20,9 @@ SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComple
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that completes commands in a shell.
 
-    For bash, put the first example into ~/.bashrc. For zsh, put `eval "$(shortener completion zsh)"` into ~/.zshrc.
+    For bash, put `eval "$(shortener completion bash)"` into ~/.bashrc. For zsh, put
+    `eval "$(shortener completion zsh)"` into ~/.zshrc. For fish, write the script to
+    ~/.config/fish/completions/shortener.fish.
     """
     complete = SHELLS[shell](ctx.find_root().command, {}, "shortener", "_SHORTENER_COMPLETE")
     click.echo(complete.source(), nl=False)

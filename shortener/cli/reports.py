@@ -159,7 +159,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a line about a rerun suggestion: article, positions, and whether the article was shown again."""
+    """Return a line that suggests showing an article again at another position, and says whether this was done."""
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"

@@ -34,6 +34,8 @@ def signals() -> None:
 def import_signals(context: CliContext, store: Store, file: Path) -> None:
     """Import views, reads and fans of articles from a file.
 
+    Other platforms count these numbers. Fans are readers who applauded, as on Medium.
+
     FILE is either a CSV file with the columns url,views,reads,fans, or a saved stats page of Medium. If FILE is -,
     standard input is read. If one row is invalid, nothing is imported. Importing a file again changes nothing. An empty
     cell leaves the stored value unchanged.
@@ -56,7 +58,10 @@ def import_signals(context: CliContext, store: Store, file: Path) -> None:
 @format_option
 @with_store
 def list_signals(context: CliContext, store: Store, output_format: str) -> None:
-    """List the imported views, reads and fans of each article."""
+    """List the imported numbers of views, reads and fans.
+
+    Other platforms, such as Medium, counted them for each article. Fans are readers who applauded.
+    """
     rows = list_all_signals(store)
     columns = Signal.__struct_fields__
     cells = struct_rows(rows, columns)

@@ -54,7 +54,7 @@ def flush_output() -> None:
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Print an error that users can cause as one line on standard error, and exit with status 1.
+    """Run a ``with`` block. For an error that users can cause, print one line on standard error and exit with status 1.
 
     If the program that reads the output has ended, as `head` does, exit with status 0 without a message.
     """

@@ -33,7 +33,7 @@ class FittedTable(Struct, frozen=True):
 
 
 def fit_table(
-    title: str,
+    table_title: str,
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
@@ -42,10 +42,12 @@ def fit_table(
     note: str | None = None,
     empty_cells: frozenset[str] = frozenset(),
 ) -> FittedTable:
-    """Return a table that is at most ``width`` characters wide. None means no limit.
+    """Return a table that is at most ``width`` characters wide; None means no limit.
 
-    If the table is too wide, columns are left out in the order of ``optional``. In a narrow table, the column ``note``
-    becomes a second line in the column "title".
+    ``table_title`` is printed above the table, unless it is empty. If the table is too wide, columns are left out in
+    the order of ``optional``. Below a width of NARROW_WIDTH, the column that ``note`` names is removed. Its cells
+    become a second line in the cells of the column named "title". Texts in ``empty_cells``, such as a dash, count as
+    empty cells.
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []
@@ -60,7 +62,7 @@ def fit_table(
             break
         if cells.pop(column, None) is not None:
             omitted.append(column)
-    table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
+    table = Table(title=Text(table_title) if table_title else None, title_justify="left", header_style="bold")
     for column, column_cells in cells.items():
         # A column of numbers is right-aligned; ``empty_cells`` do not count.
         numeric = _are_numbers(column_cells, empty_cells)

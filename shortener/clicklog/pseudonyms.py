@@ -78,7 +78,10 @@ class DailyKeys:
             self._create(path, key)
 
     def read_all(self) -> dict[int, bytes]:
-        """Return the keys in this machine's files by UTC day (days since 1970), but no local keys. Raises OSError."""
+        """Return the keys in this machine's files by UTC day (days since 1970). Raises OSError.
+
+        Left out are keys that this machine made for itself, to use until it receives the key that all machines share.
+        """
         if not self._directory.is_dir():
             return {}
         keys = {int(path.name): _read_key(path) for path in self._directory.iterdir() if path.name.isdecimal()}

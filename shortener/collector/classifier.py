@@ -48,8 +48,8 @@ class Classifier:
         first_seq = last_seq(self._store) + 1
         new_clicks = dict(enumerate(clicks, first_seq))
         context = RuleContext(self._store)
-        targets = {seq: context.from_click(seq, click) for seq, click in new_clicks.items()}
-        changed = changed_classifications(targets, load_near_new(self._store, targets, context))
+        to_classify = {seq: context.from_click(seq, click) for seq, click in new_clicks.items()}
+        changed = changed_classifications(to_classify, load_near_new(self._store, to_classify, context))
         for seq in new_clicks.keys() & changed.keys():
             new_clicks[seq] = apply_classification(new_clicks[seq], changed.pop(seq))
         self._apply(new_clicks, changed)
@@ -61,8 +61,8 @@ class Classifier:
             rows = nearby_clicks.clicks_after(self._store, self._store.meta("classified_seq"), limit=BATCH_SIZE)
             if rows:
                 context = RuleContext(self._store)
-                targets = {row[0]: context.from_row(row) for row in rows}
-                self._apply({}, changed_classifications(targets, load_near_new(self._store, targets, context)))
+                to_classify = {row[0]: context.from_row(row) for row in rows}
+                self._apply({}, changed_classifications(to_classify, load_near_new(self._store, to_classify, context)))
                 self._finish(context, rows[0][0], rows[-1][0])
         return len(rows)
 
@@ -75,11 +75,11 @@ class Classifier:
         Without it, the requests are not classified again.
         """
         context = RuleContext(self._store)
-        targets = {row[0]: context.from_row(row) for row in rows}
-        nearby = load_near_stored(self._store, targets, context)
-        nearby = replace(nearby, requests=classify_requests([*targets, *nearby.clicks]))
-        self._apply({}, changed_classifications(targets, nearby))
-        times = [click.ts_ms for click in targets.values()]
+        to_classify = {row[0]: context.from_row(row) for row in rows}
+        nearby = load_near_stored(self._store, to_classify, context)
+        nearby = replace(nearby, requests=classify_requests([*to_classify, *nearby.clicks]))
+        self._apply({}, changed_classifications(to_classify, nearby))
+        times = [click.ts_ms for click in to_classify.values()]
         honeypot_hits.record_again(self._store, first_at=min(times), last_at=max(times), machine_mask=AUTOMATION_MASK)
 
     def _apply(self, new_clicks: Mapping[int, Click], classifications: Mapping[int, Classification]) -> None:

@@ -11,22 +11,29 @@ READ_PARTS = 16
 
 
 class Inbox:
-    """The click logs in the inbox, with the interface of ``ClickLog``."""
+    """The click logs that other machines have sent to the store.
+
+    ``segments`` and ``read`` can be called like those of ``ClickLog``, which reads the log of this machine.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def segments(self) -> list[Segment]:
-        """Return the segments with unread bytes, ordered by file name. Their size is the number of bytes received."""
+        """Return the received log files that were not read to their end, ordered by file name.
+
+        The size of each is the number of bytes received so far.
+        """
         return [
             Segment(received.id, Path(received.node, received.name), received.node, received.size, 0, received.finished)
             for received in inbox.received_segments(self._store)
         ]
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the lines in the next parts of a segment, and how far the segment was read.
+        """Return the next lines of a received log file, and how far the file was read.
 
-        The parameters are those of ``ClickLog.read``.
+        Reading begins at the byte offset ``position``. ``skipping`` means that this offset is inside of an over-long
+        line, which is skipped.
         """
         content = inbox.read_bytes(self._store, segment.id, position=position, parts=READ_PARTS)
         ended = segment.ends and position + len(content) >= segment.size

@@ -1,4 +1,4 @@
-"""Load the stored clicks near the clicks to classify, which are called targets.
+"""Load the stored clicks with which the clicks to classify are compared.
 
 docs/classification.md, section 11, defines which clicks are near. A honeypot hit is a click on a link that is hidden
 from readers.
@@ -21,8 +21,8 @@ from shortener.store.nearby_clicks import NearbyClickRow
 
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
-HitScope = tuple[str, str, int | str | None]
-"""Which clicks get evidence from a honeypot hit: (column, value in the column, user agent id).
+ClickFilter = tuple[str, str, int | str | None]
+"""Condition on the clicks that get evidence from a honeypot hit: (column, value in the column, user agent id).
 
 The user agent id is None if clicks with any user agent get the evidence.
 """
@@ -47,11 +47,19 @@ class RuleContext:
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return the stored click in ``row``, completed with sending time, link count and honeypot flag."""
+        """Return the stored click in ``row``, in the form that is compared with other clicks.
+
+        Added are the sending time of the click's issue, the number of links in the issue, and whether the clicked link
+        is a honeypot link, which readers do not see.
+        """
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet, with the data that ``from_row`` adds."""
+        """Return a new click, which is not stored yet, in the form that is compared with other clicks.
+
+        ``seq`` is the click's sequence number. Added are the sending time of the click's issue, the number of links in
+        the issue, and whether the clicked link is a honeypot link, which readers do not see.
+        """
         return self.from_row(
             (
                 seq,
@@ -69,51 +77,57 @@ class RuleContext:
         )
 
 
-def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the stored clicks near new clicks. ``targets`` are the new clicks by sequence number."""
-    earlier_hits = [*_load_earlier_hits(store, targets.values())] if context.honeypot_link_ids else []
+def load_near_new(store: Store, to_classify: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
+    """Load the stored clicks near clicks that are classified for the first time.
+
+    ``to_classify`` are the clicks to classify, by sequence number.
+    """
+    earlier_hits = [*_load_earlier_hits(store, to_classify.values())] if context.honeypot_link_ids else []
     # Clicks around earlier hits are not loaded: they got their evidence when those hits were classified.
-    loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), earlier_hits)]
-    return Neighbourhood(_clicks(loaded, targets, context), earlier_hits, _is_truncated(loaded))
+    loaded = [*_load_near(store, to_classify.values()), *_load_near_hits(store, to_classify.values(), earlier_hits)]
+    return Neighbourhood(_clicks(loaded, to_classify, context), earlier_hits, _is_truncated(loaded))
 
 
-def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the clicks near stored clicks that are classified again.
+def load_near_stored(store: Store, to_classify: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
+    """Load the stored clicks near clicks that are classified again.
 
-    ``targets`` are the clicks to classify, by sequence number.
+    ``to_classify`` are the clicks to classify, by sequence number.
     """
     # Honeypot hits are searched for among the stored clicks, because the table of hits may be outdated: editors can
     # declare other links as honeypot links.
-    loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
+    loaded = [*_load_near(store, to_classify.values()), *_load_near_hits(store, to_classify.values(), ())]
     if context.honeypot_link_ids:
         loaded += [
             honeypot_hits.clicks_near(store, values, since=since, until=until)
-            for values, since, until in _hit_queries(targets.values())
+            for values, since, until in _hit_queries(to_classify.values())
         ]
-    return Neighbourhood(_clicks(loaded, targets, context), (), _is_truncated(loaded))
+    return Neighbourhood(_clicks(loaded, to_classify, context), (), _is_truncated(loaded))
 
 
 def _clicks(
-    loaded: Iterable[list[NearbyClickRow]], targets: Mapping[int, NearbyClick], context: RuleContext
+    loaded: Iterable[list[NearbyClickRow]], to_classify: Mapping[int, NearbyClick], context: RuleContext
 ) -> dict[int, NearbyClick]:
-    """Return the clicks of all loaded rows by sequence number, without ``targets``."""
-    return {row[0]: context.from_row(row) for rows in loaded for row in rows if row[0] not in targets}
+    """Return the clicks of all loaded rows by sequence number, without the clicks to classify."""
+    return {row[0]: context.from_row(row) for rows in loaded for row in rows if row[0] not in to_classify}
 
 
 def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
     return any(len(rows) >= nearby_clicks.MAX_NEARBY_CLICKS for rows in loaded)
 
 
-def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield a list of stored clicks near ``targets`` for each database query. A click can be in several lists."""
-    without_token = _without_token(targets)
+def _load_near(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
+    """Query the stored clicks near the clicks to classify, and yield the result of each query as a list.
+
+    A click can be in several lists.
+    """
+    without_token = _without_token(to_classify)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
     yield from _load_by_value(store, "addr", [(click.addr, click.ts_ms) for click in without_token])
-    yield from _load_by_value(store, "recipient_token", [(click.recipient_token, click.ts_ms) for click in targets])
+    yield from _load_by_value(store, "recipient_token", [(click.recipient_token, click.ts_ms) for click in to_classify])
 
 
 def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks without a recipient token that are near one of ``times`` (milliseconds)."""
+    """Yield lists of stored clicks that have no recipient token and are near one of ``times`` (milliseconds)."""
     for since, until in _intervals_around(times, _TIME_MARGIN_MS):
         yield nearby_clicks.clicks_without_token(store, since=since, until=until)
 
@@ -121,9 +135,9 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that have a target's value in ``column`` and are near this target in time.
+    """Yield lists of stored clicks that equal a click to classify in ``column`` and are near it in time.
 
-    ``timed_values`` has (value, time in milliseconds) of each target.
+    ``timed_values`` has (value in this column, time in milliseconds) of each click to classify.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -137,12 +151,13 @@ def _load_by_value(
         yield nearby_clicks.clicks_by_value(store, column, values, hour=hour, since=since, until=until)
 
 
-def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier honeypot hits near a target in time, with the address or network of a target.
+def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
+    """Yield earlier clicks on honeypot links, near the clicks to classify in time and from their addresses or networks.
 
-    The sequence number of these hits is -1, because they are not classified again.
+    Readers do not see honeypot links. The sequence number of each yielded click is -1, because the click is only
+    evidence and is not classified again.
     """
-    for values, since, until in _hit_queries(targets):
+    for values, since, until in _hit_queries(to_classify):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
                 yield NearbyClick(
@@ -151,32 +166,31 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
                 )  # fmt: skip
 
 
-def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield the arguments of queries for honeypot hits near ``targets``.
+def _hit_queries(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
+    """Yield the arguments of database queries for clicks on honeypot links, near the clicks to classify.
 
     The arguments are (addresses and networks, begin, end), with times in milliseconds.
     """
-    ordered = sorted(_without_token(targets), key=_time)
+    ordered = sorted(_without_token(to_classify), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
         clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
         yield {value for click in clicks for value in (click.addr, click.net) if value is not None}, since, until
 
 
 def _load_near_hits(
-    store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
+    store: Store, to_classify: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield a list of stored clicks near honeypot hits for each database query. A click can be in several lists.
+    """Yield lists of stored clicks that can get evidence of automation from honeypot hits among the clicks to classify.
 
-    The hits are those among ``targets``, the clicks to classify. A hit sets evidence bits of clicks from its address,
-    or from its network if that is a data center's, at most 15 minutes before or after it. Intervals for which
-    ``earlier_hits`` have set the same bits are not read.
+    A honeypot hit is a click on a link that readers do not see. Stored clicks near ``earlier_hits`` have such evidence
+    already, and need not be loaded. A click can be in several lists.
     """
-    covered = _scope_intervals(earlier_hits)
+    covered = _intervals_by_filter(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
-    for scope, intervals in _scope_intervals(_without_token(targets)).items():
-        column, value, _ = scope
-        added = subtract(intervals, covered.get(scope, ()))
+    for click_filter, intervals in _intervals_by_filter(_without_token(to_classify)).items():
+        column, value, _ = click_filter
+        added = subtract(intervals, covered.get(click_filter, ()))
         if column == "net" and added:
             networks.add(value)
             network_intervals += added
@@ -187,21 +201,25 @@ def _load_near_hits(
         yield nearby_clicks.clicks_from_networks(store, networks, since=since, until=until)
 
 
-def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return the time intervals (milliseconds) around the honeypot hits among ``clicks``, by ``HitScope``."""
-    intervals: dict[HitScope, list[Interval]] = {}
+def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
+    """Return the conditions under which other clicks get evidence of automation from honeypot hits among ``clicks``.
+
+    A honeypot hit is a click on a link that readers do not see. Each key says what the other clicks must have in common
+    with a hit, such as the address. Its value has the time intervals (milliseconds) in which they must occur.
+    """
+    intervals: dict[ClickFilter, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):
             interval = hit.ts_ms - HONEYPOT_BY_ADDRESS_MS, hit.ts_ms + HONEYPOT_BY_ADDRESS_MS + 1
-            for scope in _hit_scopes(hit):
-                intervals.setdefault(scope, []).append(interval)
-    return {scope: merge(times) for scope, times in intervals.items()}
+            for click_filter in _click_filters(hit):
+                intervals.setdefault(click_filter, []).append(interval)
+    return {click_filter: merge(times) for click_filter, times in intervals.items()}
 
 
-def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield each scope in which clicks get evidence from the honeypot hit ``hit``.
+def _click_filters(hit: NearbyClick) -> Iterator[ClickFilter]:
+    """Yield conditions on the clicks that get evidence from ``hit``, a click on a link hidden from readers.
 
-    The conditions are in docs/classification.md, section 9.1.
+    A condition demands an address, an address with a user agent, or a network. See docs/classification.md, section 9.1.
     """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None

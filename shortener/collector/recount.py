@@ -79,14 +79,20 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return stored clicks whose ``first_visits`` may change because other clicks change, by sequence number."""
+    """Return the stored clicks that may become or cease to be a visitor's first human click of a day.
+
+    The causes are new clicks, and stored clicks whose classification changes from ``before`` to ``after``. The result
+    does not contain these clicks themselves. All mappings are keyed by sequence number.
+    """
     # For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
-    minimum_bitmasks: dict[VisitorDay | None, int] = {
+    minimum_first_visits: dict[VisitorDay | None, int] = {
         visitor_day(click): 1 for click in (*new_clicks.values(), *before.values(), *after.values())
     }
     for seq, click in before.items():
         if click.first_visits and after[seq].verdict != "human":
-            minimum_bitmasks[visitor_day(click)] = 0
-    visits = clicks.visits_by_seq(store, {day: minimum for day, minimum in minimum_bitmasks.items() if day is not None})
+            minimum_first_visits[visitor_day(click)] = 0
+    visits = clicks.visits_by_seq(
+        store, {day: minimum for day, minimum in minimum_first_visits.items() if day is not None}
+    )
     return {seq: click for seq, click in visits.items() if seq not in before}

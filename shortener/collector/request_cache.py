@@ -22,7 +22,11 @@ class RequestClassifier:
         self._network_evidence = lru_cache(maxsize=CACHE_SIZE)(partial(network_evidence, datacenters=datacenters))
 
     def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
-        """Return the classification of a request. Requests with equal ``headers_key`` must have equal headers."""
+        """Return the classification of a request, from the cache if possible.
+
+        ``headers_key`` stands for the request's headers, such as their id in the store. Requests with equal
+        ``headers_key`` must have equal headers.
+        """
         key = (
             request.ua,
             headers_key,
@@ -40,9 +44,10 @@ class RequestClassifier:
         return classification
 
     def clear(self) -> None:
-        """Clear the cache.
+        """Forget all cached results.
 
-        Call it if IP databases have changed, or if a ``headers_key`` may now belong to other headers.
+        Call it after IP databases have changed. If ids of stored headers are passed to ``classify``, call it also after
+        headers were deleted from the store, because their ids may be given to other headers.
         """
         self._classifications.clear()
         self._network_evidence.cache_clear()

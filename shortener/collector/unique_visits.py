@@ -21,37 +21,39 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return a bitmask of first visits for each human click with a visitor hash.
+    """Return a bitmask for each human click with a visitor hash, by sequence number.
 
-    Each bit marks the visitor's first click of the UTC day in one scope: FIRST_ON_PLACEMENT, FIRST_ON_LINK,
-    FIRST_IN_ISSUE or FIRST_ON_SITE. ``clicks`` must contain all human clicks of each visitor and day.
+    The bits FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE and FIRST_ON_SITE mark a visitor's first click of the UTC
+    day on a placement, on a link, in an issue and on the whole site. A placement is one use of a link in an issue.
+    ``clicks`` is keyed by sequence number. If it lacks one of these first clicks, a later click is marked instead.
     """
     # Most visitors click once a day, so that a list is made for the others only.
-    first_keys: dict[VisitorDay, int] = {}
+    first_seqs: dict[VisitorDay, int] = {}
     repeated: dict[VisitorDay, list[int]] = {}
     bitmasks: dict[int, int] = {}
-    for key, click in clicks.items():
+    for seq, click in clicks.items():
         if click.visitor and click.verdict == "human":
             day = click.ts // DAY_MS, click.visitor
-            first_key = first_keys.setdefault(day, key)
-            if first_key == key:
-                bitmasks[key] = FIRST_WITHOUT_ISSUE | (0 if click.issue_id is None else FIRST_IN_ISSUE)
+            first_seq = first_seqs.setdefault(day, seq)
+            if first_seq == seq:
+                bitmasks[seq] = FIRST_WITHOUT_ISSUE | (0 if click.issue_id is None else FIRST_IN_ISSUE)
             else:
-                repeated.setdefault(day, [first_key]).append(key)
-    for keys in repeated.values():
-        keys.sort(key=lambda key: (clicks[key].ts, clicks[key].id))
-        _add_first_visits(bitmasks, keys, clicks)
+                repeated.setdefault(day, [first_seq]).append(seq)
+    for seqs in repeated.values():
+        seqs.sort(key=lambda seq: (clicks[seq].ts, clicks[seq].id))
+        _add_first_visits(bitmasks, seqs, clicks)
     return bitmasks
 
 
-def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Add the bitmasks of first visits for all human clicks of one visitor on one day.
+def _add_first_visits(bitmasks: dict[int, int], seqs: Sequence[int], clicks: Mapping[int, Visit]) -> None:
+    """Set the bitmasks of all human clicks of one visitor on one UTC day.
 
-    ``keys`` are the keys of these clicks in order of time.
+    ``seqs`` are the sequence numbers of these clicks in order of time. ``bitmasks`` gets one bitmask for each. Its bits
+    mark the visitor's first click of the day on a placement, on a link, in an issue and on the whole site.
     """
     seen: set[tuple[int, int | None, int]] = set()
-    for key in keys:
-        click = clicks[key]
+    for seq in seqs:
+        click = clicks[seq]
         bitmask = 0
         for scope in (
             (FIRST_ON_PLACEMENT, click.link_id, click.n),
@@ -62,4 +64,4 @@ def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Map
             if scope not in seen:
                 seen.add(scope)
                 bitmask |= scope[0]
-        bitmasks[key] = bitmask if click.issue_id is not None else bitmask & ~FIRST_IN_ISSUE
+        bitmasks[seq] = bitmask if click.issue_id is not None else bitmask & ~FIRST_IN_ISSUE

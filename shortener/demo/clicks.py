@@ -26,7 +26,7 @@ BROWSER_HEADERS = {
 REFERRERS = ("", "", "", "https://mail.google.com/", "https://outlook.live.com/", "https://mail.proton.me/")
 LANGUAGES = ("en-GB", "en-US", "de-DE", "nb-NO", "pt-PT")
 KIND_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
-"""Relative probability that a reader clicks, by kind of placement."""
+"""Relative probability that a reader clicks a link, by what the link looks like."""
 MINUTE_SECONDS = 60
 POSITION_EXPONENT = 0.6
 """A link at position p is clicked p to the power of minus this exponent as often as at position 1."""
@@ -43,9 +43,11 @@ SCANNERS_PER_READER = 0.004
 
 
 class ReaderLink(Struct, frozen=True):
-    """One use of a short link in a sample issue. ``n`` is the number at the end of the short URL.
+    """One place in the text of a sample issue where a short link appears.
 
-    ``appeal`` is how much the article attracts readers, as a multiple of the average article.
+    ``n`` is the number at the end of the short URL, which tells these places apart. ``kind`` is what the link looks
+    like, such as a title or an image. ``position`` counts the articles from 1 at the top of the issue. ``appeal`` is
+    how much the linked page attracts readers, as a multiple of the average article.
     """
 
     code: str

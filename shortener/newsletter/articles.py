@@ -138,7 +138,10 @@ def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
 
 
 def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
-    """Give the articles the positions 1 to N, and remove author, summary, section and image from the other targets."""
+    """Return all link targets of an issue, and give those that are articles the positions 1 to N.
+
+    ``found`` has the articles and all other link targets. The other targets lose author, summary, section and image.
+    """
     # In an issue without articles, the links in running text become the articles.
     article_role: Role = "article" if any(target.role == "article" for target in found) else "inline"
     numbered: list[ExtractedArticle] = []
@@ -267,7 +270,11 @@ def _first_image_source(mentions: list[Mention]) -> str | None:
 
 
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
-    """Return one placement for each link, in document order."""
+    """Return one ``Placement`` for each link in ``mentions``, in document order.
+
+    A link that extends over several lines has a mention in each line. Its placement has the kind and the text of the
+    most important mention, for example the title rather than the image.
+    """
     best: dict[int, Mention] = {}
     for mention in mentions:
         other = best.get(mention.link_index)

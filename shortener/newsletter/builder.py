@@ -103,11 +103,12 @@ class DocumentBuilder:
         merge_tag_reach: int = 0,
         outlook: bool = False,
     ) -> int | None:
-        """Add a link, and return its index; None if its URL must stay unchanged, for example because of a merge tag.
+        """Add a link, and return its index; None if its URL must stay unchanged.
 
-        The URL is at the bytes ``start`` to ``end`` of the source. A merge tag that begins at ``end`` or later, but
-        before the offset ``merge_tag_reach``, counts as part of the URL. ``outlook`` says whether only Outlook shows
-        the link. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        For example, a URL stays unchanged if it contains a merge tag such as ``*|FNAME|*``. A merge tag after the URL
+        counts as part of the URL if the tag begins before the offset ``merge_tag_reach``. The URL itself is at the
+        bytes ``start`` to ``end`` of the source. ``outlook`` says whether only Outlook shows the link. Raises
+        UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:

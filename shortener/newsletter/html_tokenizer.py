@@ -93,8 +93,8 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
     """Parse the comment, declaration or processing instruction at ``offset``. Return (comment token, offset after it).
 
-    ``last_cdata_end`` is the offset of the last ``]]>`` in the source. If a CDATA section begins after that
-    offset, it ends at ``>``.
+    ``last_cdata_end`` is the offset of the last ``]]>`` in the source, or -1. A CDATA section that begins after this
+    offset is never closed. It is read up to the next ``>``, as browsers do.
     """
     size = len(source)
     if source.startswith(b"<!--", offset):

@@ -22,7 +22,7 @@ MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "by
 """Reason why a mention is no sign of an article, or '' if there is none.
 
 ``service``: a link about the mail itself; ``boilerplate``: other links that surround the content;
-``navigation``: bars and columns of short links; ``sponsor``: paid for; ``byline``: the name of an author.
+``navigation``: bars and columns of links with few words; ``sponsor``: paid for; ``byline``: the name of an author.
 """
 
 PSEUDO_HEADING_LEVEL = 7

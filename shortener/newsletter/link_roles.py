@@ -22,7 +22,8 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 def card_title(line: Line, mention: Mention) -> str:
     """Return the title of a link card in an export from Medium; '' for any other link.
 
-    A card is a box with the title of an article. The export has a link without text for it, followed by ``[## Title``.
+    A link card is a box that shows the title of the linked article. The export writes it as ``[](URL) [## Title``: a
+    link without text, and after it the title.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
@@ -59,6 +60,7 @@ def _role_from_url(mention: Mention) -> MentionRole:
         return "service"
     if any(map(url_kinds.is_person_page, urls)):
         return "byline"
+    # A link to an image file only enlarges an image of the issue.
     is_boilerplate = any(url_kinds.is_boilerplate(url) or url_kinds.is_image(url) for url in urls)
     return "boilerplate" if is_boilerplate else ""
 

@@ -6,9 +6,10 @@ from shortener.newsletter.html_reader import HtmlFragment
 
 
 def source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return the piece of HTML inside Markdown that is at the bytes ``start`` to ``end`` of the source.
+    """Return a piece of HTML inside Markdown, with a map from its offsets to offsets in the source.
 
-    ``text`` is this HTML from the parser pyromark, without line prefixes such as the ``>`` of quotations.
+    ``text`` is the HTML as the parser pyromark returns it, without line prefixes such as the ``>`` of quotations. In
+    ``source``, the HTML is at the bytes ``start`` to ``end``, and the prefixes are still there.
     """
     html = text.encode()
     if source[start:end] == html:

@@ -289,8 +289,10 @@ class _MarkdownReader:
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Return the index of a link whose URL is in a definition (``[label]: URL``); None if its URL is never
-        replaced.
+        """Add a link whose URL is in a definition (``[label]: URL``), and return the index of the link.
+
+        All links that use one definition have one index. Return None if the URL must stay unchanged, for example
+        because its position in the source is ambiguous.
         """
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:

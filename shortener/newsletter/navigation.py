@@ -60,7 +60,7 @@ def _is_short(text: str) -> bool:
 
 
 def _is_link_bar(line: Line) -> bool:
-    """Return whether a line consists of short links to different targets, with only separators between them."""
+    """Return whether a line has only links with few words, to different targets, and separators between them."""
     if len(line.mentions) < 2 or 0 < line.level < PSEUDO_HEADING_LEVEL or line.item_part:
         return False
     if len({mention.article_key or mention.url for mention in line.mentions}) < 2:

@@ -75,7 +75,11 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a short link to the article of the last title in ``titles``."""
+    """Return whether a line is nothing but a link to the article of the last title in ``titles``, such as a button.
+
+    The text of the link has at most MAX_BUTTON_LENGTH characters, and the line is not a heading. ``titles`` are the
+    titles found so far.
+    """
     link = line.only_mention
     return bool(
         titles
@@ -270,7 +274,7 @@ def _titles_from_unlinked_headings(
         line = lines[index]
         if line.mentions and any(mention.is_content or mention.role == "sponsor" for mention in line.mentions):
             continue
-        end = _region_end(lines, next_index)
+        end = _content_end(lines, next_index)
         key = _key_for_heading(lines, index, end, titled_keys)
         # The title of the issue names an article only if an image or a button beside it links to the article.
         if key is None or (index == issue_title_line and not _names_article(lines, index, end, key)):
@@ -279,8 +283,12 @@ def _titles_from_unlinked_headings(
         yield Title(key, line.text, None, UNLINKED_HEADING_CONFIDENCE, index, len(line.text))
 
 
-def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line at which the content of a heading ends. ``end`` is the index of the next heading."""
+def _content_end(lines: list[Line], end: int) -> int:
+    """Return the index of the first line after the content of a heading.
+
+    ``end`` is the index of the next heading, or the number of lines. The content ends earlier if linked images directly
+    above the next heading belong to that heading.
+    """
     # Linked images right above the next heading belong to it if they link to its article.
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
@@ -292,14 +300,17 @@ def _region_end(lines: list[Line], end: int) -> int:
     return end
 
 
-def _names_article(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
-    """Return whether the title of the issue is also the title of the article ``key``, judged by the links beside it."""
+def _names_article(lines: list[Line], title_index: int, end: int, url: str) -> bool:
+    """Return whether the title of the issue is also the title of the article with the URL ``url``.
+
+    ``title_index`` is the index of the line with the title. Lines from the index ``end`` on are not considered.
+    """
     # It is if an image directly above the title links to the article.
-    if key in _image_keys_before(lines, heading_index):
+    if url in _image_keys_before(lines, title_index):
         return True
     # It is also if the first two links below lead to the article, and there is a button below.
-    inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
-    return {mention.article_key for mention in inside[:2]} == {key} and any(mention.button for mention in inside)
+    inside = [mention for line in lines[title_index + 1 : end] for mention in line.mentions if mention.is_content]
+    return {mention.article_key for mention in inside[:2]} == {url} and any(mention.button for mention in inside)
 
 
 def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
@@ -316,7 +327,12 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
 
 
 def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
-    """Return the key of the article that a heading without a link names; None if it names none or several."""
+    """Return the key (URL) of the article whose title is a heading; None if no article, or more than one, fits.
+
+    The heading itself has no link to the article. The article is found by the linked images directly above the heading,
+    and by the links below it and before the line ``end``. Articles in ``titled_keys`` already have a title, and do not
+    count.
+    """
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)
     for key in _image_keys_before(lines, heading_index):
@@ -351,8 +367,11 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a link below a heading is a button or a "read more" link. The heading contains no link."""
-    # A link that fills its line counts if the heading has links to only one article below it.
+    """Return whether a link is a button or a "read more" link. The link is below a heading that has no link itself.
+
+    ``is_only_article`` says that all links below the heading lead to one article. Then a link also counts if its text
+    is short and fills its line.
+    """
     is_short_line = (
         is_only_article
         and lines[mention.line_index].only_mention is mention

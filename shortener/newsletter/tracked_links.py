@@ -1,7 +1,8 @@
-"""Grouping of the links that belong to one article, for issues whose links already go through a sender's click counter.
+"""Grouping of the links that belong to one article, for issues whose links a sending service already tracks.
 
-In such an issue, two links to one article have different URLs. So links are grouped by their place: images above a
-title and buttons below it belong to the article with this title.
+Such a service, for example Mailchimp, replaces each URL by one that counts the click and then redirects. Two links to
+one article then have different URLs. So links are grouped by their place: images above a title and buttons below it
+belong to the article with this title.
 """
 
 from collections import Counter
@@ -17,7 +18,10 @@ _MAX_GAP = 3  # lines between an image and the title below it
 
 
 def _find_tracker(lines: list[Line]) -> str:
-    """Return the click counter that most links of an issue use, as host and first path segment; '' if there is none."""
+    """Return host and first path segment of the URLs with which a sending service counts clicks on most links.
+
+    Return '' if no service tracks most links of the issue.
+    """
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
     del prefixes[""]
@@ -33,8 +37,8 @@ def _find_tracker(lines: list[Line]) -> str:
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
     """Assign images, buttons and "read more" links to the article whose title is next to them.
 
-    ``title_keys`` has the article's key for each title line, by line index. Issues without a sender's click counter
-    stay unchanged.
+    An issue stays unchanged unless a sending service such as Mailchimp already tracks most of its links.
+    ``title_keys`` are the URLs that identify the articles, by the index of the line with the title.
     """
     prefix = _find_tracker(lines)
     if not prefix:

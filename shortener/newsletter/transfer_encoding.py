@@ -185,7 +185,11 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append bytes of ``rest`` to ``output`` until at most ``limit`` remain, and return how many were appended."""
+    """Append the beginning of ``rest`` to ``output``, until what remains fits in one line of ``limit`` bytes.
+
+    Return the number of bytes taken from ``rest``, which is a part of a quoted-printable line. Each appended line ends
+    in a soft line break (``=`` and ``line_end``).
+    """
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

@@ -81,7 +81,10 @@ def site_name(url: str) -> str:
 
 
 def tracker_prefix(url: str) -> str:
-    """Return host and first path segment of a URL that belongs to a sender's click counter; '' for any other URL."""
+    """Return host and first path segment of a URL with which a sending service counts clicks; '' for any other URL.
+
+    Such a URL, for example of Mailchimp, redirects to the target of the link.
+    """
     parts = _split_url(url)
     if parts is None:
         return ""
@@ -92,7 +95,7 @@ def tracker_prefix(url: str) -> str:
 
 
 def is_image(url: str) -> bool:
-    """Return whether a URL is that of an image file. A link to it only enlarges an image."""
+    """Return whether a URL is that of an image file, judged by the end of its path, such as ``.png``."""
     parts = _split_url(url)
     return parts is not None and bool(_IMAGE_PATH.search(parts.path))
 

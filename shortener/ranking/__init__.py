@@ -1,9 +1,9 @@
-"""Rank newsletter articles by appeal: how often an article is clicked compared with an average one at the same
-position.
+"""Rank newsletter articles by appeal: how often an article is clicked compared with an average one at its position.
 
-`rank` returns the list, `explain` the factors behind one article, `compare` two issues at equal age, and
-`suggest_reruns` the articles to show again. The package uses no database, no web framework and no clock. The method is
-in docs/ranking.md.
+`rank` returns the ranking. `explain` returns the factors whose product is the appeal of an article. `compare` compares
+two issues an equal number of hours after sending. `suggest_reruns` returns articles to show again at another position.
+
+The package uses no database, no web framework and no clock. The method is in docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare

@@ -1,5 +1,6 @@
-"""The arrival curve: the share of an issue's clicks that has arrived by each age of the issue (docs/ranking.md section
-4).
+"""The arrival curve: the share of an issue's clicks that has arrived a given time after sending.
+
+The method is in docs/ranking.md section 4.
 """
 
 import math
@@ -14,9 +15,9 @@ from shortener.ranking.inputs import Arrival
 from shortener.ranking.observations import FloatArray, Observations
 
 BUCKET_EDGES = (0, 1, 2, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440, 2880, 5760)
-"""Edges of the intervals (age buckets) in which the arrival curve is estimated, in hours after sending."""
+"""Edges of the intervals in which the arrival curve is estimated, in hours after sending."""
 PRIOR_PSEUDO_CLICKS = 200.0
-"""Weight of the prior curve, as a number of clicks: K of docs/ranking.md section 4."""
+"""Weight of the prior curve, as a number of clicks (K in docs/ranking.md section 4)."""
 PUBLISHED_SHARES = {1: 0.336, 3: 0.514, 24: 0.81, 48: 0.917, 168: 0.981, 5760: 0.9999}
 """Share of clicks arrived, by hours after sending (GetResponse 2019-20, 10 million sends).
 
@@ -25,20 +26,20 @@ The last point is not from the source; it closes the curve.
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
-    """The share of an issue's clicks that has arrived by each age of the issue, as a curve."""
+    """A curve: the share of an issue's clicks that has arrived, by hours after sending."""
 
     shares: FloatArray
-    """Values of the curve (0 to 1) at the ages `BUCKET_EDGES`, in hours."""
+    """Values of the curve (0 to 1) at the hours in `BUCKET_EDGES`."""
 
     def shares_at(self, hours: FloatArray) -> FloatArray:
-        """Return the share of an issue's clicks (0 to 1) that has arrived at each of the ages `hours`."""
+        """Return the share of an issue's clicks (0 to 1) that has arrived after each number of `hours`."""
         # The share is linear in the log of the age; in the first hour it grows evenly (docs/ranking.md section 4).
         after_first_hour = np.interp(np.log(np.maximum(hours, 1.0)), np.log(BUCKET_EDGES[1:]), self.shares[1:])
         first_hour = self.shares[1] * np.maximum(hours, 0.0)
         return np.asarray(np.where(hours < 1.0, first_hour, after_first_hour), dtype=np.float64)
 
     def share_at(self, hours: float) -> float:
-        """Return the share of an issue's clicks (0 to 1) that has arrived at the age `hours`."""
+        """Return the share of an issue's clicks (0 to 1) that has arrived `hours` after sending."""
         return float(self.shares_at(np.array([hours]))[0])
 
 
@@ -52,7 +53,7 @@ def prior_curve() -> ArrivalCurve:
 
 
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
-    """Estimate the share of an issue's clicks that has arrived at each age of the issue (docs/ranking.md section 4)."""
+    """Estimate the share of an issue's clicks that has arrived, by hours after sending (docs/ranking.md section 4)."""
     prior = prior_curve().shares
     counts = _clicks_by_bucket(observations, arrivals)
     # An issue contributes only the intervals that are over, so a recent issue contributes the early hours.

@@ -1,7 +1,7 @@
 """Predictors of an article's success besides its clicks: its site, its author and the words of its title.
 
-The estimate of an article with few clicks is pulled towards articles with the same site, author or title words (partial
-pooling, docs/ranking.md section 7.1).
+The estimate of an article with few clicks is pulled towards articles that share its site, author or title words
+(partial pooling, docs/ranking.md section 7.1).
 """
 
 import re
@@ -15,17 +15,20 @@ from msgspec import Struct
 from shortener.ranking.observations import FloatArray
 
 MIN_NAME_ARTICLES = 2
-"""Articles of a site or an author in the fit, below which it has no column."""
+"""Smallest number of articles with which a site or an author has a column in the design matrix."""
 MAX_NAMES = 40
-"""Largest number of sites, and of authors, that have a column: the most frequent ones."""
+"""Largest number of sites, and of authors, that have a column in the design matrix: the most frequent ones."""
 MIN_WORD_TITLES = 4
-"""Titles that must contain a word for it to have a column."""
+"""Smallest number of titles that contain a word with a column in the design matrix."""
 MAX_WORD_SHARE = 0.40
-"""Share of the titles from which on a word has no column: it distinguishes no articles."""
+"""A word in this share of the titles, or more, has no column in the design matrix: it hardly distinguishes articles."""
 MAX_WORDS = 100
-"""Largest number of words that have a column: the most frequent ones."""
+"""Largest number of words that have a column in the design matrix: the most frequent ones."""
 SITE_SD, AUTHOR_SD, WORD_SD = 0.15, 0.15, 0.05
-"""Priors of s_h, s_a and s_w, the standard deviations of the effects of sites, authors and words."""
+"""Priors of the standard deviations of the effects of sites, authors and title words.
+
+They are s_h, s_a and s_w in docs/ranking.md section 6.
+"""
 WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
 
 
@@ -36,17 +39,18 @@ class BackgroundGroup(Struct, frozen=True, eq=False):
     sd: float
     """Prior standard deviation of the coefficients. All coefficients of the group share one variance."""
     names: tuple[str, ...]
-    """Names of the columns."""
+    """Name of each column, for example the site."""
     columns: FloatArray
-    """Matrix with a row for each article."""
+    """Matrix (articles x names)."""
 
 
 def build_background(
     urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
 ) -> tuple[BackgroundGroup, ...]:
-    """Return the design columns for the sites, authors and title words of the articles `urls`.
+    """Return the columns of the design matrix for the sites, authors and title words of the articles `urls`.
 
-    `titles` and `authors` are by URL. Only sites, authors and words that several articles have in common get a column.
+    The keys of `titles` and `authors` are URLs. Only sites, authors and words that several articles have in common get
+    a column.
     """
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
@@ -74,14 +78,22 @@ def title_words(title: str) -> set[str]:
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent names, and a matrix (articles x names) with 1 where an article has the name, else 0."""
+    """Return the frequent sites or authors, and a matrix that says which articles have them.
+
+    `names` has the site of each article, or the author of each article; '' if unknown. The matrix (articles x frequent
+    names) has 1 where an article has the name, else 0.
+    """
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)
 
 
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent words, and a matrix (articles x words) that says which titles contain them."""
+    """Return the frequent words of titles, and a matrix (articles x words) that says which titles contain them.
+
+    The matrix has 1 where the title contains the word, else 0, minus the mean of its column. An article without a title
+    has only zeros.
+    """
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])
     counts = Counter(word for found in words for word in found)

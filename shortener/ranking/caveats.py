@@ -1,6 +1,6 @@
 """Caveats: sentences that tell editors what the ranking cannot show, and what to do about it.
 
-Only caveats that concern a listed article are given (docs/ranking.md section 16).
+A caveat is left out if it does not concern the articles that the ranking shows (docs/ranking.md section 16).
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,14 +22,21 @@ from shortener.ranking.wording import (
 MAX_REMAINING_SHARE = 0.10  # an issue with more of its clicks outstanding may still change the list
 MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 52 % were right at 400 and 85 % at 5,000 (section 11)
 MAX_EDITOR_SORTING: dict[SortingShape, float] = {"log": 0.45, "normal": 0.36}
-"""Values of b above which 90 % intervals covered 88 % in simulation (docs/ranking.md section 19, sorted)."""
+"""Largest sorting coefficient without a caveat, for each model of how editors order articles.
+
+The coefficient says how strongly editors put better articles first (b in docs/ranking.md section 6). Above these
+values, 90 % intervals covered 88 % in simulation (section 19, scenario sorted).
+"""
 MAX_PHI = 0.30**2  # above this phi, cells vary more than position, article and chance explain
 MAX_POSITION = 10 * POSITION_KNOTS[-1]  # beyond, the position effect is extrapolated too far to be silent
 RERUN_ADVICE = Message("show 2-3 articles of each issue again at another position, which alone measures it")
 
 
 def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
-    """Return the sentences that tell editors what a ranking of the listed articles cannot show."""
+    """Return sentences that tell editors what the ranking cannot show, and what to do about it.
+
+    `listed` has the articles that the ranking shows.
+    """
     return [
         *_fit_caveats(analysis),
         *_click_caveats(analysis, listed),

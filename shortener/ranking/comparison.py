@@ -1,5 +1,6 @@
-"""Comparison of two issues at the same age, that is, an equal number of hours after sending (docs/ranking.md section
-18).
+"""Comparison of the visitors or clicks of two issues an equal number of hours after sending.
+
+The method is in docs/ranking.md section 18.
 """
 
 import math
@@ -22,8 +23,8 @@ class ComparedIssue(Struct, frozen=True):
     """One of the two issues of a comparison.
 
     If `counted` is "visitors", the issue's count is in `visitors`, and `clicks` is None; otherwise the reverse. `rate`
-    is the count divided by `recipients`. `to_come` is the share (0 to 1) of the issue's clicks that is still expected.
-    `rate` and `to_come` are None if unknown.
+    is the count divided by `recipients`. `to_come` is the estimated share (0 to 1) of the issue's clicks that have not
+    arrived yet. `rate` and `to_come` are None if unknown.
     """
 
     slug: str
@@ -37,14 +38,14 @@ class ComparedIssue(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Two issues compared at the same age, `hours` after sending.
+    """Two issues, compared by their visitors or clicks in the first `hours` hours after sending.
 
     `ratio` is the first issue's count per recipient divided by the second issue's. If the recipients of an issue are
-    unknown, `ratio` is the ratio of the counts. If a count is below 1, `ratio` is None. `low` to `high` is the 90 %
-    interval of `ratio`.
+    unknown, `ratio` is the ratio of the counts. `low` to `high` is the 90 % interval of `ratio`. All three are None if
+    a count is below 1.
 
-    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the share of clicks (0 to 1)
-    that is expected after that age; None below one hour.
+    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `to_come` is the estimated share (0 to 1)
+    of an issue's clicks that arrive later than `hours` after sending; None if `hours` is below 1.
     """
 
     hours: float
@@ -67,11 +68,11 @@ def compare(
     as_of: float,
     hours: float | None = None,
 ) -> Comparison:
-    """Compare two issues at the same age: `hours` after sending, by default the age of the younger issue.
+    """Compare the visitors or clicks of two issues in the first `hours` hours after sending.
 
-    `arrivals` are the visitors or clicks of each issue, over short intervals. Raises NotFound for an issue that
-    is unknown or was sent after `as_of` (epoch seconds). Raises InputError for an age that the younger issue has not
-    reached.
+    `hours` is by default the age of the younger issue. `arrivals` are the visitors or clicks of each issue, over short
+    intervals. Raises NotFound for an issue that is unknown or was sent after `as_of` (epoch seconds). Raises InputError
+    if `hours` is not positive, or more than the age of the younger issue.
     """
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]

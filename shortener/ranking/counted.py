@@ -7,27 +7,27 @@ from shortener.ranking.selection import ArticleFilter, select_articles
 
 
 class CountedArticle(Struct, frozen=True):
-    """An article with its count, summed over all issues."""
+    """An article with its visitors or clicks, summed over issues."""
 
     url: str
     title: str
     issue: str
-    """Issue in which the article appeared last."""
+    """Slug of the issue in which the article appeared last."""
     position: int | None
     """Position in this last issue."""
     visitors: int | None
-    """The count, if visitors are counted, else None."""
+    """Number of visitors; None if clicks are counted instead."""
     clicks: int | None
-    """The count, if clicks are counted, else None."""
+    """Number of clicks; None if visitors are counted instead."""
     shown: int
-    """Number of issues in which the article appeared."""
+    """Number of issues over which the count is summed."""
 
 
 def count_articles(history: History, *, as_of: float, article_filter: ArticleFilter) -> tuple[CountedArticle, ...]:
-    """Return the articles that the ranking would list, ordered by their counts, the highest first.
+    """Return the articles that `article_filter` selects, ordered by their visitors or clicks, the most first.
 
-    If `article_filter` selects one issue, only the counts in that issue are used. Raises InputError for an invalid
-    history, and NotFound for an unknown issue.
+    If the filter selects the articles of one issue, only visitors or clicks of that issue are counted. Raises
+    InputError for an invalid history, and NotFound for an unknown issue.
     """
     known, urls = select_articles(history, article_filter, as_of=as_of)
     appearances: dict[str, list[Appearance]] = {}

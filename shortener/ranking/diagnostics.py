@@ -1,6 +1,6 @@
-"""Six checks of the fitted model. A check that fails returns warnings (docs/ranking.md section 17).
+"""Six checks of the fitted model. A check that fails returns warnings for editors (docs/ranking.md section 17).
 
-Checks 1 and 2 use only the data of the listed articles.
+Checks 1 and 2 are limited to the issues and positions of the articles that the ranking shows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,18 +34,18 @@ PARAMETER_TEXTS = {
 COVERAGE_RANGE = (0.80, 0.97)
 """Lowest and highest accepted share of counts inside the 90 % interval that was predicted for them."""
 MIN_RERUN_CELLS = 20
-"""Number of appearances of re-run articles below which the share inside their intervals is mostly chance."""
+"""Smallest number of counts for check 5. With fewer counts, the share inside their intervals is mostly chance."""
 MIN_FITTED_CLICKS = 5.0
-"""Number of predicted clicks below which check 5 leaves an appearance out.
+"""Number of predicted clicks below which check 5 leaves out an article in an issue.
 
 With fewer clicks, the 90 % interval would contain clearly more than 90 % of the counts.
 """
 
 
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
-    """Run all checks of the fitted model and return their warnings.
+    """Run all checks of the fitted model and return their warnings; none if the model could not be fitted.
 
-    `top_articles` are the indices of the first articles of the ranking.
+    `listed` has the articles that the ranking shows. `top_articles` are the indices of the first of them.
     """
     if analysis.fit is None:
         return []
@@ -60,7 +60,10 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequen
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: warn if the fitted clicks of a listed issue are not 0.8 to 1.25 times its observed clicks."""
+    """Check 1: warn if the fitted clicks of an issue, in total, are not 0.8 to 1.25 times its observed clicks.
+
+    Only issues with an article that the ranking shows are checked. A difference that may be chance gives no warning.
+    """
     # Without positions, their effect is part of the noise, and fitted sums are always too small.
     if not observations.has_positions:
         return
@@ -81,8 +84,10 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, differ from the fitted clicks by more
-    than 15 % on average.
+    """Check 2: warn if the clicks at a group of positions, such as 4 to 8, are far from the fitted clicks on average.
+
+    Far is more than 15 %, and more than chance explains. Only groups with an article that the ranking shows are
+    checked.
     """
     # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu
@@ -102,7 +107,8 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
     """Check 3: warn if one of three estimated parameters is outside its plausible range.
 
-    The parameters are eta, omega and s_q of docs/ranking.md section 6.
+    The parameters are the effect of position, the effect of further links to an article, and the standard deviation
+    between articles (eta, omega and s_q in docs/ranking.md section 6).
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
@@ -119,7 +125,10 @@ def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
 
 
 def check_selection_bias(observations: Observations, top_articles: Sequence[int]) -> Iterator[str]:
-    """Check 4: warn if all top articles were in the first fifth of their issues, or all in the last half."""
+    """Check 4: warn if all articles in `top_articles` were in the first fifth of their issues, or all in the last half.
+
+    `top_articles` are indices. Fewer than three articles are not checked.
+    """
     depth = observations.positions / last_positions(observations)[observations.issue_index]
     cells = [observations.article_index == article for article in top_articles]
     depths = [np.min(depth[inside]) for inside in cells]
@@ -164,7 +173,8 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
     """Return 1 for each count inside the 90 % interval that the model predicts from all other counts, else 0.
 
-    Only articles that were in several issues are used. Counts with fewer than 5 predicted clicks are left out.
+    A count is the number of clicks on one article in one issue. Only articles that were in several issues are used.
+    Counts with fewer than 5 predicted clicks are left out.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.
@@ -202,9 +212,9 @@ def check_permutation(analysis: Analysis) -> Iterator[str]:
 
 
 def permuted_eta(analysis: Analysis) -> float:
-    """Return the position effect eta, fitted after a random permutation of the positions within each issue.
+    """Shuffle the positions within each issue, fit the model again, and return the coefficient of the position effect.
 
-    It is nan if the fit fails.
+    The coefficient is eta in docs/ranking.md section 6. It is nan if the model cannot be fitted.
     """
     rng, observations = np.random.default_rng(RANDOM_SEED), analysis.observations
     positions = observations.positions.copy()

@@ -1,6 +1,6 @@
-"""The evidence (marginal likelihood) of a fit, and the weights with which several fits are averaged.
+"""The marginal likelihood of a fitted model, and the weights with which several fitted models are averaged.
 
-The formulas, with Laplace's approximation, are in docs/ranking.md section 8.1.
+The formulas are in docs/ranking.md section 8.1.
 """
 
 import math
@@ -22,7 +22,9 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
-    """Return the log of the marginal likelihood of a fit by Laplace's approximation, up to a constant (docs/ranking.md
+    """Return the log of the marginal likelihood of a fitted model, up to a constant.
+
+    The constant is equal for all models of one click history. The value is Laplace's approximation (docs/ranking.md
     section 8.1).
     """
     with np.errstate(all="ignore"):
@@ -50,9 +52,9 @@ def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float
 
 
 def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
-    """Return `sum log NegBin(clicks | mu, phi)` without the term that depends on clicks alone.
+    """Return the negative-binomial log-likelihood of `clicks`, without the term that depends on the clicks alone.
 
-    The variance is `mu + phi mu^2`.
+    Each count has the mean `mu` and the variance `mu + phi mu^2`.
     """
     size = 1 / phi
     rising = math.fsum(math.lgamma(y + size) - math.lgamma(size) for y in clicks.tolist())
@@ -74,7 +76,9 @@ def _log_prior_of_variances(fit: Fit, design: Design) -> float:
 
 
 def evidence_weights(log_evidences: Sequence[float]) -> list[float]:
-    """Return the weight of each fit, `exp(L_m) / sum exp(L)`, from their log evidences L (docs/ranking.md
+    """Return the weight (0 to 1) of each fitted model, in proportion to its marginal likelihood.
+
+    `log_evidences` has the log of the marginal likelihood of each model. The weights add up to 1 (docs/ranking.md
     section 8.1).
     """
     highest = max(log_evidences)

@@ -1,5 +1,6 @@
-"""The explanation of one article: its appeal, and its expected clicks in each issue, as products of factors
-(docs/ranking.md section 12).
+"""The explanation of one article as products of factors: its appeal, and its expected clicks in each issue.
+
+Expected clicks are those that an average article would have had in its place (docs/ranking.md section 12).
 """
 
 import math
@@ -36,7 +37,7 @@ MAX_LISTED_LINKS = 20
 
 
 class Factor(Struct, frozen=True):
-    """One factor of an article's appeal or of its expected clicks, such as "position"."""
+    """A named factor, such as "position". A figure of the explanation is the product of several factors."""
 
     name: str
     times: float
@@ -44,7 +45,10 @@ class Factor(Struct, frozen=True):
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One article in one issue: its observed and expected clicks, and the factors whose product is `expected`."""
+    """One article in one issue: its observed count, and the count that an average article would have had there.
+
+    The count of an average article is `expected`. It is the product of `factors`.
+    """
 
     issue: str
     position: int | None
@@ -54,19 +58,22 @@ class ExplainedAppearance(Struct, frozen=True):
     clicks: int | None
     """The observed count, if the issue counts clicks, else None."""
     expected: float
-    """Clicks that an average article would have had at this position of the issue."""
+    """Count that an average article would have had at this position of the issue."""
     fitted: float
     """`expected` times the appeal of the article."""
     factors: tuple[Factor, ...]
 
 
 class Explanation(Struct, frozen=True):
-    """The appeal of one article, its observed and expected clicks, and the factors whose product is the appeal."""
+    """The appeal of one article as a product of `factors`, and its counts in all issues that contain it.
+
+    `expected` is the count that an average article would have had at the positions of the article.
+    """
 
     url: str
     title: str
     appeal: float
-    """A multiple of the average article, with the 90 % interval `low` to `high`."""
+    """How often the article is clicked, as a multiple of an average one; `low` to `high` is the 90 % interval."""
     low: float
     high: float
     counted: Counted
@@ -78,7 +85,7 @@ class Explanation(Struct, frozen=True):
     expected: float
     factors: tuple[Factor, ...]
     cells: tuple[ExplainedAppearance, ...]
-    """Its appearances in issues."""
+    """The article in each issue that contains it."""
     footer: str
 
 
@@ -90,7 +97,11 @@ APPEARANCE_EFFECTS = {
     "shown before": (RERUN,),
 }
 OTHER_PICTURE = "other picture of the editors' order"
-"""Factor by which the mixture of both fits differs from the one that the other factors explain."""
+"""Name of the factor that turns the result of one fitted model into the average of two.
+
+The two models make different assumptions about the editors' order. All other factors come from the model with the
+larger weight.
+"""
 
 
 def explain(
@@ -104,9 +115,11 @@ def explain(
     zone: tzinfo = UTC,
     background: bool = True,
 ) -> Explanation:
-    """Explain the figures of the article with the canonical target `url`; the other arguments are those of `rank`.
+    """Return the figures of one article in the ranking, with the factors whose products they are.
 
-    Raises NotFound for a URL that is not on the list at `as_of` (epoch seconds).
+    `url` is the normalized URL of the article. The other arguments select the ranking, as they do for `rank`. Raises
+    NotFound if the ranking does not show the article, or if `issue` is unknown. Raises InputError for invalid arguments
+    or counts.
     """
     sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
@@ -197,7 +210,10 @@ def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
 
 
 def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
-    """Return `factors` with one more factor, which makes their product equal to `total`."""
+    """Return `factors` with one more factor, which makes their product equal to `total`.
+
+    If there is only one fitted model, no factor is added.
+    """
     if len(analysis.fits) < 2:
         return tuple(factors)
     # The factors come from the fit with the larger weight, while the total is an average of two fits.
@@ -209,7 +225,12 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return the factors in `effects_by_factor`. The log of a factor is the sum of its effects' `contributions`."""
+    """Combine groups of regression coefficients into factors, and return the factors.
+
+    `contributions` has for each coefficient in `effects` what it adds to the log of the explained figure. The keys of
+    `effects_by_factor` are the names of the factors, and the values are the coefficients of each group. A factor is the
+    exponential of the sum of its contributions. It is left out if `effects` lacks one of its coefficients.
+    """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()

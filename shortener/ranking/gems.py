@@ -15,14 +15,15 @@ from shortener.ranking.signals import SignalColumns
 MAX_CLICKS_QUANTILE = 0.75  # a gem has fewer clicks than this quantile of the list
 MAX_EXPOSURE_QUANTILE = 0.60  # a gem's expected clicks are at most this quantile of the list
 MIN_GEM_PROBABILITY = 0.20
-"""Lowest probability of the best tenth at which an article is called a hidden gem.
+"""Lowest probability of being in the best tenth of all articles with which an article is called a hidden gem.
 
-From it on at least half of them are true ones in every simulated scenario (docs/ranking.md section 11)."""
+With this threshold, at least half of the gems are true ones in every simulated scenario (docs/ranking.md section 11).
+"""
 MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
 def top_decile_probability(posterior: Posterior) -> FloatArray:
-    """Return for each article the probability that it is in the best tenth of all articles."""
+    """Return for each article the probability (0 to 1) that it is in the best tenth of all articles by appeal."""
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
 
@@ -38,9 +39,9 @@ def find_hidden_gems(
 ) -> list[int]:
     """Return the indices of the hidden gems: good articles that few readers saw at their position.
 
-    `order` has the indices of all listed articles; the first `top_length` are the top list, which contains no gems.
-    `min_probability` is the lowest probability of being in the best tenth of all articles. The other conditions are in
-    docs/ranking.md section 11.
+    `order` has the indices of the articles that the ranking shows. The first `top_length` of them cannot be gems.
+    `upper_bounds` are the upper ends of the articles' 90 % intervals of appeal. `min_probability` is the lowest
+    probability of being in the best tenth of all articles. The other conditions are in docs/ranking.md section 11.
     """
     if not order:
         return []
@@ -61,7 +62,8 @@ def find_hidden_gems(
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
     """Return the indices of articles loved by few: they have few clicks, but many of their readers applauded them.
 
-    The most applauded article is first. The conditions are in docs/ranking.md section 11.
+    `order` has the indices of the articles that the ranking shows. The most applauded article is first. The conditions
+    are in docs/ranking.md section 11.
     """
     if not order:
         return []

@@ -28,7 +28,7 @@ class Issue(Struct, frozen=True):
     recipients: int | None = None
     """None if unknown."""
     counted: Counted = "clicks"
-    """Unit of all counts of the issue. If it is "visitors", a field that is named `clicks` has visitors too."""
+    """Unit of all counts of the issue. If it is "visitors", the fields named `clicks` have numbers of visitors."""
     total: int | None = None
     """Count of the whole issue, in which a visitor who clicks two articles counts once. None: the sum of its
     articles.
@@ -51,19 +51,19 @@ class Appearance(Struct, frozen=True):
 
     issue: str
     url: str
-    """Canonical target, by which the article is recognized in other issues."""
+    """Normalized URL of the article, by which it is recognized in other issues."""
     clicks: int
-    """Visitors, if the issue counts visitors."""
+    """Number of visitors if the issue counts visitors, else of clicks."""
     position: int | None = None
     """1 for the top of the issue; None if unknown."""
     placements: tuple[Placement, ...] = ()
-    """Their clicks may add up to more than `clicks`, because a visitor can click links of two kinds."""
+    """The article's links by kind. Their clicks may add up to more than `clicks`: a visitor can click two kinds."""
     all_clicks: int | None = None
-    """Clicks, if `clicks` has visitors."""
+    """Number of clicks, if `clicks` is a number of visitors; may be None otherwise."""
 
     @property
     def click_count(self) -> int:
-        """Number of clicks: `all_clicks` if the issue counts visitors, else `clicks`."""
+        """Number of clicks, even if the field `clicks` has a number of visitors."""
         return self.clicks if self.all_clicks is None else self.all_clicks
 
 
@@ -90,7 +90,7 @@ class Signal(Struct, frozen=True):
 class History(Struct, frozen=True):
     """All data from which a ranking is computed. The order of the rows has no effect.
 
-    `titles` and `authors` are by article URL; an unknown one is missing or ''.
+    The keys of `titles` and `authors` are article URLs. An unknown title or author is missing or ''.
     """
 
     issues: tuple[Issue, ...] = ()

@@ -1,4 +1,8 @@
-"""The observations of the listed articles. The caveats, and some checks of the model, use only these."""
+"""The articles that a ranking shows, among all articles to which its model is fitted.
+
+For example, the ranking of one month is computed from the clicks of two years. The caveats, and some checks of the
+model, are limited to the articles shown.
+"""
 
 from collections.abc import Sequence
 
@@ -11,33 +15,40 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The listed articles of a ranking, and a mask that selects their cells from all observations."""
+    """The articles that a ranking shows, and a mask that selects their data.
+
+    `observations` has the data of all articles to which the model is fitted, also of those that are not shown.
+    """
 
     observations: Observations
     articles: tuple[int, ...]
-    """Indices of the articles."""
+    """Indices of the articles that the ranking shows."""
     cells: npt.NDArray[np.bool_]
-    """For each cell (one article in one issue), whether its article is listed."""
+    """For each entry of `observations` (one article in one issue), whether the ranking shows the article."""
     has_gems: bool
     """Whether hidden gems (good articles that few readers saw) are shown."""
 
     @property
     def issue_indices(self) -> tuple[int, ...]:
-        """Indices of the issues that contain a listed article, oldest first."""
+        """Indices of the issues with an article that the ranking shows, oldest first."""
         return tuple(np.unique(self.observations.issue_index[self.cells]).tolist())
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        """The issues that contain a listed article, oldest first."""
+        """The issues with an article that the ranking shows, oldest first."""
         return tuple(self.observations.issues[n] for n in self.issue_indices)
 
     @property
     def positions(self) -> FloatArray:
-        """The positions of the listed articles in all issues that contain them; nan if unknown."""
+        """The positions of the articles that the ranking shows, in each issue that contains them; nan if unknown."""
         return self.observations.positions[self.cells]
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return a `ListedPart` for the articles with the indices `articles`."""
+    """Combine `observations` with a mask that selects the data of the articles that a ranking shows.
+
+    `articles` are the indices of these articles. `has_gems` says whether the ranking shows hidden gems (good articles
+    that few readers saw).
+    """
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

@@ -1,4 +1,7 @@
-"""The fit of the negative-binomial model by iteratively reweighted least squares (docs/ranking.md section 8)."""
+"""The fit of a negative-binomial regression to the clicks, by iteratively reweighted least squares.
+
+The formulas are in docs/ranking.md section 8.
+"""
 
 import numpy as np
 from msgspec import Struct
@@ -20,29 +23,32 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 
 
 class Solution(Struct, frozen=True, eq=False):
-    """The solution of one round of the fit: coefficients `beta`, article effects `u`, and the uncertainty of both."""
+    """The result of one iteration of the fit: the coefficients `beta`, an effect `u` of each article, and variances.
+
+    The effect of an article is the part of its log clicks that no coefficient explains.
+    """
 
     beta: FloatArray
     u: FloatArray
     covariance_root: FloatArray
     """Matrix L for which `L' L` is the covariance of `beta`."""
     article_precision: FloatArray
-    """Inverse variance of each article effect if `beta` were known: D of docs/ranking.md section 8."""
+    """Inverse variance of each article effect if `beta` were known (D in docs/ranking.md section 8)."""
     elimination: FloatArray
-    """By how much an article effect falls if a coefficient rises by 1 (articles x coefficients): R of section 8."""
+    """By how much an article effect falls if a coefficient rises by 1 (articles x coefficients; R in section 8)."""
     article_variances: FloatArray
     """Posterior variances of `u`."""
     predictor_variances: FloatArray
-    """Posterior variances of the log mean of each article in each issue."""
+    """Posterior variances of the log of the fitted clicks, for each article in each issue."""
 
 
 class Variances(Struct, frozen=True):
     """The estimated variances of the model (docs/ranking.md section 6)."""
 
     appeal: float
-    """Variance of the article effects: s_q^2."""
+    """Variance of the article effects: the part of the log clicks that no coefficient explains (s_q^2)."""
     open_rate: float
-    """Variance of the issue effects: s_i^2."""
+    """Variance of the issue effects: how much more or less the readers of an issue click than usual (s_i^2)."""
     phi: float
     """Overdispersion: the relative variance of click counts beyond that of Poisson counts."""
     background: tuple[float, ...]
@@ -60,27 +66,27 @@ def prior_of_variances(design: Design) -> Variances:
 
 
 class Fit(Struct, frozen=True, eq=False):
-    """The fitted model: the solution of the last round, the variances, and the fitted clicks `mu`.
+    """The fitted model: its coefficients and article effects (`solution`), its variances, and the fitted clicks `mu`.
 
-    The arrays have one entry for each article in each issue.
+    `mu`, `weights` and `predictor_variances` have one entry for each article in each issue.
     """
 
     solution: Solution
     variances: Variances
     mu: FloatArray
     weights: FloatArray
-    """Weights of the least-squares problem: W of docs/ranking.md section 8."""
+    """Weights of the least-squares problem (W in docs/ranking.md section 8)."""
     predictor_variances: FloatArray
-    """Variances of log `mu`: h of docs/ranking.md section 8."""
+    """Variances of the log of `mu` (h in docs/ranking.md section 8)."""
     iterations: int
     converged: bool
-    """False if the last round still changed a log mean by more than `CONVERGED_STEP`."""
+    """False if the last iteration still changed the log of the fitted clicks by more than `CONVERGED_STEP`."""
 
 
 def fit_model(design: Design, observations: Observations) -> Fit:
-    """Fit the model in at most 40 rounds of weighted least squares (docs/ranking.md section 8).
+    """Fit the model in at most 40 iterations of weighted least squares (docs/ranking.md section 8).
 
-    Each round also updates the variances. Raises LinAlgError or FloatingPointError if the fit fails.
+    Each iteration also updates the variances. Raises LinAlgError or FloatingPointError if the fit fails.
     """
     with np.errstate(all="ignore"):
         return _iterate(design, observations)
@@ -109,7 +115,11 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks and the least-squares weights: mu and W of docs/ranking.md section 8."""
+    """Return the fitted clicks and the least-squares weights, for each article in each issue.
+
+    They are mu and W in docs/ranking.md section 8. `linear_predictor` is the log of the fitted clicks without the
+    offset of the design.
+    """
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
 
@@ -121,10 +131,10 @@ def solve(
     working_response: FloatArray,
     variances: Variances,
 ) -> Solution:
-    """Solve the weighted least-squares problem of one round of the fit.
+    """Solve the weighted least-squares problem of one iteration of the fit.
 
-    `weights` and `working_response` are W and z of docs/ranking.md section 8. Raises LinAlgError if the matrix of the
-    normal equations is not positive definite.
+    `weights` and `working_response` have an entry for each article in each issue (W and z in docs/ranking.md section
+    8). Raises LinAlgError if the matrix of the normal equations is not positive definite.
     """
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
@@ -194,27 +204,35 @@ def update_variances(
     linear_predictor: FloatArray,
     previous: Variances,
 ) -> Variances:
-    """Return the variances for the next round of the fit, from the solution of this round.
+    """Estimate the variances again after one iteration of the fit; the next iteration uses the result.
 
-    The method is Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8).
+    `solution` is the solution of the iteration, and `previous` are the variances that it used. `linear_predictor` is
+    the log of the fitted clicks without the offset of the design.
     """
+    # Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8)
     return Variances(
-        appeal=_update_appeal_variance(solution, previous.appeal),
-        open_rate=_update_open_rate_variance(design, solution, previous.open_rate),
+        appeal=_update_article_variance(solution, previous.appeal),
+        open_rate=_update_issue_variance(design, solution, previous.open_rate),
         phi=_update_phi(design, observations, solution, linear_predictor, previous.phi),
         background=_update_background_variances(design, solution, previous.background),
     )
 
 
-def _update_appeal_variance(solution: Solution, previous: float) -> float:
-    """Return the variance of the article effects for the next round of the fit: s_q^2 of docs/ranking.md section 8."""
+def _update_article_variance(solution: Solution, previous: float) -> float:
+    """Return the variance of the article effects for the next iteration of the fit (`Variances.appeal`).
+
+    It is s_q^2 in docs/ranking.md section 8. `previous` is the variance in this iteration.
+    """
     # s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))
     freedom = 1 - solution.article_variances / previous
     return float((APPEAL_DF * APPEAL_SD**2 + (solution.u**2).sum()) / (APPEAL_DF + freedom.sum()))
 
 
-def _update_open_rate_variance(design: Design, solution: Solution, previous: float) -> float:
-    """Return the variance of the issue effects for the next round of the fit: s_i^2 of docs/ranking.md section 8."""
+def _update_issue_variance(design: Design, solution: Solution, previous: float) -> float:
+    """Return the variance of the issue effects for the next iteration of the fit (`Variances.open_rate`).
+
+    It is s_i^2 in docs/ranking.md section 8. `previous` is the variance in this iteration.
+    """
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
     # A recent issue has less weight, because its effect also contains the error in the estimated share F.
@@ -228,9 +246,10 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
 
 
 def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the variances of the effects of site, author and title words for the next round of the fit.
+    """Return the variances of the effects of site, author and title words for the next iteration of the fit.
 
-    There is one for each group in `design.background`: s_h^2, s_a^2 and s_w^2 of docs/ranking.md section 8.
+    There is one for each group in `design.background` (s_h^2, s_a^2 and s_w^2 in docs/ranking.md section 8). `previous`
+    are the variances in this iteration.
     """
     # s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2)), at least 1e-5; s0 is the prior standard deviation
     updated = []
@@ -245,9 +264,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the overdispersion phi for the next round of the fit (docs/ranking.md section 8).
+    """Return the overdispersion for the next iteration of the fit (phi in docs/ranking.md section 8).
 
-    It is the relative variance of click counts beyond that of Poisson counts.
+    It is the relative variance of click counts beyond that of Poisson counts. `phi` is its value in this iteration.
     """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)

@@ -1,6 +1,4 @@
-"""The click history as arrays with one entry per cell, which is one article in one issue (docs/ranking.md
-section 3).
-"""
+"""The click history as arrays with one entry for each article in each issue (docs/ranking.md section 3)."""
 
 from collections.abc import Iterable
 
@@ -18,9 +16,9 @@ MIN_AGE_HOURS = 1 / 60  # at age 0 the arrival curve is 0, and its logarithm is 
 
 
 class Observations(Struct, frozen=True, eq=False):
-    """Clicks, positions and other data as arrays with one entry per cell, which is one article in one issue.
+    """Clicks, positions and other data as arrays with one entry for each article in each issue.
 
-    The cells are sorted by article and then by issue.
+    The entries are sorted by article and then by issue.
     """
 
     issues: tuple[Issue, ...]
@@ -33,7 +31,7 @@ class Observations(Struct, frozen=True, eq=False):
     issue_index: IntArray
     article_index: IntArray
     article_starts: IntArray
-    """Index of the first cell of each article."""
+    """For each article, the index of its first entry in the arrays."""
     clicks: FloatArray
     positions: FloatArray  # nan if unknown
     is_rerun: FloatArray  # 1 if an earlier issue contains the article, otherwise 0
@@ -82,9 +80,9 @@ def build_observations(history: History, *, as_of: float) -> Observations:
 
 
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
-    """Return the appearances with one entry for each article in each issue.
+    """Return one appearance for each article in each issue.
 
-    The clicks of duplicate entries are added, and the position nearest to the top is kept.
+    The clicks of duplicate appearances are added, and the position nearest to the top is kept.
     """
     groups: dict[tuple[str, str], list[Appearance]] = {}
     for appearance in appearances:

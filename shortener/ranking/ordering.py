@@ -1,4 +1,4 @@
-"""The order of the listed articles, with their intervals and probabilities (docs/ranking.md section 10).
+"""The order in which the ranking shows articles, with their intervals and probabilities (docs/ranking.md section 10).
 
 Hidden gems, which are good articles that few readers saw, are chosen here too.
 """
@@ -19,17 +19,20 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """The ordered list of articles. The arrays have one entry per article, also for articles that are not listed."""
+    """The articles that the ranking shows, in order, with the figures by which they are ordered.
+
+    The arrays have one entry for each article to which the model is fitted. The ranking may show only some of these.
+    """
 
     order: list[int]
-    """Indices of the listed articles; the first `top` of them are the top list."""
+    """Indices of the articles that the ranking shows; the first `top` of them are the top list."""
     top: int
     appeal: FloatArray
-    """A multiple of the average article, with the 90 % interval `low` to `high`."""
+    """How often the article is clicked, as a multiple of an average one; `low` to `high` is the 90 % interval."""
     low: FloatArray
     high: FloatArray
     p_top: FloatArray
-    """Probability of belonging to the top list."""
+    """Probability of belonging to the top list; 0 for an article that the ranking does not show."""
     top_decile_probability: FloatArray
     """Probability of being in the best tenth of all articles."""
     gems: list[int]
@@ -43,7 +46,7 @@ class Ordering(Struct, frozen=True, eq=False):
 def top_length(article_count: int, max_articles: int) -> int:
     """Return how many articles at the head of the ranking are called the top list.
 
-    It is a fifth of all articles, but at least 3 and at most `max_articles`.
+    It is a fifth of `article_count`, but at least 3 and at most `max_articles`.
     """
     return min(max_articles, max(MIN_TOP, article_count // TOP_SHARE), article_count)
 
@@ -59,9 +62,10 @@ def order_articles(
 ) -> Ordering:
     """Sort the articles `urls` by score (log of the appeal), and choose the top list and the hidden gems.
 
-    A `blend` replaces the score by a weighted sum of appeal and counts from other platforms. The top list has at most
-    `max_articles` articles. There are at most `max_gems` hidden gems, each with at least `min_gem_probability` of being
-    in the best tenth (docs/ranking.md section 10).
+    If a `blend` is given, the articles are sorted by its weighted sum of appeal and counts from other platforms
+    instead. The top list has at most `max_articles` articles. There are at most `max_gems` hidden gems (good articles
+    that few readers saw). Each has a probability of at least `min_gem_probability` of being in the best tenth of all
+    articles (docs/ranking.md section 10).
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

@@ -78,7 +78,7 @@ def select_picks(
 
     `max_featured` includes the pinned articles. `max_gems` is the largest number of hidden gems (good articles that few
     readers saw). The defaults are those of the ranking. The last decision about an article counts. Raises InputError
-    for a decision without a name, or with an unknown action.
+    for a decision without an editor's name, or with an unknown action.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}

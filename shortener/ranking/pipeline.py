@@ -1,6 +1,6 @@
 """The whole computation from a click history to the estimates of its articles.
 
-If the fit fails, simpler estimates are returned.
+If the model cannot be fitted, simpler estimates are returned.
 """
 
 import math
@@ -37,17 +37,17 @@ class Inputs(Struct, frozen=True, eq=False):
     observations: Observations
     curve: ArrivalCurve
     weights: dict[str, float]
-    """How much a link of each kind, such as title or image, is clicked."""
+    """How much a link is clicked relative to a link of kind "title", by its kind."""
     signals: SignalColumns
     """Views, reads and fans of the articles on other platforms."""
     background: tuple[BackgroundGroup, ...]
-    """Columns for sites, authors and title words."""
+    """Columns of the design matrix for sites, authors and title words."""
 
 
 class WeightedFit(Struct, frozen=True, eq=False):
-    """A fit of the model, with its weight (0 to 1) in the average of all fits.
+    """A fitted model, with its weight (0 to 1) in the average of all fitted models.
 
-    Each fit assumes another way in which editors order articles (`design.shape`).
+    Each model assumes another way in which editors order articles (`design.shape`).
     """
 
     design: Design
@@ -55,7 +55,7 @@ class WeightedFit(Struct, frozen=True, eq=False):
     weight: float
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of an effect; nan if the design does not contain it."""
+        """Return the posterior mean and variance of a coefficient; both are nan if the model does not contain it."""
         if effect not in self.design.effects:
             return math.nan, math.nan
         column = self.design.effects.index(effect)
@@ -64,37 +64,44 @@ class WeightedFit(Struct, frozen=True, eq=False):
 
 
 class Analysis(Inputs, frozen=True, eq=False):
-    """All estimates from one click history: the fits, and the average of all fits."""
+    """All estimates from one click history: fitted models, and the averages of their estimates.
+
+    The model is fitted once for each assumption about how editors order articles. If no position is known, it is fitted
+    only once. A fitted model that explains the clicks better has a larger weight in the averages.
+    """
 
     design: Design
-    """Design of `fit`."""
+    """Matrices and priors of the regression in `fit`."""
     fit: Fit | None
-    """The fit with the largest weight; None if every fit failed."""
+    """The fitted model with the largest weight; None if no model could be fitted."""
     posterior: Posterior
-    """The weighted mixture of all fits, or simple estimates if every fit failed."""
+    """The estimates of each article, averaged over all fitted models; simple estimates if no model could be fitted."""
     fit_error: str | None
-    """Why every fit failed, else None."""
+    """Why no model could be fitted, else None."""
     fits: tuple[WeightedFit, ...]
-    """The successful fits, one for each model of how editors order articles; the largest weight is first."""
+    """The fitted models, one for each assumption about how editors order articles; the largest weight is first."""
     background_scores: FloatArray
     """For each article, what site, author and title words add to its log appeal in `fit`; the mean is 0."""
 
     @property
     def remaining_shares(self) -> list[float]:
-        """For each issue, the share of its clicks (0 to 1) that is still expected."""
+        """For each issue, the estimated share of its clicks (0 to 1) that has not arrived yet."""
         return [1 - float(share) for share in self.curve.shares_at(self.observations.age_hours)]
 
     @property
     def eta_uncertainty_removed(self) -> float:
-        """Percentage by which the data reduced the prior variance of the position effect eta (docs/ranking.md section
-        15).
+        """Percentage by which the data reduced the prior variance of the position effect (docs/ranking.md section 15).
+
+        It is nan if no model could be fitted, or if no position is known.
         """
         return 100 * (1 - self.eta_estimate[1] / POSITION_ETA.sd**2)
 
     @property
     def eta_estimate(self) -> tuple[float, float]:
-        """Posterior mean and variance of eta, the position effect, over all fits; nan without a fit or without
-        positions.
+        """Posterior mean and variance of the position effect, averaged over all fitted models.
+
+        The effect is how fast clicks decrease with the log of the position (eta in docs/ranking.md section 6). Both
+        values are nan if no model could be fitted, or if no position is known.
         """
         if not self.fits:
             return math.nan, math.nan
@@ -104,24 +111,27 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def sorting_weights(self) -> dict[SortingShape, float]:
-        """The weight (0 to 1) of each model of how editors order articles; empty without a fit or without positions."""
+        """The weight (0 to 1) of each model of how editors order articles.
+
+        The result is empty if no model could be fitted, or if no position is known.
+        """
         if not self.fits or not self.observations.has_positions:
             return {}
         weights = {fit.design.shape: fit.weight for fit in self.fits}
         return {shape: weights.get(shape, 0.0) for shape in SORTING_SHAPES}
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of an effect in the fit with the largest weight.
+        """Return the posterior mean and variance of a coefficient in the fitted model with the largest weight.
 
-        Both are nan if every fit failed, or if the design of this fit does not contain the effect.
+        Both are nan if no model could be fitted, or if this model does not contain the coefficient.
         """
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return the posterior mean of the coefficient b in the fit with the largest weight.
+        """Return how strongly editors put better articles first: the posterior mean of a regression coefficient.
 
-        The coefficient is positive if editors put better articles first. The mean is nan without a fit or without
-        positions.
+        The mean is near 0 if they do not, and positive if they do (b in docs/ranking.md section 6). It is taken from
+        the fitted model with the largest weight. It is nan if no model could be fitted, or if no position is known.
         """
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
@@ -189,12 +199,12 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 
 
 class Arrivals(Struct, frozen=True, eq=False):
-    """The arrival curve of clicks, and the share of each issue's clicks that is still expected."""
+    """Estimates of how many clicks of each issue have arrived, and how many arrive later."""
 
     remaining_shares: dict[str, float]
-    """Share (0 to 1) still expected, by issue slug."""
+    """Share of an issue's clicks (0 to 1) that has not arrived yet, by issue slug."""
     curve: ArrivalCurve | None
-    """Share of clicks that has arrived at each age of an issue; None if there are no articles."""
+    """Share of an issue's clicks that has arrived, by hours after sending; None if there are no articles."""
 
     def arrived_share(self, slug: str) -> float | None:
         """Return the share of an issue's clicks (0 to 1) that has arrived, None if it cannot be estimated."""
@@ -203,9 +213,9 @@ class Arrivals(Struct, frozen=True, eq=False):
 
 
 def estimate_arrivals(history: History, *, as_of: float, window: float | None) -> Arrivals:
-    """Return the arrival curve and the shares of clicks still expected, without fitting the model.
+    """Estimate the share of each issue's clicks that has arrived at `as_of` (epoch seconds).
 
-    `window` is the number of months of history that are used, None for all.
+    `window` is the number of months of history that are used, None for all. Raises InputError for an invalid history.
     """
     sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
     if not urls:
@@ -236,7 +246,7 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
 
 
 def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
-    """Return the design of the regression. `shape` is the model of how editors order articles."""
+    """Return the design matrix and the priors of the regression. `shape` is the model of how editors order articles."""
     observations = inputs.observations
     return build_design(
         observations,

@@ -15,7 +15,7 @@ PRIOR_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.6, "button":
 DEFAULT_WEIGHT = 0.5
 """Prior weight of any other placement kind."""
 PRIOR_PSEUDO_CLICKS = 20.0
-"""How many clicks the prior weights count as, beside the real ones: K of docs/ranking.md section 5."""
+"""How many clicks the prior weights count as, beside the real ones (K in docs/ranking.md section 5)."""
 ITERATIONS = 50
 
 
@@ -41,7 +41,10 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return two matrices (appearances x placement kinds): the clicks, and the number of links."""
+    """Return two matrices (appearances x kinds of links): the clicks, and the number of links.
+
+    Only appearances with links of two kinds or more have a row.
+    """
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]

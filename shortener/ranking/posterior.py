@@ -1,5 +1,6 @@
-"""The estimates of each article after the fit: its score and uncertainty, and simulated scores for rank
-probabilities.
+"""The estimates of each article from the fitted model: its score (log of its appeal) and the uncertainty of the score.
+
+Probabilities, such as that of being in the best tenth, come from simulated scores.
 """
 
 from collections.abc import Sequence
@@ -20,16 +21,16 @@ class Posterior(Struct, frozen=True, eq=False):
     """The estimates of all articles, in arrays with one entry per article, except `draws` and `cell_expected`."""
 
     score: FloatArray
-    """Log appeal relative to the mean article."""
+    """Log of the appeal; the mean over all articles is 0."""
     sd: FloatArray
     """Standard deviation of the score."""
     clicks: FloatArray
     expected: FloatArray
-    """Clicks that an average article would have had at the same positions."""
+    """Clicks that an average article would have had at the positions of the article."""
     draws: FloatArray
     """Simulated scores (simulations x articles)."""
     cell_expected: FloatArray
-    """Expected clicks of each article in each issue."""
+    """Clicks that an average article would have had in the place of each article in each issue."""
 
 
 def compute_posterior(fit: Fit, design: Design, observations: Observations) -> Posterior:
@@ -54,9 +55,9 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the weighted mixture of posteriors that all have the same articles (docs/ranking.md section 9).
+    """Return the mixture of the estimates of several fitted models, with the given weights (docs/ranking.md section 9).
 
-    The weights must add up to 1.
+    All models must be fitted to one history, and the weights must add up to 1.
     """
     # score = sum w score_m, sd^2 = sum w (sd_m^2 + (score_m - score)^2), expected = sum w expected_m
     w = np.array(weights)[:, None]

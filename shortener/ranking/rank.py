@@ -22,9 +22,9 @@ from shortener.ranking.wording import format_footer, format_note
 METHOD = "log-additive negative-binomial model: issue + position + placement + article, with priors"
 FALLBACK_METHOD = "shrunken rate: clicks by recipients and age (the model could not be fitted)"
 WINDOW_MONTHS = 24
-"""Default window of the fit, in months before and after the last appearance of a listed article."""
+"""Default time window: the model is fitted to issues sent at most this many months from the articles of the ranking."""
 RESULT_DIGITS = 6
-"""Number of decimals of figures in the result, and of significant digits of multiples."""
+"""Number of decimals of figures in the result; number of significant digits of appeal and its interval."""
 
 
 def rank(
@@ -42,17 +42,17 @@ def rank(
     background: bool = True,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ranking:
-    """Rank articles by appeal: their clicks compared with those of an average article at the same positions.
+    """Rank articles by appeal: their clicks compared with those of an average article at their positions.
 
-    All articles are listed, unless one of three arguments selects some. `issue` selects the articles of one issue.
+    All articles are ranked, unless one of three arguments selects some. `issue` selects the articles of one issue.
     `month` (YYYY-MM in `zone`) selects the articles last shown in that month. `since` (epoch seconds) selects the
     articles last shown at or after that time. Issues sent after `as_of` (epoch seconds) are ignored.
 
-    The statistical model is fitted to the issues within `window` months of the listed articles; None means all issues.
-    If `background` is true, the model also uses authors, sites and title words. If a `blend` is given, articles are
-    ordered by its weighted sum of appeal, fans per read and reads per view. The top list has at most `top` articles.
-    There are at most `gems` hidden gems (good articles that few readers saw). Each of them is in the best tenth with a
-    probability of at least `min_gem_probability`.
+    The statistical model is fitted to the issues within `window` months of the selected articles; None means all
+    issues. If `background` is true, the model also uses authors, sites and title words. If a `blend` is given, articles
+    are ordered by a weighted sum of appeal and of reads and applause on other platforms. The top list has at most `top`
+    articles. There are at most `gems` hidden gems (good articles that few readers saw). Each of them is in the best
+    tenth with a probability of at least `min_gem_probability`.
 
     If the model cannot be fitted, articles are ranked by shrunk click rates, with a warning. Raises InputError for
     invalid arguments or counts, and NotFound for an unknown issue. The method is in docs/ranking.md sections 1 and 10.
@@ -133,14 +133,18 @@ def _ranked_article(
     article: int,
     counted: Counted,
     article_rank: int,
-    cells: Sequence[int],
+    appearance_indices: Sequence[int],
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
-    """Return the row of an article in the list, with its counts summed over the appearances `cells` (indices)."""
+    """Return the entry of one article in the ranking, with its rank, figures and note.
+
+    `article` is the index of the article. `appearance_indices` are the indices of its appearances over which its counts
+    are summed. `appearance_count` is the number of all its appearances.
+    """
     posterior, signals = analysis.posterior, analysis.signals
-    appearances = [analysis.observations.appearances[cell] for cell in cells]
-    shown, expected = appearances[-1], math.fsum(posterior.cell_expected[cells])
+    appearances = [analysis.observations.appearances[index] for index in appearance_indices]
+    shown, expected = appearances[-1], math.fsum(posterior.cell_expected[appearance_indices])
     count = sum(row.clicks if counted == "visitors" else row.click_count for row in appearances)
     gem = ordering.gems.index(article) + 1 if article in ordering.gems else None
     bounds = float(ordering.low[article]), float(ordering.high[article])

@@ -1,6 +1,7 @@
 """Suggestions of articles to show again at another position, so that the position effect can be estimated better.
 
-The method is in docs/ranking.md section 21.
+The position effect is how much the position of an article changes its clicks. The method is in docs/ranking.md section
+21.
 """
 
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ MAX_SUGGESTIONS = 2
 MIN_POSITION_RATIO = 2.0
 """Ratio of two positions below which they are too close to measure the position effect."""
 MIN_SHARE_REMOVED = 0.01
-"""Share of the variance of eta that a suggestion must remove to be worth a place in an issue."""
+"""Share by which a suggestion must reduce the variance of the position effect to be worth a place in an issue."""
 
 
 class Rerun(Struct, frozen=True):
@@ -45,7 +46,10 @@ class Rerun(Struct, frozen=True):
     position: int
     new_position: int
     share_removed: float
-    """Share (0 to 1) of the position effect's variance that the rerun would remove, after earlier suggestions."""
+    """Share (0 to 1) by which the rerun would reduce the variance of the estimated position effect.
+
+    Earlier suggestions are assumed to be followed.
+    """
 
 
 def suggest_reruns(
@@ -91,7 +95,11 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
 
 
 def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (article, position, new position) for each article of an issue that was always at one position."""
+    """Yield (article index, position, new position) for each possible suggestion from an issue.
+
+    `issue` is the index of the issue. An article is left out if it was already shown at two different positions. A new
+    position is at least twice, or at most half, the position of the article.
+    """
     observations = analysis.observations
     last = last_positions(observations)[issue]
     for cell in np.flatnonzero(observations.issue_index == issue):
@@ -109,37 +117,48 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how the normal matrix would change if an article were shown once more, at `new_position`.
+    """Return how the inverse covariance of the coefficients changes if the next issue shows an article once more.
 
-    The normal matrix is the inverse of the covariance of the coefficients. It changes by `B' diag(s) B`. The result is
-    (B, s) (docs/ranking.md section 21). `issue` and `article` are indices.
+    The change is a matrix of low rank. It is returned as (B, s), which stand for the product `B' diag(s) B`. The matrix
+    B has a column for each coefficient. The vector s has 1 or -1 for each row of B (docs/ranking.md section 21).
+
+    `article` is the index of the article, and `new_position` is its position in the next issue. The next issue is
+    assumed to be as large as the issue with the index `issue`.
     """
     design = analysis.design
-    cells = np.flatnonzero(analysis.observations.article_index == article)
-    before, weights = design.x[cells], fit.weights[cells]
-    after = _rows_after(analysis, issue, cells, new_position)
+    row_indices = np.flatnonzero(analysis.observations.article_index == article)
+    before, weights = design.x[row_indices], fit.weights[row_indices]
+    after = _rows_after(analysis, issue, row_indices, new_position)
     weight = _weight_after(analysis, fit, issue, article, after[-1])
     changes = [
-        (*_information(before, weights, fit.variances.appeal), -1.0),
-        (*_information(after, np.append(weights, weight), fit.variances.appeal), 1.0),
+        (*_article_information(before, weights, fit.variances.appeal), -1.0),
+        (*_article_information(after, np.append(weights, weight), fit.variances.appeal), 1.0),
     ]
     rows = np.vstack([rows for rows, _, _ in changes])
     signs = np.concatenate([sign * signs for _, signs, sign in changes])
     return rows, signs
 
 
-def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) -> tuple[FloatArray, FloatArray]:
-    """Return (B, s) for an article with the design-matrix rows `rows`: it adds `B' diag(s) B` to the normal matrix."""
+def _article_information(
+    rows: FloatArray, weights: FloatArray, appeal_variance: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the clicks of one article contribute to the inverse covariance of the coefficients.
+
+    `rows` are the rows of the article in the design matrix, and `weights` are their least-squares weights. The
+    contribution is returned as (B, s), which stand for the product `B' diag(s) B`. The matrix B has a column for each
+    coefficient. The vector s has 1 or -1 for each row of B.
+    """
     # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
 
 
-def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: int) -> FloatArray:
-    """Return the rows that an article would have in the design matrix if it were shown once more, at `new_position`.
+def _rows_after(analysis: Analysis, issue: int, row_indices: IntArray, new_position: int) -> FloatArray:
+    """Return the rows of an article in the design matrix after the next issue has shown it at `new_position`.
 
-    `cells` are the indices of its present rows, one for each issue that contains it. `issue` is the index of the issue
-    whose length the next issue is assumed to have. The row of the new appearance is last.
+    The last row is that of the next issue. The other rows are the present ones, which have the indices `row_indices`;
+    the column for the article's mean position is updated in them. The next issue is assumed to be as long as the issue
+    with the index `issue`.
     """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
@@ -148,18 +167,18 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
     values: dict[Effect, float] = {
         INTERCEPT: 1.0,
         RERUN: 1.0,
-        PLACEMENT_OMEGA: float(design.x[cells, omega].mean()),
+        PLACEMENT_OMEGA: float(design.x[row_indices, omega].mean()),
         POSITION_ETA: -float(log_position[0]),
         # the next issue is assumed to be as long as `issue`
         LAST_TWO_POSITIONS: float(new_position > last[issue] - 2 and last[issue] > 2),
         **{effect: float(hat[0]) for effect, hat in zip(KNOT_EFFECTS, hat_basis(log_position), strict=True)},
     }
-    new = design.t[observations.article_index[cells[0]]].copy()
+    new = design.t[observations.article_index[row_indices[0]]].copy()
     for effect, value in values.items():
         new[design.effects.index(effect)] = value
-    rows = np.vstack([design.x[cells], new])
-    last_by_cell = last[observations.issue_index[cells]]
-    before = position_scores(fill_positions(observations)[cells], last_by_cell, design.shape)
+    rows = np.vstack([design.x[row_indices], new])
+    last_by_row = last[observations.issue_index[row_indices]]
+    before = position_scores(fill_positions(observations)[row_indices], last_by_row, design.shape)
     added = position_scores(position, last[[issue]], design.shape)
     # The old rows change too, because they contain how high editors place the article on average.
     rows[:, design.effects.index(SORTING_EFFECTS[design.shape])] += np.append(before, added).mean() - before.mean()
@@ -167,13 +186,13 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
 
 
 def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
-    """Return the least-squares weight that one more appearance of an article would have when all clicks have arrived.
+    """Return the weight that an article in the next issue would have in the least-squares problem of the fit.
 
-    `row` is the row of the appearance in the design matrix.
+    `row` is the row of this appearance in the design matrix. The next issue is assumed to have as many recipients and
+    articles as the issue with the index `issue`.
     """
-    # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu are the expected clicks. The last term is the uncertainty of the new
-    # issue's effect, which its n articles determine.
-    # The next issue is assumed to have as many recipients and articles as `issue`.
+    # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu is the expected final number of clicks. The last term is the
+    # uncertainty of the new issue's effect, which its n articles determine.
     recipients = float(fill_recipients(analysis.observations)[0][issue])
     count = int((analysis.observations.issue_index == issue).sum())
     mu = recipients * float(np.exp(row @ fit.solution.beta + fit.solution.u[article]))
@@ -182,18 +201,19 @@ def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: F
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return by how much the variance of one coefficient falls if `B' diag(s) B` is added to the normal matrix.
+    """Return by how much the variance of one coefficient falls if an article is shown once more.
 
-    `rows` is B, `signs` is s, and `column` is the index of the coefficient.
+    `covariance` is the covariance matrix of all coefficients before, and `column` is the index of the coefficient.
+    `rows` and `signs` are the result of `information_change` for the article.
     """
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return the covariance of the coefficients after `B' diag(s) B` is added to its inverse.
+    """Return the covariance matrix of the coefficients after an article is shown once more.
 
-    `rows` is B and `signs` is s.
+    `covariance` is the matrix before. `rows` and `signs` are the result of `information_change` for the article.
     """
     # V - V B' (diag(s) + B V B')^-1 B V (Woodbury identity)
     projected = rows @ covariance

@@ -1,4 +1,7 @@
-"""Selection of the issues that the model is fitted to, and of the articles to list (docs/ranking.md section 2.1)."""
+"""Selection of the issues that the model is fitted to, and of the articles that the ranking shows.
+
+The rules are in docs/ranking.md section 2.1.
+"""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -12,12 +15,15 @@ from shortener.messages import Message
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, check_history
 
 MIN_AGE_HOURS = 1.0
-"""Age from which an issue is ranked: the first edge of the arrival curve, below which the curve is an assumption."""
+"""Age of an issue, in hours, from which its articles are ranked.
+
+At a lower age, the share of its clicks that has arrived is an assumption.
+"""
 SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
 class ArticleFilter(Struct, frozen=True):
-    """Which articles to list: all of them, unless one of three fields selects some.
+    """Which articles the ranking shows: all of them, unless one of three fields selects some.
 
     Raises InputError if more than one of `month`, `issue` and `since` is given, or for an invalid month.
     """
@@ -33,7 +39,7 @@ class ArticleFilter(Struct, frozen=True):
     def __post_init__(self) -> None:
         """Raise InputError if more than one of the filters is given, or for an invalid month."""
         if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
-            raise InputError(Message("rank either a month or an issue, not both"))
+            raise InputError(Message("rank either a period or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
             raise InputError(Message("month {month} is not a month; write it as 2021-04", month=repr(self.month)))
 
@@ -79,7 +85,7 @@ def clicked_issues(sent: History) -> set[str]:
 
 
 def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: float) -> str:
-    """Return a sentence that says why no articles are listed. It is shown in place of the list."""
+    """Return a sentence that says why the ranking has no articles. It is shown in place of the ranking."""
     sent = select_sent(history, as_of=as_of)
     asked = [
         issue
@@ -131,11 +137,13 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history with only the issues sent around the last appearances of the articles `urls`.
+    """Return the history with only the issues that were sent near the time of the articles `urls`.
 
-    The result begins `months` months before the oldest of these last appearances. It ends `months` months after the
-    newest. If `urls` are all articles of the history, the result begins `months` months before the newest last
-    appearance. If `months` is None, all issues are kept.
+    The time of an article is when it was last shown. Issues are removed if they were sent more than `months` months
+    before the oldest article or after the newest article. If `months` is None, no issue is removed.
+
+    If `urls` are all articles of the history, issues more than `months` months before the newest article are removed.
+    Old articles leave the ranking in this way.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

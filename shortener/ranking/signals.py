@@ -1,6 +1,7 @@
-"""Signals (views, reads and fans from other platforms): their ratios, and a weighted sum to order articles by.
+"""Counts of articles from other platforms ("signals"), their ratios, and a weighted sum by which articles are ordered.
 
-The formulas are in docs/ranking.md section 14.
+The counts are page views, completed reads, and readers who applauded (fans). The formulas are in docs/ranking.md
+section 14.
 """
 
 import math
@@ -20,8 +21,9 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Views, reads and fans of the articles on other platforms, as arrays with one entry per article; nan if
-    missing.
+    """Page views, completed reads and fans (readers who applauded) of each article on other platforms.
+
+    The arrays have one entry per article; nan if it is missing.
     """
 
     views: FloatArray
@@ -30,7 +32,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
     read_ratio: FloatArray
     """Reads per view, pulled towards the ratio of all articles by 20 pseudo-counts (docs/ranking.md section 14)."""
     fan_ratio: FloatArray
-    """Fans per read, pulled towards the ratio of all articles too."""
+    """Fans per read, pulled towards the ratio of all articles by 20 pseudo-counts."""
 
     @property
     def overall_fan_ratio(self) -> float:
@@ -40,7 +42,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
     def fan_ratio_lower_bound(self) -> FloatArray:
         """Return for each article the lower end of Wilson's 90 % interval of fans per read.
 
-        It is nan where a count is missing.
+        It is nan if one of the two counts is missing.
         """
         share, n = np.minimum(self.fans / np.maximum(self.reads, 1.0), 1.0), np.maximum(self.reads, 1.0)
         spread = Z90 * np.sqrt(share * (1 - share) / n + (Z90 / (2 * n)) ** 2)
@@ -86,17 +88,19 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return for each article numerator / denominator, at most 1, pulled towards the common ratio if the counts are
-    small.
+    """Return for each article numerator / denominator, at most 1, pulled towards the ratio of all articles if the
+    counts are small.
     """
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
 
 class Blend(Struct, frozen=True):
-    """The editors' weights of appeal, fans per read and reads per view. Articles are ordered by the weighted sum.
+    """Weights, chosen by editors, of three values. Articles are ordered by the weighted sum of these values.
 
-    Raises InputError for negative or infinite weights, or if all are 0.
+    The values are the article's appeal (weight `appeal`) and two ratios from other platforms. The first ratio is
+    readers who applauded, per completed read (weight `fans`). The second is completed reads per page view (weight
+    `reads`). Raises InputError for negative or infinite weights, or if all are 0.
     """
 
     appeal: float = 0.6
@@ -110,10 +114,10 @@ class Blend(Struct, frozen=True):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """Return for each article the weighted sum of three values: its score, fan ratio and read ratio.
+        """Return for each article the weighted sum of its score (log of the appeal), fan ratio and read ratio.
 
-        Each is first standardized over all articles; a missing value becomes 0. The weights are ``appeal`` for the
-        score, ``fans`` for the fan ratio and ``reads`` for the read ratio.
+        Each of the three values is first standardized over all articles; a missing value becomes 0. The weights are
+        `appeal` for the score, `fans` for the fan ratio and `reads` for the read ratio.
         """
         scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
         return self.appeal * scores + self.fans * fans + self.reads * reads

@@ -11,10 +11,10 @@ from shortener.ranking.result import is_comparable
 from shortener.ranking.signals import Blend
 
 MIN_UNCERTAINTY_REMOVED = 60.0
-"""Percentage of eta's prior variance that the data must remove for an estimate to count as measured."""
+"""Percentage by which the data must reduce the variance of the position effect for it to count as measured."""
 BACKGROUND_LABEL = Message("background: author, site and title words of your other articles")
 BACKGROUND_RANGE = (0.9, 1.1)
-"""Background factors that a note leaves out, because they hardly change the appeal."""
+"""Range in which a note leaves out the factor of site, author and title words: it hardly changes the appeal."""
 
 
 def format_multiple(appeal: float) -> str:
@@ -34,7 +34,7 @@ def format_interval(low: float, high: float) -> str:
 
 
 def format_expected(clicks: float) -> str | Number:
-    """Format expected clicks: as a whole number if they are 10 or more, else with one decimal."""
+    """Format the clicks of an average article: as a whole number if they are 10 or more, else with one decimal."""
     return f"{clicks:.0f}" if clicks >= 9.95 else Number(clicks, 1)
 
 
@@ -76,10 +76,11 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note that explains the result of an article in the list (docs/ranking.md section 15).
+    """Return the note that explains the result of an article in the ranking (docs/ranking.md section 15).
 
-    `article` is its index, and `bounds` is the 90 % interval of its appeal. `gem_probability` is its probability of
-    being in the best tenth if it is a hidden gem (a good article that few readers saw), else None.
+    `article` is the index of the article. `count` is its number of visitors or clicks, `expected` is that of an average
+    article in its place, and `bounds` is the 90 % interval of its appeal. `gem_probability` is its probability of being
+    in the best tenth if it is a hidden gem (a good article that few readers saw), else None.
     """
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
@@ -141,7 +142,7 @@ def _describe_count(
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return what the expected clicks of an article are based on, such as "at its position"."""
+    """Return the words that follow "the clicks expected" in the note of an article, such as "at its position"."""
     if analysis.fit is None:
         return Message("from its recipients and age")
     if not analysis.observations.has_positions:
@@ -153,8 +154,10 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """Return the text below the ranking: about the position effect, the editors' order, clicks still expected, and the
-    blend.
+    """Return the text below the ranking.
+
+    It says how well the position effect is known, how editors order articles, and what share of the newest issue's
+    clicks has not arrived yet. It also names the weights of `blend`, if it is given.
     """
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     remaining = (
@@ -164,7 +167,7 @@ def format_footer(analysis: Analysis, blend: Blend | None) -> str:
     )
     parts = [
         _describe_position_effect(analysis),
-        *_describe_sorting(analysis),
+        *_describe_editors_order(analysis),
         Message(remaining, slug=newest.slug, share=format_share(share)),
     ]
     if blend is not None:
@@ -203,8 +206,13 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
     return analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED and count_multi_position_articles(analysis) > 0
 
 
-def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return a list with one text, such as "editors' order: 88% whole list, 12% leads first"; empty if unknown."""
+def _describe_editors_order(analysis: Analysis) -> list[str]:
+    """Return a list with one text that says how editors order articles; an empty list if this is unknown.
+
+    The text is for example "editors' order: 88% whole list, 12% leads first". The percentages are the weights of two
+    models. "Whole list" assumes that editors sort all articles of an issue, the best first. "Leads first" assumes that
+    they only choose the best articles for the top.
+    """
     weights = analysis.sorting_weights
     if not weights:
         return []

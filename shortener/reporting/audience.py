@@ -82,11 +82,11 @@ def judge_share(share: float, usual: Usual, *, clicks: int) -> Judgement:
 
 
 def significant_differences(clicks: Sequence[tuple[int, int]], totals: tuple[int, int]) -> list[float]:
-    """Return for each article how two groups of readers differ in its share of their clicks, in standard errors.
+    """Return a z-score for each article that compares the article's share of the clicks of two groups of readers.
 
-    ``clicks`` has for each article the clicks of the first group and those of the second, ``totals`` all clicks of the
-    groups. A difference is positive if the share is higher in the first group, and 0 if it can be chance. The method is
-    in docs/ranking.md section 22.
+    ``clicks`` has for each article (clicks of the first group, clicks of the second group). ``totals`` is such a pair
+    for the clicks on all links. A positive z-score means a higher share in the first group. The z-score is 0 if the
+    difference can be chance, or if there are too few clicks for a test. The method is in docs/ranking.md section 22.
     """
     if not clicks or not all(totals):
         return [0.0] * len(clicks)

@@ -21,7 +21,7 @@ Counted = Literal["visitors", "clicks"]
 Pace = Literal["total", "hourly"]
 
 SHORTEST_HOURS, LONGEST_HOURS = 72, 14 * 24
-"""Least and greatest number of hours since sending that a course covers."""
+"""Least and greatest number of hours since sending that a chart covers."""
 AGES = (
     *(quarter / 4 for quarter in range(3 * 4)),
     *(half / 2 for half in range(3 * 2, 12 * 2)),
@@ -29,7 +29,7 @@ AGES = (
     *(float(hours) for hours in range(48, 96, 2)),
     *(float(hours) for hours in range(96, LONGEST_HOURS + 1, 6)),
 )
-"""Ages in hours of the points of a course of totals: by quarter-hour in the first three hours, then rarer."""
+"""Ages in hours at which a chart of running totals has points: every quarter-hour for three hours, then rarer."""
 
 
 class CoursePoint(Struct, frozen=True):
@@ -52,9 +52,9 @@ class Course(Struct, frozen=True):
 
     counted: Counted
     pace: Pace
-    """Whether the points are totals or counts by hour."""
+    """Whether the points are running totals or counts by hour."""
     start: int
-    """When the issue was sent or, if unknown, first clicked, in seconds of the UTC epoch."""
+    """When the issue was sent. If unknown: when it was first clicked, else created. In seconds of the UTC epoch."""
     points: tuple[CoursePoint, ...]
     final: Forecast | None = None
     """Forecast of the final count, or None."""
@@ -66,8 +66,9 @@ class Course(Struct, frozen=True):
 
 
 class CourseRequest(Struct, frozen=True):
-    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and an issue to compare
-    with.
+    """What the chart of an issue over time shows: visitors or clicks, and running totals or counts by hour.
+
+    ``compared`` is another issue that is shown for comparison.
     """
 
     counted: Counted = "visitors"
@@ -78,7 +79,7 @@ class CourseRequest(Struct, frozen=True):
 class UsualCourse(Struct, frozen=True):
     """The visitors or clicks of earlier issues over time, and their usual range at each age.
 
-    ``totals`` has one time series for each earlier issue. The keys of ``by_age`` are hours after sending.
+    ``totals`` has the running total of each earlier issue. The keys of ``by_age`` are hours after sending.
     """
 
     totals: "Sequence[_Totals]"
@@ -133,7 +134,7 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 
 def _ages(age: float, span: float) -> list[float]:
-    """Return the ages in hours, up to ``span``, at which a chart of totals has points."""
+    """Return the ages in hours, up to ``span``, at which a chart of running totals has points."""
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
 
@@ -143,7 +144,7 @@ def _hourly_ages(span: float) -> list[float]:
 
 
 class _Totals(Struct):
-    """The total number of visitors or clicks of an issue over time: ``counts[i]`` at the age ``hours[i]``."""
+    """The running total of the visitors or clicks of an issue: ``counts[i]`` at the age ``hours[i]``."""
 
     end_hours: float
     """Age until which the totals are known."""
@@ -151,12 +152,15 @@ class _Totals(Struct):
     counts: list[int]
 
     def at(self, hours: float) -> int | None:
-        """Return the total number of visitors or clicks at the age ``hours``; None if this age is not reached yet."""
+        """Return the running total at the age ``hours``, rounded; None if the issue has not reached this age."""
         exact = self._exact(hours)
         return None if exact is None else round(exact)
 
     def value(self, hours: float, pace: Pace) -> int | None:
-        """Return the total at the age ``hours`` or, with the pace "hourly", the number in the hour before that age."""
+        """Return the running total at the age ``hours`` or, with the pace "hourly", the count of the hour before it.
+
+        Return None if the issue has not reached this age.
+        """
         if pace == "total":
             return self.at(hours)
         end, begin = self._exact(hours), self._exact(hours - 1)
@@ -173,7 +177,7 @@ class _Totals(Struct):
 
 
 def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
-    """Return for each issue (by id) its total number of visitors or clicks over time, until ``now``."""
+    """Return for each issue (by id) the running total of its visitors or clicks, until ``now``."""
     starts = {issue.id: _start(store, issue, now=now) for issue in issues}
     ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}
@@ -186,7 +190,11 @@ def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Count
 
 
 def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
-    """Return the total number of visitors or clicks over time, for an issue sent at ``start``, until ``end``."""
+    """Return the running total of an issue's visitors or clicks, from ``start`` (age 0) to ``end``.
+
+    Both times are seconds of the UTC epoch. ``rows`` are the counts by quarter-hour, the oldest first. Clicks from
+    before ``start`` count at the age 0.
+    """
     totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
     for row in rows:
         count = row.visitors if counted == "visitors" else row.clicks

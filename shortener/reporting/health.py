@@ -113,8 +113,12 @@ def describe_unrecorded(clicks: int) -> Message:
 
 
 def _add_sent(backlog: Backlog, size: int, since: int | None, *, now: float) -> Backlog:
-    """Return ``backlog`` plus the inbox (clicks from redirect nodes): ``size`` bytes, recorded after ``since``."""
-    # ``since`` is None if the inbox is empty, or if the time is unknown.
+    """Return ``backlog``, increased by clicks that redirect nodes have sent and that still wait to be stored.
+
+    These clicks have ``size`` bytes, and were recorded after ``since`` (seconds of the UTC epoch). The age of the
+    result is the age of the oldest click.
+    """
+    # ``since`` is None if no clicks wait, or if the time is unknown.
     seconds = 0.0 if since is None else now - since
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
 

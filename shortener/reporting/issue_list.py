@@ -36,7 +36,7 @@ class IssueListItem(Struct, frozen=True):
     to_come: float | None
     """Share (0 to 1) of the issue's clicks that is still expected; None if it cannot be estimated."""
     course: tuple[int, ...]
-    """Human clicks in each step of ``SPARKLINE_STEP_HOURS`` since sending."""
+    """Human clicks in the first 72 hours after sending: a number for each ``SPARKLINE_STEP_HOURS`` hours."""
     status: str = "draft"
     """draft, scheduled, sent, archived or removed."""
 
@@ -82,7 +82,8 @@ def build_issue_list(
     """Return all issues with their clicks, the latest issue first.
 
     The keys of ``remaining_shares`` are slugs of issues. The values are the shares (0 to 1) of clicks that are still
-    expected. ``now`` is in seconds of the UTC epoch. ``with_course=False`` is faster and leaves ``course`` empty.
+    expected. ``now`` is in seconds of the UTC epoch. ``with_course=False`` is faster, but the field ``course`` (human
+    clicks in the first 72 hours) then contains only zeros.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []

@@ -79,9 +79,12 @@ class OtherLinkReport(Struct, frozen=True):
 class RerunSuggestion(Struct, frozen=True):
     """A suggestion to show an article again at another position, so that the effect of the position can be estimated.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty about this effect that a rerun would remove.
-    ``shown_again`` is the slug of the first later issue that has the article at another position. ``shown_position`` is
-    the position in that issue. If there is no such issue, both are None. ``open`` is True until the next issue is sent.
+    The article is at ``position`` in the reported issue; ``new_position`` is the suggested one. ``uncertainty_removed``
+    is the share (0 to 1) of the uncertainty about the effect that showing the article again would remove. ``open`` is
+    True until an issue is sent after the reported one.
+
+    If a later issue has shown the article at any other position, ``shown_again`` is the slug of the first such issue,
+    and ``shown_position`` is the position there. Otherwise both are None.
     """
 
     url: str

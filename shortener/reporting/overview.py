@@ -112,10 +112,11 @@ def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now
 
 
 def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
-    """Return the month, such as 2026-11, for which an editor can choose the picks at ``now``; '' if there is none.
+    """Return the month, such as 2026-11, for which an editor can now choose recommended articles; '' if there is none.
 
-    It is the month of the latest sent issue, until the next calendar month ends. ``latest`` is when that issue was
-    sent. ``now`` is in seconds of the UTC epoch.
+    It is the month in which the latest issue was sent. An editor can choose the articles of a month until the end of
+    the next month: those of November until 31 December. ``latest`` is when the latest issue was
+    sent. ``now`` is in seconds of the UTC epoch. Months are in the time zone ``zone``.
     """
     last_month = datetime.fromtimestamp(now, UTC).astimezone(zone).replace(day=1) - timedelta(days=1)
     month = _month(latest, zone)
@@ -123,7 +124,10 @@ def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
 
 
 def _clicked_month_to_pick(issues: Sequence[IssueListItem], *, zone: ZoneInfo, now: int) -> str:
-    """Return ``month_to_pick`` if an issue of that month was clicked, else ''."""
+    """Return the month, such as 2026-11, for which an editor can now choose recommended articles.
+
+    Return '' if there is no such month, or if no issue of the month was clicked.
+    """
     sent = [(issue.sent_at, issue.clicks) for issue in issues if issue.status == "sent" and issue.sent_at]
     if not sent:
         return ""

@@ -22,7 +22,7 @@ VERDICT_LABELS = {
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests decided by one rule, and their share (0 to 1) of all requests.
+    """Number of requests that one rule classified as human or automated, and their share (0 to 1) of all requests.
 
     ``reason`` is the name of the rule, and ``words`` describes it.
     """
@@ -46,9 +46,10 @@ class HumanRange(Struct, frozen=True):
 
 
 class LocalKeyDay(Struct, frozen=True):
-    """A UTC day on which a redirect node could not reach the store.
+    """A UTC day on which a redirect node hashed visitors with a key of its own (a local key).
 
-    Visitors of the node may be counted twice on this day. ``day`` is the beginning of the day.
+    The node could not get the key that all nodes share. A person who clicked at this node and at another one may
+    be counted twice on this day. ``day`` is the beginning of the day.
     """
 
     node: str
@@ -63,7 +64,10 @@ class Quality(Struct, frozen=True):
 
     ``complete_until`` is the time until which the clicks of all redirect nodes are stored; None if unknown. If clicks
     are late, ``waiting_for`` is the node that is furthest behind, and ``last_heard`` is the time of that node's last
-    report. ``local_keys`` are the days on which visitors of a node may be counted twice.
+    report.
+
+    Nodes recognize a visitor by a hash, for which all nodes use one key. ``local_keys`` are the days on which a node
+    could not get this key and used a key of its own (a local key). Visitors may be counted twice on these days.
     """
 
     sentence: str
@@ -169,7 +173,11 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether the requests of one reason count as human in the estimate ``band`` (strict, usual or lenient)."""
+    """Return whether an estimate of human clicks includes the requests that ``reason_share`` counts.
+
+    These requests were all classified by one rule. ``band`` names the estimate: "strict" (low), "usual" (best) or
+    "lenient" (high).
+    """
     known = REASONS.get(reason_share.reason)
     # The current rules do not have this reason any more, so the stored verdict counts.
     if known is None or known.verdict != reason_share.verdict:

@@ -18,17 +18,18 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Counts of one issue. The keys of the dicts are (link id, placement number).
+    """Numbers of visitors and of human clicks of one issue.
 
-    A placement is one use of a link in the issue. If too few visitors are known, all counts are human clicks.
+    If too few clicks have a visitor hash, visitors are unknown. All numbers are then human clicks. The keys of the
+    dicts are (link id, placement number). A placement is one use of a link in the issue.
     """
 
     has_visitors: bool
-    """Whether ``total``, ``link_counts`` and ``placement_counts`` are visitors."""
+    """Whether ``total``, ``link_counts`` and ``placement_counts`` are visitors; otherwise they are human clicks."""
     total: int
     """Visitors of the whole issue, each counted once a day."""
     clicks: dict[tuple[int, int], int]
-    """Human clicks, even if visitors are known."""
+    """Human clicks, whether visitors are known or not."""
     link_counts: dict[tuple[int, int], int]
     """Visitors, each counted once a day for each link: at the placement of the visitor's first click on the link."""
     placement_counts: dict[tuple[int, int], int]

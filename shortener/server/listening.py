@@ -24,7 +24,7 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Let the kernel close connections whose clients leave data unread for UNREAD_SECONDS.
+    """Let the kernel close connections whose clients leave data unread for UNREAD_SECONDS (on Linux only).
 
     Returns False if this process does not listen on a port yet.
     """

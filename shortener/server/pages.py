@@ -1,4 +1,7 @@
-"""The pages process: waitress serves editor pages, previews and exports to the workers on a Unix socket."""
+"""The pages process, which computes editor pages, previews and exports.
+
+Redirect workers pass it the browsers' requests through a Unix socket. It uses the WSGI server waitress.
+"""
 
 import logging
 import socket

@@ -166,7 +166,11 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body of a request, b"" if it exceeds the client's limit, or a response with an error."""
+        """Return the whole body of a request, or a response that reports an error to the client.
+
+        A body larger than ``uploads.client_limit`` is read but not kept, and b"" is returned. This happens only to
+        clients that are not signed in.
+        """
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
         length = _body_length(request)
@@ -243,7 +247,10 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Send a page to the client and return None. A page without a body or Content-Length is returned instead."""
+        """Send a page to the client and return None, or return a response that the caller must send.
+
+        A response is returned for a page that has no body or no header Content-Length.
+        """
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers

@@ -50,7 +50,11 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Count ``size`` more bytes of a body. While a limit is exceeded, cancel the oldest unfinished request."""
+        """Count ``size`` more bytes of memory for a body.
+
+        While the limit for one client is exceeded, cancel the oldest request of this client. While the limit for all
+        clients is exceeded, cancel the oldest request.
+        """
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet
         upload.size += size
@@ -64,7 +68,10 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting a body, because the pages process has received it or the request has ended."""
+        """Stop counting the memory of a body. A second call for a body does nothing.
+
+        Call it when the pages process has received the body, or when the request has ended.
+        """
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

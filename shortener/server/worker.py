@@ -138,7 +138,8 @@ class Worker:
         """Prepare the process for requests. Granian calls this once at the start of the process."""
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
-        loop.call_soon(self._limit_unread_output, loop)
+        if sys.platform == "linux":
+            loop.call_soon(self._limit_unread_output, loop)
         self._discard_expired(loop)
         loop.call_later(WARM_UP_SECONDS, self._warm_up, loop)
         loop.call_later(2 * MEMORY_CHECK_SECONDS, self._check_memory, loop)
@@ -175,14 +176,18 @@ class Worker:
         else:
             protocol.response_empty(response.status, headers)
 
-    def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Limit how long clients may leave responses unread: set the limit ``passes`` times once granian listens."""
+    def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, times: int = 2) -> None:
+        """Limit how long clients may leave responses unread.
+
+        The method schedules itself again until it has set the limit ``times`` times, because connections that are just
+        waiting to be accepted do not get it.
+        """
         if limit_unread_output():
-            passes -= 1
-        if passes:
-            # Connections that were queued before the first pass do not have the limit yet. After ACCEPT_SECONDS granian
-            # has accepted them, so the last pass reaches them.
-            loop.call_later(ACCEPT_SECONDS if passes == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, passes)
+            times -= 1
+        if times:
+            # The limit cannot be set before granian listens. After ACCEPT_SECONDS more, granian has accepted the
+            # connections that were waiting, so they get the limit when it is set again.
+            loop.call_later(ACCEPT_SECONDS if times == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, times)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:

@@ -56,7 +56,11 @@ def render_custom_template(request: TemplateRequest) -> str:
 
 
 def main() -> int:
-    """Limit the resources of this process, and render the request on standard input. Return the exit status."""
+    """Read a ``TemplateRequest`` from standard input, and write the rendered section to standard output.
+
+    Return the exit status: 0, or INVALID_TEMPLATE_STATUS if the template has an error. In this case the output is the
+    error message.
+    """
     limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=TemplateRequest)
     render_picks = render.render_markdown if request.output_format == "markdown" else render.render_html

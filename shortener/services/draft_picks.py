@@ -50,7 +50,10 @@ class DecisionReport(Struct, frozen=True):
 
 
 class MonthDecision(Struct, frozen=True):
-    """An editor's decision about a recommended article of a month, as commands and the API show it."""
+    """An editor's decision to pin, choose or exclude an article for a month's recommended articles.
+
+    Commands and the API show it in this form.
+    """
 
     month: str
     url: str
@@ -246,7 +249,10 @@ def decide(
 
 
 def report_month_decision(decision: Decision) -> MonthDecision:
-    """Return a stored decision of an editor in the form that commands and the API show."""
+    """Return an editor's decision about a recommended article as commands and the API show it.
+
+    The time is a datetime in UTC.
+    """
     return MonthDecision(
         decision.month, decision.url, decision.action, decision.reason, decision.who, to_datetime(decision.at)
     )

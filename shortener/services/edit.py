@@ -289,17 +289,19 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
 
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article as an editor's correction, and renumber the other articles.
+    """Set the position of an article, and renumber the other articles of the issue.
 
-    A position of None means that the link target is not an article.
+    The position is stored as an editor's correction, which stays if the issue is added again. A position of None means
+    that the link target is not an article.
     """
     _move_articles(store, issue, {article.id: position})
 
 
 def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id as an editor's corrections, and renumber the other articles.
+    """Set the positions of articles, and renumber the other articles of the issue.
 
-    A position of None means that the link target is not an article.
+    ``positions`` maps article ids to positions from 1. They are stored as an editor's corrections, which stay if the
+    issue is added again. A position of None means that the link target is not an article.
     """
     _set_positions(store, issue, positions)
     for article in issues.list_articles(store, issue.id):
@@ -310,9 +312,9 @@ def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | Non
 
 
 def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions by article id, and renumber the other articles.
+    """Set the positions of articles, and renumber the other articles of the issue.
 
-    A position of None means that the link target is not an article.
+    ``positions`` maps article ids to positions from 1. A position of None means that the link target is not an article.
     """
     order = [
         other.id

@@ -29,7 +29,7 @@ class MonthSettings(Struct, frozen=True, tag="picks settings"):
     settings: PicksSettings
 
     def reload(self, store: Store) -> "MonthSettings":
-        """Return the settings of this month as they are stored now."""
+        """Return the settings of the month's recommended articles as they are stored now."""
         return month_settings(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
@@ -60,7 +60,7 @@ class MonthOrder(Struct, frozen=True, tag="picks order"):
     urls: tuple[str, ...]
 
     def reload(self, store: Store) -> "MonthOrder":
-        """Return the order of this month as it is stored now."""
+        """Return the order of the month's recommended articles as it is stored now."""
         return month_order(store, self.month)
 
     def restore(self, store: Store, now: int) -> None:
@@ -130,7 +130,11 @@ def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str)
 
 
 def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Move an article as ``moved_order`` does, and store the new order of the month. Raises FieldError."""
+    """Move a recommended article to another position, and store the new order of the month's recommended articles.
+
+    Featured and lesser-known articles are two lists. The article stays in its list, where positions count from 1.
+    Raises FieldError if neither list contains ``url``.
+    """
     picks_edits.save_order(store, month, moved_order(selection, url, position=position))
 
 

@@ -49,9 +49,9 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the stored issue with the document of the request; None if there is none.
+    """Return the slug of the stored issue to which the document in the request belongs; None if there is none.
 
-    The request may contain the document with or without short links.
+    The document may have the original links or the short links of the issue.
     """
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
@@ -61,7 +61,10 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the stored issue that the request contains with short links, even if edited; else None."""
+    """Return the slug of the issue whose output, the document with short links, is in the request; else None.
+
+    An edited output is recognized too, if it still has most of the issue's short links.
+    """
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

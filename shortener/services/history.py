@@ -115,9 +115,10 @@ class UserAccount(Struct, frozen=True, tag="user"):
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Give the user the role that this object holds, or add a missing user. If ``user`` is None, remove the user.
+        """Give the user the role that this object holds. A user who was removed is added again.
 
-        Raises InputError if no admin would be left.
+        If the field ``user`` of this object is None, the user did not exist before and is removed. Raises InputError if
+        no admin would be left.
         """
         if self.user is None:
             remove_user(store, self.name)
@@ -131,7 +132,8 @@ class UserAccount(Struct, frozen=True, tag="user"):
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
     """Statuses of links (active or retired) by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is the user who undoes the edit. The history of each link shows this user.
+    ``who`` is '' while stored. Before ``restore`` is called, it is set to the user who undoes the edit, for the history
+    of each link.
     """
 
     statuses: dict[int, str]
@@ -148,9 +150,10 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 
 
 class LinkTargets(Struct, frozen=True, tag="link targets"):
-    """Targets of links by link id, before or after an edit, stored so that the edit can be undone.
+    """Target URLs of links by link id, before or after an edit, stored so that the edit can be undone.
 
-    ``who`` is the user who undoes the edit. The history of each link shows this user.
+    ``who`` is '' while stored. Before ``restore`` is called, it is set to the user who undoes the edit, for the history
+    of each link.
     """
 
     targets: dict[int, str]

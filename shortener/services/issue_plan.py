@@ -114,7 +114,7 @@ class PlannedPlacement(Struct, frozen=True):
     """A use of a short link in the document of the planned issue. ``link`` and ``article`` are indexes into the plan's
     lists.
 
-    ``n`` is the number at the end of the short URL, as 4 in ``/7pk3e/4``.
+    ``n`` is the number at the end of the short URL, such as 4 in ``/7pk3e/4``.
     """
 
     link: int
@@ -128,7 +128,7 @@ class PlannedPlacement(Struct, frozen=True):
 class Occurrence(Struct):
     """A link in the document, with the short link that replaces it.
 
-    ``placement_number`` is the number at the end of the short URL, as 4 in ``/7pk3e/4``.
+    ``placement_number`` is the number at the end of the short URL, such as 4 in ``/7pk3e/4``.
     """
 
     link: DocumentLink
@@ -167,7 +167,8 @@ class IssuePlan(Struct, frozen=True):
 class ParsedRequest(Struct, frozen=True):
     """A request to add an issue, with its parsed document and slug.
 
-    ``found_tag`` is the recipient tag in the document.
+    ``found_tag`` is the merge tag in the document's short URLs that the mailing service replaces by a token of the
+    recipient; '' if there is none.
     """
 
     request: AddRequest

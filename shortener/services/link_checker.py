@@ -42,6 +42,7 @@ JOIN_GRACE_SECONDS = 1.0
 """Time after the deadline to wait for threads that are about to end."""
 
 ANSWERS = mark_text("answers ({number})")
+NO_ANSWER = mark_text("no answer")
 
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 """Result of checking a target: it ``answers``, or one of three problems.
@@ -163,7 +164,7 @@ class LinkChecker(Struct, frozen=True):
         except ssl.SSLError:
             return LinkStatus(target, "trouble", mark_text("its certificate cannot be verified"))
         except (OSError, HTTPException, ValueError):
-            return LinkStatus(target, "trouble", mark_text("no answer"))
+            return LinkStatus(target, "trouble", NO_ANSWER)
         return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:

@@ -53,23 +53,27 @@ KnownChoice = Literal["", "update", "copy"]
 
 
 class Choices(Struct, frozen=True, omit_defaults=True):
-    """What an editor entered about an uploaded text. ``suggested_slug`` is used while ``slug`` is ''.
-
-    ``known_slug`` is the slug of an existing issue with this text or slug. ``known`` is "update" to change that issue,
-    "copy" to create another one, '' if the editor has not decided yet. ``articles`` and ``links`` are the numbers of
-    articles and links in the text; 0 means unknown.
-    """
+    """What an editor entered about an uploaded text, and what was found in the text."""
 
     title: str = ""
     slug: str = ""
+    """Slug that the editor entered; '' if the suggested slug is used."""
     suggested_slug: str = ""
+    """Slug made from the name of the file, the title or the date."""
     known: KnownChoice = ""
+    """Whether to update an existing issue with this text or slug ("update") or to create another one ("copy").
+
+    It is '' while the editor has not decided.
+    """
     known_slug: str = ""
+    """Slug of the existing issue for which ``known`` was decided; '' if none was."""
     edits: tuple[ArticleEdit, ...] = ()
     targets: dict[str, str] = {}
     """Targets by short URL, for short links that the text contains already."""
     articles: int = 0
+    """Number of articles in the text; 0 if unknown."""
     links: int = 0
+    """Number of short links that the text will have; 0 if unknown."""
 
 
 class Review(Struct, frozen=True):
@@ -144,7 +148,7 @@ def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> Non
 
 
 def with_size(choices: Choices, review: Review) -> Choices:
-    """Return ``choices`` with the numbers of articles and links in ``review``."""
+    """Return a copy of ``choices`` in which the numbers of articles and links are those that ``review`` found."""
     return replace(choices, articles=review.contents.articles, links=len(review.contents.issue.links))
 
 

@@ -15,7 +15,7 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Return a dict from new to stored URL, for the link targets whose URL changed in the new version of a document."""
+    """Return a dict from new URLs, which a new version of a document contains, to the stored URLs that they replace."""
     if existing.issue is None:
         return {}
     keys = {target.key for target in extracted.articles}
@@ -28,12 +28,12 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
     # and no other target has it. The stored URL must have one short link, which belongs to this issue only.
     gone_by_signature = _unique_by_signature({article.url: _stored_texts(article, existing) for article in gone})
     new_by_signature = _unique_by_signature({target.key: _texts(target) for target in new})
-    retargets: dict[str, str] = {}
+    replaced_urls: dict[str, str] = {}
     for signature, key in new_by_signature.items():
         old = gone_by_signature.get(signature)
-        if old is not None and key not in retargets and old not in retargets.values():
-            retargets[key] = old
-    return retargets
+        if old is not None and key not in replaced_urls and old not in replaced_urls.values():
+            replaced_urls[key] = old
+    return replaced_urls
 
 
 def _has_one_own_link(article: Article, existing: ExistingIssue) -> bool:
@@ -59,7 +59,10 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return URLs by normalized title or link text, for texts that are not short and belong to one URL only."""
+    """Return a dict from normalized text to the URL that has it. Texts of several URLs are left out.
+
+    ``texts`` maps each URL to its title and link texts. Very short texts are left out too.
+    """
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
         for value in values:
@@ -72,16 +75,17 @@ def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
 def plan_articles(
     extracted: ExtractedIssue,
     existing: ExistingIssue,
-    retargets: Mapping[str, str],
+    replaced_urls: Mapping[str, str],
     corrections: Sequence[ArticleEdit],
 ) -> list[PlannedArticle]:
     """Return all link targets of the document in document order, with editors' corrections applied.
 
-    Articles have a position (from 1); other targets have None. ``retargets`` maps changed URLs to stored URLs.
+    Articles have a position (from 1); other targets have None. ``replaced_urls`` maps new URLs to the stored URLs
+    that they replace.
     """
     stored = {article.url: article for article in existing.articles}
     planned = [
-        _plan_article(target, stored.get(target.key) or stored.get(retargets.get(target.key, "")))
+        _plan_article(target, stored.get(target.key) or stored.get(replaced_urls.get(target.key, "")))
         for target in extracted.articles
     ]
     _number(planned)

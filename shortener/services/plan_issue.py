@@ -58,12 +58,12 @@ def plan_issue(
     occurrences, skipped, left = match_links(document, existing, request.targets, config=config)
     keys = [occurrence.target_key for occurrence in occurrences]
     extracted = newsletter.extract_articles(document, keys, recurring=existing.recurring)
-    retargets = find_retargets(extracted, existing)
+    replaced_urls = find_retargets(extracted, existing)
     first_targets = find_first_targets(occurrences, existing, request.targets, config=config)
-    articles = plan_articles(extracted, existing, {**retargets, **first_targets}, request.corrections)
+    articles = plan_articles(extracted, existing, {**replaced_urls, **first_targets}, request.corrections)
     twins = newsletter.find_outlook_twins(document)
     article_by_link = _article_by_link(extracted, twins)
-    links = plan_links(occurrences, articles, article_by_link, retargets, existing, request.targets, domain, codes)
+    links = plan_links(occurrences, articles, article_by_link, replaced_urls, existing, request.targets, domain, codes)
     number_placements(occurrences, links, existing, twins)
     honeypot = _plan_honeypot(parsed, existing, occurrences, domain, codes)
     output, honeypot_html = _write_document(parsed, occurrences, links, honeypot, tag, config)
@@ -80,7 +80,7 @@ def plan_issue(
         changed=changed,
         skipped=tuple(skipped),
         untouched=_untouched(parsed, left),
-        warnings=tuple(_warnings(parsed, extracted, occurrences, links, articles, retargets)),
+        warnings=tuple(_warnings(parsed, extracted, occurrences, links, articles, replaced_urls)),
         honeypot=honeypot,
         honeypot_html=honeypot_html,
         recipient_tag=tag,
@@ -259,11 +259,11 @@ def _warnings(
     occurrences: Sequence[Occurrence],
     links: Sequence[PlannedLink],
     articles: Sequence[PlannedArticle],
-    retargets: Mapping[str, str],
+    replaced_urls: Mapping[str, str],
 ) -> Iterator[str]:
     """Yield one-line warnings about what an editor should check before the issue is sent."""
     yield from parsed.document.warnings
-    for new, old in retargets.items():
+    for new, old in replaced_urls.items():
         yield Message("{old}: the link leads to {new} now", old=old, new=new)
     for occurrence in occurrences:
         if occurrence.target_key is not None and occurrence.short_link_key is None:

@@ -37,13 +37,14 @@ def _shorten(url: str) -> str:
 
 
 def match_links(
-    document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
+    document: Document, existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
     """Find the target of each link in the document. Return (all links, skipped links, links left alone).
 
-    Skipped links are excluded by the configuration, or lead to pages of this installation. Links left alone cannot or
-    must not be replaced. ``targets`` has new targets of short links in the document. Raises Conflict if a short link
-    already has another target.
+    The second and third lists are parts of the first, and their links keep their URLs. Skipped links are excluded by
+    the configuration, or lead to pages of this installation. Links left alone have a URL that cannot be replaced, or
+    let readers unsubscribe. ``given_targets`` has targets that an editor gave for short links in the document. Raises
+    Conflict if another target is stored for such a short link.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -61,7 +62,7 @@ def match_links(
         try:
             key = parse_short_url(url, domains=domains) if "://" in url else None
             if key is not None:
-                _match_short_link(occurrence, key, existing, targets, config)
+                _match_short_link(occurrence, key, existing, given_targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
                 # Pages of this installation are skipped too.
                 skipped.append(LeftAloneLink(line, url, Message("a page of this installation")))
@@ -84,14 +85,18 @@ def _skip_pattern(url: str, skips: Iterable[str]) -> str | None:
 
 
 def _match_short_link(
-    occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
+    occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, given_targets: Targets, config: Config
 ) -> None:
-    """Record that ``occurrence`` is one of our short links. Raises Conflict if ``targets`` contradicts the store."""
+    """Record in ``occurrence`` that the document contains a short link of this installation, with its target.
+
+    ``given_targets`` has targets that an editor gave for short links. Raises Conflict if another target is stored for
+    this short link.
+    """
     link = existing.short_links.get(key)
     if link is not None and link.honeypot:
         occurrence.honeypot = True
         return
-    target = targets.get(key)
+    target = given_targets.get(key)
     if link is not None and link.target is not None:
         if target not in {None, link.target}:
             raise Conflict(
@@ -116,19 +121,21 @@ def _placement_number_in_url(url: str) -> int:
 
 
 def find_first_targets(
-    occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
+    occurrences: Sequence[Occurrence], existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return a dict from target to short URL, for the stored short links that get their first target from ``targets``.
+    """Return a dict from target to short URL, for the stored short links that have no target yet but get one now.
 
     A short link is stored without a target if a document with its short URL was added before its target was known.
+    ``given_targets`` has targets that an editor gave for short links. If several short links get one target, the result
+    has the first of them in the document.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
         key = occurrence.short_link_key
         stored = existing.short_links.get(key) if key else None
-        if key and stored is not None and stored.target is None and key in targets:
+        if key and stored is not None and stored.target is None and key in given_targets:
             # Until the plan is stored, the article has the short URL in place of the target.
-            found[targets[key]] = build_short_url(*key, domains=config.domains)
+            found.setdefault(given_targets[key], build_short_url(*key, domains=config.domains))
     return found
 
 
@@ -136,17 +143,18 @@ def plan_links(
     occurrences: Sequence[Occurrence],
     articles: Sequence[PlannedArticle],
     article_by_link: Mapping[int, int],
-    retargets: Mapping[str, str],
+    replaced_urls: Mapping[str, str],
     existing: ExistingIssue,
-    targets: Targets,
+    given_targets: Targets,
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
     """Return the short links of the issue, and set ``planned_link`` (an index of the result) of ``occurrences``.
 
-    Short links in the document are kept. Other links with the same target share one short link. ``article_by_link``
-    maps indexes of links in the document to indexes of articles. ``retargets`` maps changed URLs to stored URLs.
-    ``targets`` has new targets of short links. ``codes`` yields unused codes of ``domain``.
+    Short links that the document contains already are kept. Other links share a short link if their targets are equal.
+    ``article_by_link`` maps indexes of links in the document to indexes of articles. ``replaced_urls`` maps new URLs to
+    the stored URLs that they replace. ``given_targets`` has targets that an editor gave for short links in the
+    document. ``codes`` yields unused codes of ``domain``.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -159,7 +167,7 @@ def plan_links(
             continue
         if key not in by_key:
             stored = existing.short_links.get(key)
-            given = targets.get(key)
+            given = given_targets.get(key)
             is_new_target = stored is not None and stored.target is None and given is not None
             link = PlannedLink(
                 key=key,
@@ -176,7 +184,7 @@ def plan_links(
         if occurrence.short_link_key is not None or target is None:
             continue
         if target not in by_target:
-            stored = own.get(target) or own.get(retargets.get(target, ""))
+            stored = own.get(target) or own.get(replaced_urls.get(target, ""))
             link = PlannedLink(
                 key=(stored.domain, stored.code) if stored else (domain.host, next(codes)),
                 target=target,
@@ -207,10 +215,10 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Give each link in the document its placement number, as 4 in the short URL ``/7pk3e/4``.
+    """Give each link in the document its placement number, such as 4 in the short URL ``/7pk3e/4``.
 
-    Some links are shown only by Outlook. ``twins`` maps the index of such a link to the index of the equal link that
-    other mail programs show.
+    ``twins`` maps the index of a link that only Outlook shows to the index of the equal link that other mail programs
+    show. Both links get one number.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
@@ -238,9 +246,10 @@ def number_placements(
 
 
 def _number_remaining(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
-    """Give each link without a placement number the next free one.
+    """Give each link without a placement number the next free number, and add the number to ``used``.
 
-    ``used`` are the numbers already given. ``elsewhere`` has the numbers of each planned link in other issues.
+    A number is free if it is not in ``used`` and no other issue uses it with this short link. ``elsewhere`` has the
+    numbers that other issues use, for each short link of this issue.
     """
     next_number = 0
     for occurrence in placed:

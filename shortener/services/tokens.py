@@ -82,8 +82,9 @@ def add_token(
 ) -> CreatedToken:
     """Create a token of the user ``owner``, and return it with its text.
 
-    ``hexadecimal`` limits the text to HEX_LENGTH characters. ``expires_at`` is in seconds of the UTC epoch, None for
-    never. Raises InputError, NotFound for an unknown user, and Conflict if the user has a token of this name.
+    With ``hexadecimal``, the text is HEX_LENGTH hexadecimal digits, for clients that accept only short tokens.
+    ``expires_at`` is in seconds of the UTC epoch, None for never. Raises InputError, NotFound for an unknown user, and
+    Conflict if the user has a token of this name.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)

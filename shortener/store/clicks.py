@@ -125,18 +125,19 @@ VisitorDay = tuple[int, str]
 """(UTC day as days since 1970, visitor hash)."""
 
 
-def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return human clicks of given visitors on given UTC days, by the sequence number of the click.
+def visits_by_seq(store: Store, minimum_first_visits: Mapping[VisitorDay, int]) -> dict[int, Visit]:
+    """Return human clicks of given visitors on given UTC days, keyed by sequence number.
 
-    ``minimum_bitmasks`` maps (day, visitor hash) to 0 or 1. With 0, all human clicks of the visitor on this day are
-    returned. With 1, only clicks with at least one bit in ``first_visits`` are returned.
+    ``minimum_first_visits`` maps (day, visitor hash) to 0 or 1. With 0, all human clicks of the visitor on this day are
+    returned. With 1, only first visits are returned: clicks that are the visitor's first of the day on the placement
+    (one use of a link in an issue), on the link, in the issue or on the site.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
         where ts / 86400000 = :day and visitor in :visitors and first_visits >= :minimum and verdict = 'human'
     """  # noqa: S608
     visitors: dict[tuple[int, int], list[str]] = {}
-    for (day, visitor), minimum in minimum_bitmasks.items():
+    for (day, visitor), minimum in minimum_first_visits.items():
         visitors.setdefault((day, minimum), []).append(visitor)
     return {
         row[0]: Visit(*row[1:])

@@ -233,11 +233,11 @@ def open_database(
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
     beside_click_log: bool = True,
 ) -> Store:
-    """Open the store in the PostgreSQL database at ``url``. An empty database gets the schema.
+    """Open the store in the PostgreSQL database at ``url``, and create or migrate its schema if needed.
 
-    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``data`` contains a
-    click log, an empty database also raises StoreError, unless ``beside_click_log`` is set. Raises SchemaTooNew if a
-    newer version wrote the store.
+    Raises StoreError if the database cannot be used. If the database is empty, raises StoreError in two cases:
+    ``create`` is False, or the data directory ``data`` contains a click log and ``beside_click_log`` is False. Raises
+    SchemaTooNew if a newer version wrote the store.
     """
     prepare_directory(data)
     store: Store = _postgres().open_store(
@@ -258,9 +258,9 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
 
 
 def open_links_copy(data: Path) -> Store:
-    """Open the local copy of the links and settings of a store on PostgreSQL. It is a read-only SQLite file.
+    """Open the SQLite file to which the links and settings of a store on PostgreSQL are copied, for reading only.
 
-    Raises StoreError if there is none.
+    Raises StoreError if the file is missing or cannot be read.
     """
     return Store(_open_read_only(data / LINKS_COPY_FILE_NAME), data=data)
 

@@ -150,11 +150,12 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return (size of the inbox in bytes, time). The clicks in the inbox were recorded after the time.
+    """Return (size, since) for the clicks that redirect nodes have sent and that still wait to be stored.
 
-    Only the first clicks of a new node can be older. The time is seconds of the UTC epoch, None if unknown.
+    ``size`` is in bytes. ``since`` is a time before the oldest click whose age is known, in seconds of the UTC epoch.
+    It is None if no age is known or no click waits.
     """
-    # A new node does not know after which time its first clicks were recorded, and says 0.
+    # A new node does not know how old the first clicks that it sends are. It sends 0 as their time.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
     size, since = reader.execute(sql).fetchone()
     return int(size), since

@@ -219,8 +219,8 @@ class ArticlePlacement(Struct, frozen=True):
 def article_placements(store: Store) -> list[ArticlePlacement]:
     """Return every placement (use of a link in an issue), with the article for which its clicks count.
 
-    A link that belongs to an article or another link target also has a row with ``n`` 0. This row is for the link's
-    clicks whose placement is unknown. Rows are ordered by issue, link and ``n``.
+    A link that belongs to an issue also has a row with ``n`` 0, for its clicks whose placement is unknown. A honeypot
+    link, which readers do not see, may have no such row. Rows are ordered by issue, link and ``n``.
     """
     # Link targets without a position are not articles.
     sql = """

@@ -119,10 +119,10 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 class LinkFilter(Struct, frozen=True):
     """Which links a list contains, and in which order.
 
-    A link has to meet every criterion that is set. Each of ``words`` has to occur in the link's code, title or target.
-    ``issue`` is the slug of the link's issue. If ``issues`` is set, this slug has to be one of ``issues``.
-    ``created_since`` and ``created_until`` are seconds of the UTC epoch, both included. ``is_reversed`` reverses the
-    order that ``sort`` names.
+    A link has to meet every criterion that is set. Each of ``words`` has to occur in the link's code, title or target
+    (the URL to which it redirects). ``issue`` is a slug, and limits the list to the links of one issue. ``issues`` are
+    slugs, and limit the list to the links of several issues. ``created_since`` and ``created_until`` are seconds of the
+    UTC epoch, both included. ``is_reversed`` reverses the order that ``sort`` names.
     """
 
     words: tuple[str, ...] = ()
@@ -190,7 +190,7 @@ def sort_key_length(sort: LinkSort) -> int:
 
 
 def is_descending(sort: LinkSort) -> bool:
-    """Return whether a list with this order begins with the largest value, unless the order is reversed."""
+    """Return whether the order ``sort`` puts the largest values first, such as the most clicks or the latest time."""
     return sort in _DESCENDING
 
 

@@ -12,7 +12,7 @@ NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_toke
 MAX_NEARBY_CLICKS = 70_000
 """Maximum number of clicks that one query for nearby clicks returns.
 
-It is enough for 300 clicks a second in the four minutes that are read before a target. If there are more, those
+It is enough for 300 clicks a second in the four minutes that are read before a new click. If there are more, those
 nearest in time are returned."""
 RECLASSIFY_PREFIX = "reclassify:"
 """Prefix of a key in ``meta`` that queues an issue for reclassification.

@@ -123,9 +123,10 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record the days on which redirect nodes hashed visitors with a local key instead of the key that nodes share.
+    """Record the days on which redirect nodes could not get the shared key for the hashes of visitors.
 
-    ``days`` has pairs (node, day). A day is the number of UTC days since 1970.
+    On such a day, a node used a key of its own (a local key), so that visitors may be counted twice. ``days`` has
+    pairs (node, day). A day is the number of UTC days since 1970.
     """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
@@ -133,9 +134,10 @@ def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the days on which redirect nodes hashed visitors with a local key instead of the key that nodes share.
+    """Return the days on which redirect nodes could not get the shared key for the hashes of visitors.
 
-    The result is (node, day), ordered by day. A day is the number of UTC days since 1970.
+    On such a day, a node used a key of its own (a local key), so that visitors may be counted twice. The result has
+    pairs (node, day) from ``first_day`` to ``last_day``, ordered by day. A day is the number of UTC days since 1970.
     """
     sql = "select node, day from local_key_days where day between ? and ? order by day, node"
     return list(reader.execute(sql, (first_day, last_day)).fetchall())

@@ -1,4 +1,4 @@
-"""SQL for the history of the changes that users made on the pages. Users can undo these changes."""
+"""SQL for the history of the changes that users made in the web interface. Users can undo these changes."""
 
 from msgspec import Struct
 
@@ -13,9 +13,10 @@ KEPT_DAYS = 30
 
 
 class PageChange(Struct, frozen=True):
-    """A change that the user ``who`` made at ``at`` (seconds of the UTC epoch), on the page with the key ``page``.
+    """A change that the user ``who`` made in the web interface at ``at`` (seconds of the UTC epoch).
 
-    ``before`` and ``after`` are the changed values as JSON. ``undone_at`` is None unless the change was undone.
+    ``page`` is the key of the page on which the change was made, such as "users". ``before`` and ``after`` are the
+    changed values as JSON. ``undone_at`` is None unless the change was undone.
     """
 
     id: int

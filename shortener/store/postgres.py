@@ -37,10 +37,11 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL, with numbered parameters.
+    """Translate a statement from the SQL that both engines share to PostgreSQL, with numbered parameters such as $1.
 
-    Return (text, names of the parameters in the order of their numbers, names of the parameters that are lists of
-    pairs). Parameters that are written as ``?`` have no names.
+    Return (text, names, pairs). ``names`` are the names of the parameters in the order of their numbers. They are empty
+    if the statement marks its parameters with ``?``. ``pairs`` are the names of the parameters in ``pairs(:name)``. The
+    value of such a parameter is a list of pairs of integers, which the statement reads as a table.
     """
     names: list[str] = []
     pairs: set[str] = set()
@@ -211,7 +212,11 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL for a table ``new`` with ``columns``, each filled from an array parameter."""
+        """Return SQL for a ``from`` clause that makes a table named ``new`` from array parameters.
+
+        There is one array for each of ``columns``, with the values of this column. Types are those of the stored table
+        ``table``.
+        """
         types = self._types(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"

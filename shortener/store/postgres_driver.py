@@ -96,10 +96,14 @@ class _LimitedConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
             raise
 
-    def _limit(self, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Yield what ``steps`` yields. Raise NoAnswer if the socket was not ready for ``answer_seconds``."""
+    def _limit(self, operation: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run an operation of psycopg with a time limit, and return its result.
+
+        ``operation`` is a generator that yields whenever it has to wait for the connection's socket. What it yields is
+        yielded to the caller. Raises NoAnswer if the server is silent for longer than ``answer_seconds``.
+        """
         try:
-            wanted = next(steps)
+            wanted = next(operation)
             silent_since = time.monotonic()
             while True:
                 ready = yield wanted
@@ -107,7 +111,7 @@ class _LimitedConnection(psycopg.Connection[Any]):
                     silent_since = time.monotonic()
                 elif time.monotonic() - silent_since > self.answer_seconds:
                     raise NoAnswer(f"the database did not answer within {self.answer_seconds:.0f} s")
-                wanted = steps.send(ready)
+                wanted = operation.send(ready)
         except StopIteration as end:
             return end.value
 

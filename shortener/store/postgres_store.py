@@ -1,4 +1,4 @@
-"""Opening of a store on PostgreSQL, and updates of the local copy of its links."""
+"""Opening of a store on PostgreSQL, and copying of its links to a file, from which this machine redirects."""
 
 import logging
 from pathlib import Path
@@ -25,10 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class PostgresStore(Store):
-    """A store on PostgreSQL, which updates the local copy of the links after an edit."""
+    """A store on PostgreSQL. After an edit of links, the links are also copied to a file on this machine.
+
+    This machine redirects from this file (an SQLite database), even while PostgreSQL cannot be reached.
+    """
 
     def _publish_links(self) -> None:
-        """Update the local copy of the links if they were edited."""
+        """Copy the links to the local file if they were edited. An error is only logged."""
         try:
             if self.meta("links_revision") != self._shared_revision.values[0]:
                 self.copy_links()
@@ -37,16 +40,16 @@ class PostgresStore(Store):
             log.warning("%s; redirects notice changed links later", error)
 
     def copy_links(self) -> None:
-        """Update the local copy of the links. Raises StoreError."""
+        """Copy the edited links to the file from which this machine redirects. Raises StoreError."""
         self._shared_revision.values[0] = update_copy(self, self.data)
 
 
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
-    """Open the store at ``url``, and migrate its schema if needed. An empty database gets the schema.
+    """Open the store in the PostgreSQL database at ``url``, and create or migrate its schema if needed.
 
-    Raises StoreError if the database cannot be used, or if it is empty and ``create`` is False. If ``data`` contains a
-    click log, an empty database also raises StoreError, unless ``beside_click_log`` is set. Raises SchemaTooNew if a
-    newer version wrote the store.
+    Raises StoreError if the database cannot be used. If the database is empty, raises StoreError in two cases:
+    ``create`` is False, or the data directory ``data`` contains a click log and ``beside_click_log`` is False. Raises
+    SchemaTooNew if a newer version wrote the store.
     """
     connection = PostgresConnection(url, busy_timeout_seconds=busy_timeout_seconds)
     try:

@@ -144,9 +144,13 @@ def signed_rows(
 ) -> tuple[str, dict[str, int]]:
     """Return (SQL, parameters) of a subquery for the click counts from ``since`` to just before ``until``.
 
-    Each row has click counts and a ``sign``, 1 or -1. To get the click counts of the period, sum ``sign * count`` over
-    the rows. If ``since`` or ``until`` is None, the period has no limit on that side. ``quarter_hour_table`` is a table
-    of click counts by quarter-hour that has ``key_columns``.
+    The subquery reads whole UTC days. Where the period begins or ends within a day, the subquery also reads
+    quarter-hours, which correct the day. Each row has click counts and a ``sign``: 1 for counts to add, -1 for counts
+    to subtract. A click count of the period is therefore the sum of ``sign * count`` over all rows.
+
+    The times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit. ``key_columns`` names
+    further columns of the rows, such as "link_id". ``quarter_hour_table`` is a table of click counts by quarter-hour
+    that has these columns.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}

@@ -24,9 +24,10 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add numbers to all tables of click counts, given the numbers for the two detailed tables.
+    """Add click counts to all tables of click counts.
 
-    Numbers can be negative. Rows that are left without clicks are deleted.
+    The two mappings have the numbers to add to the two detailed tables. The numbers for the coarser tables are computed
+    from them. Numbers can be negative, to subtract clicks. Rows that are left without clicks are deleted.
     """
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,

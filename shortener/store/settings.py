@@ -1,4 +1,4 @@
-"""SQL for the settings that editors have changed on the pages."""
+"""SQL for the settings that editors have changed in the web interface."""
 
 from collections.abc import Iterable
 

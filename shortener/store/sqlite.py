@@ -66,7 +66,11 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Expand ``in :name`` and ``pairs(:name)`` in a statement. Return (text, names of parameters that are lists)."""
+    """Replace ``in :name`` and ``pairs(:name)`` in a statement by SQL that reads a list from a JSON text.
+
+    ``pairs(:name)`` stands for a table with a row for each pair of integers in the list. Return (text, names of the
+    parameters that are lists). These parameters have to be passed as JSON.
+    """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
     def expansion(match: re.Match[str]) -> str:

@@ -75,11 +75,12 @@ class DeliveryItem(Struct, frozen=True):
 
 
 class DeliveryTotals(Struct, frozen=True):
-    """The deliveries of an endpoint in short.
+    """Summary of the deliveries to an endpoint, which is a URL that receives events.
 
-    ``state`` and ``tried_at`` are those of the newest delivery. Of the waiting deliveries, ``waiting`` is the number,
-    ``attempts`` the largest number of attempts, and ``next_at`` the time of the next attempt (0 if none is waiting).
-    Times are seconds of the UTC epoch.
+    ``state`` is the state of the newest delivery, and ``tried_at`` the time of its last attempt. ``waiting`` is the
+    number of waiting deliveries. ``attempts`` is the largest number of attempts of a waiting delivery. ``next_at`` is
+    the earliest time of a next attempt. ``attempts`` and ``next_at`` are 0 if no delivery is waiting. Times are seconds
+    of the UTC epoch.
     """
 
     webhook_id: int
@@ -197,7 +198,7 @@ def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | 
 
 
 def sum_deliveries(store: Store) -> dict[int, DeliveryTotals]:
-    """Return the deliveries in short by the id of their endpoint. Endpoints without deliveries are missing."""
+    """Return a summary of the deliveries to each endpoint, by its id. Endpoints without deliveries are left out."""
     sql = """
         select newest.webhook_id, newest.state, newest.tried_at, totals.waiting, totals.attempts, totals.next_at
         from webhook_deliveries as newest join (

@@ -1,9 +1,9 @@
 """Check of whether a write-ahead log (WAL) belongs to the store file beside it.
 
-SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore,
-each write transaction increments the store number in the header of the store file (``user_version``). The WAL contains
-a copy of each new header. A WAL belongs to a store file in two cases: the WAL contains the number of the file, or the
-WAL begins with the next number. A WAL of another store file is set aside, and can be put back later.
+SQLite applies a valid WAL to any database file beside it, even to a backup that has replaced ``store.db``. Therefore
+each write transaction increments a number in the header of the store file (``user_version``): the store number. A WAL
+contains the store numbers of its transactions. If they do not fit the number in the file, the WAL belongs to another
+store file. Such a WAL is renamed, and can be put back later.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from shortener.errors import InputError, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
 MAX_NUMBER = 2**31 - 1
-"""Largest number of a transaction; the one after it is 1. 0 is the number of a store that has none yet."""
+"""Largest store number; the one after it is 1. 0 means that a store has no number yet."""
 SQLITE_MAGIC = b"SQLite format 3\0"
 DATABASE_HEADER_BYTES = 100
 USER_VERSION_OFFSET = 60
@@ -43,7 +43,7 @@ class Relation(Enum):
 
 
 def increment_number(conn: sqlite3.Connection) -> None:
-    """Increment the store number in the header of the store file, inside a write transaction.
+    """Increment the store number (``user_version`` in the header of the store file), inside a write transaction.
 
     A store without a number gets a random one.
     """
@@ -58,7 +58,11 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store a new random number, so that older WALs (write-ahead logs) no longer belong to the store."""
+    """Replace the store number (``user_version`` in the header of the store file) by a random number.
+
+    A WAL (write-ahead log) contains the store numbers of its transactions, which show to which store file it belongs.
+    With a new number, no older WAL belongs to this file any more.
+    """
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
@@ -189,8 +193,8 @@ def _compare(header: bytes, wal: Path) -> Relation:
     except FileNotFoundError:
         return Relation.UNKNOWN
     with file:
-        pages = _first_pages(file)
-        if next(pages, None) is None:
+        copies = _header_copies(file)
+        if next(copies, None) is None:
             return Relation.UNKNOWN  # it has no pages
         if not header or (header.startswith(SQLITE_MAGIC) and header[18:20] == b"\1\1"):
             # SQLite removes the WAL of an empty file. A file in rollback mode, such as a backup, never has a WAL.
@@ -198,17 +202,22 @@ def _compare(header: bytes, wal: Path) -> Relation:
         number = _number(header)
         if not header.startswith(SQLITE_MAGIC) or number <= 0:
             return Relation.UNKNOWN
-        numbers = (_number(page) for page in pages if page)
+        numbers = (_number(copy) for copy in copies if copy)
         first = next(numbers, None)
         if not first or first < 0:
             return Relation.UNKNOWN  # another program has removed the number
-        # The store has the number before the WAL's first, or, after a checkpoint, one of the WAL.
+        # Until a checkpoint copies the header from the WAL to the file, the file has the number before the WAL's first.
+        # From then on, it has one of the numbers in the WAL.
         own = number in (first, (first - 2) % MAX_NUMBER + 1) or number in numbers
         return Relation.OWN if own else Relation.FOREIGN
 
 
-def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield b"" if a WAL (write-ahead log) contains any page, and then the store headers in the WAL."""
+def _header_copies(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the copies of the store file's header in a WAL (write-ahead log), the oldest first.
+
+    A WAL contains the pages of the store file that transactions have changed. The header is in the first page, so a WAL
+    can have pages, but no header. To tell this from an empty WAL, b"" is yielded first if there is any page.
+    """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return

@@ -1,4 +1,4 @@
-"""The filters of the page Articles, and its rows in groups such as clear winners."""
+"""The filters of the page with the list of articles, and its rows in groups such as clear winners."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ PAGE_SIZE = 30
 
 
 class ArticleFilterValues(Struct, frozen=True):
-    """The filters in the query string of the page Articles; '' means that a filter is not set."""
+    """The filters of the list of articles, from the query string; '' means that a filter is not set."""
 
     period: str
     issue: str
@@ -37,7 +37,7 @@ class ArticleFilterValues(Struct, frozen=True):
 
 
 class ArticleRow(Struct, frozen=True):
-    """A row of the page Articles, for one article.
+    """A row of the list of articles, for one article.
 
     ``month`` (YYYY-MM), ``issue_title`` and ``sent_at`` (seconds of the UTC epoch) describe the last issue with the
     article. If the sending time of this issue is unknown, ``month`` is ''.
@@ -96,7 +96,7 @@ def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
 
 
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
-    """Return a row of the page Articles for each article of a ranking, in the order of the ranking."""
+    """Return a row of the list of articles for each article of a ranking, in the order of the ranking."""
     issues = {issue.slug: issue for issue in sent_issues}
     months = {slug: month_of(issue.sent_at) for slug, issue in issues.items()}
     details = articles.details_by_url(store(), [article.url for article in ranking.articles])

@@ -48,8 +48,8 @@ class Cache:
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
         """Return the cached value of ``key``, or compute it from ``store`` and cache it.
 
-        A value that expired, or is older than the last edit of a link, is computed anew. After new clicks, so is an
-        empty value.
+        A cached value is computed anew if it has expired, or if a link was edited since its computation. An empty
+        value, such as a ranking without articles, is also computed anew if clicks were counted since its computation.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -65,9 +65,9 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``, or start a thread that computes it and return None.
+        """Return the cached value of ``key``. If it is missing or outdated, return None while a thread computes it.
 
-        After new clicks, an empty value is computed anew before the return.
+        A value is outdated if it has expired, or if a link was edited since its computation.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -75,6 +75,8 @@ class Cache:
             if entry is None or not self._is_usable(entry, revision):
                 self._start_refresh(key, compute)
                 return None
+        # This computes a new value at once if the cached one is empty, such as a ranking without articles, and clicks
+        # were counted since.
         return self.get(store, key, compute)
 
     def missing(self, store: Store, keys: Iterable[Hashable]) -> list[Hashable]:

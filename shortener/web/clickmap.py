@@ -27,7 +27,10 @@ MAX_PLACEMENT_DIGITS = 5
 Measure = Literal["share", "typical"]
 """What badges show: the share of all clicks, or the article's clicks as a multiple of the typical ones."""
 LinkKey = tuple[str, str, int]
-"""Host, code and placement number of a short link. The number 0 means all its placements together."""
+"""Host, code and number of a short URL such as ``https://host/code/3``.
+
+The number tells several appearances of a link in an issue apart. It is 0 for a short URL without a number.
+"""
 
 
 class MapPlacement(Struct, frozen=True):
@@ -134,8 +137,10 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map, by (host, code, placement number) of the short link.
+    """Return the small label (badge) that the click map shows at each short link, by host, code and number of its URL.
 
+    For the measure "share", a badge shows the share of the issue's clicks that the link got. For "typical", it shows
+    the clicks of the article as a multiple of a typical article's, from ``results``; links to no article get no badge.
     ``results`` has the articles' entries in the ranking, by article URL.
     """
     items = articles_and_links(report)
@@ -179,10 +184,11 @@ def _tooltip(clicks: int, item: ArticleReport | OtherLinkReport, *, total: int) 
     return text.unescape()
 
 
-def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
-    """Return a function that returns the badge of a URL in the issue; None for a URL without a badge.
+def find_badge(badge_by_link: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) -> FindBadge:
+    """Return a function that maps a URL to the badge (small label) that is shown at this link of the issue.
 
-    ``shares`` are the badges of the click map, as ``badges`` returns them.
+    The function returns None for a URL without a badge. ``badge_by_link`` has the badges by host, code and number of
+    the short URL.
     """
 
     def find(url: str) -> Badge | None:
@@ -191,7 +197,7 @@ def find_badge(shares: Mapping[LinkKey, Badge], *, domains: Sequence[Domain]) ->
             return None
         segment = url.partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2]
         is_number = segment.isascii() and segment.isdigit() and len(segment) <= MAX_PLACEMENT_DIGITS
-        return shares.get((*key, int(segment) if is_number else 0)) or shares.get((*key, 0))
+        return badge_by_link.get((*key, int(segment) if is_number else 0)) or badge_by_link.get((*key, 0))
 
     return find
 

@@ -20,9 +20,9 @@ from shortener.web.forms import read_clamped_integer
 Row = TypeVar("Row")
 
 INTERVAL_WIDTH, INTERVAL_HEIGHT = 120, 16
-"""Size of an interval glyph in pixels."""
+"""Size in pixels of the chart that ``interval_glyph`` returns."""
 MAX_DOUBLINGS = 2.0
-"""Powers of two on each side of 1 that an interval glyph shows: from a quarter to four times typical."""
+"""Powers of two on each side of 1 that ``interval_glyph`` shows: from a quarter to four times typical."""
 
 
 class IssueHeading(Struct, frozen=True):
@@ -181,9 +181,9 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a small SVG chart of a factor such as 1.8: a dot at ``middle`` on a line from ``low`` to ``high``.
+    """Return a small SVG chart of a multiple such as 1.8: a dot at ``middle`` on a line from ``low`` to ``high``.
 
-    The scale is logarithmic. ``tone`` is the CSS class of the chart.
+    The scale is logarithmic, from a quarter to 4. ``tone`` is the CSS class of the chart.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
@@ -206,7 +206,11 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _place_multiple(multiple: float) -> float:
-    """Return the horizontal position, in pixels, of a factor such as 1.8 on the scale of ``interval_glyph``."""
+    """Return where a chart of INTERVAL_WIDTH pixels shows a multiple such as 1.8, in pixels from its left edge.
+
+    The scale is logarithmic: a quarter is at the left end, 1 in the middle, and 4 at the right end. A multiple outside
+    this range is shown at an end.
+    """
     doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

@@ -249,7 +249,7 @@ def display_url(url: str | None, max_length: int = 70) -> str:
 
 
 def breakable(url: str) -> Markup:
-    """Return a URL that browsers break after a slash rather than inside a word."""
+    """Return a URL as HTML in which a browser can start a new line after each slash."""
     return escape(url).replace("/", Markup("/<wbr>"))
 
 
@@ -259,7 +259,7 @@ def isolate(name: str) -> Markup:
 
 
 def mark_words(text: str, words: Sequence[str]) -> Markup:
-    """Return a text with each of the words in a ``<mark>`` element, in upper or lower case."""
+    """Return a text as HTML, with every occurrence of the words in a ``<mark>`` element. Case is ignored."""
     if not words:
         return escape(text)
     # The longest first, so that a word is marked whole where another one is its beginning.

@@ -72,7 +72,7 @@ _HAS_OWN_BOX = re.compile(r"(?:^|;)(?:padding|background|border|display:(?:inlin
 
 
 class Badge(Struct, frozen=True):
-    """A badge at a link. ``anchor`` is the HTML id of the badge, or ''.
+    """A small label (badge) that is shown at a link. ``anchor`` is the HTML id of the badge, or ''.
 
     ``tone`` selects the color of the badge, ``level`` the intensity of the color from 0 to 5.
     """
@@ -265,7 +265,7 @@ class _Sanitizer:
                 self._open(tag)
 
     def _read_body(self, attributes: Mapping[str, str]) -> None:
-        """Store the attributes of the document's first ``body`` element, for ``<shortener-body>``."""
+        """Store the attributes of the first ``body`` element for ``shortener-body``, its replacement in the output."""
         if self._body_attributes is None:
             # These attributes are outdated, and become CSS.
             colors = {"background-color": attributes.get("bgcolor"), "color": attributes.get("text")}

@@ -69,7 +69,10 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return the sentence of ``describe_most``: by visitors if all articles have known visitors, else by clicks."""
+    """Return a sentence that names the articles with the most visitors; '' if no count is clearly the highest.
+
+    If the visitors of any article are unknown, the sentence names the articles with the most clicks instead.
+    """
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 

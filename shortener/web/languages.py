@@ -145,7 +145,7 @@ def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
 
 
 class Translations(gettext_files.NullTranslations):
-    """Translations of one language. The files are read for the first translated text, which takes about 0.1 s."""
+    """Translations of one language. The files are read when the first text is translated, in about 0.1 s."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         super().__init__()

@@ -67,7 +67,11 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
 
 
 def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool, offset: float) -> list[Tick]:
-    """Return labels of the horizontal axis, ``offset`` seconds after the starts of rows that are far enough apart."""
+    """Return the labels of the horizontal axis. Each label is the day or hour of the bar above it.
+
+    ``offset`` is the time from the start of a bar to its middle, in seconds. A bar gets no label if it is too close to
+    the last bar with a label.
+    """
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []
     day = ""

@@ -1,4 +1,4 @@
-"""Link checks: a thread requests every link target of an issue, and stores which targets answer."""
+"""Link checks: a thread requests the destination of every link in an issue, and stores which of them answer."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from shortener.errors import StoreBusy
 from shortener.services.host_throttle import HostThrottle
-from shortener.services.link_checker import LinkStatus, check_links
+from shortener.services.link_checker import NO_ANSWER, LinkStatus, check_links
 from shortener.store import Store, link_checks
 from shortener.web.context import ConnectionPool, config, connection_pool, now, store
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class HostStatus(Struct, frozen=True):
-    """The results of a link check for one host. ``answers`` says whether all targets on the host answered."""
+    """The results of a link check for one host. ``answers`` says whether all destinations on the host answered."""
 
     host: str
     statuses: tuple[LinkStatus, ...]
@@ -35,11 +35,12 @@ class HostStatus(Struct, frozen=True):
 
 
 class LinkCheck(Struct, frozen=True):
-    """The last link check of an issue, with its results by host. Hosts with problems are first.
+    """The last check whether the destinations of an issue's links answer, with its results by host.
 
-    ``total`` is the number of targets, ``done`` of targets that are checked, ``problems`` of targets that do not
-    answer. ``finished_at`` (seconds of the UTC epoch) is None while the check runs. ``is_offline`` is set if no target
-    has answered.
+    Hosts with problems are first. ``total`` is the number of all destinations, and ``done`` the number of those that
+    have been checked. ``problems`` is the number of destinations that failed the check, or could not be checked.
+    ``finished_at`` (seconds of the UTC epoch) is None while the check runs. ``is_offline`` is set if no destination
+    responded, as when this server has no connection.
     """
 
     done: int
@@ -56,7 +57,7 @@ def init_app(app: Flask) -> None:
 
 
 def start_check(issue_id: int, targets: list[str]) -> bool:
-    """Start a thread that checks whether these target URLs of an issue answer.
+    """Start a thread that checks whether the destinations ``targets`` (URLs) of an issue's links answer.
 
     Return False if too many checks are running.
     """
@@ -84,7 +85,7 @@ class _RunningCheck(Struct, frozen=True):
     user_agent: str
 
     def run(self) -> None:
-        """Check the targets. Store the progress every second, and then the results."""
+        """Check the destinations. Store the progress every second, and then the results."""
         results: dict[str, LinkStatus] = {}
         try:
             requests = threading.Thread(target=self._request, args=(results,), name="link-check", daemon=True)
@@ -155,7 +156,7 @@ def load_check(issue_id: int) -> LinkCheck | None:
         total=stored.total,
         finished_at=stored.finished_at,
         problems=problems,
-        is_offline=bool(statuses) and all(status.result == "trouble" for status in statuses),
+        is_offline=bool(statuses) and all(status.text == NO_ANSWER for status in statuses),
         hosts=tuple(sorted(hosts, key=_answers)),
     )
 

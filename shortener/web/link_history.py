@@ -17,7 +17,8 @@ MAX_URL_LENGTH = 90
 class LinkChange(Struct, frozen=True):
     """A change of a link, described in words.
 
-    ``revert_at`` is the time of the change (seconds of the UTC epoch), None if the change cannot be reverted.
+    ``at`` is the time of the change. ``revert_at`` repeats this time in seconds of the UTC epoch, for the button that
+    reverts the change. It is None if the change cannot be reverted.
     """
 
     at: datetime

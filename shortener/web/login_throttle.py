@@ -65,7 +65,7 @@ class LoginThrottle:
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key in ``_failures``, largest number of failures) for each limit that applies to an attempt."""
+        """Return (key in ``_failures``, allowed number of failures) for each limit that applies to an attempt."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [

@@ -15,11 +15,13 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft of the picks for the month, reason why there is no draft).
+    """Return (month, draft, message): the draft of the picks (recommended articles) for the month in the request.
 
-    The month is that of the request. If the request has no month, the latest month with a ranking is returned, or ''.
-    ``find`` returns the draft of a month, or None while the ranking is computed. Without a ranking yet, the reason is
-    ''. Raises InputError for an invalid month.
+    Without a month in the request, the latest month that has a draft is taken; the month is '' if there is none. If the
+    draft is None, the message says why. An empty message then means that the draft is still being computed, or that no
+    issue was sent yet.
+
+    ``find`` returns the draft of a month, or None while it is being computed. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:
@@ -29,7 +31,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
         try:
             return candidate, find(candidate), ""
         except NotFound as error:
-            message = error_message(error)
+            message = message or error_message(error)
     return month, None, message
 
 

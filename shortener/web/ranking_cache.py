@@ -160,10 +160,11 @@ def draft_if_ready(month: str) -> Draft | None:
 
 
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
-    """Return the explanation of the figures of an article that was last shown in ``month``.
+    """Return how the ranking of ``month`` (YYYY-MM) computes the figures of an article.
 
-    If nothing can be estimated yet, the explanation has no ``cells`` (appearances of the article). Without ``wait``,
-    return None while the explanation is computed.
+    ``month`` must be the month of the last issue with the article. If this ranking does not contain the article yet,
+    the ``cells`` of the result, which are the article's appearances in issues, are empty. Without ``wait``, return None
+    while the explanation is computed.
     """
     app_config = config()
 

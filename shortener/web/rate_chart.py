@@ -54,7 +54,7 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
         label=_("The last issues, oldest first. The table below has the figures."),
         x_min=-0.5,
         x_max=last + width,
-        lines=[*_usual_line(usual, last + width), *_stems(points, rates=rates), *_last_value(points[-1], rates=rates)],
+        lines=[*_usual_line(usual, last + width), *_stems(points, rates=rates), *_value_label(points[-1], rates=rates)],
         areas=[Area("band", [(x, usual.low, usual.high) for x in (-0.5, last + width)])] if usual else [],
         dots=[*_forecast_dots(points), *_dots(points, rates=rates)],
         ticks=[
@@ -127,12 +127,15 @@ def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
             yield Line("forecast", ends, label if point is points[-1] else "")
 
 
-def _last_value(point: _Point, *, rates: bool) -> Iterator[Line]:
-    """Yield the label of the last issue's value so far."""
+def _value_label(point: _Point, *, rates: bool) -> Iterator[Line]:
+    """Yield a line of which only the label is visible: the latest issue's click rate so far.
+
+    If ``rates`` is false, the label is the number of visitors so far. Yield nothing if the value is unknown.
+    """
     if point.value is not None:
         value = _format(point.value, rates=rates)
         label = value if point.forecast is None else _("{value} so far", value=value)
-        # A line of length 0, because only lines have labels.
+        # A line of length 0 carries the label, because dots have none.
         yield Line("own", [(point.x, point.value)], label)
 
 

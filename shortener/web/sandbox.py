@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document in all the ways in which the pages parse it."""
+    """Parse a document with every parser that the pages need, to see whether one fails or runs too long."""
     document_format = newsletter.detect_format(name, source)
     # The pages report a document that is not a valid issue.
     with suppress(InputError):

@@ -15,14 +15,18 @@ StateName = Literal["disabled", "failed", "new", "sending", "late", "works"]
 class WebhookState(Struct, frozen=True):
     """Whether the messages of a webhook arrive.
 
-    ``failed`` is a webhook that was disabled because messages did not arrive, ``new`` one without messages, and
-    ``late`` one with a message that has not arrived. ``waiting`` is the number of messages that are to be sent.
+    ``name`` is the state. "disabled": an admin disabled the webhook. "failed": it was disabled because messages did not
+    arrive. "new": it has no messages yet. "sending": the first attempt to send a message is to come. "late": a message
+    has not arrived, despite at least one attempt. "works": the newest message arrived.
     """
 
     name: StateName
     tried_at: datetime | None = None
+    """Time of the last attempt to send the newest message. None without an attempt, and if the webhook is disabled."""
     waiting: int = 0
+    """Number of messages still to be sent; 0 if the webhook is disabled."""
     next_at: datetime | None = None
+    """Time of the next attempt to send a message; None if no message is to be sent."""
 
 
 def describe_states(webhooks: Iterable[Webhook], deliveries: Mapping[int, DeliveryTotals]) -> dict[int, WebhookState]:

@@ -206,6 +206,18 @@ def test_own_short_links_are_adopted(store: Store, config: Config) -> None:
     assert links.get(store, "go.example", "new").target == "https://a.example/3"
 
 
+def test_short_links_without_targets_get_the_same_target(store: Store, config: Config) -> None:
+    """Two adopted short links that get one target later become one article."""
+    text = "[one](https://go.example/one) [two](https://go.example/two)"
+    assert len(add(store, config, text).links_without_target) == 2
+    rows = [(2, f"https://go.example/{code}", "https://a.example/1") for code in ("one", "two")]
+    assert add(store, config, text, targets=parse_targets(rows, config=config)).links_without_target == ()
+    articles = [article for article in issues.list_articles(store, 1) if article.position is not None]
+    assert [article.url for article in articles] == ["https://a.example/1"]
+    assert {links.get(store, "go.example", code).target for code in ("one", "two")} == {"https://a.example/1"}
+    assert {placement.article_id for placement in issues.list_placements(store, 1)} == {1}
+
+
 def test_other_target_is_a_conflict(store: Store, config: Config) -> None:
     """A target that differs from the stored one raises Conflict with both targets, and nothing is stored."""
     with store.transaction():

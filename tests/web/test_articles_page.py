@@ -107,6 +107,19 @@ def test_unknown_periods(clicked: "EditorSite", query: str, status: int) -> None
     assert "Nothing to compare yet" in response.text
 
 
+def test_without_results_the_newest_month_is_named(
+    site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If no month has a ranking, the message of the picks is about the newest one, and so is the page of articles."""
+    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
+    site_with_issue.add_issue("[d](https://d.example/)\n", slug="earlier", sent_at=NOW - 100 * 86_400)
+    browser = site_with_issue.client("viewer")
+    picks = settled(browser, "/-/picks")
+    assert "2027-01: " in picks
+    assert "2026-10: " not in picks
+    assert f'value="{MONTH}" selected' in settled(browser, "/-/articles")
+
+
 def test_pages_of_a_long_list(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """A long list has pages, whose groups keep their order."""
     monkeypatch.setattr(article_list, "PAGE_SIZE", 1)

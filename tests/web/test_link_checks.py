@@ -7,10 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from shortener.errors import StoreBusy
 from shortener.services.host_throttle import MAX_CONCURRENT_CHECKS
+from shortener.services.link_checker import LinkStatus
 from shortener.store import issues, link_checks
 
 if TYPE_CHECKING:
@@ -79,6 +81,19 @@ def test_no_connection(site: "EditorSite", private_names: None) -> None:
     page = browser.get("/-/issues/may/setup").text
     assert "This server seems to have no connection to the internet" in page
     assert "no answer" not in page
+
+
+def test_errors_of_every_destination_are_listed(site_with_issue: "EditorSite") -> None:
+    """Destinations that respond with an error show that the server has a connection, so the page lists them."""
+    site = site_with_issue
+    issue_id, now = issues.get(site.store, "may").id, int(time.time())
+    status = LinkStatus("https://a.example/gone", "trouble", "answers with {number}", 404)
+    with site.store.transaction():
+        link_checks.start(site.store, issue_id, total=1, now=now)
+        link_checks.finish(site.store, issue_id, started_at=now, results=msgspec.json.encode([status]), now=now)
+    page = site.client("editor").get("/-/issues/may/setup").text
+    assert "answers with 404" in page
+    assert "no connection" not in page
 
 
 def test_lost_check(site_with_issue: "EditorSite") -> None:

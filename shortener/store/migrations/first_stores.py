@@ -1,4 +1,4 @@
-"""Completion of stores that were created while the first migration was still being developed."""
+"""Creation of the tables and indexes that are missing in stores of early versions of the program."""
 
 import re
 
@@ -24,6 +24,7 @@ def complete_first_tables(db: Database) -> None:
 
     If the table ``totals`` is new, it is filled with sums of the table ``hourly``.
     """
+    # Early versions had a first migration that created fewer tables and indexes.
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):
         match = _CREATED_NAME.match(statement)

@@ -15,5 +15,5 @@ create table drafts (
 
 
 def m003_drafts(db: Database) -> None:
-    """Create the table of the short links in drafts, by month and article URL."""
+    """Create the table of the short links in drafts of recommended articles, by month and article URL."""
     run_script(db, SCRIPT)

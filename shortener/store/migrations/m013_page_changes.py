@@ -1,4 +1,4 @@
-"""A table of the changes that were made on pages."""
+"""A table of the changes that users made in the web interface. It is kept so that users can undo them."""
 
 from sqlite_utils import Database
 
@@ -22,5 +22,5 @@ create index page_changes_by_time on page_changes (at);
 
 
 def m013_page_changes(db: Database) -> None:
-    """Create the table of the changes that users made on pages."""
+    """Create the table of the changes that users made in the web interface."""
     run_script(db, SCRIPT)

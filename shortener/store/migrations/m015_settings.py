@@ -1,4 +1,4 @@
-"""A table of the settings that editors change on the pages."""
+"""A table of the settings that editors change in the web interface."""
 
 from sqlite_utils import Database
 

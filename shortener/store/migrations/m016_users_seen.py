@@ -1,4 +1,4 @@
-"""The time at which each user last used the pages."""
+"""The time at which each user last used the web interface."""
 
 from sqlite_utils import Database
 
@@ -12,6 +12,6 @@ update users set seen_at = (select max(seen_at) from sessions where user_id = us
 
 
 def m016_users_seen(db: Database) -> None:
-    """Add the time at which each user last used the pages, and fill it from the stored sessions."""
+    """Add the time at which each user last used the web interface, and fill it from the stored sessions."""
     # The time is stored with the user, because sessions are deleted when they end.
     run_script(db, SCRIPT)

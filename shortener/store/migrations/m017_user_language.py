@@ -1,4 +1,4 @@
-"""The language in which a user sees the pages."""
+"""The language in which a user sees the web interface."""
 
 from sqlite_utils import Database
 

@@ -1,4 +1,4 @@
-"""Views of the page Articles, of the page about one article, and of the editors' decisions about articles."""
+"""Views of the list of articles, of the page about one article, and of the editors' decisions about articles."""
 
 from math import ceil
 
@@ -55,7 +55,7 @@ MAX_NAME_LENGTH = 80
 
 
 class _Listing(Struct, frozen=True):
-    """Content of the page Articles: a ranking, or a message if there is no ranking to show.
+    """Content of the page with the list of articles: a ranking, or a message if there is no ranking to show.
 
     While the ranking is computed, ``ranking`` is None and ``message`` is ''.
     """
@@ -89,13 +89,13 @@ def _find_listing(*, wait: bool) -> _Listing:
         return _Listing(filters, RankingKey(), sent, message=message.unescape(), status=404)
     if filters.period or filters.issue:
         return _load(filters, sent, wait=wait)
-    listing = _Listing(filters, RankingKey(), sent)
+    newest: _Listing | None = None
     for month in article_list.months_of(sent):
-        chosen = ArticleFilterValues(month, "", filters.section, filters.search)
-        listing = _load(chosen, sent, wait=wait)
+        listing = _load(ArticleFilterValues(month, "", filters.section, filters.search), sent, wait=wait)
         if not listing.message:
-            break
-    return listing
+            return listing
+        newest = newest or listing
+    return newest or _Listing(filters, RankingKey(), sent)
 
 
 def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) -> _Listing:
@@ -106,7 +106,7 @@ def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) ->
 
 
 def _render_articles() -> str:
-    """Return the page Articles again after a decision was refused."""
+    """Return the page with the list of articles, for an editor whose decision about an article was refused."""
     # Wait for the ranking, because the form with the error is in the list of articles.
     return _render_listing(_find_listing(wait=True))
 
@@ -153,7 +153,10 @@ def _render_listing(listing: _Listing) -> str:
 
 
 def _picks_month(listing: _Listing) -> str:
-    """Return the latest month (YYYY-MM) of the listed articles, to whose picks the page has a link; or ''."""
+    """Return the month (YYYY-MM) for the link from the list of articles to the month's picks (recommended articles).
+
+    It is the chosen month, else the month of the chosen issue, else the latest month with a sent issue, else ''.
+    """
     slug = listing.filters.issue
     months = article_list.months_of(issue for issue in listing.sent if slug in {"", issue.slug})
     return listing.key.month or next(iter(months), "")

@@ -36,7 +36,7 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 
 
 class Bar(Struct, frozen=True):
-    """A row of a bar list: a value, such as a country, with its clicks.
+    """A bar for the clicks with one value of a property, such as one country.
 
     ``share`` (0 to 1) is the value's share of all clicks. ``url`` is the URL of the page with the value as the filter,
     or ''.
@@ -51,7 +51,7 @@ class Bar(Struct, frozen=True):
 
 
 class Panel(Struct, frozen=True):
-    """The bar list of a property, such as country."""
+    """A bar chart of the clicks by the values of one property, such as the country."""
 
     dimension: str
     title: str
@@ -75,9 +75,9 @@ class ArticleShare(Struct, frozen=True):
     """The clicks on one article that match the filter of the page, such as clicks from one country.
 
     ``share`` (0 to 1) is the article's part of all matching clicks. ``usual`` (0 to 1) is the article's part of all
-    clicks in the issue. ``position`` is None for the sum of the links that are not articles. ``difference`` is positive
-    if the readers with this value clicked the article more often than the others did, negative if less often, 0 if that
-    can be chance.
+    clicks in the issue. ``position`` is None for the sum of the links that are not articles. ``difference``
+    compares the article's part of the matching clicks with its part of the issue's other clicks, in standard errors. It
+    is positive if the former part is higher, negative if it is lower, and 0 if the difference can be chance.
     """
 
     position: int | None
@@ -90,7 +90,10 @@ class ArticleShare(Struct, frozen=True):
 
     @property
     def tone(self) -> Judgement:
-        """How the share compares with that of the other readers: "below", "usual" or "above"."""
+        """How the article's part of the matching clicks compares with its part of the issue's other clicks.
+
+        "above" and "below" are clear differences. "usual" means that a difference can be chance.
+        """
         return "above" if self.difference > 0 else "below" if self.difference < 0 else "usual"
 
 
@@ -181,7 +184,11 @@ def _find_filter(audience: Mapping[str, Sequence[AudiencePart]], dimension: str,
 
 
 def _panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
-    """Return the bar lists of an issue, with rows that are links to the filtered page."""
+    """Return bar charts of an issue's clicks, one for each property such as the country.
+
+    Each bar, such as the one for Norway, links to the page with this value as the filter. If the page is filtered by a
+    value already, the bar of this value links to the page without a filter.
+    """
 
     def address(dimension: str, value: str) -> str:
         # Choosing the chosen value again removes the filter.
@@ -198,9 +205,9 @@ def build_panels(
     address: Callable[[str, str], str] | None = None,
     chosen: Filter | None = None,
 ) -> list[Panel]:
-    """Return a bar list for each property that has known values.
+    """Return a bar chart of the clicks for each property that has known values.
 
-    ``address`` returns the URL of the page with a property and value as the filter. Without ``address``, the rows are
+    ``address`` returns the URL of the page with a property and value as the filter. Without ``address``, the bars are
     not links.
     """
     titles = _titles()

@@ -177,7 +177,11 @@ def preview_edits() -> Response:
 
 
 def _with_unsaved_edits(draft: Draft) -> Draft:
-    """Return the draft with the unsaved edits in the numbered forms of the request. Raises FieldError."""
+    """Return the draft with the unsaved edits in the request applied. Raises FieldError for an invalid edit.
+
+    The request has the fields of several forms. The number at the end of a field's name, as in ``title-2``, says to
+    which form the field belongs.
+    """
     edits = picks_edits.load_edits(store(), draft.month)
     for number in range(MAX_PREVIEWED_FORMS):
         # The field ``kind-0`` says what form 0 edits.

@@ -24,7 +24,7 @@ LATEST_LINKS = 5 * MAX_RESULTS
 
 
 class FoundIssue(Struct, frozen=True):
-    """An issue whose title or slug contains all words of the search. ``rate`` is its click rate, None if unknown."""
+    """An issue that has each word of the search in its title or slug. ``rate`` is its click rate, None if unknown."""
 
     slug: str
     title: str
@@ -33,9 +33,11 @@ class FoundIssue(Struct, frozen=True):
 
 
 class FoundArticle(Struct, frozen=True):
-    """An article whose title, author and URL contain all words of the search, with the latest issue (slug) that has it.
+    """An article that has each word of the search in its title, author or URL.
 
-    ``visitors`` is the sum over all sent issues, None if unknown; then ``clicks`` is known if an issue was sent.
+    ``issue`` is the slug of the latest issue with the article, and ``position`` the article's position in it.
+    ``visitors`` and ``clicks`` are sums over all issues in the ranking that contain the article. Only one of them is
+    known; the other is None. Both are None if no issue with the article is in the ranking yet.
     """
 
     url: str
@@ -154,7 +156,10 @@ def _find_articles(words: tuple[str, ...]) -> tuple[FoundArticle, ...]:
 
 
 def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
-    """Return the first links: of the latest that contain all words, those with the words in the title come first."""
+    """Return at most MAX_RESULTS links that contain all words. Links with all words in the title come first.
+
+    They are found among the newest LATEST_LINKS links that contain all words.
+    """
     rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=LATEST_LINKS)
     rows = sorted(rows, key=lambda row: not _has_all(row.title, words))[:MAX_RESULTS]
     return tuple(build_link_record(row, config=config(), now=now()) for row in rows)
