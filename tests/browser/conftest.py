@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.browser.watching import Sessions
+
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator["Browser"]:
@@ -25,3 +27,13 @@ def chromium() -> Iterator["Browser"]:
         browser = playwright_api.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator["Sessions"]:
+    """The sample installation, for tests that only read it; pages in which its users are signed in."""
+    from tests.browser import running, scene
+    from tests.browser.watching import Sessions
+
+    with running.installation(tmp_path_factory.mktemp("sample"), scene.build) as config:
+        yield Sessions(chromium, config.base_url)

@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from shortener.config import Config
+from tests.browser import scene
 from tests.ports import free_port as free_port
 
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium") or ""
@@ -57,6 +60,16 @@ def server(config_path: Path, *, last_line: str = "Ready") -> Iterator[list[str]
 def _copy_lines(lines: Iterable[str], output: "queue.Queue[str]") -> None:
     for line in lines:
         output.put(line)
+
+
+@contextlib.contextmanager
+def installation(home: Path, build: Callable[..., None], **options: int) -> Iterator[Config]:
+    """Create an installation in ``home`` with a function of ``scene``, and serve it during the block."""
+    port = free_port()
+    config = scene.configure(home / "data", port=port)
+    build(config, now=int(time.time()), **options)
+    with server(configuration(home, port=port)):
+        yield config
 
 
 def configuration(directory: Path, *, port: int) -> Path:

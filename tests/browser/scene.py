@@ -208,11 +208,11 @@ LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamt
 
 
 def build_large(config: Config, *, now: int) -> None:
-    """Create 100 issues, one of them very long and with very many recipients, and 3,000 links without an issue."""
+    """Create 40 issues, one of them very long and with very many recipients, and 600 links without an issue."""
     store = open_store(config.data_directory)
     add_users(config, now=now)
     hour = now - now % HOUR
-    for number in range(99):
+    for number in range(39):
         source = short_issue("2026-07").replace(b"2026-07/", f"weekly-{number}/".encode())
         add_issue(
             store,
@@ -244,10 +244,10 @@ def build_large(config: Config, *, now: int) -> None:
         now=now,
         recipients=1_000_000_000,
     )
-    append_to_click_log(config, click_lines(contents, readers=1_500, now=now, seed=3))
+    append_to_click_log(config, click_lines(contents, readers=800, now=now, seed=3))
     drain_once(store, config=config)
     with store.transaction():
-        for number in range(3_000):
+        for number in range(600):
             target = f"https://example.org/by-hand/{number}/{'x' * (number % 400)}"
             links.add(
                 store,

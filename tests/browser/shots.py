@@ -100,10 +100,7 @@ def main(directory: Path, only: set[str]) -> None:
         for name, pages, build in scenes:
             home = Path(temporary) / (name or "full")
             home.mkdir()
-            port = running.free_port()
-            config = scene.configure(home / "data", port=port)
-            build(config, now=int(time.time()))
-            with running.server(running.configuration(home, port=port)):
+            with running.installation(home, build) as config:
                 chosen = {name + page: path for page, path in pages.items() if not only or name + page in only}
                 if chosen:
                     take_screenshots(browser, config.base_url, chosen, directory)

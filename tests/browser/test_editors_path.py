@@ -239,10 +239,7 @@ def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
     from tests.browser import running, scene
     from tests.browser.watching import WatchedPage
 
-    port = running.free_port()
-    config = scene.configure(tmp_path / "data", port=port)
-    scene.build(config, now=int(time.time()), readers=40)
-    with running.server(running.configuration(tmp_path, port=port)):
+    with running.installation(tmp_path, scene.build, readers=40) as config:
         watched = WatchedPage(chromium, config.base_url)
         page, keys = watched.page, watched.page.keyboard
         watched.go("/-/links")

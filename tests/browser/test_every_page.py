@@ -2,21 +2,17 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.sync_api import Browser, Page
 
-VIEWS: dict[str, dict[str, Any]] = {
-    "desktop": {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"},
-}
-"""Windows in which pages are opened. Without motion, colours change at once when the page becomes dark."""
+    from tests.browser.watching import Sessions, WatchedPage
+
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PHONE_WIDTH = 390
 PHONE_HEIGHTS = {"report": 3_000, "": 5_000}
 """Largest height of a page on the phone in pixels, by the beginning of its name in ``shots.PAGES``."""
@@ -40,62 +36,71 @@ SMALL = """least =>
 are part of a text and may be smaller; so may the line below the title of an article, which shows its details."""
 MIN_TARGET = {"desktop": 24, "phone": 44}
 """Smallest height of a control in pixels: WCAG 2.2 (2.5.8) for a mouse, the platforms' guidelines for a finger."""
+IS_TOO_WIDE = "document.documentElement.scrollWidth > innerWidth + 1"
 
 
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """Base URL of a server with the sample installation."""
-    from tests.browser import scene
+def test_pages_with_content(sample: "Sessions") -> None:
+    """Pages with content have no console error, request no other host, no technical word, pass axe and fit the window.
 
-    yield from serve(tmp_path_factory.mktemp("full"), build=scene.build)
+    Each page is seen in two of the four combinations of window and colours, the next one in the other two."""
+    from tests.browser import shots, words
 
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """Base URL of a server with users and no issues."""
-    from tests.browser import scene
-
-    yield from serve(tmp_path_factory.mktemp("empty"), build=scene.add_users)
-
-
-def serve(home: "Path", *, build: Callable[..., None]) -> Iterator[str]:
-    """Create an installation with ``build`` and serve it; yield its base URL."""
-    from tests.browser import running, scene
-
-    port = running.free_port()
-    config = scene.configure(home / "data", port=port)
-    build(config, now=int(time.time()))
-    with running.server(running.configuration(home, port=port)):
-        yield config.base_url
+    failures = []
+    with sample.open("admin", reduced_motion="reduce") as watched:
+        watched.go("/-/links?sort=-visitors")
+        code = (watched.page.locator(".links .title a").first.get_attribute("href") or "").partition("/-/links/")[2]
+        pages = {name: path.format(code=code) for name, path in shots.PAGES.items() if name != "missing"}
+        for number, (name, path) in enumerate(pages.items()):
+            watched.go(path)
+            failures += words.check(watched.page) if path not in words.QUOTING_PAGES else []
+            failures += chart_failures(watched.page)
+            failures += view_failures(watched, name, schemes=SCHEMES if number % 2 else SCHEMES[::-1])
+        assert not failures
+        assert not watched.problems
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
-def test_pages_with_content(chromium: "Browser", full: str, view: dict[str, Any]) -> None:
-    """Pages with content have no console error, request no other host, pass axe and fit the window."""
-    check_pages(chromium, full, view, empty=False)
-
-
-def test_pages_without_content(chromium: "Browser", empty: str) -> None:
+def test_pages_without_content(chromium: "Browser", tmp_path: Path) -> None:
     """Pages of an empty installation pass the checks too, and each list shows a hint."""
-    check_pages(chromium, empty, VIEWS["desktop"], empty=True)
-
-
-def test_pages_after_a_form(chromium: "Browser", full: str) -> None:
-    """Pages that follow a form (preview, refusal, decision, draft, invitation) pass the checks."""
-    from tests.browser import scene, shots
+    from tests.browser import running, scene, shots
     from tests.browser.watching import WatchedPage
 
-    watched, failures = WatchedPage(chromium, full, **VIEWS["phone"], color_scheme="dark"), []
-    watched.sign_in("admin", scene.PASSWORD)
-    for name, (path, _) in shots.STEPS.items():
-        watched.go(path)
-        shots.perform_step(watched.page, name)
-        failures += watched.violations()
-        if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-            failures.append(f"{name} is wider than the window")
-        if name == "new-issue-found":
-            check_review_on_the_phone(watched.page)
-    watched.close()
+    failures = []
+    with running.installation(tmp_path, scene.add_users) as config:
+        watched = WatchedPage(chromium, config.base_url, reduced_motion="reduce")
+        watched.go("/-/sign-in")
+        for scheme in SCHEMES:
+            watched.page.emulate_media(color_scheme=scheme)
+            failures += watched.violations()
+        watched.sign_in("admin", scene.PASSWORD)
+        for name, path in shots.EMPTY.items():
+            watched.go(path)
+            failures += view_failures(watched, name, schemes=SCHEMES)
+            assert watched.page.locator(".empty h2").count() == 1, path
+        watched.close()
+    assert not failures
+    assert not watched.problems
+
+
+def test_pages_after_a_form(chromium: "Browser", tmp_path: Path) -> None:
+    """Pages that follow a form (preview, refusal, decision, draft, invitation) pass the checks."""
+    from tests.browser import running, scene, shots, words
+    from tests.browser.watching import WatchedPage
+
+    failures = []
+    with running.installation(tmp_path, scene.build, readers=60) as config:
+        options = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce", "color_scheme": "dark"}
+        watched = WatchedPage(chromium, config.base_url, **options)
+        watched.sign_in("admin", scene.PASSWORD)
+        for name, (path, _) in shots.STEPS.items():
+            watched.go(path)
+            shots.perform_step(watched.page, name)
+            failures += words.check(watched.page)
+            failures += watched.violations()
+            if watched.page.evaluate(IS_TOO_WIDE):
+                failures.append(f"{name} is wider than the window")
+            if name == "new-issue-found":
+                check_review_on_the_phone(watched.page)
+        watched.close()
     assert not failures
     # A refusal has status 400 or 422, which the console reports as an error.
     refusals = ("400 (Bad Request)", "422 (Unprocessable Entity)")
@@ -114,31 +119,26 @@ def check_review_on_the_phone(page: "Page") -> None:
     assert page.locator(".bulk").is_visible()
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """Base URL of a server with the large installation."""
-    from tests.browser import scene
-
-    yield from serve(tmp_path_factory.mktemp("huge"), build=scene.build_large)
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_pages_with_very_much_content(chromium: "Browser", large: str, view: str) -> None:
+def test_pages_with_very_much_content(chromium: "Browser", tmp_path: Path) -> None:
     """Pages with very many articles, large numbers and long words have no error and fit the window."""
-    from tests.browser import scene, shots
+    from tests.browser import running, scene, shots
     from tests.browser.watching import WatchedPage
 
-    watched, failures = WatchedPage(chromium, large, **VIEWS[view]), []
-    watched.sign_in("admin", scene.PASSWORD)
-    month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))
-    for name, path in shots.HUGE.items():
-        watched.go(path.format(month=month))
-        if name in {"articles", "picks"}:
-            watched.page.locator(".signs .menu").first.wait_for()  # the ranking is computed first
-            failures += size_failures(watched.page, name) if view == "phone" else []
-        if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-            failures.append(f"{path} is wider than the window")
-    watched.close()
+    failures = []
+    with running.installation(tmp_path, scene.build_large) as config:
+        watched = WatchedPage(chromium, config.base_url)
+        watched.sign_in("admin", scene.PASSWORD)
+        month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))
+        for name, path in shots.HUGE.items():
+            watched.go(path.format(month=month))
+            if name in {"articles", "picks"}:
+                watched.page.locator(".signs .menu").first.wait_for()  # the ranking is computed first
+            for size, (width, height) in SIZES.items():
+                watched.page.set_viewport_size({"width": width, "height": height})
+                if watched.page.evaluate(IS_TOO_WIDE):
+                    failures.append(f"{path} is wider than the {size}")
+            failures += size_failures(watched.page, name) if name in {"articles", "picks"} else []
+        watched.close()
     assert not failures
     assert not watched.problems
 
@@ -155,35 +155,23 @@ def size_failures(page: "Page", name: str) -> list[str]:
     return failures + ([f"{name} is {height} pixels high, more than {most}"] if height > most else [])
 
 
-def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: bool) -> None:
-    """Open every page and assert that nothing is wrong with it."""
-    from tests.browser import scene, shots
-    from tests.browser.watching import WatchedPage
+def view_failures(watched: "WatchedPage", name: str, *, schemes: Iterable[Literal["light", "dark"]]) -> list[str]:
+    """Return what is wrong with the open page on the desktop in the first scheme and on the phone in the second."""
+    page, failures = watched.page, []
+    for (size, (width, height)), scheme in zip(SIZES.items(), schemes, strict=True):
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        found = watched.violations() + size_failures(page, name)
+        if page.evaluate(IS_TOO_WIDE):
+            found.append(f"{page.url} is wider than the window")
+        failures += [f"{size}, {scheme}: {each}" for each in found]
+    return failures
 
-    watched, failures = WatchedPage(chromium, base, **view), []
-    watched.go("/-/sign-in")
-    failures += watched.violations()
-    failures += watched.dark_violations()
-    watched.sign_in("admin", scene.PASSWORD)
-    watched.go("/-/links?sort=-visitors")
-    first = watched.page.locator(".links .title a").first
-    code = "" if empty else (first.get_attribute("href") or "").partition("/-/links/")[2]
-    for name, path in (shots.EMPTY if empty else shots.PAGES).items():
-        if path != shots.PAGES["missing"]:
-            watched.go(path.format(code=code))
-            failures += watched.violations()
-            failures += watched.dark_violations()
-            failures += size_failures(watched.page, name)
-            if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-                failures.append(f"{path} is wider than the window")
-            # Charts show the hours of the site's zone, which they name, on a clock of 24 hours.
-            texts = watched.page.evaluate("[...document.querySelectorAll('.chart text')].map(each => each.textContent)")
-            failures += [f"{path}: {text} in a chart" for text in texts if re.search(r"\d ?[AP]M\b", text)]
-            has_chart = watched.page.locator(".chart").count()
-            if has_chart and not re.search(r"[Tt]imes are in \w+", watched.page.inner_text("main")):
-                failures.append(f"{path}: the chart does not name the time zone")
-        if empty:
-            assert watched.page.locator(".empty h2").count() == 1, path
-    watched.close()
-    assert not failures
-    assert not watched.problems
+
+def chart_failures(page: "Page") -> list[str]:
+    """Return what is wrong with the charts of a page: they show the site's zone, named, on a clock of 24 hours."""
+    texts = page.evaluate("[...document.querySelectorAll('.chart text')].map(each => each.textContent)")
+    failures = [f"{page.url}: {text} in a chart" for text in texts if re.search(r"\d ?[AP]M\b", text)]
+    if page.locator(".chart").count() and not re.search(r"[Tt]imes are in \w+", page.inner_text("main")):
+        failures.append(f"{page.url}: the chart does not name the time zone")
+    return failures

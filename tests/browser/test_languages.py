@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from werkzeug.serving import make_server
@@ -51,22 +51,25 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.fixture(scope="module")
+def opened(chromium: "Browser", installation: str) -> Iterator[WatchedPage]:
+    """Narrow browser page in which the admin is signed in."""
+    watched = WatchedPage(chromium, installation, viewport={"width": 390, "height": 844})
+    watched.sign_in("admin", scene.PASSWORD)
+    yield watched
+    watched.close()
+
+
 @pytest.mark.parametrize(
     ("tag", "direction"), [("de", "ltr"), ("zh-Hans", "ltr"), (LONG, "ltr"), (RIGHT_TO_LEFT, "rtl")]
 )
-def test_no_page_is_wider_than_the_phone(chromium: "Browser", installation: str, tag: str, direction: str) -> None:
+def test_no_page_is_wider_than_the_phone(opened: WatchedPage, tag: str, direction: str) -> None:
     """On a narrow window no page has to be scrolled sideways, and nothing goes wrong."""
-    size: Any = {"width": 390, "height": 844}
-    watched = WatchedPage(chromium, installation, viewport=size, extra_http_headers={"Accept-Language": tag})
-    page = watched.page
-    page.goto(f"{installation}/-/sign-in")
-    page.fill("#name", "admin")
-    page.fill("#password", scene.PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/-/")
+    page = opened.page
+    page.set_extra_http_headers({"Accept-Language": tag})
     too_wide = {}
     for path in PAGES:
-        page.goto(installation + path)
+        page.goto(opened.base + path)
         root = "document.documentElement"
         assert page.evaluate(f"{root}.lang") == tag
         assert page.evaluate(f"getComputedStyle({root}).direction") == direction
@@ -74,4 +77,3 @@ def test_no_page_is_wider_than_the_phone(chromium: "Browser", installation: str,
         if excess > 0:
             too_wide[path] = excess
     assert not too_wide
-    watched.context.close()

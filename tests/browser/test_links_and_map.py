@@ -1,6 +1,5 @@
 """Browser tests of the list of links and of the click map: what their scripts add, and how the map fits its frame."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,34 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-    from tests.browser.watching import WatchedPage
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """Base URL of a server with the sample installation."""
-    from tests.browser import running, scene
-
-    home: Path = tmp_path_factory.mktemp("links")
-    port = running.free_port()
-    config = scene.configure(home / "data", port=port)
-    scene.build(config, now=int(time.time()), readers=60)
-    with running.server(running.configuration(home, port=port)):
-        yield config.base_url
+    from tests.browser.watching import Sessions, WatchedPage
 
 
 @pytest.fixture
-def watched(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
+def watched(sample: "Sessions") -> Iterator["WatchedPage"]:
     """Browser page in which the editor is signed in; it must not have a console error or ask another host."""
-    from tests.browser import scene
-    from tests.browser.watching import WatchedPage
-
-    watched = WatchedPage(chromium, base)
-    watched.sign_in("editor", scene.PASSWORD)
-    yield watched
-    watched.close()
+    with sample.open("editor") as watched:
+        yield watched
     assert not watched.problems
 
 
@@ -91,6 +70,7 @@ def test_map_and_table_lead_to_each_other(watched: "WatchedPage") -> None:
     assert page.evaluate("document.activeElement.hash") == f"#{anchor}"
     badge.focus()
     assert page.locator(f"tr.chosen[data-badges~='{anchor}']").count() == 1
+    page.locator(".map-list details").evaluate_all("lists => lists.forEach(list => { list.open = true })")
     other = frame.locator("shortener-badge[role=link]").last
     page.locator(f".map-list a[href$='#{other.get_attribute('id')}']").click()
     assert frame.locator("shortener-badge:target").get_attribute("id") == other.get_attribute("id")

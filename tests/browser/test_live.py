@@ -1,12 +1,9 @@
 """Browser tests of the polling of an open report."""
 
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from playwright.sync_api import Browser
+    from tests.browser.watching import Sessions
 
 HIDING = """
 let hidden = false;
@@ -16,17 +13,9 @@ window.hide = (value) => { hidden = value; document.dispatchEvent(new Event("vis
 """Script that simulates a hidden tab, because a headless browser never hides one."""
 
 
-def test_polling_of_an_open_report(chromium: "Browser", tmp_path: "Path") -> None:
+def test_polling_of_an_open_report(sample: "Sessions") -> None:
     """An open report polls at most once in five seconds, and not at all while its tab is hidden."""
-    from tests.browser import running, scene
-    from tests.browser.watching import WatchedPage
-
-    port = running.free_port()
-    config = scene.configure(tmp_path / "data", port=port)
-    scene.build(config, now=int(time.time()), readers=20)
-    with running.server(running.configuration(tmp_path, port=port)):
-        watched = WatchedPage(chromium, config.base_url)
-        watched.sign_in("viewer", scene.PASSWORD)
+    with sample.open("viewer") as watched:
         page = watched.page
         page.add_init_script(HIDING)
         page.clock.install()
@@ -62,5 +51,4 @@ def test_polling_of_an_open_report(chromium: "Browser", tmp_path: "Path") -> Non
         assert polls_during(10) <= 1
         page.evaluate("hide(false)")
         assert 1 <= polls_during(12) <= 3
-        watched.close()
     assert not watched.problems

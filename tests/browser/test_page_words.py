@@ -1,28 +1,16 @@
-"""Browser test of the words of all pages: no command, option, configuration key or HTTP word."""
+"""Words of refusals and pages that do not exist. ``test_every_page.py`` checks those of the other pages."""
 
 import re
 import time
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+from shortener.app import create_app
+from tests.browser import scene, words
 
-COMMANDS = (
-    "backup|clicks|collect|completion|config|demo|doctor|edge|init|issue|link|picks|rank|rebuild|reclassify|report|"
-    "serve|signals|token|user"
-)
-STATUS_PHRASES = "|".join(sorted({status.phrase for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST}))
-FORBIDDEN = re.compile(
-    rf"\bshortener (?:{COMMANDS})\b|(?<![\w-])--[a-z][a-z-]+|config\.toml|SHORTENER_|\[\[?[a-z]+\]\]? [a-z_]+|"
-    rf"\b(?:{STATUS_PHRASES})\b|\bHTTP (?:status|error)|\b(?:POST|PUT|PATCH) request|\bstatus code\b|\btraceback\b",
-)
-ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "value")
-QUOTING_PAGES = {"/-/settings/webhooks/1"}
-"""Pages that quote what other servers answered."""
 MISSES = {
     "unknown link": "/unknown1",
     "preview of an unknown link": "/unknown1+",
@@ -62,67 +50,38 @@ MISSES = {
 )
 def test_pattern(text: str, found: bool) -> None:
     """The pattern finds what it is for, and no plain sentence."""
-    assert bool(FORBIDDEN.search(text)) is found
+    assert bool(words.FORBIDDEN.search(text)) is found
 
 
-def words(page: "Page") -> str:
-    """Return the text of a page, with closed details, and the attributes that a user sees or hears."""
-    script = "(parts, names) => parts.flatMap(part => names.map(name => part.getAttribute(name) ?? '')).join(' ')"
-    attributes = page.locator("body *:not([type=hidden])").evaluate_all(script, list(ATTRIBUTES))
-    page.locator("script, style").evaluate_all("parts => parts.forEach(part => part.remove())")
-    return f"{page.title()} {page.locator('body').text_content()} {attributes}"
-
-
-def check(page: "Page") -> list[str]:
-    """Return what is wrong with the words of a page."""
-    text = words(page)
-    numbers = re.findall(r"(?<![\w.,])[45]\d\d(?![\w.,])", page.locator("h1").first.text_content() or "")
-    return [f"{page.url}: {match}" for match in (*FORBIDDEN.findall(text), *numbers)]
-
-
-def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
-    """No page, refusal, question or error page has a technical word, for any role and without a session."""
-    from tests.browser import running, scene, shots
-
-    port = running.free_port()
-    config = scene.configure(tmp_path / "data", port=port)
-    scene.build(config, now=int(time.time()), readers=40)
+def test_words_of_misses(tmp_path: Path) -> None:
+    """No refusal, question or error page has a technical word, for admins and without a session."""
+    config = scene.configure(tmp_path / "data")
+    scene.build(config, now=int(time.time()), readers=1)
+    app = create_app(config)
     wrong: list[str] = []
-    with running.server(running.configuration(tmp_path, port=port)):
-        base = config.base_url
-        for role in ("", "admin"):
-            page = chromium.new_context().new_page()
-            # Words need neither styles nor scripts.
-            page.route("**/-/static/**", lambda route: route.abort())
-            if role:
-                page.goto(f"{base}/-/sign-in")
-                page.fill("#name", role)
-                page.fill("#password", "wrong wrong wrong")
-                page.click("button.main")
-                wrong += check(page)
-                page.fill("#password", scene.PASSWORD)
-                page.click("button.main")
-                page.wait_for_url("**/-/")
-            for path in MISSES.values():
-                page.goto(base + path)
-                wrong += check(page)
-            if role:
-                page.goto(f"{base}/-/links?issue=2026-11")
-                link = page.locator(".links .title a").first.get_attribute("href") or ""
-                paths = [path for path in shots.PAGES.values() if "{" not in path and path not in QUOTING_PAGES]
-                extra = ["/-/settings/webhooks", "/-/issues/2026-12/setup", "/-/issues/2026-12/ready", f"{link}/retire"]
-                for path in [*paths, *extra, link]:
-                    page.goto(base + path)
-                    wrong += check(page)
-            page.context.close()
-        page = chromium.new_context().new_page()
-        page.goto(f"{base}/-/sign-in")
-        page.fill("#name", "admin")
-        page.fill("#password", scene.PASSWORD)
-        page.click("button.main")
-        page.wait_for_url("**/-/")
-        for name, (path, _) in shots.STEPS.items():
-            page.goto(base + path)
-            shots.perform_step(page, name)
-            wrong += check(page)
+    for role in ("", "admin"):
+        client = app.test_client()
+
+        def check(path: str, client: FlaskClient = client, **data: str) -> TestResponse:
+            """Open a page, or send a form, and look at the words of what comes."""
+            response = client.open(
+                path,
+                method="POST" if data else "GET",
+                data=data or None,
+                base_url=config.base_url,
+                headers={"Sec-Fetch-Site": "same-origin"},
+                follow_redirects=True,
+            )
+            wrong.extend(f"{path}: {word}" for word in words.technical_words(response.text))
+            return response
+
+        if role:
+            assert "aria-invalid" in check("/-/sign-in", name=role, password="wrong wrong wrong").text
+            assert check("/-/sign-in", name=role, password=scene.PASSWORD).request.path == "/-/"
+            found = re.search(r'class="title"[^§]*?href="(/-/links/[^"?]+)"', check("/-/links?issue=2026-11").text)
+            assert found
+            assert check(f"{found[1]}/retire").status_code == 200
+        for path in MISSES.values():
+            check(path)
+    app.extensions["connection_pool"].close()
     assert not wrong

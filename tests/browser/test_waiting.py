@@ -1,6 +1,5 @@
 """Browser test of a page that waits for the ranking of its articles."""
 
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,10 +13,7 @@ def test_the_comparison_appears_by_itself(chromium: "Browser", tmp_path: "Path")
     from tests.browser import running, scene
     from tests.browser.watching import WatchedPage
 
-    port = running.free_port()
-    config = scene.configure(tmp_path / "data", port=port)
-    scene.build(config, now=int(time.time()), readers=20)
-    with running.server(running.configuration(tmp_path, port=port)):
+    with running.installation(tmp_path, scene.build, readers=20) as config:
         watched = WatchedPage(chromium, config.base_url)
         watched.sign_in("viewer", scene.PASSWORD)
         page = watched.page

@@ -1,22 +1,27 @@
 """Browser page that records what goes wrong on it, with accessibility checks by axe."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from tests.browser import scene
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
-
-
-def cookies_of(name: str, password: str, *, browser: "Browser", base: str) -> "StorageState":
-    """Sign in once, and return the cookies with which other pages (``storage_state``) are signed in too."""
-    watched = WatchedPage(browser, base)
-    watched.sign_in(name, password)
-    state = watched.context.storage_state()
-    watched.close()
-    return state
+RUN_AXE = """async () => {
+    const isSerious = (item) => ["serious", "critical"].includes(item.impact);
+    const others = axe._audit.rules.filter((rule) => !isSerious(rule)).map((rule) => [rule.id, { enabled: false }]);
+    const options = { rules: Object.fromEntries(others), resultTypes: ["violations"], iframes: false, preload: false };
+    const { violations } = await axe.run(document, { ...options, selectors: false });
+    return violations.filter(isSerious).map(
+        (found) => `${found.id}: ${found.help}: ${found.nodes[0].html.slice(0, 200)}`);
+}"""
+"""Script that runs the rules whose violations are serious or critical. It leaves out the page's frames, in which axe
+does not run, and the files that only rules on videos and turned screens need."""
 
 
 class WatchedPage:
@@ -62,25 +67,33 @@ class WatchedPage:
 
     def violations(self) -> list[str]:
         """Return the serious and critical accessibility violations that axe finds on the page."""
-        return self._run_axe("{resultTypes: ['violations']}")
-
-    def dark_violations(self) -> list[str]:
-        """Return the violations of contrast that axe finds on the page in dark colours."""
-        self.page.emulate_media(color_scheme="dark")
-        found = self._run_axe("{resultTypes: ['violations'], runOnly: ['color-contrast']}")
-        self.page.emulate_media(color_scheme="light")
-        return [f"dark: {each}" for each in found]
-
-    def _run_axe(self, options: str) -> list[str]:
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE)
-        report = self.page.evaluate(f"axe.run(document, {options})")
-        return [
-            f"{self.page.url}: {violation['id']}: {violation['help']}: {violation['nodes'][0]['html'][:200]}"
-            for violation in report["violations"]
-            if violation["impact"] in {"serious", "critical"}
-        ]
+        return [f"{self.page.url}: {violation}" for violation in self.page.evaluate(RUN_AXE)]
 
     def close(self) -> None:
         """Close the page's browser context."""
         self.context.close()
+
+
+class Sessions:
+    """Pages of an installation in which its users are signed in. Each user signs in once."""
+
+    def __init__(self, browser: "Browser", base: str) -> None:
+        self.base = base
+        self._browser = browser
+        self._states: dict[str, StorageState] = {}
+
+    @contextmanager
+    def open(self, name: str, **options: Any) -> Iterator[WatchedPage]:
+        """Open a page in a context of its own for the block, in which the user ``name`` is signed in."""
+        if name not in self._states:
+            first = WatchedPage(self._browser, self.base)
+            first.sign_in(name, scene.PASSWORD)
+            self._states[name] = first.context.storage_state()
+            first.close()
+        watched = WatchedPage(self._browser, self.base, storage_state=self._states[name], **options)
+        try:
+            yield watched
+        finally:
+            watched.close()
