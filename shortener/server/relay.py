@@ -138,6 +138,7 @@ class Relay:
             return False
         path = API_ACCOUNT_PATH if by_token else ACCOUNT_PATH
         question = Request("GET", request.host, path, "", headers, request.peer, client=request.client)
+        await self.open_session()
         try:
             with self._page_slot():
                 async with await self._relay_request(question, b"") as response:

@@ -66,6 +66,26 @@ def test_choices_keep_the_place(opened: "Page") -> None:
     assert page.locator("#articles tr.more").nth(1).is_hidden()
 
 
+CHOICE_DURING_FETCH = """() => {
+    document.querySelector("#articles").insertAdjacentHTML("beforeend", '<p id="waits" data-again="articles"></p>');
+    const fetch = window.fetch;
+    window.fetch = address => {
+        window.fetch = fetch;
+        history.pushState(null, "", "?pace=hourly");
+        return fetch(address);
+    };
+}"""
+
+
+def test_a_choice_while_articles_are_computed_is_kept(opened: "Page") -> None:
+    """Articles that were fetched before a choice on the page are fetched again, so that their links have the choice."""
+    opened.evaluate(CHOICE_DURING_FETCH)
+    opened.add_script_tag(url="/-/static/again.js")
+    opened.locator("#waits").wait_for(state="detached")
+    address = opened.locator("#articles thead a").first.get_attribute("href") or ""
+    assert "pace=hourly" in address
+
+
 def test_results_without_script(sample: "Sessions") -> None:
     """Without a script the chart is drawn, its choices are links, and rows open."""
     with sample.open("viewer", java_script_enabled=False) as watched:

@@ -8,10 +8,12 @@ async function fetchAgain() {
   if (!waiting) return;
   if (!document.hidden) {
     try {
-      const answer = await fetch(location.href);
+      const address = location.href;
+      const answer = await fetch(address);
       if (answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (answer.ok && !page.querySelector("[data-again]")) {
+      // After a choice on the page, the answer is for the address before it.
+      if (answer.ok && location.href === address && !page.querySelector("[data-again]")) {
         for (const id of waiting.dataset.again.split(" ")) {
           const part = page.getElementById(id);
           if (part) document.getElementById(id)?.replaceWith(part);
