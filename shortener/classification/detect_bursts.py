@@ -63,9 +63,9 @@ def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
 
 
 def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: TWO_LINKS_1S for clicks on 2 different links within 1 second, else 0.
+    """Return each click's flags: TWO_LINKS_1S if 2 different links were clicked within 1 second, else 0.
 
-    BURST is added from 3 links on. The clicks must share one recipient token (docs/classification.md, rules 16, 16b).
+    For 3 links, BURST is set too. Pass only clicks with one recipient's token (docs/classification.md, rules 16, 16b).
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
@@ -74,9 +74,9 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: THREE_LINKS_10S for clicks on 3 different links within 10 seconds, else 0.
+    """Return each click's flags: THREE_LINKS_10S if 3 different links were clicked within 10 seconds, else 0.
 
-    FIVE_LINKS_10S is added from 5 links on. The clicks must be one reader's (docs/classification.md, rule 16c).
+    For 5 links, FIVE_LINKS_10S is set too. Pass one reader's clicks only (docs/classification.md, rule 16c).
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
@@ -91,7 +91,7 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 def detect_coverage(clicks: SortedClicks) -> list[int]:
     """Return one value per click: COVERAGE for clicks on 80 % of the issue's links within 2 minutes, else 0.
 
-    Fewer than 5 links give 0. The clicks must be one reader's (docs/classification.md, rule 19).
+    Issues with fewer than 5 links give 0. Pass one reader's clicks only (docs/classification.md, rule 19).
     """
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
@@ -101,9 +101,9 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: EVEN_PACE for 6 successive clicks at nearly equal intervals, else 0.
+    """Return one value per click: EVEN_PACE for 6 clicks at even intervals in the order of the issue's links, else 0.
 
-    The links must be in the order of the issue. The clicks must be one reader's (docs/classification.md, rule 20).
+    Pass one reader's clicks only (docs/classification.md, rule 20).
     """
     evidence = [0] * len(clicks)
     ascending = 0
@@ -127,7 +127,7 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
     """Return one value per click: DOUBLE_CLICK if the same link was clicked in the 10 seconds before, else 0.
 
-    All ``clicks`` are one reader's. See docs/classification.md, rule 24.
+    Pass one reader's clicks only (docs/classification.md, rule 24).
     """
     evidence: list[int] = []
     latest_times: dict[int, tuple[int, int | None]] = {}  # by link: its latest time, and the time before
@@ -144,7 +144,7 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: NETWORK_BURST for clicks on 3 different links within 1 second, else 0.
 
-    A busier network needs more links. The clicks must come from one network (docs/classification.md, rule 17).
+    A busy network requires more links. Pass one network's clicks only (docs/classification.md, rule 17).
     """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
@@ -154,7 +154,7 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: BROWSER_BURST for 4 different links from 2 networks within 1 second, else 0.
 
-    A common user agent needs more links. The clicks must have one user agent (docs/classification.md, rule 17).
+    A common user agent requires more links. Pass one user agent's clicks only (docs/classification.md, rule 17).
     """
     exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(exceeded):

@@ -47,7 +47,7 @@ MAX_QUIET_LINK_CLICKS = 16
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
     """Return one value per click: FAN_OUT if 3 networks open 3 different links within a minute, else 0.
 
-    The clicks must be one recipient's (docs/classification.md, rule 21).
+    Pass only clicks with one recipient's token (docs/classification.md, rule 21).
     """
     # Mail gateways check a link when its reader clicks it, so a link that another network has just opened is ignored.
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
@@ -72,7 +72,7 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: AGENT_BURST if 2 addresses open 4 different links within 10 seconds, else 0.
 
-    The clicks must have one user agent, and come from data centers (docs/classification.md, rule 17b).
+    Pass only clicks from data centers with one user agent (docs/classification.md, rule 17b).
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -174,7 +174,7 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
     """Return one value per click: CLICK_TIME_CHECK for a mail gateway's check of a link that a reader clicks, else 0.
 
-    The clicks must share one recipient token (docs/classification.md, rule 22).
+    Pass only clicks with one recipient's token (docs/classification.md, rule 22).
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -214,7 +214,7 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
     """Return one value per click: CLICK_ECHO if it is probably a mail gateway's check of the link, else 0.
 
-    The clicks must be on one link, without a recipient token (docs/classification.md, section 6.3).
+    Pass only clicks on one link, without recipient tokens (docs/classification.md, section 6.3).
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -231,7 +231,10 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` is probably a mail gateway's check, caused by the only reader in ``nearby``."""
+    """Return whether ``click`` is probably a mail gateway's check of a link that a reader has just clicked.
+
+    The result is False unless exactly one reader is among the ``nearby`` clicks on this link.
+    """
     # A reader is a pair of network and user agent.
     readers = [other for other in nearby if _looks_like_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:

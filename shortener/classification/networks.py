@@ -79,9 +79,9 @@ class NetworkTable:
 
 
 def read_networks(text: str, *, name: str) -> list[Network]:
-    """Return the networks in ``text``: one CIDR network a line, or the JSON of a cloud provider.
+    """Return the networks in ``text``: one CIDR network a line, or a cloud provider's JSON.
 
-    ``name`` names the file in messages. Raises InputError for an invalid or too wide network, or for none.
+    Raises InputError with the file ``name`` if a network is invalid or too wide, or if there are no networks.
     """
     text = text.removeprefix("\ufeff")
     entries = _json_entries(text, name) if text.lstrip()[:1] in ("{", "[") else _line_entries(text, name)

@@ -32,9 +32,9 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click with this reason counts as human. Raises KeyError for an unknown reason.
+    """Return whether a click counts as human, by the reason for its verdict. Raises KeyError for an unknown reason.
 
-    The band ``strict`` excludes reasons with the precision ``suspect``; ``lenient`` adds those with ``likely``.
+    The band ``strict`` leaves out suspicious human clicks; ``lenient`` adds clicks that are probably automated.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

@@ -48,7 +48,10 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return (indexes of the first times, numbers of different items) of the windows that end at ``times``."""
+    """Count the different items in each time window of ``window_ms`` milliseconds that ends at one of ``times``.
+
+    Returns two lists with one entry per window: the index of its first time, and the count.
+    """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0

@@ -147,8 +147,8 @@ def _save_changes(
                 slug,
                 now=now,
                 title=changes.title,
-                sent_at=_to_change(changes.sent_at, clear_value=NEVER),
-                recipients=_to_change(changes.recipients, clear_value=UNKNOWN),
+                sent_at=_new_field_value(changes.sent_at, clear_value=NEVER),
+                recipients=_new_field_value(changes.recipients, clear_value=UNKNOWN),
                 confirmed=confirmed,
             )
             messages.append(f"{slug}: changed.")
@@ -161,9 +161,12 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
         click.echo(f"{slug}: {article.title or article.url}: {state}.")
 
 
-def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return the new value of a field; None clears it, UNSET leaves it unchanged."""
-    return UNSET if value is None else None if value == clear_value else value
+def _new_field_value(option: int | None, *, clear_value: int) -> int | UnsetType | None:
+    """Return the value that a command-line option gives to a field.
+
+    If the option is not given (None), return UNSET: no change. If it is ``clear_value``, return None: an empty field.
+    """
+    return UNSET if option is None else None if option == clear_value else option
 
 
 def _mark_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> str:

@@ -280,7 +280,10 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Return the numbers of new and existing links; append (line, message) to ``errors`` for conflicting targets."""
+    """Store imported links; return how many were new, and how many existed already.
+
+    A link that already leads to another URL is not changed. Its line number and a message are appended to ``errors``.
+    """
     now, new, existing = int(time.time()), 0, 0
     for row in rows:
         stored_link = links.find(store, row.host, row.code)

@@ -159,7 +159,7 @@ def print_table(
 ) -> None:
     """Print a table, or ``empty_message`` if there are no rows. ``title`` may be empty.
 
-    In a narrow terminal, ``optional`` columns are left out, and the column ``note`` becomes a second line of each row.
+    In a narrow terminal, ``optional`` columns are left out, and texts of the column ``note`` move below the titles.
     """
     cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:

@@ -9,27 +9,26 @@ from rich.table import Table
 from rich.text import Text
 
 NARROW_WIDTH = 100
-"""Width in columns below which URLs lose their scheme and notes become a second line."""
+"""Width in characters below which URLs lose their scheme and notes become a second line of a row."""
 MAX_FIXED_WIDTH = 24
-"""Width in columns up to which a column is never folded."""
+"""Width in characters up to which a column is never folded."""
 MIN_FOLDED_WIDTH = 20
-"""Width in columns that a folded column has at least."""
+"""Smallest width of a folded column, in characters."""
 MIN_NOTED_WIDTH = 36
-"""Width in columns that the titles have at least if notes are below them."""
+"""Smallest width of the column "title", in characters, if notes are below the titles."""
 PADDING = 3
 """Width of a column's padding and border."""
 NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 
 
 class FittedTable(Struct, frozen=True):
-    """A table for the terminal, and the headings of the columns that were left out.
-
-    ``natural_width`` is the width in characters that the table has if no text is folded.
-    """
+    """A table for the terminal, without the columns for which the terminal is too narrow."""
 
     table: Table
     omitted: tuple[str, ...]
+    """Headings of the columns that were left out."""
     natural_width: int
+    """Width in characters that the table has if no text is folded."""
 
 
 def fit_table(
@@ -42,10 +41,9 @@ def fit_table(
     note: str | None = None,
     empty_cells: frozenset[str] = frozenset(),
 ) -> FittedTable:
-    """Return a table that is at most ``width`` characters wide; None means no limit.
+    """Return a table for ``width`` characters (None: no limit), without ``optional`` columns that do not fit.
 
-    If necessary, ``optional`` columns are left out in order. Below NARROW_WIDTH, the column ``note`` becomes second
-    lines in "title".
+    In a narrow table, column ``note`` moves below column "title". ``empty_cells``, such as a dash, mean no value.
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []

@@ -77,9 +77,9 @@ class DailyKeys:
             self._create_file(path, key)
 
     def read_all(self) -> dict[int, bytes]:
-        """Return the keys in files by UTC day (days since 1970). Raises OSError.
+        """Return the stored keys by UTC day (days since 1970), without local keys. Raises OSError.
 
-        Left out are keys that this machine uses only until it gets the shared key.
+        A local key is this machine's substitute for a shared key that has not arrived.
         """
         if not self._directory.is_dir():
             return {}

@@ -113,10 +113,10 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the lines from byte offset ``position`` on, and how far the segment was read: at most CHUNK_SIZE
-        bytes.
+        """Read at most CHUNK_SIZE bytes of a log file, from byte ``position`` on. Raises OSError.
 
-        ``skipping`` means that ``position`` is inside an over-long line, which is skipped. Raises OSError.
+        Returns the valid lines, and how far the file was read. ``skipping`` means that ``position`` is inside an
+        over-long line.
         """
         with segment.path.open("rb") as file:
             file.seek(position)
@@ -129,9 +129,9 @@ class ClickLog:
 def decode_part(
     segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the lines in ``part``, which begins at byte offset ``position``, and how far the segment was read.
+    """Return the valid lines in ``part`` of a log file, which begins at byte offset ``position``, and the progress.
 
-    ``skipping`` means that it begins inside an over-long line, ``ended`` that no bytes follow it.
+    ``skipping`` means that ``part`` begins inside an over-long line. ``ended`` means that nothing follows ``part``.
     """
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]

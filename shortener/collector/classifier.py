@@ -22,7 +22,7 @@ BATCH_SIZE = 20_000
 """Maximum number of clicks classified in one transaction. Large batches read nearby clicks less often."""
 
 ClassifyRequests = Callable[[Iterable[int]], Mapping[int, Classification]]
-"""Function that classifies stored clicks, given by sequence number, by their requests only."""
+"""Function from sequence numbers of stored clicks to their classifications by their HTTP requests alone."""
 
 
 class Classifier:
@@ -69,9 +69,10 @@ class Classifier:
     def reclassify(
         self, rows: Sequence[NearbyClickRow], *, classify_requests: ClassifyRequests = lambda seqs: {}
     ) -> None:
-        """Classify stored clicks again, and update the verdicts on clicks near them. Call it inside a transaction.
+        """Classify stored clicks again, and update the verdicts on nearby clicks. Call it inside a transaction.
 
-        ``classify_requests`` returns new classifications of requests, by sequence number; without it, these stay.
+        With ``classify_requests``, the clicks' HTTP requests are classified again too. Otherwise, the stored results
+        for the requests are used.
         """
         context = RuleContext(self._store)
         to_classify = {row[0]: context.from_row(row) for row in rows}

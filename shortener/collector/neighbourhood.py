@@ -37,18 +37,27 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """Data that the rules read besides clicks: sending time and link count of each issue, and honeypot links."""
+    """Data that the classification rules need besides clicks.
+
+    It consists of each issue's sending time and number of links, and of the honeypot links (hidden from readers).
+    """
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click with its issue's sending time and link count, and whether its link is a honeypot."""
+        """Return a stored click with its issue's sending time and link count, and whether its link is a honeypot.
+
+        Readers do not see honeypot links.
+        """
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet, with the facts that ``from_row`` adds; ``seq`` will be its number."""
+        """Return a new click with its issue's sending time and link count, and whether its link is a honeypot.
+
+        The click will be stored with the sequence number ``seq``. Readers do not see honeypot links.
+        """
         return self.from_row(
             (
                 seq,
@@ -88,7 +97,7 @@ def load_near_stored(store: Store, to_classify: Mapping[int, NearbyClick], conte
     if context.honeypot_link_ids:
         loaded += [
             honeypot_hits.clicks_near(store, values, since=since, until=until)
-            for values, since, until in _hit_queries(to_classify.values())
+            for values, since, until in _hit_query_parameters(to_classify.values())
         ]
     return Neighbourhood(_loaded_clicks(loaded, to_classify, context), (), _is_truncated(loaded))
 
@@ -119,7 +128,10 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that have a value in ``column`` and are near its time (milliseconds)."""
+    """Yield lists of stored clicks that match a pair (value, time in milliseconds) of ``timed_values``.
+
+    A click matches if ``column`` has the value and the time is near. A value of None matches nothing.
+    """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
         if value is not None:
@@ -133,9 +145,12 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier honeypot hits near the clicks to classify, with the sequence number -1."""
-    # These hits are only evidence; they are not classified again.
-    for values, since, until in _hit_queries(to_classify):
+    """Yield earlier clicks on hidden links (honeypots) that may be evidence about the clicks to classify.
+
+    Each has an address or network of these clicks, at about their time. Its sequence number is -1.
+    """
+    # These hits are not classified again.
+    for values, since, until in _hit_query_parameters(to_classify):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
                 yield NearbyClick(
@@ -144,8 +159,11 @@ def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iter
                 )  # fmt: skip
 
 
-def _hit_queries(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield (addresses and networks, begin, end) of queries for honeypot hits, with times in milliseconds."""
+def _hit_query_parameters(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
+    """Yield the parameters of each query for clicks on hidden links (honeypots) near the clicks to classify.
+
+    They are (addresses and networks, begin, end), with times in milliseconds.
+    """
     ordered = sorted(_without_token(to_classify), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
         clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
@@ -155,8 +173,10 @@ def _hit_queries(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str],
 def _load_near_hits(
     store: Store, to_classify: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that get evidence from honeypot hits among the clicks to classify."""
-    # Clicks near earlier hits have this evidence already.
+    """Yield lists of stored clicks for which a honeypot hit (click on a hidden link) in ``to_classify`` is evidence.
+
+    Clicks near ``earlier_hits`` have this evidence already, and are left out.
+    """
     covered = _intervals_by_filter(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -174,7 +194,10 @@ def _load_near_hits(
 
 
 def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
-    """Return which clicks get evidence from the honeypot hits in ``clicks``, and when (milliseconds)."""
+    """Find clicks on hidden links (honeypots) in ``clicks``, and return for which other clicks they are evidence.
+
+    The keys are filters by address or network; the values are intervals of time in milliseconds.
+    """
     intervals: dict[ClickFilter, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):

@@ -1,4 +1,7 @@
-"""Store new clicks and changed verdicts, and update first visits (of a visitor on a day) and tables of click counts."""
+"""Store new clicks and changed verdicts, and update the tables of click counts.
+
+Marks of each visitor's first human clicks on a UTC day, by which visitors are counted, are updated too.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,9 +28,9 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications; return how often each verdict changed.
+    """Store new clicks and changed classifications (by sequence number); return how often each verdict changed.
 
-    Both mappings are by sequence number. First visits and rollups are updated. Call it inside a transaction.
+    Click counts, and marks of visitors' first clicks on a UTC day, are updated. Call it inside a transaction.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}

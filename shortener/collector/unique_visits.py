@@ -23,7 +23,7 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
     """Return a bitmask for each human click with a visitor hash, by sequence number.
 
-    Bits such as FIRST_ON_LINK mark the first of a visitor's ``clicks`` there on a UTC day.
+    FIRST_ON_LINK, for example, is set if the click is its visitor's first on that link on that UTC day.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_seqs: dict[VisitorDay, int] = {}
@@ -44,7 +44,10 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
 
 
 def _add_first_visits(bitmasks: dict[int, int], seqs: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Set the bitmasks of one visitor's human clicks on one UTC day, given in order of time."""
+    """Set bits such as FIRST_ON_LINK where a click is the first of one visitor on one UTC day.
+
+    ``seqs`` are the sequence numbers of the visitor's human clicks that day, in order of time.
+    """
     seen: set[tuple[int, int | None, int]] = set()
     for seq in seqs:
         click = clicks[seq]

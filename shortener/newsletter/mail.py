@@ -21,8 +21,8 @@ _SIGNATURE_WARNING = Message("the mail is signed, and its signature will no long
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
     """Parse a mail; links in HTML come before those in plain text.
 
-    With ``take_over_tracking``, links tracked by the software listmonk can be replaced; with ``break_signature``, links
-    in signed parts. Raises UnreadableDocument.
+    With ``take_over_tracking``, links tracked by the software listmonk can be replaced. With ``break_signature``, links
+    in signed parts can be replaced. Raises UnreadableDocument.
     """
     structure = mime.parse_structure(source)
     headers = mime.read_headers(source, structure)

@@ -62,8 +62,8 @@ def parse(
 ) -> Document:
     """Parse an issue into its links and blocks of text.
 
-    With ``take_over_tracking``, links tracked by the software listmonk can be replaced; with ``break_signature``, links
-    in signed mail. Raises DocumentTooLarge or UnreadableDocument.
+    With ``take_over_tracking``, links tracked by the software listmonk can be replaced. With ``break_signature``, links
+    in signed mail can be replaced. Raises DocumentTooLarge or UnreadableDocument.
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(

@@ -300,7 +300,10 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
 
 
 def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
-    """Return the key of the one article that fits a heading without a link; None for no or several articles."""
+    """Return the key (canonical URL) of the article below an unlinked heading.
+
+    Return None if the links there do not identify one article.
+    """
     # The links below the heading and the linked images directly above it show the article.
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)

@@ -82,23 +82,23 @@ class Design(Struct, frozen=True, eq=False):
 def build_design(
     observations: Observations,
     *,
-    completed_shares: FloatArray,
-    total_weights: FloatArray,
+    arrived_shares: FloatArray,
+    link_weights: FloatArray,
     signal_scores: FloatArray,
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the matrices and priors of the regression (docs/ranking.md section 6).
+    """Build the matrices and priors of the regression of clicks.
 
-    `completed_shares` (0 to 1) has an entry for each issue, `total_weights` for each article in each issue.
-    `signal_scores` is the result of `z_scores`.
+    `arrived_shares` says what share (0 to 1) of each issue's clicks has arrived. `link_weights` adds up the weights of
+    each article's links in each issue.
     """
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
     #     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a
     # q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a + sum_w d_w (t_aw - mean t_w) + u_a
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
-    appearance_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
+    appearance_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(link_weights)]
     article_columns: list[FloatArray] = []
     if observations.has_positions:
         log_position = np.log(fill_positions(observations))
@@ -114,25 +114,28 @@ def build_design(
         article_columns += list(group.columns.T)
     recipients, recipients_known = fill_recipients(observations)
     issue_effects = [Effect(f"issue {issue.slug}", 0.0, OPEN_RATE_SD) for issue in observations.issues]
-    t, x = _assemble(observations, appearance_columns, article_columns)
+    t, x = _build_matrices(observations, appearance_columns, article_columns)
     return Design(
         effects=(*effects, *issue_effects),
         x=x,
         t=t,
-        offset=(np.log(recipients) + np.log(completed_shares))[observations.issue_index],
+        offset=(np.log(recipients) + np.log(arrived_shares))[observations.issue_index],
         shape=shape,
         background=tuple(groups),
         first_issue_column=len(effects),
-        incomplete_variance=(INCOMPLETE_ISSUE_SD * (1 - completed_shares)) ** 2,
+        incomplete_variance=(INCOMPLETE_ISSUE_SD * (1 - arrived_shares)) ** 2,
         recipients_known=recipients_known,
         prior_phi=PRIOR_PHI + (0.0 if observations.has_positions else EXTRA_PHI_WITHOUT_POSITIONS),
     )
 
 
-def _assemble(
+def _build_matrices(
     observations: Observations, appearance_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (t, x) of a `Design` from its columns, and add a column for each issue."""
+    """Return the matrices t (a row for each article) and x (a row for each article in each issue) of a `Design`.
+
+    Their columns are the given ones, and one for each issue.
+    """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(appearance_columns))), *article_columns, np.zeros((articles, issues))])
     # A row of x has the values of its cell, the values of its article, and 1 in the column of its issue.
@@ -177,10 +180,11 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
 
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
-    """Return for each article its mean position score over its issues, minus the mean of all articles.
+    """Return how near to the top each article usually is: its mean position score, minus the mean of all articles.
 
-    It allows for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
+    The covariate allows for editors who put better articles first. `shape` selects the score.
     """
+    # Mundlak's device (docs/ranking.md section 7)
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
     x = position_scores(positions, last, shape)

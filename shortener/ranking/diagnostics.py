@@ -57,9 +57,9 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequen
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: warn if an issue's fitted clicks are not 0.8 to 1.25 times its observed clicks, beyond chance.
+    """Check 1: warn if an issue's fitted clicks are below 0.8 or above 1.25 times its observed clicks.
 
-    Only issues with an article that the ranking shows are checked.
+    Differences that chance explains are ignored. Only issues with ranked articles are checked.
     """
     # Without positions, their effect is part of the noise, and fitted sums are always too small.
     if not observations.has_positions:
@@ -81,9 +81,9 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn if average clicks at positions such as 4 to 8 are over 15 % from the fitted ones, beyond chance.
+    """Check 2: warn if average clicks at positions such as 4 to 8 differ by over 15 % from fitted clicks.
 
-    Only groups of positions with an article that the ranking shows are checked.
+    Differences that chance explains are ignored. Only positions of ranked articles are checked.
     """
     # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu
@@ -101,9 +101,10 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
-    """Check 3: warn if the effect of position, of further links, or the spread of articles is implausible.
+    """Check 3: warn about each implausible parameter of the model (docs/ranking.md section 6).
 
-    They are eta, omega and s_q in docs/ranking.md section 6.
+    These are eta (fall of clicks with position), omega (gain from further links to an article), and s_q (how much
+    articles differ).
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:

@@ -1,6 +1,7 @@
-"""The explanation of one article as products of factors: its appeal, and its expected clicks in each issue.
+"""One article's figures as products of factors (docs/ranking.md section 12).
 
-Expected clicks are those that an average article would have had in its place (docs/ranking.md section 12).
+The figures are appeal (clicks relative to an average article) and, for each issue, the clicks that an average article
+would have had there.
 """
 
 import math
@@ -213,7 +214,11 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return a factor for each group of coefficients: the exponential of its contributions to the log of a figure."""
+    """Return a factor for each group of coefficients that the model contains.
+
+    `contributions` has what each coefficient adds to the log of the explained figure. A factor is the exponential of
+    its group's sum.
+    """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()

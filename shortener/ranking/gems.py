@@ -34,11 +34,12 @@ def find_hidden_gems(
     top_decile_probabilities: FloatArray,
     min_probability: float = MIN_GEM_PROBABILITY,
 ) -> list[int]:
-    """Return the indices of the hidden gems: good articles that few readers saw at their position.
+    """Return the indices of hidden gems: good articles that few readers saw at their position.
 
-    The first `top_length` of `order` are excluded. `upper_bounds` belong to the intervals of appeal (docs/ranking.md
-    section 11).
+    The first `top_length` of `order` are excluded. For each article, `upper_bounds` has the upper end of its
+    interval of appeal.
     """
+    # docs/ranking.md section 11
     if not order:
         return []
     listed = np.array(order)

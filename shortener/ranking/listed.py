@@ -44,9 +44,10 @@ class ListedPart(Struct, frozen=True, eq=False):
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return the articles with these indices, which a ranking shows, with a mask of their data in `observations`.
+    """Return the articles that a ranking shows, with a mask that selects their data in `observations`.
 
-    `has_gems` says whether it shows hidden gems (good articles that few readers saw).
+    `articles` are their indices. `has_gems` says whether the ranking shows hidden gems (good articles that few readers
+    saw).
     """
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

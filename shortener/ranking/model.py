@@ -23,13 +23,12 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 
 
 class Solution(Struct, frozen=True, eq=False):
-    """The result of one iteration of the fit: the coefficients `beta`, an effect `u` of each article, and variances.
-
-    The effect of an article is the part of its log clicks that no coefficient explains.
-    """
+    """The coefficients and article effects after one iteration of the fit, with their variances."""
 
     beta: FloatArray
+    """The coefficients, in the order of `Design.effects`."""
     u: FloatArray
+    """The article effects: for each article, the part of its log clicks that no coefficient explains."""
     covariance_root: FloatArray
     """Matrix L for which `L' L` is the covariance of `beta`."""
     article_precision: FloatArray
@@ -115,10 +114,12 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks and least-squares weights for each article in each issue (docs/ranking.md section 8).
+    """Return the fitted clicks and the least-squares weight of each article in each issue.
 
-    `linear_predictor` is the log of the fitted clicks without the offset of the design.
+    `linear_predictor` is the log of the fitted clicks minus `design.offset`. `phi` is the relative variance of clicks
+    beyond Poisson noise.
     """
+    # docs/ranking.md section 8
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
 
@@ -200,44 +201,45 @@ def update_variances(
     observations: Observations,
     solution: Solution,
     linear_predictor: FloatArray,
-    previous: Variances,
+    current: Variances,
 ) -> Variances:
-    """Return the variances for the next iteration of the fit (docs/ranking.md section 8).
+    """Return the variances for the next iteration of the fit.
 
-    `previous` are those of this iteration, and `linear_predictor` is the log of the fitted clicks without the offset.
+    `solution` is the result of this iteration, and `current` are the variances used for it. `linear_predictor` is the
+    log of the fitted clicks minus `design.offset`.
     """
     # Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8)
     return Variances(
-        appeal=_next_article_variance(solution, previous.appeal),
-        open_rate=_next_issue_variance(design, solution, previous.open_rate),
-        phi=_next_phi(design, observations, solution, linear_predictor, previous.phi),
-        background=_next_background_variances(design, solution, previous.background),
+        appeal=_next_article_variance(solution, current.appeal),
+        open_rate=_next_issue_variance(design, solution, current.open_rate),
+        phi=_next_phi(design, observations, solution, linear_predictor, current.phi),
+        background=_next_background_variances(design, solution, current.background),
     )
 
 
-def _next_article_variance(solution: Solution, previous: float) -> float:
+def _next_article_variance(solution: Solution, current: float) -> float:
     # s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))
-    freedom = 1 - solution.article_variances / previous
+    freedom = 1 - solution.article_variances / current
     return float((APPEAL_DF * APPEAL_SD**2 + (solution.u**2).sum()) / (APPEAL_DF + freedom.sum()))
 
 
-def _next_issue_variance(design: Design, solution: Solution, previous: float) -> float:
+def _next_issue_variance(design: Design, solution: Solution, current: float) -> float:
     # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
     # v = f^2 var(alpha) + s_i^2 (1 - f)
     # A recent issue has less weight, because its effect also contains the error in the estimated share F.
     alpha = solution.beta[design.first_issue_column :]
-    f = previous / (previous + design.incomplete_variance)
+    f = current / (current + design.incomplete_variance)
     alpha_variance = (solution.covariance_root[:, design.first_issue_column :] ** 2).sum(axis=0)
-    freedom = 1 - (f**2 * alpha_variance + previous * (1 - f)) / previous
+    freedom = 1 - (f**2 * alpha_variance + current * (1 - f)) / current
     known = design.recipients_known
     squares = float((known * (f * alpha) ** 2).sum())
     return (OPEN_RATE_DF * OPEN_RATE_SD**2 + squares) / (OPEN_RATE_DF + float((known * freedom).sum()))
 
 
-def _next_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
+def _next_background_variances(design: Design, solution: Solution, current: tuple[float, ...]) -> tuple[float, ...]:
     # s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2)), at least 1e-5; s0 is the prior standard deviation
     updated = []
-    for (columns, sd), variance in zip(design.background, previous, strict=True):
+    for (columns, sd), variance in zip(design.background, current, strict=True):
         freedom = 1 - (solution.covariance_root[:, columns] ** 2).sum(axis=0) / variance
         squares = float((solution.beta[columns] ** 2).sum())
         estimate = (BACKGROUND_DF * sd**2 + squares) / (BACKGROUND_DF + float(freedom.sum()))

@@ -64,10 +64,9 @@ class WeightedFit(Struct, frozen=True, eq=False):
 
 
 class Analysis(Inputs, frozen=True, eq=False):
-    """All estimates from one click history: fitted models, and the averages of their estimates.
+    """All estimates from one click history: at most two fitted models, and the averages of their estimates.
 
-    The model is fitted once for each assumption about how editors order articles, but only once without known
-    positions.
+    With known positions there are two models, for two assumptions about how editors order articles; otherwise one.
     """
 
     design: Design
@@ -146,8 +145,8 @@ class Analysis(Inputs, frozen=True, eq=False):
 def analyse(history: History, *, as_of: float, background: bool = True) -> Analysis:
     """Fit the model to a click history, and return all estimates.
 
-    `history.issues` must be sorted by time, be sent by `as_of` (epoch seconds), and contain an article. `background`
-    includes author, site and title words.
+    `history` must contain an article, and issues sorted by time, sent by `as_of` (epoch seconds). `background` adds
+    authors, sites and title words as predictors.
     """
     observations = build_observations(history, as_of=as_of)
     urls = observations.urls
@@ -245,8 +244,8 @@ def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
     observations = inputs.observations
     return build_design(
         observations,
-        completed_shares=inputs.curve.shares_at(observations.age_hours),
-        total_weights=sum_weights(observations.appearances, inputs.weights),
+        arrived_shares=inputs.curve.shares_at(observations.age_hours),
+        link_weights=sum_weights(observations.appearances, inputs.weights),
         signal_scores=z_scores(inputs.signals),
         background=inputs.background,
         shape=shape,

@@ -41,7 +41,10 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return the clicks and the numbers of links (appearances x kinds), of appearances with several kinds of links."""
+    """Return two matrices (appearances x kinds): clicks on links of each kind, and numbers of these links.
+
+    An appearance is an article in an issue. Those with only one kind of links are left out.
+    """
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]

@@ -107,15 +107,15 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how the inverse covariance of the coefficients changes if the next issue repeats an article.
+    """Return (B, s): the inverse covariance of the coefficients changes by `B' diag(s) B` if an article is repeated.
 
-    The result (B, s) stands for `B' diag(s) B`. The next issue is assumed as large as `issue`.
+    The next issue shows it at `new_position`, and is assumed to be as large as `issue`.
     """
     design = analysis.design
     row_indices = np.flatnonzero(analysis.observations.article_index == article)
     before, weights = design.x[row_indices], fit.weights[row_indices]
-    after = _rows_after(analysis, issue, row_indices, new_position)
-    weight = _weight_after(analysis, fit, issue, article, after[-1])
+    after = _rows_with_next_issue(analysis, issue, row_indices, new_position)
+    weight = _weight_in_next_issue(analysis, fit, issue, article, after[-1])
     # docs/ranking.md section 21
     changes = [
         (*_article_information(before, weights, fit.variances.appeal), -1.0),
@@ -129,14 +129,20 @@ def information_change(
 def _article_information(
     rows: FloatArray, weights: FloatArray, appeal_variance: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return an article's part of the inverse covariance of the coefficients as (B, s), for `B' diag(s) B`."""
+    """Return (B, s): an article adds `B' diag(s) B` to the inverse covariance of the coefficients.
+
+    `rows` and `weights` are the article's rows of the design matrix and their least-squares weights.
+    """
     # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
 
 
-def _rows_after(analysis: Analysis, issue: int, row_indices: IntArray, new_position: int) -> FloatArray:
-    """Return an article's rows of the design matrix after the next issue; the last row is the new one."""
+def _rows_with_next_issue(analysis: Analysis, issue: int, row_indices: IntArray, new_position: int) -> FloatArray:
+    """Return an article's rows of the design matrix as if the next issue showed it at `new_position`.
+
+    The last row is for that issue, which is as long as `issue`. `row_indices` are the present rows.
+    """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
     position, log_position = np.array([float(new_position)]), np.log([float(new_position)])
@@ -162,7 +168,7 @@ def _rows_after(analysis: Analysis, issue: int, row_indices: IntArray, new_posit
     return rows
 
 
-def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
+def _weight_in_next_issue(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
     """Return the least-squares weight that an article would have in the next issue."""
     # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu is the expected final number of clicks. The last term is the
     # uncertainty of the new issue's effect, which its n articles determine.
@@ -175,16 +181,16 @@ def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: F
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return by how much the variance of one coefficient falls if an article is shown once more."""
+    """Return how much a coefficient's variance falls if the inverse covariance grows by `rows' diag(signs) rows`.
+
+    `column` is the index of the coefficient.
+    """
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return the covariance matrix of the coefficients after an article is shown once more.
-
-    `covariance` is the matrix before. `rows` and `signs` are the result of `information_change` for the article.
-    """
+    """Return the covariance matrix of the coefficients after its inverse has grown by `rows' diag(signs) rows`."""
     # V - V B' (diag(s) + B V B')^-1 B V (Woodbury identity)
     projected = rows @ covariance
     return np.asarray(covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected))

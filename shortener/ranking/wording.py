@@ -76,11 +76,12 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note that explains an article's result (docs/ranking.md section 15).
+    """Return the text that explains an article's result.
 
-    `expected` is an average article's count, and `bounds` the appeal's 90 % interval. `gem_probability` is None unless
-    it is a hidden gem.
+    `expected` is the count of an average article. `bounds` is the 90 % interval of appeal. `gem_probability` is None if
+    the article is no hidden gem.
     """
+    # docs/ranking.md section 15
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
         chance = format_probability(gem_probability)

@@ -44,7 +44,7 @@ def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tupl
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
     """Return the human clicks in ``rows`` by property (such as the country) and value, the most clicked first.
 
-    If ``human``, the number of all human clicks, is larger, the rest gets the value '' (unknown).
+    ``human`` is the number of all human clicks. Clicks missing in ``rows`` get the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -61,9 +61,9 @@ def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[AudiencePart, ...]
 
 
 def usual_share(store: Store, earlier: Sequence[IssueSummary], dimension: str, value: str) -> Usual | None:
-    """Return the usual share (0 to 1) of clicks with one value of a property, such as the device phone.
+    """Return the usual share (0 to 1) of clicks whose property ``dimension`` (such as "device") is ``value``.
 
-    ``earlier`` are issues with clicks. Returns None if they are too few.
+    The ``earlier`` issues show what is usual; each must have clicks. Returns None for fewer than four.
     """
     clicks = reports.clicks_by_issue(store, [issue.id for issue in earlier], dimension, value)
     return usual_range([clicks.get(issue.id, 0) / issue.clicks for issue in earlier])
@@ -80,12 +80,14 @@ def judge_share(share: float, usual: Usual, *, clicks: int) -> Judgement:
 
 
 def significant_differences(clicks: Sequence[tuple[int, int]], totals: tuple[int, int]) -> list[float]:
-    """Return for each article a z-score of its share of clicks in one group of readers against another.
+    """Compare two groups of readers by the share of their clicks that each article got.
 
-    A pair is (one group, other group). A score of 0 is not significant (docs/ranking.md, section 22).
+    Returns one z-score per article: positive if the first group's share is higher, 0 if the difference is not
+    significant.
     """
     if not clicks or not all(totals):
         return [0.0] * len(clicks)
+    # The Bonferroni correction: docs/ranking.md, section 22.
     limit = NormalDist().inv_cdf(1 - SIGNIFICANCE / (2 * len(clicks)))
     scores = (_two_proportion_z_score(pair, totals) for pair in clicks)
     return [score if abs(score) > limit else 0.0 for score in scores]

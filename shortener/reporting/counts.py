@@ -48,44 +48,42 @@ class Totals(Struct, frozen=True):
 
 
 class TimelineHour(Struct, frozen=True):
-    """Human clicks and automated requests in one hour of the site's time zone.
-
-    ``hour`` is the beginning of the hour in UTC.
-    """
+    """Human clicks and automated requests in one hour of the site's time zone."""
 
     hour: datetime
+    """Beginning of the hour, as a time in UTC."""
     human: int
     other: int
+    """Number of automated requests."""
 
 
 class BreakdownPart(Struct, frozen=True):
-    """Human clicks with one value of a property such as the browser, and their share (0 to 1) of all.
-
-    ``value`` is '' if unknown, and None for the sum of all unlisted values.
-    """
+    """Human clicks with one value of a property such as the browser."""
 
     value: str | None
+    """'' means that the value is unknown. None means the sum of all values that are not listed."""
     clicks: int
     share: float
+    """Share (0 to 1) of all human clicks."""
 
 
 Breakdown = dict[str, tuple[BreakdownPart, ...]]
-"""Dimension → its parts, the part with the most clicks first."""
+"""Clicks by property, such as the browser; for each property, the value with the most clicks is first."""
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks and visitors of one placement, which is one use of a link in an issue.
-
-    ``n`` is its number in document order. ``visitors`` is None if unknown. ``other`` counts automated requests.
-    """
+    """Human clicks and visitors of one placement, which is one use of a link in an issue."""
 
     n: int
+    """Number of the placement in document order."""
     kind: str
     clicks: int
     visitors: int | None
+    """None if unknown."""
     short_url: str
     text: str
     other: int
+    """Number of automated requests."""
 
 
 def to_datetime(seconds: int) -> datetime:
@@ -154,7 +152,7 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
     """Return the human clicks in ``values`` by property (such as the country) and value (such as "DE").
 
-    If ``human``, the number of all human clicks, is larger, the rest gets the value '' (unknown).
+    ``human`` is the number of all human clicks. Clicks missing in ``values`` get the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
@@ -166,7 +164,7 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    If ``human``, the number of all human clicks, is larger, the rest gets the value '' (unknown).
+    ``human`` is the number of all human clicks. Those missing in ``clicks`` get the value '' (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

@@ -77,13 +77,12 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The visitors or clicks of earlier issues over time, and their usual range at each age.
-
-    ``totals`` has the running total of each earlier issue. The keys of ``by_age`` are hours after sending.
-    """
+    """The visitors or clicks that earlier issues had at each age, and the usual range of these numbers."""
 
     totals: "Sequence[_Totals]"
+    """Running total of each earlier issue."""
     by_age: Mapping[float, Usual | None]
+    """Usual range by hours after sending; None if there are too few earlier issues."""
 
     def at(self, hours: float, pace: Pace) -> Usual | None:
         """Return the usual range of earlier issues at the age ``hours``; None if there are too few earlier issues."""
@@ -91,7 +90,10 @@ class UsualCourse(Struct, frozen=True):
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Return the visitors or clicks of earlier issues over time, and the usual range at each age in the chart."""
+    """Return the visitors or clicks that earlier issues had at each age, and the usual range of these numbers.
+
+    Ages are hours after sending. ``now`` is in seconds of the UTC epoch.
+    """
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
     return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})

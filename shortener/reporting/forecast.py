@@ -47,9 +47,10 @@ class Usual(Struct, frozen=True):
 
 
 def forecast_count(count: int, share: float) -> Forecast | None:
-    """Return the final number of visitors or clicks expected after ``count`` so far, with a 90 % interval.
+    """Forecast the final number of visitors or clicks after ``count`` so far.
 
-    ``share`` (0 to 1) has usually arrived by now. Returns None outside ``FORECAST_SHARES`` or without clicks.
+    Usually, ``share`` (0 to 1) of that number has arrived by now. Returns None if ``count`` is 0 or ``share`` is
+    outside ``FORECAST_SHARES``.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None

@@ -20,9 +20,9 @@ def zone_abbreviation(local: datetime) -> str:
 
 
 def escape_csv(value: Any) -> Any:
-    """Return a value as a cell of a CSV file, safe from being read as a formula.
+    """Return a value as a CSV cell that no spreadsheet takes for a formula.
 
-    None becomes "", a time ISO 8601, and a tuple its items joined by spaces.
+    None becomes "". A time is written in ISO 8601. The items of a tuple are joined by spaces.
     """
     if value is None:
         return ""

@@ -36,7 +36,7 @@ class IssueListItem(Struct, frozen=True):
     to_come: float | None
     """Share (0 to 1) of the issue's clicks that is still expected; None if it cannot be estimated."""
     course: tuple[int, ...]
-    """Human clicks in the first 72 hours after sending: a number for each ``SPARKLINE_STEP_HOURS`` hours."""
+    """Human clicks in the first 72 hours after sending: one number for each 3 hours (``SPARKLINE_STEP_HOURS``)."""
     status: str = "draft"
     """draft, scheduled, sent, archived or removed."""
 
@@ -79,10 +79,10 @@ def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueR
 def build_issue_list(
     store: Store, *, remaining_shares: Mapping[str, float], now: int, with_course: bool = True
 ) -> tuple[IssueListItem, ...]:
-    """Return all issues with their clicks, the latest first; ``now`` is in seconds of the UTC epoch.
+    """Return all issues except archived and removed ones, the latest first; ``now`` is in epoch seconds.
 
-    ``remaining_shares`` has the shares (0 to 1) of clicks still expected, by slug. Without ``with_course``, courses are
-    zeros.
+    ``remaining_shares`` has the share (0 to 1) of clicks still expected, by slug. ``with_course`` adds the clicks over
+    time.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []

@@ -33,11 +33,7 @@ from shortener.store.rollup_tables import SUM_COLUMNS
 
 
 class ArticleReport(Struct, frozen=True):
-    """Human clicks on an article of an issue.
-
-    ``visitors`` counts a person once a day on each link; None if unknown. ``unplaced`` clicks belong to no known
-    placement. ``other`` counts automated requests.
-    """
+    """Human clicks on an article of an issue."""
 
     position: int
     url: str
@@ -45,56 +41,56 @@ class ArticleReport(Struct, frozen=True):
     clicks: int
     """Human clicks, including ``unplaced``."""
     visitors: int | None
+    """People who clicked, each counted once a day for each link; None if unknown."""
     rate: float | None
-    """Visitors divided by recipients."""
+    """Visitors divided by recipients; None if either number is unknown."""
     placements: tuple[PlacementCount, ...]
     """Uses of the article's links in the issue."""
     author: str
     section: str
     unplaced: int
+    """Human clicks that cannot be assigned to one of the ``placements``."""
     other: int
+    """Number of automated requests."""
     short_urls: tuple[str, ...]
 
 
 class OtherLinkReport(Struct, frozen=True):
-    """Human clicks on a link of the issue that leads to no article, such as a social link.
-
-    ``unplaced`` clicks belong to no known placement. ``other`` counts automated requests. ``trap`` marks a honeypot
-    link.
-    """
+    """Human clicks on a link of the issue that leads to no article, such as a social link."""
 
     short_url: str
     target: str | None
     title: str
     clicks: int
     visitors: int | None
+    """None if unknown."""
     rate: float | None
+    """Visitors divided by recipients; None if either number is unknown."""
     placements: tuple[PlacementCount, ...]
     """Uses of the link in the issue."""
     unplaced: int
+    """Human clicks that cannot be assigned to one of the ``placements``."""
     other: int
+    """Number of automated requests."""
     trap: bool = False
     """Whether it is a honeypot link, which readers do not see."""
     role: str = "other"
-    """inline or other."""
+    """Either "inline" (a link in running text) or "other"."""
 
 
 class RerunSuggestion(Struct, frozen=True):
-    """A suggestion to show an article again at another position, to estimate the position's effect.
-
-    ``uncertainty_removed`` is the share (0 to 1) of uncertainty that this removes. ``shown_again`` is a later issue
-    that did.
-    """
+    """A suggestion to show an article again at another position, to learn how much a position matters."""
 
     url: str
     title: str
     position: int
     """Position in the reported issue."""
     new_position: int
+    """Suggested position in a later issue."""
     uncertainty_removed: float
-    """Share (0 to 1) of the uncertainty about the effect of the position that showing the article again removes."""
+    """Share (0 to 1) by which the uncertainty about the effect of positions falls if the suggestion is followed."""
     shown_again: str | None
-    """Slug of the first later issue with the article at any other position; None if there is none."""
+    """Slug of the first later issue that has the article at another position; None if there is none."""
     shown_position: int | None
     """Position in the issue ``shown_again``."""
     open: bool
@@ -102,11 +98,7 @@ class RerunSuggestion(Struct, frozen=True):
 
 
 class IssueReport(Struct, frozen=True):
-    """Report of an issue. ``articles`` has all articles by position, also those without clicks.
-
-    ``settling`` is True while verdicts can change. ``reruns`` are worth showing again. ``outlook`` compares with
-    earlier issues.
-    """
+    """Report of one issue: its human clicks by article, by link, by hour, and by properties such as the browser."""
 
     slug: str
     as_of: datetime
@@ -114,20 +106,24 @@ class IssueReport(Struct, frozen=True):
     recipients: int | None
     quality: Quality
     articles: tuple[ArticleReport, ...]
+    """All articles by position, also those without clicks."""
     timeline: tuple[TimelineHour, ...]
     title: str
     sent_at: datetime | None
     rate: float | None
+    """Visitors divided by recipients; None if either number is unknown."""
     links: tuple[OtherLinkReport, ...]
+    """Links that lead to no article."""
     breakdown: Breakdown
     timezone: str
     """Time zone of the hours of ``timeline``."""
     settling: bool = False
     """Whether the report may include clicks of the last 15 minutes, whose verdicts can still change."""
+    # ``ranking.complete_report`` fills in the next two fields, which is slow.
     reruns: tuple[RerunSuggestion, ...] = ()
-    """At most two articles to show again; filled by `reporting.ranking.complete_report`, which is slow."""
+    """At most two articles that are worth showing again at another position."""
     outlook: Outlook | None = None
-    """Comparison with earlier issues, and forecast; None until `complete_report` fills it."""
+    """Comparison with earlier issues, and forecast of the final count; None for an issue unsent or without clicks."""
 
 
 def build_issue_report(
@@ -168,7 +164,7 @@ class _PlacementTotals(Struct, frozen=True):
 
     link: LinkDetails
     placement: Placement | None
-    """None for the clicks on the link whose placement is unknown."""
+    """None for clicks on the link that cannot be assigned to a placement."""
     totals: ClickTotals
 
 

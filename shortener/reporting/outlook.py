@@ -21,27 +21,27 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """Comparison of a sent issue with up to 12 earlier issues at an equal age of ``hours``.
-
-    Usual ranges are None for fewer than four earlier issues, ``forecast`` for a small or almost final count.
-    """
+    """Comparison of a sent issue with up to 12 earlier issues at an equal age, and the forecast of its final count."""
 
     counted: Literal["visitors", "clicks"]
     hours: float
+    """Age of the issue: hours since sending."""
     count: int
     """Visitors or clicks of the issue, as ``counted`` says."""
     rate: float | None
-    """Visitors divided by recipients."""
+    """Visitors divided by recipients; None if either number is unknown."""
     usual_count: Usual | None
+    """Usual range of the count in earlier issues; None if there are fewer than four."""
     usual_rate: Usual | None
+    """Usual range of the rate in earlier issues; None if fewer than four have a known rate."""
     forecast: Forecast | None
-    """Forecast of the final count."""
+    """Forecast of the final count; None if it is too early for a forecast, or if the count is almost final."""
 
     @property
     def judgement(self) -> Judgement | None:
-        """How the click rate compares with the usual range of earlier issues.
+        """Whether the issue is above, within or below the usual range of earlier issues; None if that is unknown.
 
-        If that is unknown, the number of visitors or clicks is compared. None if its usual range is unknown too.
+        Click rates are compared if they are known, else the numbers of visitors or clicks.
         """
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
@@ -133,15 +133,19 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
 
 
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Compare an issue with earlier ones, and forecast its final count, at ``now`` (seconds of the UTC epoch).
+    """Compare an issue with earlier ones, and forecast its final count, at ``now`` (epoch seconds).
 
-    ``remaining_share`` (0 to 1) is still expected. Returns None before sending or without clicks. Raises NotFound.
+    ``remaining_share`` (0 to 1) of that count is still to come. Returns None before sending or without clicks. Raises
+    NotFound.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
 
 def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return the comparison and forecast of ``found.issue``, as ``build_outlook`` does."""
+    """Compare ``found.issue`` with ``found.earlier``, and forecast its final count, at ``now`` (epoch seconds).
+
+    ``remaining_share`` (0 to 1) of that count is still to come. Returns None before sending or without clicks.
+    """
     issue = found.issue
     if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
         return None
@@ -149,7 +153,7 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """Usual ranges of the human clicks on earlier issues and of the share of automated requests."""
+    """Usual ranges of two figures of earlier issues: human clicks, and the share of automated requests."""
 
     clicks: Usual | None
     """Range of human clicks; None for fewer than four earlier issues."""
@@ -158,10 +162,10 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return the usual human clicks and share of automated requests of ``found.earlier``.
+    """Return the usual human clicks on earlier issues, and the usual share of automated requests.
 
-    Clicks count up to the age of ``found.issue`` at ``now`` (seconds of the UTC epoch). Before its sending, both are
-    None.
+    Clicks are counted up to the age of ``found.issue`` at ``now`` (epoch seconds). Both are None if ``found.issue`` is
+    unsent.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
@@ -177,7 +181,11 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:
-    """Return the results of ``build_outlook`` for several issues, by slug. Issues without a result are left out."""
+    """Compare issues with earlier ones, forecast their final counts, and return both by slug.
+
+    ``remaining_shares`` has the part (0 to 1) of each count still to come. Issues unsent or without clicks are
+    left out.
+    """
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
     for issue in found:

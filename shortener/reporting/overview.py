@@ -111,9 +111,9 @@ def _open_tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config
 
 
 def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
-    """Return the latest issue's month, such as 2026-11, while its recommended articles can be chosen; else ''.
+    """Return the month of the latest issue, such as 2026-11, or '' if it is too late to recommend its articles.
 
-    That is until the end of the next month in ``zone``. ``now`` is in UTC epoch seconds.
+    It is too late after the next month. ``now`` is in epoch seconds.
     """
     last_month = datetime.fromtimestamp(now, UTC).astimezone(zone).replace(day=1) - timedelta(days=1)
     month = _month(latest, zone)
@@ -121,7 +121,7 @@ def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
 
 
 def _clicked_month_to_pick(issues: Sequence[IssueListItem], *, zone: ZoneInfo, now: int) -> str:
-    """Return the month from ``month_to_pick``, or '' if none of its issues was clicked."""
+    """Return the month, such as 2026-11, whose clicked articles can be recommended now; '' if there is none."""
     sent = [(issue.sent_at, issue.clicks) for issue in issues if issue.status == "sent" and issue.sent_at]
     if not sent:
         return ""

@@ -57,12 +57,10 @@ class LocalKeyDay(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """Data quality of a report: how many requests are automated, by verdict and reason.
-
-    Shares are 0 to 1. Clicks are complete until ``complete_until``. Visitors may count twice on days in ``local_keys``.
-    """
+    """Data quality of a report: how many requests are automated, by verdict and reason."""
 
     sentence: str
+    """Summary, such as ``12 % of the requests were filtered as automated: 9 % mail scanners, 3 % bots``."""
     requests: int
     set_aside: float
     """Share (0 to 1) of automated requests."""
@@ -78,13 +76,14 @@ class Quality(Struct, frozen=True):
     last_heard: datetime | None = None
     """Time of the last report of the node ``waiting_for``."""
     local_keys: tuple[LocalKeyDay, ...] = ()
-    """Days on which a node could not get the key that all nodes share for hashing visitors."""
+    """Days on which visitors may be counted twice, because a redirect node hashed them with a key of its own."""
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
     """Return the data quality of a report whose requests are counted in ``clicks``.
 
-    ``values`` are stored sums by property and value. Only those of the property ``reason`` are used.
+    ``values`` are numbers of requests by property. The property ``reason`` gives the counts by reason; others are
+    ignored.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)

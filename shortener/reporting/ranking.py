@@ -47,10 +47,10 @@ def rank_stored_articles(
     top: int | None = None,  # number of top articles; None means the configured number
     gems: int | None = None,  # number of hidden gems; None means the configured number
 ) -> Ranking:
-    """Return the ranking of all articles, or of those that ``month``, ``issue`` or ``since`` selects.
+    """Rank all articles, or those that ``month``, ``issue`` or ``since`` selects.
 
-    Times are in seconds of the UTC epoch. Raises InputError for an invalid selection, and NotFound for an unknown
-    issue.
+    Times are epoch seconds. Raises InputError if two of these are given or the month is invalid, NotFound for an
+    unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -77,11 +77,11 @@ def count_stored_articles(
     issue: str | None = None,
     since: int | None = None,
 ) -> tuple[CountedArticle, ...]:
-    """Return the articles that ``rank_stored_articles`` would rank, ordered by clicks.
+    """Return all articles, or those that ``month``, ``issue`` or ``since`` selects, ordered by visitors or clicks.
 
-    This is fast, because the ranking model is not used. Raises InputError for an invalid month or for two selections,
-    NotFound for an unknown issue.
+    Raises InputError if two of these filters are given or the month is invalid, NotFound for an unknown issue.
     """
+    # This is fast, because the ranking model is not used.
     article_filter = ArticleFilter(month=month, issue=issue, zone=config.zone, since=since)
     return count_articles(load_history(store, as_of=as_of), as_of=as_of, article_filter=article_filter)
 
@@ -95,10 +95,9 @@ def explain_article(
     month: str | None = None,
     issue: str | None = None,
 ) -> Explanation:
-    """Return the explanation of one article's figures in a ranking.
+    """Return the explanation of an article's figures in the ranking of all articles, of a month or of an issue.
 
-    ``url`` may be a short link. The other arguments are those of ``rank_stored_articles``. Raises NotFound for an
-    unranked article.
+    ``url`` may be a short link. Raises NotFound for an unranked article.
     """
     known = load_history(store, as_of=as_of)
     article = resolve_article_url(store, known, url, config=config)

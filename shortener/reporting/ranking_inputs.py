@@ -165,7 +165,7 @@ def _arrivals(
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
     """Return the visitors or clicks of each issue by quarter-hour, with times in hours after sending.
 
-    Clicks on links to no article count too. Earlier clicks count at hour 0.
+    Clicks on links that lead to no article are included. Clicks before sending count at hour 0.
     """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))

@@ -34,10 +34,7 @@ MAX_TOP_MISSES = 10
 
 
 class IssueTotals(Struct, frozen=True):
-    """Human clicks and visitors of one issue.
-
-    ``visitors`` is None if unknown. ``other`` is the number of automated requests.
-    """
+    """Human clicks and visitors of one issue."""
 
     slug: str
     title: str
@@ -45,50 +42,49 @@ class IssueTotals(Struct, frozen=True):
     recipients: int | None
     clicks: int
     visitors: int | None
+    """None if unknown."""
     rate: float | None
+    """Visitors divided by recipients; None if either number is unknown."""
     other: int
+    """Number of automated requests."""
 
 
 class TopLink(Struct, frozen=True):
-    """One of the most clicked links with its human clicks; ``issue`` is a slug."""
+    """One of the most clicked links, with its human clicks."""
 
     short_url: str
     target: str | None
     title: str
     issue: str | None
+    """Slug of the issue; None if the link belongs to no issue."""
     clicks: int
     visitors: int | None
+    """None if unknown."""
 
 
 class TimelineDay(Struct, frozen=True):
-    """Human clicks and other requests on one day of the site's time zone.
-
-    ``day`` is the beginning of the day in UTC.
-    """
+    """Human clicks and automated requests on one day in the site's time zone."""
 
     day: datetime
+    """Midnight in the site's time zone at the beginning of the day, converted to UTC."""
     human: int
     other: int
+    """Number of automated requests."""
 
 
 class Miss(Struct, frozen=True):
-    """Number of requests for a code that were not redirected.
-
-    ``status`` is 404 (code unknown or without target) or 410 (link retired or expired). Codes above a daily limit count
-    under the code ''.
-    """
+    """Number of requests for the code of a short URL that were not redirected."""
 
     domain: str
     code: str
+    """'' stands for all unknown codes beyond the first 1,000 of a UTC day."""
     status: int
+    """404 (code unknown or without a target URL) or 410 (link retired or expired)."""
     requests: int
 
 
 class Summary(Struct, frozen=True):
-    """Report of the site from ``since`` to just before ``until``; None means no limit.
-
-    ``timezone`` is the time zone of the days in ``timeline``.
-    """
+    """Report of the site from ``since`` to just before ``until``; None means no limit."""
 
     as_of: datetime
     totals: Totals
@@ -98,6 +94,7 @@ class Summary(Struct, frozen=True):
     until: datetime | None
     quality: Quality
     timezone: str
+    """Time zone of the days in ``timeline``."""
     timeline: tuple[TimelineDay, ...]
     misses: tuple[Miss, ...]
 
@@ -113,7 +110,7 @@ def build_summary(
 ) -> Summary:
     """Return the report of the site from ``since`` to just before ``until``, widened to whole quarter-hours.
 
-    Times are in seconds of the UTC epoch; None means no limit. Raises InputError if ``since`` is not earlier.
+    Times are epoch seconds; None means no limit. Raises InputError if ``since`` is not before ``until``.
     """
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)

@@ -43,7 +43,7 @@ MAX_REFUSED_BYTES = 64 * 1024 * 1024
 BODY_SECONDS = 60.0
 """Time in which a client must send its body."""
 PAGE_SECONDS = 60.0
-"""Time that a page may take until its first byte, and between two."""
+"""Time that a page may take until its first byte, and from any byte to the next."""
 CLIENT_SECONDS = 30.0
 """Time in which a client must take a piece of a page."""
 MAX_PAGES = 64
@@ -91,9 +91,10 @@ class Relay:
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Relay a request and send its page to the client, unless a response is returned for the caller to send.
+        """Relay a request to the process that computes pages, and send the page to the client.
 
-        None means that the page was sent, or that the client has closed its connection.
+        Return a response if the caller must still send one, otherwise None. ``close`` ends the connection after the
+        page.
         """
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED

@@ -29,13 +29,16 @@ class Upload:
 
 
 class Uploads:
-    """The request bodies in memory of one group of clients (signed-in users, or all others), the oldest first."""
+    """Limits the memory for request bodies from one group of clients: signed-in users, or all others.
+
+    ``limit`` is in bytes and applies to the group. ``client_limit`` applies to each client.
+    """
 
     def __init__(self, *, limit: int, client_limit: int) -> None:
         self._limit = limit
         self.client_limit = client_limit
         """Largest body that is held."""
-        self._uploads: dict[Upload, None] = {}
+        self._uploads: dict[Upload, None] = {}  # the oldest first
         self._client_sizes: Counter[bytes] = Counter()
         self.size = 0
 

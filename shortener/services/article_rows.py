@@ -12,9 +12,9 @@ from shortener.services.edit import ArticleEdit
 def reading_order(
     targets: Sequence[ArticleContents], place: Callable[[ArticleContents], int]
 ) -> tuple[ArticleContents, ...]:
-    """Return the link targets of an issue in reading order.
+    """Return the articles and other link targets of an issue in reading order.
 
-    ``place`` returns the sort key of a target for the order in the document.
+    ``place`` returns a sort key: where an article or other target is in the document.
     """
     # Articles are ordered by position. Another target comes after the article that precedes it in the document.
     before: tuple[int, int] = (0, 0)
@@ -30,9 +30,9 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 
 
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return the corrections that an editor made in a form, one for each changed target.
+    """Return one edit for each article or other link target of an issue that an editor changed in a form.
 
-    A correction has only the fields that differ from ``shown``.
+    An edit contains only the values that differ from the ``shown`` ones.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]
@@ -63,9 +63,9 @@ def _moved_up(edit: ArticleEdit, removed: Sequence[int]) -> ArticleEdit:
 def merge_corrections(
     earlier: Iterable[ArticleEdit], new: Iterable[ArticleEdit], *, shown: Mapping[str, ArticleContents]
 ) -> tuple[ArticleEdit, ...]:
-    """Return the earlier and the new corrections, merged for each target. New values override earlier ones.
+    """Merge earlier and new edits, and return one edit for each article or other link target of an issue.
 
-    Earlier corrections of targets that are not in ``shown`` are left out.
+    New values override earlier ones. Earlier edits of URLs not in ``shown`` are left out.
     """
     new = tuple(new)
     removed = [shown[edit.url].position or 0 for edit in new if edit.role not in (None, "article")]

@@ -223,10 +223,10 @@ def decide(
     config: Config,
     now: int,
 ) -> Decision:
-    """Store and return a decision about the article with this URL or short URL.
+    """Store and return an editor's decision about an article of a month.
 
-    ``reason`` is None if it follows later. Raises NotFound if the month lacks the article, InputError for an empty
-    text.
+    ``url`` may be a short URL. Raises NotFound if the month lacks the article, InputError for an empty ``reason`` (None
+    is allowed).
     """
     decisions.check_month(month)
     if reason is not None and not reason.strip():

@@ -179,16 +179,16 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for a link target of an issue. None means unchanged, except for ``position``."""
+    """New values for an article or other link target of an issue. None means unchanged, except for the position."""
 
     url: str
     title: str | None = None
     author: str | None = None
     summary: str | None = None
     position: int | UnsetType | None = UNSET
-    """UNSET means unchanged; None means that the target is not an article."""
+    """Position among the articles, from 1; None for a target that is not an article. UNSET means unchanged."""
     role: Role | None = None
-    """The role "inline" is a link in running text."""
+    """One of "article", "inline" (a link in running text) and "other"."""
 
 
 def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config) -> None:

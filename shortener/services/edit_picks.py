@@ -127,19 +127,18 @@ def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str)
 
 
 def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Move a recommended article within its list, and store the new order of the month's recommended articles.
+    """Move a recommended article within its list (featured or lesser-known), and store the new order for the month.
 
-    ``position`` counts from 1. Raises FieldError if ``url`` is not among the articles.
+    ``position`` counts from 1. Raises FieldError if neither list contains ``url``.
     """
     picks_edits.save_order(store, month, moved_order(selection, url, position=position))
 
 
 def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
-    """Return the URLs of all recommended articles, with ``url`` moved to ``position`` (from 1) in its list.
+    """Return the URLs of all recommended articles after moving ``url`` within its list to ``position`` (from 1).
 
-    Raises FieldError if ``url`` is not among them.
+    There are two lists: featured articles, then lesser-known ones. Raises FieldError if neither contains ``url``.
     """
-    # Featured and lesser-known articles are two lists; an article stays in its list.
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)
     if moved is None:

@@ -285,7 +285,7 @@ def list_changes(store: Store, page: str) -> list[PageChange]:
 def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
     """Return the last changes of editors' decisions about an article, the latest first.
 
-    ``pages`` are the pages to search.
+    Only changes that were made on one of ``pages`` are found. A page is a key such as "month/2026-11".
     """
     changes = (change for page in pages for change in page_changes.list_latest(store, page, limit=MAX_READ_CHANGES))
     concerned = [change for change in changes if _is_decision_about(msgspec.json.decode(change.after, type=State), url)]

@@ -39,9 +39,9 @@ def _shorten(url: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
-    """Return the links of a document: (all with their targets, skipped ones, ones left alone).
+    """Return (all links of a document with targets, links excluded by configuration, links that must keep their URL).
 
-    ``given_targets`` has targets that an editor gave for short links. Raises Conflict if another target is stored.
+    Raises Conflict if a short link's stored target differs from its target in ``given_targets``.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -49,7 +49,7 @@ def match_links(
     domains, skips = config.domains, config.newsletter.skip
     own_hosts = {domain.host for domain in domains} | {urlsplit(config.base_url).netloc}
     stored_targets = {link.target for link in existing.links if link.target}
-    # Skipped links are excluded by the configuration, or lead to pages of this installation.
+    # Skipped links match a pattern in the configuration, or lead to pages of this installation.
     skipped: list[LeftAloneLink] = []
     # Links left alone have a URL that cannot be replaced, or let readers unsubscribe.
     left: list[LeftAloneLink] = []
@@ -141,9 +141,9 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return the short links of the issue, and set ``planned_link`` (index in the result) of ``occurrences``.
+    """Return the short links for a document, and set ``planned_link`` of its links to the indexes of their short links.
 
-    ``article_by_link`` maps link indexes to article indexes. ``replaced_urls`` maps new URLs to stored ones.
+    ``replaced_urls`` maps changed URLs to the stored URLs that they replace.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}

@@ -122,10 +122,9 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_first_visits: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return the human clicks of visitors on UTC days, by sequence number.
+    """Return the human clicks of each (UTC day, visitor) in ``minimum_first_visits``, keyed by sequence number.
 
-    ``minimum_first_visits`` maps (day, visitor hash) to 0 for all clicks, or to 1 for those with bits in
-    ``Visit.first_visits``.
+    The value 0 selects all clicks of the visitor on that day, 1 only clicks whose ``first_visits`` is not 0.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks

@@ -75,9 +75,9 @@ class Connection(ABC):
 
     @abstractmethod
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts, and delete rows without clicks.
+        """Add numbers, which can be negative, to rows of a table of click counts; delete rows without clicks.
 
-        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``. Numbers can be negative.
+        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``.
         """
 
     @property

@@ -12,8 +12,9 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """Clicks of a quarter-hour on links that readers do not see, alike in address, network, user agent, reason and
-    evidence.
+    """A group of similar clicks on links that readers do not see, in one quarter-hour.
+
+    All clicks of the group have equal values of ``addr``, ``net``, ``agent_id``, ``reason`` and ``evidence``.
     """
 
     addr: str
@@ -32,10 +33,9 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return rows of honeypot hits (clicks on links that readers do not see) with one of ``values`` as address or
-    network.
+    """Return groups of clicks on links that readers do not see, from the addresses or networks in ``values``.
 
-    The quarter-hours of ``since`` and ``until`` (milliseconds of the UTC epoch) are included.
+    The time from ``since`` to ``until`` (milliseconds of the UTC epoch) is extended to whole quarter-hours.
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits

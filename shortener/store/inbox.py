@@ -48,10 +48,10 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Store the part ``body`` of a redirect node's click-log file; return False unless ``start`` is the next byte
-    offset.
+    """Store ``body``, the next part of a redirect node's click-log file.
 
-    ``recorded_after`` (seconds of the UTC epoch) is before its clicks; 0 if unknown.
+    Return False unless earlier parts end at byte ``start``. Clicks in ``body`` are later than ``recorded_after``
+    (seconds of the UTC epoch; 0 if unknown).
     """
     # The part is stored in the transaction that also moves the file's position, so each byte arrives exactly once.
     connection = reader.connection
@@ -106,9 +106,9 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
 
 
 def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
-    """Return bytes of a redirect node's click-log file, beginning at the byte offset ``position``.
+    """Return a redirect node's click-log file from byte ``position`` on, as far as it is stored without a gap.
 
-    A node sends a file in parts. At most ``parts`` of them are read.
+    The argument ``parts`` limits how many of the file's stored pieces are read.
     """
     rows = store.execute(
         "select position, body from inbox where segment_id = ? and position + length(body) > ? "
@@ -144,11 +144,11 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return (bytes, since) of the sent clicks of redirect nodes that wait to be stored.
+    """Return (bytes, since) of clicks that redirect nodes have sent but the collector has not stored yet.
 
-    ``since`` is a time before the oldest click of known age, in seconds of the UTC epoch; None without one.
+    ``since`` is the earliest possible time of these clicks, in seconds of the UTC epoch; None if unknown.
     """
-    # A new node does not know how old the first clicks that it sends are. It sends 0 as their time.
+    # A new node does not know how old the first clicks that it sends are. It sends 0 as their time, which is ignored.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"
     size, since = reader.execute(sql).fetchone()
     return int(size), since

@@ -132,7 +132,7 @@ def update_field(store: Store, link: Link, field: LinkField, value: str | int | 
 def _edit_event(
     link: Link, field: LinkField, old: str | int | None, new: str | int | None, *, who: str
 ) -> tuple[str, dict[str, Any]]:
-    """Return the type and the data of the webhook event."""
+    """Return (type, data) of the webhook event that reports an edited link."""
     event: dict[str, Any] = {"domain": link.domain, "code": link.code, "by": who}
     if field == "status" and new == "retired":
         return "link.retired", event | {"target": link.target, "title": link.title}

@@ -205,8 +205,12 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the link ids of a page in the order ``sort``, or None if some links have no clicks."""
-    # Reading the table of click counts alone is four times as fast as joining it to all links.
+    """Return the ids of one page of links, ordered by ``sort``.
+
+    Return None if the page may contain links without clicks or visitors.
+    """
+    # Reading the table of click counts alone is four times as fast as joining it to all links. Links without clicks are
+    # not in this table.
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
         order by coalesce(value, 0) desc, link_id desc limit ? offset ?
@@ -340,7 +344,7 @@ class StoreRevision(Struct, frozen=True):
 
 
 def store_revision(store: Store) -> StoreRevision:
-    """Return the current revision of the click counts and of the links."""
+    """Return two counters: one grows with each change of click counts, the other with each edit of a link."""
     return StoreRevision(store.meta("rollups_revision"), store.meta("links_revision"))
 
 

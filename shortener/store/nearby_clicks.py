@@ -46,9 +46,9 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return clicks that were stored after the click ``seq``, at most ``limit``, in the order of storing.
+    """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
 
-    Each is on the issue, or its evidence has a bit of ``evidence_mask``.
+    These are clicks on links in the issue, and clicks whose ``evidence`` has a bit of ``evidence_mask``.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -61,7 +61,7 @@ def clicks_without_token(store: Store, *, since: int, until: int) -> list[Nearby
     """Return the clicks without a recipient token from ``since`` to just before ``until`` (milliseconds of the UTC
     epoch).
 
-    Above MAX_NEARBY_CLICKS, those nearest to the middle are returned.
+    If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of this time range.
     """
     return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
@@ -75,10 +75,10 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return clicks in one hour (counted from 1970) with one of ``values`` in a column.
+    """Return at most MAX_NEARBY_CLICKS clicks with one of ``values`` in the column ``column_name``.
 
-    Times are milliseconds of the UTC epoch; ``until`` is excluded. Above MAX_NEARBY_CLICKS, those nearest to the
-    middle are returned.
+    Each click is in the hour ``hour`` (counted from 1970), and from ``since`` to just before ``until`` (milliseconds of
+    the UTC epoch).
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
     return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)

@@ -37,10 +37,10 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to the SQL of PostgreSQL, with numbered parameters such as $1.
+    """Translate a statement to PostgreSQL's SQL, in which parameters are $1, $2 and so on.
 
-    Return (text, names, pairs): ``names`` are in the order of numbers, empty for ``?``; ``pairs`` are those in
-    ``pairs(:name)``.
+    Return (text, names, pairs): ``names`` has the parameter names in this order, ``pairs`` the names of lists of
+    integer pairs.
     """
     names: list[str] = []
     pairs: set[str] = set()
@@ -59,7 +59,7 @@ def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
         if kind == "like":
             # In SQLite, ``like`` ignores the case of ASCII letters.
             return "ilike"
-        if kind == "mark":
+        if kind == "mark":  # a parameter without a name
             marks += 1
             return f"${marks}"
         if kind == "values":
@@ -176,7 +176,10 @@ class PostgresConnection(Connection):
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. Rows that are left without clicks are deleted."""
+        """Add numbers, which can be negative, to rows of a table of click counts; delete rows without clicks.
+
+        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``.
+        """
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
         source = self._unnest(table, keys + columns)
         names = ", ".join(keys + columns)
@@ -209,7 +212,7 @@ class PostgresConnection(Connection):
         return self._column_types[table]
 
     def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL for a table ``new`` with the values of one array parameter for each of ``columns``."""
+        """Return SQL that reads one array per column as a table, such as ``unnest($1::int8[]) as new(id)``."""
         types = self._types_by_column(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"

@@ -83,9 +83,10 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the click counts of issues, and of links without one (id 0), from ``since`` to just before ``until``.
+    """Return the click counts of each issue from ``since`` to just before ``until``.
 
-    Both are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
+    Issue 0 stands for links without an issue. Both times begin a quarter-hour (seconds of the UTC epoch); None means no
+    limit.
     """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
@@ -142,10 +143,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return (SQL, parameters) of a subquery; ``sum(sign * count)`` of its rows counts the clicks of a period.
+    """Return (SQL, parameters) of a subquery with click counts from ``since`` to just before ``until``.
 
-    Times begin quarter-hours (seconds of the UTC epoch, ``until`` excluded); None means no limit.
+    Sum a count as ``sum(sign * count)``; rows with sign -1 are subtracted. Times are seconds of the UTC epoch.
     """
+    # Both times begin a quarter-hour; None means no limit.
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
     begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
@@ -301,10 +303,10 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the ``limit`` codes with the most misses (requests answered with 404 or 410), from ``since`` to just
-    before ``until``.
+    """Return the ``limit`` codes with the most requests answered with 404 or 410, from ``since`` to just before
+    ``until`` (seconds of the UTC epoch).
 
-    Times are seconds of the UTC epoch. Above MAX_MISSED_CODES_PER_DAY, codes are counted as ''.
+    The code '' stands for a day's codes beyond MAX_MISSED_CODES_PER_DAY.
     """
     where, bounds = _time_where_clause("quarter_hour", since, until)
     sql = f"""

@@ -66,7 +66,10 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand_lists(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Return the statement with lists read from JSON texts, and the names of the parameters to pass as JSON."""
+    """Replace ``in :name`` and ``pairs(:name)`` by SQL that reads the list ``name`` from JSON.
+
+    Return (SQL, names of the lists).
+    """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
     def expansion(match: re.Match[str]) -> str:
@@ -129,7 +132,10 @@ class SqliteConnection(Connection):
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
     def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers to rows of a table of click counts. Rows that are left without clicks are deleted."""
+        """Add numbers, which can be negative, to rows of a table of click counts; delete rows without clicks.
+
+        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``.
+        """
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])
 

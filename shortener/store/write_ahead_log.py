@@ -1,4 +1,7 @@
-"""Check whether a write-ahead log (WAL) belongs to the store file beside it; rename it if not, or put it back."""
+"""Check whether SQLite's write-ahead log (WAL) belongs to the store file beside it.
+
+A WAL of another store file is renamed. It can be put back when its own store file has returned.
+"""
 
 import contextlib
 import fcntl
@@ -203,7 +206,10 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _header_copies(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the copies of the store file's header in a WAL, oldest first, after b"" if there is any page."""
+    """Yield the copies of the store file's header in a WAL, the oldest first.
+
+    A b"" before them shows that the WAL contains at least one database page.
+    """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return

@@ -138,10 +138,10 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
 
 
 def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
-    """Return the order in the query string, and the rows in this order as groups.
+    """Return the sort order from the query string, and the rows in this order.
 
-    Only the order by result has several groups. ``counted`` (``visitors`` or ``clicks``) is what the column of visitors
-    shows.
+    Sorting by result puts the rows in groups such as clear winners. Sorting by ``visitors`` compares clicks if
+    ``counted`` is ``clicks``.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":

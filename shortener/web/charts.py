@@ -166,12 +166,12 @@ class _Drawing:
         return 12 + 7 * max(len(self._chart.format_y(value)) for value in self._grid)
 
     def _x(self, x: float) -> float:
-        """Return a horizontal position in percent of the width."""
+        """Convert a value on the horizontal axis to a position in percent of the plot's width."""
         span = self._chart.x_max - self._chart.x_min
         return round(100 * (x - self._chart.x_min) / span, 2) if span else 50.0
 
     def _inner_y(self, value: float) -> float:
-        """Return a vertical position in pixels below the upper edge of the plot."""
+        """Convert a value on the vertical axis to a position in pixels below the upper edge of the plot."""
         lowest, highest = self._grid[0], self._grid[-1]
         shown = min(max(value, lowest), highest)
         return round(self._inner_height * (highest - shown) / (highest - lowest), 1)

@@ -131,10 +131,9 @@ def _badge_id(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badge (small label) of each short link in the click map.
+    """Return a badge (small label) for each short link in an issue: the link's share of clicks.
 
-    ``results`` has the articles' entries in the ranking, by URL. With the measure ``typical``, links to no article get
-    no badge.
+    If ``measure`` is ``typical``, only links to articles get badges, which compare the article with a typical one.
     """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)

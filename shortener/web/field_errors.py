@@ -108,10 +108,10 @@ def show_error(form: str, field: str, message: str, *, can_confirm: bool = False
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
-    """Show ``error`` in a form of the next rendered page; return the page's HTTP status.
+    """Show ``error`` at a form field on the next rendered page; return the page's HTTP status.
 
-    ``field`` is used if the error names none. ``message`` replaces the error's. A StoreError other than StoreBusy is
-    raised again.
+    A FieldError's own field overrides ``field``. ``message`` replaces the text of ``error``. Any StoreError except
+    StoreBusy is raised again.
     """
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
@@ -124,7 +124,7 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
     """Return a decorator that shows the page of a form again if the form's view raises a ShortenerError.
 
-    ``page`` renders the page from the view's arguments. ``field`` is used if the error names none.
+    ``page`` renders the page from the view's arguments. A FieldError's own field overrides ``field``.
     """
 
     def decorate(view: View) -> View:

@@ -82,7 +82,10 @@ def _has_role(role: Role) -> bool:
 
 
 def format_number(value: float | None, missing: str = NO_VALUE) -> str:
-    """Format a number: an integer as 1,234, a fraction below 10 with one decimal. None gives ``missing``."""
+    """Format a number, such as 1,234; return ``missing`` for None.
+
+    Floats below 10 get one decimal, and larger ones are rounded to whole numbers.
+    """
     if value is None:
         return missing
     language = current_language()

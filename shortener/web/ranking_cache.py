@@ -159,9 +159,10 @@ def draft_if_ready(month: str) -> Draft | None:
 
 
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
-    """Return how a ranking computes an article's figures. Without ``wait``, return None during the computation.
+    """Return how the ranking of a month (YYYY-MM) computes an article's figures.
 
-    ``month`` (YYYY-MM) must be that of the article's last issue. Before the article is ranked, ``cells`` is empty.
+    ``cells`` (the article's appearances in issues) is empty if the ranking does not contain the article. Without
+    ``wait``, return None during the computation.
     """
     app_config = config()
 

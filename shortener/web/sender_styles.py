@@ -57,9 +57,9 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 
 
 class StyleFilter:
-    """Filters the style attributes and style elements of one issue, and limits their total length.
+    """Filter for the style attributes and style elements of one issue, which also limits their total length.
 
-    ``element_of`` returns the replacement of an element name in a selector; None drops the selector.
+    Selectors are adapted to renamed elements: ``element_of`` returns the new name, or None to drop the selector.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -73,18 +73,18 @@ class StyleFilter:
     def attribute(self, text: str) -> str:
         """Return the allowed declarations of a ``style`` attribute."""
         if text not in self._attributes:
-            self._attributes[text] = _declarations(text) if self._has_room(text, MAX_ATTRIBUTE_LENGTH) else ""
+            self._attributes[text] = _declarations(text) if self._accept(text, MAX_ATTRIBUTE_LENGTH) else ""
         return self._attributes[text]
 
     def sheet(self, text: str) -> str:
         """Return the allowed rules of a ``style`` element."""
-        if not self._has_room(text, MAX_TOTAL_LENGTH):
+        if not self._accept(text, MAX_TOTAL_LENGTH):
             return ""
         nodes = tinycss2.parse_stylesheet(_without_backslashes(text), skip_comments=True, skip_whitespace=True)
         return "".join(self._rules(nodes, depth=0))
 
-    def _has_room(self, text: str, max_length: int) -> bool:
-        """Return whether CSS is short enough and has no very long number; count its length."""
+    def _accept(self, text: str, max_length: int) -> bool:
+        """Count CSS towards MAX_TOTAL_LENGTH. Return False if it is too long, or contains a very long number."""
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False

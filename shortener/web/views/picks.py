@@ -155,9 +155,9 @@ def _for_copying(draft: Draft) -> Draft:
 @blueprint.post("/picks/preview")
 @role_required("editor")
 def preview_edits() -> Response:
-    """Return as JSON the section of recommended articles, with the unsaved edits in the page's forms.
+    """Return the section of recommended articles as JSON, with the unsaved edits from the page's forms.
 
-    Field names end with the form's number, as in ``title-2``. The section is HTML for ``email``, else text.
+    If the request's field ``form`` is ``email``, the section is an HTML preview; otherwise it is text to copy.
     """
     form = _requested_form()
     draft = require_draft()

@@ -35,7 +35,10 @@ def create_token() -> str:
 
 
 def _read_expiry() -> int | None:
-    """Return the end of the last day in seconds of the UTC epoch; None for an empty field. Raises FieldError."""
+    """Read a token's last valid day from the form, and return the end of this day in seconds of the UTC epoch.
+
+    Return None for an empty field. Raises FieldError.
+    """
     text = read_text(request.form, "expires", max_length=20)
     if not text:
         return None
