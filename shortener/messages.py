@@ -63,9 +63,9 @@ def mark_text(text: str) -> str:
 
 
 def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
-    """Join the parts to one message, by default with semicolons; '' if there are no parts.
+    """Join the parts to one message, such as "a; b; c"; '' if there are no parts.
 
-    In ``template``, ``{first}`` is the first part, and ``{rest}`` is all other parts joined.
+    ``template`` joins a part (``{first}``) to the parts after it (``{rest}``), which are joined already.
     """
     if not parts:
         return ""

@@ -43,7 +43,7 @@ class LinkQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CountsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of a request for one link."""
+    """Query parameters of a request for one link: whether its numbers of clicks and visitors are returned too."""
 
     counts: Annotated[bool, Meta(description="Add clicks and visitors. The answer then has no ETag.")] = False
 

@@ -21,7 +21,8 @@ REF_TEMPLATE = "#/components/schemas/{name}"
 _DESCRIPTION = """Issues, short links, reports, ranking and picks of a newsletter.
 
 Send a token in the header `Authorization: Bearer <token>`. Errors are problem details (RFC 9457) with a remedy; their
-`type` never changes. Times are ISO 8601 in UTC. Unknown fields of a body and unknown parameters are refused."""
+`type` never changes. Times are ISO 8601 in UTC. Unknown fields of a body are refused, and so are
+unknown parameters of operations that have parameters."""
 _HEADERS = {
     "ETag": "Entity tag of the object, for If-Match and If-None-Match.",
     "Location": "Address of the new object.",
@@ -37,7 +38,7 @@ def build_document() -> dict[str, Any]:
     """Return the OpenAPI document as plain JSON values."""
     types = list(dict.fromkeys([*(kind for each in OPERATIONS for kind in _types(each)), Problem]))
     schemas, components = msgspec.json.schema_components(types, ref_template=REF_TEMPLATE)
-    for struct in _find_structs(types):
+    for struct in _collect_structs(types):
         _add_field_descriptions(components[struct.__name__], struct)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -68,8 +69,8 @@ def _types(each: Operation) -> Iterable[Any]:
     yield from (kind for kind in each.answers.values() if kind is not None and not isinstance(kind, str | tuple))
 
 
-def _find_structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
-    """Return the structs in these types, with those of their fields."""
+def _collect_structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
+    """Return all struct types that occur in ``types``, also those nested in the fields of other structs."""
     found: set[type[msgspec.Struct]] = set()
     pending: list[Any] = list(multi_type_info(types))
     while pending:

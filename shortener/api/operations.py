@@ -32,19 +32,27 @@ class Operation(Struct, frozen=True):
     name: str
     method: str
     path: str
+    """Path without the prefix of the API. ``{name}`` is a path parameter; that of ``{+name}`` may contain slashes."""
     view: Callable[..., Response]
     scope: Scope | None
+    """Scope that the token of a request needs; None if any token is accepted."""
     public: bool
+    """Whether no token is needed."""
     body: type | None
+    """Type to which the JSON body of a request is decoded; None if the view takes no body."""
     query: type | None
+    """Type to which the query string of a request is decoded; None if the view takes no query parameters."""
     answers: Mapping[int, Any]
     """For each HTTP status: the Python type of a JSON body, the media types of another body, or None for no body."""
     problems: tuple[str, ...]
+    """Names of errors such as "code-taken" that few operations have; the common errors are in ``all_problems``."""
     etag: bool
     """Whether responses have an ETag. Clients can then send If-None-Match, or If-Match with a change."""
     hidden_field: str | None
+    """Field of the response with a secret. It is null when a repeated request gets the stored response again."""
     max_body_bytes: int
     prepare: Callable[[Any], None] | None
+    """Called with the decoded body before the transaction of a POST begins, for slow work such as network requests."""
 
     @property
     def path_parameters(self) -> list[str]:
@@ -86,13 +94,8 @@ def operation(
 ) -> Callable[[View], View]:
     """Return a decorator that registers a view as an operation of the API.
 
-    The view gets the path parameters as arguments. Its arguments ``body`` and ``query`` are decoded from the request to
-    the types given here. A path parameter ``{+name}`` may contain slashes. Without ``scope`` any token is accepted.
-    With ``public`` no token is needed. ``hidden_field`` is a field of the response that must not be stored with an
-    idempotency key.
-
-    A POST with an idempotency key runs in one transaction. Slow work and network requests therefore belong in
-    ``prepare``, which is called with the decoded body before the transaction.
+    The view is called with the path parameters, and with ``body`` and ``query`` decoded to these types. ``Operation``
+    describes the arguments.
     """
 
     def register(view: View) -> View:

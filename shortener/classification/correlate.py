@@ -60,10 +60,10 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Return the evidence bits of clicks to classify and of affected nearby clicks, by sequence number.
+    """Compare clicks; return evidence bits by sequence number.
 
-    ``clicks_by_seq`` has both. ``honeypot_hits`` are earlier clicks on hidden links. ``truncated`` means that nearby
-    clicks are missing.
+    The result has the clicks to classify, and nearby clicks whose bits may change. ``honeypot_hits`` are clicks on
+    hidden links. Set ``truncated`` if nearby clicks are missing.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in seqs_to_classify}
     times = [clicks_by_seq[seq].ts_ms for seq in seqs_to_classify]

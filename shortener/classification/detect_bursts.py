@@ -146,9 +146,7 @@ def detect_network_burst(clicks: SortedClicks) -> list[int]:
 
     A busy network requires more links. Pass one network's clicks only (docs/classification.md, rule 17).
     """
-    return bits_where(
-        _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
-    )
+    return bits_where(_is_in_burst(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST)
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
@@ -156,19 +154,22 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
     A common user agent requires more links. Pass one user agent's clicks only (docs/classification.md, rule 17).
     """
-    exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
-    if not any(exceeded):
+    in_burst = _is_in_burst(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
+    if not any(in_burst):
         return [0] * len(clicks)
     networks: list[Hashable] = [click.net for click in clicks]
     network_counts = max_distinct([click.ts_ms for click in clicks], networks, window_ms=BURST_WINDOW_MS)
     return bits_where(
-        (count > 1 and is_burst for count, is_burst in zip(network_counts, exceeded, strict=True)),
+        (count > 1 and is_burst for count, is_burst in zip(network_counts, in_burst, strict=True)),
         BROWSER_BURST,
     )
 
 
-def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether more links were clicked within 1 second than readers click by chance."""
+def _is_in_burst(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
+    """Return for each click whether it is in a burst: clicks on many different links within 1 second.
+
+    A burst needs ``minimum`` links, and more (at most ``maximum``) while many readers click.
+    """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):
         return [False] * len(clicks)

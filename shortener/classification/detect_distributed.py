@@ -72,7 +72,7 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
     """Return one value per click: AGENT_BURST if 2 addresses open 4 different links within 10 seconds, else 0.
 
-    Pass only clicks from data centers with one user agent (docs/classification.md, rule 17b).
+    All clicks must come from data centers and have one common user agent (docs/classification.md, rule 17b).
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -88,7 +88,10 @@ def detect_agent_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _first_opens(clicks: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks on links that no other network opened in the minute before."""
+    """Return the indexes of clicks whose link was not clicked from any other network (/24 or /48) in the minute before.
+
+    Clicks from unknown networks are ignored.
+    """
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
     # Of two clicks in the same millisecond, neither is earlier.
@@ -108,7 +111,10 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether several ``sources`` (networks or addresses) opened different links around it."""
+    """Return for each click whether enough sources clicked enough links in a time window around it.
+
+    ``sources`` has each click's network or address. Clicks get False if their source clicked over half of the links.
+    """
     flags = [False] * len(clicks)
     # The windows before the click, after it, and around it.
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -152,7 +158,10 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether enough sources opened enough links, and ``source`` opened at most half of the links."""
+        """Return whether the time window has enough sources and different links.
+
+        The result is False if ``source`` alone opened more than half of the links, as a reader with many tabs does.
+        """
         many = len(self._links_by_source) >= min_sources and len(self._links) >= min_links
         # A source of more than half of the links may be the reader's own network, or a virtual desktop with many tabs.
         return many and 2 * self._links_by_source[source] <= len(self._links)
@@ -172,9 +181,9 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_TIME_CHECK for a mail gateway's check of a link that a reader clicks, else 0.
+    """Return one value per click: CLICK_TIME_CHECK for a scan by a mail gateway when the reader clicks the link.
 
-    Pass only clicks with one recipient's token (docs/classification.md, rule 22).
+    Other clicks get 0. Pass only clicks with one recipient's token (docs/classification.md, rule 22).
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -194,7 +203,10 @@ def _looks_like_reader(click: NearbyClick) -> bool:
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of a mail gateway's checks among ``indexes``, the clicks on one link."""
+    """Return the indexes of the clicks that are a mail gateway's scans of a link, made because a reader clicked it.
+
+    ``indexes`` selects all clicks on this link; ``readers`` are those that look human.
+    """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
     for index in indexes:
@@ -212,9 +224,9 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_ECHO if it is probably a mail gateway's check of the link, else 0.
+    """Return one value per click: CLICK_ECHO for a probable scan by a mail gateway after a reader's click.
 
-    Pass only clicks on one link, without recipient tokens (docs/classification.md, section 6.3).
+    Other clicks get 0. Pass only clicks on one link, without recipient tokens (docs/classification.md, section 6.3).
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -231,7 +243,7 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` is probably a mail gateway's check of a link that a reader has just clicked.
+    """Return whether ``click`` is probably a mail gateway's scan, made because a reader has just clicked the link.
 
     The result is False unless exactly one reader is among the ``nearby`` clicks on this link.
     """

@@ -75,10 +75,10 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 
 
 def background_rate(second: int, seconds: Sequence[int]) -> float:
-    """Return the estimated number of clicks a second that independent readers make around ``second``.
+    """Estimate how many clicks a second independent readers make around ``second``.
 
-    ``seconds`` are the ascending seconds with a click. Returns infinity if all seconds nearby have one
-    (docs/classification.md, section 6.1).
+    ``seconds`` are all seconds with clicks, ascending. The result is infinity if every second within half a minute has
+    clicks (docs/classification.md, section 6.1).
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)

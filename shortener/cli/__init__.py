@@ -74,10 +74,10 @@ class CliContext(Struct):
             return {}
 
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
-        """Open the store and return it, migrated if necessary. If there is none, ``empty`` opens an empty temporary
-        store.
+        """Open the store and return it. Raises StoreError, or ConfigError if neither store nor configuration exists.
 
-        Raises StoreError if it cannot be used or is missing, ConfigError without store and configuration.
+        With a configuration but no store, ``missing`` decides: create it, open an empty temporary one, or raise
+        StoreError.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store

@@ -68,7 +68,7 @@ class Group(click.Group):
         return command.get_short_help_str(MAX_SUMMARY_LENGTH + 1) if command else ""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples of the group, or one example each of two commands if the group has none."""
+        """Write the group's own examples. If it has none, write two examples, taken from two of its commands."""
         write_examples(formatter, self.examples or tuple(self._examples_of_commands(ctx))[:2])
 
     def _examples_of_commands(self, ctx: click.Context) -> Iterator[str]:

@@ -157,9 +157,10 @@ def print_table(
     optional: Sequence[str] = (),
     note: str | None = None,
 ) -> None:
-    """Print a table, or ``empty_message`` if there are no rows. ``title`` may be empty.
+    """Print a table, or ``empty_message`` if there are no rows.
 
-    In a narrow terminal, ``optional`` columns are left out, and texts of the column ``note`` move below the titles.
+    ``optional`` and ``note`` name columns. In a narrow terminal, optional columns are left out, and the note becomes a
+    second line in column "title".
     """
     cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:

@@ -32,11 +32,10 @@ def store() -> None:
 @click.argument("log", type=click.Path(path_type=Path), required=False)
 @pass_cli_context
 def restore_wal(context: CliContext, log: Path | None) -> None:
-    """Put back the write-ahead log of an earlier store file.
+    """Put back the write-ahead log of a replaced store file.
 
-    If the store file is replaced, for example by a backup, the write-ahead log of the old file is renamed. LOG is such
-    a renamed log (default: the latest). First stop the server, and put the old store file back. The log of another
-    store file is refused.
+    When the file was replaced, its log was renamed to LOG (default: the latest). First stop the server, and put the old
+    store file back.
     """
     data = context.file_config.data_directory
     path = data / STORE_FILE_NAME

@@ -43,7 +43,7 @@ def fit_table(
 ) -> FittedTable:
     """Return a table for ``width`` characters (None: no limit), without ``optional`` columns that do not fit.
 
-    In a narrow table, column ``note`` moves below column "title". ``empty_cells``, such as a dash, mean no value.
+    ``note`` names a column that a narrow table moves into column "title". ``empty_cells`` has texts for missing values.
     """
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []

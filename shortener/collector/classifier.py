@@ -69,10 +69,9 @@ class Classifier:
     def reclassify(
         self, rows: Sequence[NearbyClickRow], *, classify_requests: ClassifyRequests = lambda seqs: {}
     ) -> None:
-        """Classify stored clicks again, and update the verdicts on nearby clicks. Call it inside a transaction.
+        """Compare stored clicks with nearby clicks again, and update the verdicts on both. Call it in a transaction.
 
-        With ``classify_requests``, the clicks' HTTP requests are classified again too. Otherwise, the stored results
-        for the requests are used.
+        Evidence from a click's own HTTP request is kept, unless ``classify_requests`` computes it again.
         """
         context = RuleContext(self._store)
         to_classify = {row[0]: context.from_row(row) for row in rows}

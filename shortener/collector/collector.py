@@ -210,7 +210,10 @@ class Collector:
         nodes.add_local_key_days(self._store, {(progress.segment.node, day) for day in progress.local_key_days})
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store new clicks and misses, empty ``lines``, and return how many lines match no short link."""
+        """Store clicks, count requests with status 404 or 410, and clear the list ``lines``.
+
+        Return the number of other lines whose short link is not in the store.
+        """
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
         new_clicks: list[Click] = []

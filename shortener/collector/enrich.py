@@ -63,9 +63,9 @@ class ClickEnricher:
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
-        """Return the click in a line, classified by its request only; None if its short link does not exist.
+        """Return a line of the click log as a click; None if its short link is unknown.
 
-        Removes data that must not be stored, such as the address, from ``line``.
+        The verdict does not consider other clicks yet. In ``line``, identifiers to be stored are hashed or removed.
         """
         link = self._resolve(line)
         if link is None:

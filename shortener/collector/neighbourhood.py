@@ -47,16 +47,17 @@ class RuleContext:
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click with its issue's sending time and link count, and whether its link is a honeypot.
+        """Return a stored click as the classification rules need it.
 
-        Readers do not see honeypot links.
+        This adds its issue's sending time and number of links, and whether its link is a honeypot (hidden from
+        readers).
         """
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a new click with its issue's sending time and link count, and whether its link is a honeypot.
+        """Return a click that is not stored yet, as the rules need it: with facts about its issue and link.
 
-        The click will be stored with the sequence number ``seq``. Readers do not see honeypot links.
+        ``seq`` is the sequence number under which it will be stored.
         """
         return self.from_row(
             (
@@ -76,9 +77,9 @@ class RuleContext:
 
 
 def load_near_new(store: Store, to_classify: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the stored clicks near clicks that are classified for the first time.
+    """Load the stored clicks near ``to_classify``, which have not been compared with other clicks before.
 
-    ``to_classify`` are the clicks to classify, by sequence number.
+    The keys of ``to_classify`` are sequence numbers. ``context`` has data about issues and hidden links.
     """
     earlier_hits = [*_load_earlier_hits(store, to_classify.values())] if context.honeypot_link_ids else []
     # Clicks around earlier hits are not loaded: they got their evidence when those hits were classified.
@@ -87,9 +88,9 @@ def load_near_new(store: Store, to_classify: Mapping[int, NearbyClick], context:
 
 
 def load_near_stored(store: Store, to_classify: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the stored clicks near clicks that are classified again.
+    """Load other stored clicks near ``to_classify``, which are classified again.
 
-    ``to_classify`` are the clicks to classify, by sequence number.
+    The keys of ``to_classify`` are sequence numbers. ``context`` has data about issues and hidden links.
     """
     # Honeypot hits are searched for among the stored clicks, because the table of hits may be outdated: editors can
     # declare other links as honeypot links.
@@ -128,9 +129,9 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks that match a pair (value, time in milliseconds) of ``timed_values``.
+    """Find stored clicks by the value in ``column``; yield one list per hour.
 
-    A click matches if ``column`` has the value and the time is near. A value of None matches nothing.
+    ``timed_values`` has the values to find (None is ignored), each with the time in milliseconds near which to search.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -145,9 +146,9 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier clicks on hidden links (honeypots) that may be evidence about the clicks to classify.
+    """Yield earlier clicks on hidden links (honeypots), as evidence for classifying ``to_classify``.
 
-    Each has an address or network of these clicks, at about their time. Its sequence number is -1.
+    A yielded click shares an address or network with one to classify, and is near it in time. Its ``seq`` is -1.
     """
     # These hits are not classified again.
     for values, since, until in _hit_query_parameters(to_classify):
@@ -173,9 +174,9 @@ def _hit_query_parameters(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[
 def _load_near_hits(
     store: Store, to_classify: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield lists of stored clicks for which a honeypot hit (click on a hidden link) in ``to_classify`` is evidence.
+    """Yield the stored clicks near honeypot hits (clicks on hidden links) in ``to_classify``, one list per query.
 
-    Clicks near ``earlier_hits`` have this evidence already, and are left out.
+    Clicks that are also near ``earlier_hits`` are left out, because they have this evidence already.
     """
     covered = _intervals_by_filter(earlier_hits)
     networks: set[str] = set()
@@ -194,9 +195,9 @@ def _load_near_hits(
 
 
 def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
-    """Find clicks on hidden links (honeypots) in ``clicks``, and return for which other clicks they are evidence.
+    """Return which addresses and networks are suspect, and when, because ``clicks`` from there hit hidden links.
 
-    The keys are filters by address or network; the values are intervals of time in milliseconds.
+    The keys are filters for clicks by address or network. The values are time intervals in milliseconds.
     """
     intervals: dict[ClickFilter, list[Interval]] = {}
     for hit in clicks:

@@ -27,9 +27,10 @@ def acquire_collector(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None] = lambda error: None,
 ) -> Collector | None:
-    """Wait until no other collector runs, and return a new one; None if ``stop()`` returns true while waiting.
+    """Wait until no collector runs, then return a new one; None if ``stop()`` returns true first.
 
-    ``on_wait`` is called at most once, with the reason for waiting.
+    Without ``own_log``, only logs sent to the store are read. ``on_wait`` receives the reason for waiting, at most
+    once.
     """
     keys, keys_checked_at, reported = DailyKeys(config.data_directory), 0.0, False
     while True:
@@ -56,7 +57,10 @@ def collect(
     own_log: bool = True,
     on_wait: Callable[[ShortenerError], None],
 ) -> None:
-    """Move clicks into the store until ``stop()`` returns true, waiting while another collector runs."""
+    """Move clicks from the click log into the store until ``stop()`` returns true. Wait while another collector runs.
+
+    Without ``own_log``, only logs sent to the store are read. ``on_wait`` receives the reason for each wait.
+    """
     while True:
         collector = acquire_collector(store, config=config, stop=stop, own_log=own_log, on_wait=on_wait)
         if collector is None:
@@ -71,9 +75,10 @@ def collect(
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks now in the click log; return the number of lines that this call has read.
+    """Store and classify all clicks now in the click log; return the number of lines read.
 
-    Waits while another collector stores them. Raises StoreError if it makes no progress for STALL_SECONDS.
+    Waits for another running collector, whose lines are not counted. Raises StoreError if that collector stalls for
+    STALL_SECONDS.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()

@@ -1,6 +1,6 @@
-"""Store new clicks and changed verdicts, and update the tables of click counts.
+"""Store new clicks and changed verdicts, and update what is counted from them.
 
-Marks of each visitor's first human clicks on a UTC day, by which visitors are counted, are updated too.
+These are the tables of click counts, and the marks on each visitor's first human clicks of a UTC day.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ def apply_changes(
 ) -> Counter[VerdictChange]:
     """Store new clicks and changed classifications (by sequence number); return how often each verdict changed.
 
-    Click counts, and marks of visitors' first clicks on a UTC day, are updated. Call it inside a transaction.
+    This also updates click counts, and the marks on visitors' first clicks of a day. Call it inside a transaction.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -79,7 +79,10 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return other stored clicks that may become or cease to be a visitor's first human click of a day."""
+    """Return, by sequence number, other stored clicks whose mark as a visitor's first human click of a day may change.
+
+    A new click may be earlier, or a verdict may differ between ``before`` and ``after``.
+    """
     # For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_first_visits: dict[VisitorDay | None, int] = {

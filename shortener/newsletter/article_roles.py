@@ -48,20 +48,25 @@ def _is_outside_running_text(lines: list[Line], mention: Mention, item_links: se
     return line.only_mention is mention and not line.hidden and not phrases.is_generic(mention.text)
 
 
-def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a line has only a bare URL, alone or after a short label."""
-    if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
+def _is_labelled_url(lines: list[Line], line: Line, bare_url: Mention) -> bool:
+    """Return whether a bare URL is the only link in its line, at the end, with at most a short label before it.
+
+    ``line`` is this line, and ``lines`` are all lines of the issue.
+    """
+    if LETTER.search(line.text, bare_url.end) or len(line.mentions) > 1:
         return False
-    before = line.text[: mention.start].strip()
+    before = line.text[: bare_url.start].strip()
     if before:
         return len(before) <= _MAX_LABEL_LENGTH and not before.endswith((".", "。", ","))
+    # Below a line with a link, in one paragraph, a URL without a label does not count.
     return not (line.continues_paragraph and line.index and lines[line.index - 1].mentions)
 
 
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return, for each list item, the index of the first link that can lead to an article.
+    """Return the index of each list item's first link that can lead to an article.
 
-    Items with a title or below an article's heading are left out. ``title_lines`` maps lines to heading levels.
+    ``title_lines`` maps lines with article titles to heading levels. Items in these lines or below such headings are
+    left out.
     """
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)
@@ -88,7 +93,7 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the line indices of the paragraphs that begin with a link; empty unless most do."""
+    """Return the line indices of the paragraphs that begin with a link if most paragraphs do; else an empty set."""
     paragraphs = [
         line
         for line in lines

@@ -98,25 +98,27 @@ class DocumentBuilder:
         end: int,
         syntax: UrlSyntax,
         merge_tag_reach: int = 0,  # a merge tag that begins before this byte counts as part of the URL
-        outlook: bool = False,  # whether only Outlook shows the link
+        only_outlook: bool = False,  # whether only Outlook shows the link
     ) -> int | None:
-        """Add the link whose URL is at the bytes ``start`` to ``end``, and return its index.
+        """Add a link; return its index, or None if its URL cannot be replaced, as with a merge tag.
 
-        Returns None if the URL must stay unchanged, for example with a merge tag. Raises UnreadableDocument above
-        MAX_LINKS links.
+        Bytes ``start`` to ``end`` are the URL; a merge tag before ``merge_tag_reach`` belongs to it. Raises
+        UnreadableDocument.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
-            return self._add_link_tracked_by_listmonk(tracked, start=start, end=end, syntax=syntax, outlook=outlook)
+            return self._add_link_tracked_by_listmonk(
+                tracked, start=start, end=end, syntax=syntax, only_outlook=only_outlook
+            )
         has_tag = mergetags.overlaps_merge_tag(self._merge_tags, start=start, end=max(end, merge_tag_reach))
         reason = Message("it contains a merge tag") if has_tag else _untouched_reason(url)
         if reason:
             self.add_untouched(url, start=start, end=end, reason=reason)
             return None
-        return self._append_link(url, start=start, end=end, syntax=syntax, outlook=outlook)
+        return self._append_link(url, start=start, end=end, syntax=syntax, only_outlook=only_outlook)
 
     def _add_link_tracked_by_listmonk(
-        self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
+        self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, only_outlook: bool
     ) -> int | None:
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
@@ -132,7 +134,9 @@ class DocumentBuilder:
                     url=tracked.url,
                 )
             )
-        return self._append_link(tracked.url, start=start, end=end, syntax=syntax, outlook=outlook, written_longer=True)
+        return self._append_link(
+            tracked.url, start=start, end=end, syntax=syntax, only_outlook=only_outlook, written_longer=True
+        )
 
     def _append_link(
         self,
@@ -141,14 +145,14 @@ class DocumentBuilder:
         start: int,
         end: int,
         syntax: UrlSyntax,
-        outlook: bool,
+        only_outlook: bool,
         written_longer: bool = False,
     ) -> int:
         if len(self._links) == MAX_LINKS:
             raise UnreadableDocument(Message("the issue has more than {limit} links; split the issue", limit=MAX_LINKS))
         index = len(self._links)
         line = self.line_number(start)
-        self._links.append(DocumentLink(index, start, end, line, url, syntax, written_longer, outlook))
+        self._links.append(DocumentLink(index, start, end, line, url, syntax, written_longer, only_outlook))
         return index
 
     def count_markup(self) -> None:

@@ -129,9 +129,9 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Return, for links that only Outlook shows, the link with an equal URL that other mail programs show.
+    """Pair each link that only Outlook shows with its twin, a link with an equal URL in other mail programs.
 
-    Keys and values are link indices.
+    Returns ``{index of the Outlook link: index of its twin}``. Unpaired links are left out.
     """
     # A mail often contains each button twice: once for Outlook, and once for other programs.
     shown: dict[tuple[int | None, str], list[int]] = {}

@@ -306,7 +306,7 @@ class HtmlReader:
             start=source_range[0],
             end=source_range[1],
             syntax=href.syntax,
-            outlook=self._in_outlook_comment,
+            only_outlook=self._in_outlook_comment,
         )
 
     def _opts_out_of_tracking(self, token: Token) -> bool:
@@ -360,10 +360,10 @@ class HtmlReader:
 
 
 def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
-    """Parse the HTML or MJML that begins at the byte ``start``.
+    """Parse HTML or MJML from byte ``start`` of ``source``.
 
-    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
-    UnreadableDocument for too many links or tags.
+    URLs in listmonk tags (``{{ TrackLink "URL" }}``) may be replaced by short links only with ``take_over_tracking``.
+    Raises UnreadableDocument for too many links or tags.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     text = template_tags.mask_track_actions(source)

@@ -40,7 +40,7 @@ class Mention(Struct):
 
     link_index: int
     article_key: str | None
-    """Key of the link's target; None if the link gets no short link."""
+    """Canonical URL, by which links to one article are recognized; None if the link gets no short link."""
     url: str
     line_index: int
     start: int
@@ -109,13 +109,13 @@ def _append_collapsed(text: list[str], length: int, piece: str) -> int:
 
 
 def _start_mention(
-    run: Run, *, offset: int, line_index: int, document: Document, article_keys: Sequence[str | None]
+    run: Run, *, offset: int, line_index: int, document: Document, canonical_urls: Sequence[str | None]
 ) -> Mention:
     assert run.link_index is not None  # noqa: S101 - narrows the type
     link = document.links[run.link_index]
     return Mention(
         run.link_index,
-        article_keys[run.link_index],
+        canonical_urls[run.link_index],
         link.url,
         line_index,
         offset,
@@ -128,13 +128,13 @@ def _start_mention(
     )
 
 
-def _build_line(block: Block, index: int, *, document: Document, article_keys: Sequence[str | None]) -> Line:
+def _build_line(block: Block, index: int, *, document: Document, canonical_urls: Sequence[str | None]) -> Line:
     text: list[str] = []
     length, mentions, last_link, strong = 0, [], None, True
     for run in block.runs:
         if run.link_index is not None and run.link_index != last_link:
             mentions.append(
-                _start_mention(run, offset=length, line_index=index, document=document, article_keys=article_keys)
+                _start_mention(run, offset=length, line_index=index, document=document, canonical_urls=canonical_urls)
             )
         last_link = run.link_index
         if not run.is_image:
@@ -170,14 +170,13 @@ def _extend_mention(mention: Mention, run: Run, end: int) -> None:
         mention.image_source = mention.image_source or run.image_source
 
 
-def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[Line]:
+def build_lines(document: Document, canonical_urls: Sequence[str | None]) -> list[Line]:
     """Return the lines of an issue, one for each block of text.
 
-    ``article_keys`` are the canonical targets of the document's links, by link index; None for a link that gets no
-    short link.
+    ``canonical_urls`` has an entry for each link in the document: its canonical URL, or None if it gets no short link.
     """
     lines = [
-        _build_line(block, index, document=document, article_keys=article_keys)
+        _build_line(block, index, document=document, canonical_urls=canonical_urls)
         for index, block in enumerate(document.blocks)
     ]
     plain_lines = [line for line in lines if line.text and not line.level]

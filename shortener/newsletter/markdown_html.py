@@ -6,9 +6,9 @@ from shortener.newsletter.html_reader import HtmlFragment
 
 
 def source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return HTML inside Markdown with a map from its offsets to those in the source.
+    """Return the HTML ``text`` with a map from its offsets to offsets in the Markdown ``source``.
 
-    ``text`` lacks the line prefixes, such as ``>``, which the bytes ``start`` to ``end`` of ``source`` still have.
+    The HTML is at the bytes ``start`` to ``end`` there, possibly with prefixes such as ``>`` before its lines.
     """
     html = text.encode()
     if source[start:end] == html:

@@ -355,10 +355,10 @@ class _MarkdownReader:
 
 
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
-    """Parse the Markdown that begins at the byte ``start``.
+    """Parse Markdown from byte ``start`` of ``source``.
 
-    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
-    UnreadableDocument for too many links or marks.
+    URLs in listmonk tags (``{{ TrackLink "URL" }}``) may be replaced by short links only with ``take_over_tracking``.
+    Raises UnreadableDocument for too many links or marks.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)

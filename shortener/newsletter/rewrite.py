@@ -12,10 +12,10 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return an issue's source with only its URLs replaced; ``urls`` is keyed by link index.
+    """Return an issue's source with new URLs; ``urls`` maps link index to new URL.
 
-    ``recipient_tag`` is added to each query. Raises InputError for an unsuitable URL or tag, IndexError for an unknown
-    index.
+    Each URL gets ``recipient_tag`` in its query string. Raises InputError for an unsuitable URL or tag, IndexError for
+    an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)

@@ -265,8 +265,11 @@ def _titles_from_unlinked_headings(
 
 
 def _content_end(lines: list[Line], end: int) -> int:
-    """Return the index of the first line after a heading's content; ``end`` is the next heading's index."""
-    # Linked images right above the next heading belong to it if they link to its article.
+    """Return the index of the first line after the content below a heading.
+
+    This is ``end``, the index of the next heading, or an earlier index if images above the next heading belong to it.
+    """
+    # They do if they link to its article.
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
     )

@@ -16,7 +16,7 @@ _MAX_GAP = 3  # lines between an image and the title below it
 
 
 def _find_tracker(lines: list[Line]) -> str:
-    """Return host and first path segment of the URLs that track most links; '' if there are none."""
+    """Return the URL prefix (host and first path segment) of the service that tracks most links; '' if none does."""
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
     del prefixes[""]
@@ -30,9 +30,9 @@ def _find_tracker(lines: list[Line]) -> str:
 
 
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
-    """Assign images, buttons and "read more" links to the article whose title is next to them.
+    """Set ``article_key`` of images, buttons and "read more" links to the key (URL) of the nearest article title.
 
-    Does nothing unless a sending service tracks most links. ``title_keys`` maps line index to article key.
+    ``title_keys`` maps the titles' line indices to these keys. Nothing changes unless a service tracks most links.
     """
     prefix = _find_tracker(lines)
     if not prefix:

@@ -90,7 +90,7 @@ def build_design(
 ) -> Design:
     """Build the matrices and priors of the regression of clicks.
 
-    `arrived_shares` says what share (0 to 1) of each issue's clicks has arrived. `link_weights` adds up the weights of
+    `arrived_shares` has the arrived share (0 to 1) of each issue's clicks. `link_weights` has the total weight of
     each article's links in each issue.
     """
     # With cell c of article a in issue i:
@@ -132,9 +132,9 @@ def build_design(
 def _build_matrices(
     observations: Observations, appearance_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices t (a row for each article) and x (a row for each article in each issue) of a `Design`.
+    """Return the matrices `t` (a row per article) and `x` (a row per article and issue) of a `Design`.
 
-    Their columns are the given ones, and one for each issue.
+    Both have the given columns and one per issue. In `t`, all except `article_columns` are 0.
     """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(appearance_columns))), *article_columns, np.zeros((articles, issues))])

@@ -40,9 +40,9 @@ MIN_FITTED_CLICKS = 5.0
 
 
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
-    """Return the warnings of all checks of the fitted model; none if it could not be fitted.
+    """Check the fitted model; return warnings for editors, or an empty list if no model could be fitted.
 
-    `top_articles` are the indices of the first articles that the ranking shows.
+    `listed` has the articles that the ranking shows. `top_articles` are the indices of the first ones.
     """
     if analysis.fit is None:
         return []
@@ -167,9 +167,9 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return 1 for each click count inside the 90 % interval that all other counts predict, else 0.
+    """Return for each tested click count 1 if the 90 % interval predicted from all others contains it, else 0.
 
-    Only articles in several issues are tested, and only counts with 5 or more predicted clicks.
+    Tested are counts of articles in several issues, if at least 5 clicks are predicted.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.

@@ -1,7 +1,6 @@
-"""One article's figures as products of factors (docs/ranking.md section 12).
+"""The figures of one article in the ranking, as products of factors (docs/ranking.md section 12).
 
-The figures are appeal (clicks relative to an average article) and, for each issue, the clicks that an average article
-would have had there.
+They are its appeal (clicks relative to an average article) and the clicks of an average article in its place.
 """
 
 import math
@@ -38,11 +37,12 @@ MAX_LISTED_LINKS = 20
 
 
 class Factor(Struct, frozen=True):
-    """A named factor, such as "position". A figure of the explanation is the product of several factors."""
+    """One influence on an article's appeal, or on the clicks of an average article in its place."""
 
     name: str
+    """Name of the influence, such as "position"."""
     times: float
-    """Value of the factor, 1 if it has no effect."""
+    """Number by which the appeal or the clicks are multiplied; 1 if the influence has no effect."""
 
 
 class ExplainedAppearance(Struct, frozen=True):
@@ -212,15 +212,14 @@ def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -
 def _effect_factors(
     effects: tuple[Effect, ...],
     contributions: FloatArray,
-    effects_by_factor: Mapping[str, tuple[Effect, ...]],
+    groups: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return a factor for each group of coefficients that the model contains.
+    """Add up `contributions` within each group of coefficients; return the exponentials of the sums as factors.
 
-    `contributions` has what each coefficient adds to the log of the explained figure. A factor is the exponential of
-    its group's sum.
+    `contributions` are on the log scale, in the order of `effects`. Groups that the model lacks are left out.
     """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
-        for name, members in effects_by_factor.items()
+        for name, members in groups.items()
         if all(effect in effects for effect in members)
     )

@@ -63,7 +63,7 @@ class Appearance(Struct, frozen=True):
 
     @property
     def click_count(self) -> int:
-        """Number of clicks, even if the field `clicks` has a number of visitors."""
+        """Number of clicks. The field `clicks` has the number of visitors instead, if the issue counts visitors."""
         return self.clicks if self.all_clicks is None else self.all_clicks
 
 

@@ -30,7 +30,7 @@ class Solution(Struct, frozen=True, eq=False):
     u: FloatArray
     """The article effects: for each article, the part of its log clicks that no coefficient explains."""
     covariance_root: FloatArray
-    """Matrix L for which `L' L` is the covariance of `beta`."""
+    """A square root of the covariance matrix of `beta`: its transpose times itself is that matrix."""
     article_precision: FloatArray
     """Inverse variance of each article effect if `beta` were known (D in docs/ranking.md section 8)."""
     elimination: FloatArray
@@ -114,10 +114,9 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks and the least-squares weight of each article in each issue.
+    """Return the fitted clicks of each article in each issue, and the weights of these counts in the regression.
 
-    `linear_predictor` is the log of the fitted clicks minus `design.offset`. `phi` is the relative variance of clicks
-    beyond Poisson noise.
+    `linear_predictor` plus `design.offset` is the log of the fitted clicks. `phi` is the overdispersion of counts.
     """
     # docs/ranking.md section 8
     mu = np.exp(design.offset + linear_predictor)
@@ -154,18 +153,27 @@ def solve(
 
 
 def _solution_variances(
-    design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
+    design: Design,
+    observations: Observations,
+    weights: FloatArray,
+    covariance_root: FloatArray,
+    article_precision: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the posterior variances of the article effects, and those of the log of the fitted clicks."""
+    """Return the posterior variances of the article effects, and of the log of the fitted clicks.
+
+    `covariance_root` is a square root of the coefficients' covariance. `article_precision` has the effects' inverse
+    variances for known coefficients.
+    """
     # var(u_a) and h_c of docs/ranking.md section 8:
-    # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a
-    x_root = design.x @ root.T
-    r_root = observations.sum_by_article(weights[:, None] * x_root) / d[:, None]
+    # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a,
+    # where L is `covariance_root` and D is `article_precision`
+    x_root = design.x @ covariance_root.T
+    r_root = observations.sum_by_article(weights[:, None] * x_root) / article_precision[:, None]
     article = observations.article_index
     difference = x_root - r_root[article]
     return (
-        1 / d + np.einsum("ij,ij->i", r_root, r_root),
-        1 / d[article] + np.einsum("ij,ij->i", difference, difference),
+        1 / article_precision + np.einsum("ij,ij->i", r_root, r_root),
+        1 / article_precision[article] + np.einsum("ij,ij->i", difference, difference),
     )
 
 
@@ -205,8 +213,8 @@ def update_variances(
 ) -> Variances:
     """Return the variances for the next iteration of the fit.
 
-    `solution` is the result of this iteration, and `current` are the variances used for it. `linear_predictor` is the
-    log of the fitted clicks minus `design.offset`.
+    `solution` was computed in this iteration with the variances `current`. `linear_predictor` plus `design.offset` is
+    the log of the fitted clicks.
     """
     # Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8)
     return Variances(

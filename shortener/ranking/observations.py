@@ -42,7 +42,10 @@ class Observations(Struct, frozen=True, eq=False):
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Return for each article the sum of `values`, which has one entry or row for each article in each issue."""
+        """Return for each article the sum of `values` over all issues that contain it.
+
+        `values` is a vector with an entry, or a matrix with a row, for each article in each issue.
+        """
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 

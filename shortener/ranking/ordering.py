@@ -19,9 +19,9 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """The articles that the ranking shows, in order, with their figures.
+    """The order of the articles that the ranking shows, and the figures of all articles.
 
-    The arrays also have entries for articles that the model is fitted to but the ranking does not show.
+    Each array has one entry per article, also for articles that the ranking does not show.
     """
 
     order: list[int]
@@ -60,9 +60,9 @@ def order_articles(
     blend: Blend | None,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
-    """Sort the articles `urls` by log appeal or `blend`, and choose the top list and the hidden gems.
+    """Sort the articles `urls` by appeal, or by the editors' weighted sum if `blend` is given.
 
-    `max_articles` limits the top list. Hidden gems are good articles that few readers saw (docs/ranking.md section 10).
+    Also choose the top list (at most `max_articles`) and the hidden gems, good articles that few readers saw.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

@@ -78,7 +78,7 @@ def select_picks(
     `max_featured` includes pinned articles; `max_gems` limits good articles that few readers saw. Raises InputError for
     an invalid decision.
     """
-    decision_by_url = _effective_decisions(decisions)
+    decision_by_url = _latest_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
     pinned, chosen = (
         [
@@ -103,14 +103,17 @@ def select_picks(
 _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pinned"), ("choose", "chosen"))
 
 
-def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return the last decision about each article, by article URL, the oldest decision first."""
-    effective: dict[str, Decision] = {}
+def _latest_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
+    """Return the latest decision about each article, by article URL. Raises InputError for an invalid decision.
+
+    The items are in the order in which these decisions were made.
+    """
+    latest: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
         _check_decision(decision)
-        effective.pop(decision.url, None)  # so that it moves to the end
-        effective[decision.url] = decision
-    return effective
+        latest.pop(decision.url, None)  # so that it moves to the end
+        latest[decision.url] = decision
+    return latest
 
 
 def _check_decision(decision: Decision) -> None:

@@ -18,19 +18,23 @@ RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """The estimates of all articles, in arrays with one entry per article, except `draws` and `cell_expected`."""
+    """The estimates for all articles: how much they are clicked, compared with an average article in their place.
+
+    Arrays have one entry per article, unless their description names another shape.
+    """
 
     score: FloatArray
     """Log of the appeal; the mean over all articles is 0."""
     sd: FloatArray
     """Standard deviation of the score."""
     clicks: FloatArray
+    """Observed clicks in all issues."""
     expected: FloatArray
     """Clicks that an average article would have had at the positions of the article."""
     draws: FloatArray
-    """Simulated scores (simulations x articles)."""
+    """Simulated scores: a matrix with a row per simulation and a column per article."""
     cell_expected: FloatArray
-    """Clicks that an average article would have had in the place of each article in each issue."""
+    """One entry for each article in each issue: the clicks that an average article would have had in its place."""
 
 
 def compute_posterior(fit: Fit, design: Design, observations: Observations) -> Posterior:

@@ -88,7 +88,10 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
 
 
 def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (article index, position, new position) for each possible suggestion."""
+    """Yield (article index, position, new position) for each way to show an article of `issue` again in the next issue.
+
+    The new position is at least twice or at most half the old one.
+    """
     observations = analysis.observations
     last = last_positions(observations)[issue]
     for cell in np.flatnonzero(observations.issue_index == issue):
@@ -107,10 +110,11 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (B, s): the inverse covariance of the coefficients changes by `B' diag(s) B` if an article is repeated.
+    """Return how the inverse covariance of the coefficients changes if the next issue repeats an article.
 
-    The next issue shows it at `new_position`, and is assumed to be as large as `issue`.
+    The result is (rows, signs). The outer product of each row with itself is added, times the row's sign.
     """
+    # With rows B and signs s, B' diag(s) B is added. The next issue is assumed to be as large as `issue`.
     design = analysis.design
     row_indices = np.flatnonzero(analysis.observations.article_index == article)
     before, weights = design.x[row_indices], fit.weights[row_indices]
@@ -127,21 +131,24 @@ def information_change(
 
 
 def _article_information(
-    rows: FloatArray, weights: FloatArray, appeal_variance: float
+    design_rows: FloatArray, weights: FloatArray, appeal_variance: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (B, s): an article adds `B' diag(s) B` to the inverse covariance of the coefficients.
+    """Return one article's part of the inverse covariance of the coefficients, as (rows, signs).
 
-    `rows` and `weights` are the article's rows of the design matrix and their least-squares weights.
+    It is the sum of the rows' outer products with themselves, each times the row's sign. `weights` are those of
+    `design_rows`.
     """
-    # X' W X - h h' / D, with rows X, weights W, h = X' W and D = sum W + 1/s_q^2
-    h, d = weights @ rows, weights.sum() + 1 / appeal_variance
-    return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
+    # X' W X - h h' / D, with the rows X of the design matrix, their least-squares weights W, h = X' W and
+    # D = sum W + 1/s_q^2
+    h, d = weights @ design_rows, weights.sum() + 1 / appeal_variance
+    rows = np.vstack([np.sqrt(weights)[:, None] * design_rows, h / np.sqrt(d)])
+    return rows, np.append(np.ones(len(design_rows)), -1.0)
 
 
 def _rows_with_next_issue(analysis: Analysis, issue: int, row_indices: IntArray, new_position: int) -> FloatArray:
     """Return an article's rows of the design matrix as if the next issue showed it at `new_position`.
 
-    The last row is for that issue, which is as long as `issue`. `row_indices` are the present rows.
+    The last row is for the next issue. `row_indices` are those of the article's rows so far.
     """
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
@@ -169,7 +176,10 @@ def _rows_with_next_issue(analysis: Analysis, issue: int, row_indices: IntArray,
 
 
 def _weight_in_next_issue(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
-    """Return the least-squares weight that an article would have in the next issue."""
+    """Return the weight that an article's clicks in the next issue would have in the regression.
+
+    A weight is the inverse variance of a log count. `row` is the design matrix's row for these clicks.
+    """
     # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu is the expected final number of clicks. The last term is the
     # uncertainty of the new issue's effect, which its n articles determine.
     # The next issue is assumed to have as many recipients and articles as `issue`.
@@ -181,16 +191,21 @@ def _weight_in_next_issue(analysis: Analysis, fit: Fit, issue: int, article: int
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return how much a coefficient's variance falls if the inverse covariance grows by `rows' diag(signs) rows`.
+    """Return how much a coefficient's variance falls if the inverse of `covariance` changes.
 
-    `column` is the index of the coefficient.
+    To the inverse, the outer product of each row with itself is added, times the row's sign. `column` is the
+    coefficient's index.
     """
+    # With rows B and signs s, the inverse grows by B' diag(s) B.
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return the covariance matrix of the coefficients after its inverse has grown by `rows' diag(signs) rows`."""
-    # V - V B' (diag(s) + B V B')^-1 B V (Woodbury identity)
+    """Return the covariance matrix of the coefficients after a change of its inverse.
+
+    To the inverse, the outer product of each row with itself is added, times the row's sign (1 or -1).
+    """
+    # (V^-1 + B' diag(s) B)^-1 = V - V B' (diag(s) + B V B')^-1 B V (Woodbury identity), with rows B and signs s
     projected = rows @ covariance
     return np.asarray(covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected))

@@ -133,9 +133,9 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history without issues sent more than `months` before or after the articles `urls` were last shown.
+    """Return the part of a history from `months` before to `months` after the articles `urls` were last shown.
 
-    If `urls` are all articles, the last `months` of the history are kept. None keeps all issues.
+    If `urls` has all articles, the last `months` are returned. If `months` is None, everything is returned.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

@@ -31,17 +31,17 @@ class SignalColumns(Struct, frozen=True, eq=False):
     read_ratio: FloatArray
     """Reads per view, pulled towards the ratio of all articles by 20 pseudo-counts (docs/ranking.md section 14)."""
     fan_ratio: FloatArray
-    """Fans per read, pulled towards the ratio of all articles by 20 pseudo-counts."""
+    """Fans (readers who applauded) per read, pulled towards the ratio of all articles by 20 pseudo-counts."""
 
     @property
     def overall_fan_ratio(self) -> float:
-        """Fans per read, over all articles that have both counts; nan if there is none."""
+        """Fans (readers who applauded) per completed read, of all articles with both counts; nan if none has them."""
         return _overall_ratio(self.fans, self.reads)
 
     def fan_ratio_lower_bound(self) -> FloatArray:
-        """Return for each article the lower end of Wilson's 90 % interval of fans per read.
+        """Return for each article the lower end of Wilson's 90 % interval of the share of its readers who applauded.
 
-        It is nan if one of the two counts is missing.
+        The share is fans divided by completed reads; nan if one of these is missing.
         """
         share, n = np.minimum(self.fans / np.maximum(self.reads, 1.0), 1.0), np.maximum(self.reads, 1.0)
         spread = Z90 * np.sqrt(share * (1 - share) / n + (Z90 / (2 * n)) ** 2)

@@ -67,9 +67,10 @@ class ClickRecorder:
         self._misses_this_second = 0
 
     def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
-        """Write a click to the click log and increment a counter; return whether the click was written.
+        """Write a click to the click log, and count it; return whether it was written.
 
-        Data about the client is added to ``line``. ``counter`` is an index such as REDIRECTS.
+        Data about the client is added to ``line``. ``counter`` is the index of the counter to increment, such as
+        REDIRECTS.
         """
         try:
             line.id = self._new_id()

@@ -46,9 +46,9 @@ class Redirector:
         self._recorder = ClickRecorder(config, shared_keys=shared_keys)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
-        """Return the response to a request for a short link; None for a page or a preview.
+        """Respond to a request for a short link; return None if the caller must serve a page or link preview.
 
-        An error page is returned as its HTTP status: 404, 410 or 503. Normalizes the request in place.
+        For an error page, return its status (404, 410, 503). Normalizes the request in place.
         """
         path = request.path
         if request.host is None or path[:1] != "/":

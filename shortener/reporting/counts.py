@@ -150,9 +150,9 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return the human clicks in ``values`` by property (such as the country) and value (such as "DE").
+    """Return the human clicks by property (such as the country) and value (such as "DE").
 
-    ``human`` is the number of all human clicks. Clicks missing in ``values`` get the value '' (unknown).
+    If a property's counts add up to less than ``human`` (all human clicks), the rest has the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
@@ -164,7 +164,7 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
 def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
     """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
 
-    ``human`` is the number of all human clicks. Those missing in ``clicks`` get the value '' (unknown).
+    If ``clicks`` add up to less than ``human`` (all human clicks), the rest has the value '' (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

@@ -38,7 +38,7 @@ class CoursePoint(Struct, frozen=True):
     hours: float
     """Age of the issue at this point."""
     count: int | None
-    """Visitors or clicks up to this age. In an hourly chart, those of the hour before this age. None for the future."""
+    """Visitors or clicks up to this age; in an hourly chart, only those in the last hour. None for the future."""
     usual: Usual | None
     """Usual range of the count in earlier issues; None if unknown."""
     compared: int | None
@@ -85,7 +85,10 @@ class UsualCourse(Struct, frozen=True):
     """Usual range by hours after sending; None if there are too few earlier issues."""
 
     def at(self, hours: float, pace: Pace) -> Usual | None:
-        """Return the usual range of earlier issues at the age ``hours``; None if there are too few earlier issues."""
+        """Return the usual range of visitors or clicks in an issue's first ``hours`` hours.
+
+        With the pace "hourly", only the last of these hours counts. Returns None if there are too few earlier issues.
+        """
         return self.by_age[hours] if hours in self.by_age else _usual(self.totals, hours, pace)
 
 
@@ -157,9 +160,9 @@ class _Totals(Struct):
         return None if exact is None else round(exact)
 
     def value(self, hours: float, pace: Pace) -> int | None:
-        """Return the running total at the age ``hours`` or, with the pace "hourly", the count of the hour before it.
+        """Return the visitors or clicks in the issue's first ``hours`` hours; None if the issue is younger.
 
-        Return None if the issue has not reached this age.
+        With the pace "hourly", only the last of these hours counts.
         """
         if pace == "total":
             return self.at(hours)

@@ -184,8 +184,8 @@ class _IssueReportBuilder:
             first_placements.setdefault(placement.link_id, placement)
         issue_links = links.list_by_issue(store, issue.id)
         self._honeypot_link_ids = {link.id for link in issue_links if link.honeypot}
-        unplaced = {link.id for link in issue_links} - first_placements.keys()
-        for row in _load_placement_totals(store, sums, placements, unplaced=unplaced):
+        unused_link_ids = {link.id for link in issue_links} - first_placements.keys()
+        for row in _load_placement_totals(store, sums, placements, unused_link_ids=unused_link_ids):
             article = self._article_of_clicks(row, first_placements.get(row.link.id))
             if article is not None and article.position is not None:
                 self._totals_by_article.setdefault(article.id, []).append(row)
@@ -280,13 +280,16 @@ class _IssueReportBuilder:
 
 
 def _load_placement_totals(
-    store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
+    store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unused_link_ids: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the click counts of each use of a link in an issue, also of those without clicks."""
-    # A link without a placement has an entry too, with the number 0.
+    """Return the click counts of each use of a link in an issue, also of uses without clicks.
+
+    A link in ``unused_link_ids`` is not used in the issue, but has one entry too.
+    """
+    # The entry of an unused link has the placement number 0.
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}
-    keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unplaced})
+    keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unused_link_ids})
     details = listings.link_details_by_id(store, {link_id for link_id, _ in keys})
     return [
         _PlacementTotals(

@@ -133,18 +133,17 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
 
 
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Compare an issue with earlier ones, and forecast its final count, at ``now`` (epoch seconds).
+    """Compare an issue with earlier ones, and forecast its final count; None if it is unsent or has no clicks.
 
-    ``remaining_share`` (0 to 1) of that count is still to come. Returns None before sending or without clicks. Raises
-    NotFound.
+    ``remaining_share`` (0 to 1) of the final count is expected after ``now`` (epoch seconds). Raises NotFound.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
 
 def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Compare ``found.issue`` with ``found.earlier``, and forecast its final count, at ``now`` (epoch seconds).
+    """Compare an issue with earlier ones, and forecast its final count; None if it is unsent or has no clicks.
 
-    ``remaining_share`` (0 to 1) of that count is still to come. Returns None before sending or without clicks.
+    ``remaining_share`` (0 to 1) of the final count is expected after ``now`` (epoch seconds).
     """
     issue = found.issue
     if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
@@ -183,8 +182,8 @@ def build_outlooks(
 ) -> dict[str, Outlook]:
     """Compare issues with earlier ones, forecast their final counts, and return both by slug.
 
-    ``remaining_shares`` has the part (0 to 1) of each count still to come. Issues unsent or without clicks are
-    left out.
+    ``remaining_shares`` has the part (0 to 1) of each final count still to come. Unsent and unclicked issues are left
+    out.
     """
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []

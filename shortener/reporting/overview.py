@@ -111,9 +111,9 @@ def _open_tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config
 
 
 def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
-    """Return the month of the latest issue, such as 2026-11, or '' if it is too late to recommend its articles.
+    """Return the month in which the latest issue was sent, such as 2026-11; '' if that was before last month.
 
-    It is too late after the next month. ``now`` is in epoch seconds.
+    Articles are recommended in their month or the next one. ``now`` is in epoch seconds.
     """
     last_month = datetime.fromtimestamp(now, UTC).astimezone(zone).replace(day=1) - timedelta(days=1)
     month = _month(latest, zone)

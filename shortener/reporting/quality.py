@@ -80,9 +80,9 @@ class Quality(Struct, frozen=True):
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
-    """Return the data quality of a report whose requests are counted in ``clicks``.
+    """Return how many of the requests counted in ``clicks`` are automated, by verdict and reason.
 
-    ``values`` are numbers of requests by property. The property ``reason`` gives the counts by reason; others are
+    The reasons (classification rules) come from the rows of ``values`` with the dimension "reason"; other rows are
     ignored.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}

@@ -49,8 +49,8 @@ def rank_stored_articles(
 ) -> Ranking:
     """Rank all articles, or those that ``month``, ``issue`` or ``since`` selects.
 
-    Times are epoch seconds. Raises InputError if two of these are given or the month is invalid, NotFound for an
-    unknown issue.
+    Raises InputError for more than one of these filters or an invalid month, NotFound for an unknown or unsent issue.
+    Times are epoch seconds.
     """
     settings = config.ranking
     return rank(
@@ -79,7 +79,7 @@ def count_stored_articles(
 ) -> tuple[CountedArticle, ...]:
     """Return all articles, or those that ``month``, ``issue`` or ``since`` selects, ordered by visitors or clicks.
 
-    Raises InputError if two of these filters are given or the month is invalid, NotFound for an unknown issue.
+    Raises InputError for more than one of these filters or an invalid month, NotFound for an unknown or unsent issue.
     """
     # This is fast, because the ranking model is not used.
     article_filter = ArticleFilter(month=month, issue=issue, zone=config.zone, since=since)

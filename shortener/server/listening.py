@@ -52,9 +52,9 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Divert new clients to other workers, and wait until the accept queues of this process are empty (on Linux only).
+    """Divert new clients to other workers, and wait until this process has accepted those in its queues (Linux only).
 
-    This takes at most QUEUE_SECONDS, and then REQUEST_SECONDS for the last requests.
+    The wait takes at most QUEUE_SECONDS. After it, these clients get REQUEST_SECONDS to send their requests.
     """
     # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
     # after a second, and then reaches another worker.

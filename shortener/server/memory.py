@@ -23,7 +23,7 @@ _PAGE_BYTES = resource.getpagesize()
 class MemoryWatch:
     """Decides whether a worker process must be replaced because it keeps too much memory after a flood of requests.
 
-    Create it when the process starts. ``now`` is the time of the call in monotonic seconds.
+    Create it when the process starts, with the current time in monotonic seconds.
     """
 
     def __init__(self, *, now: float) -> None:

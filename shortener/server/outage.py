@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 class OutageLog:
-    """Logs for one process when the database cannot be reached, and when it is back.
+    """Logs that the database cannot be reached, at most once a minute, and later that it is back.
 
-    Each error message ends with ``consequence``, which says what the outage means for users.
+    All threads of a process share an instance. Error messages end with ``consequence``, the effect on users.
     """
 
     def __init__(self, consequence: str) -> None:

@@ -44,7 +44,11 @@ class Uploads:
 
     @contextmanager
     def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
-        """Count the memory of one request's body until ``release`` is called or the ``with`` block ends."""
+        """Yield an ``Upload`` for ``add``, which counts the bytes of a request's body towards the memory limits.
+
+        Counting ends with ``release`` or the ``with`` block. ``deadline`` can cancel the request if a limit is
+        exceeded.
+        """
         upload = Upload(client, deadline)
         self._uploads[upload] = None
         try:
@@ -70,9 +74,9 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Stop counting the memory of a body. A second call for a body does nothing.
+        """Subtract a body's bytes from those that count towards the memory limits. A second call does nothing.
 
-        Call it when the pages process has received the body, or when the request has ended.
+        Call it when the body has been passed on, or when its request has ended.
         """
         if upload in self._uploads:
             del self._uploads[upload]

@@ -100,7 +100,10 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return whether to log a message: False if granian reports killing a worker, but no worker is left to kill."""
+    """Filter out one misleading log message: return False for granian's "Killing worker" if no worker is left.
+
+    Return True for every other message.
+    """
     # Two threads of granian wait for the worker, and only one of them receives its exit status. The other logs the
     # message.
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid

@@ -144,9 +144,10 @@ def removed_issue_error(slug: str) -> InputError:
 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
-    """Return what adding the issue of a parsed request would store. Raises InputError, Conflict.
+    """Return what adding the requested issue would store. Raises InputError, Conflict.
 
-    ``reread`` marks the plan as changed even if the document is unchanged.
+    The plan says whether anything changes. With ``reread``, it always says yes, because a new program version may read
+    documents differently.
     """
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)

@@ -22,14 +22,14 @@ INVALID_TEMPLATE_STATUS = 3
 
 
 class TemplateRequest(Struct, frozen=True):
-    """The input of the child process: a template, the picks (recommended articles) to render, and details of these
-    articles.
-    """
+    """The input of the child process that renders an editor's template."""
 
     output_format: Literal["markdown", "html"]
     template: str
     picks: Picks
+    """The recommended articles to render."""
     details: list[ArticleDetails]
+    """Texts, URLs and images of these articles."""
 
 
 def render_custom_template(request: TemplateRequest) -> str:

@@ -35,7 +35,7 @@ def correct_issue(
 ) -> None:
     """Change fields of an issue. Raises NotFound, InputError, and Doubtful for unlikely values unless ``confirmed``.
 
-    UNSET means unchanged, as does a ``title`` of None. Any other None removes the value.
+    UNSET leaves a field unchanged, and None removes its value. A title cannot be removed: None leaves it unchanged.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -179,7 +179,10 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for an article or other link target of an issue. None means unchanged, except for the position."""
+    """New values for an article or other link target of an issue.
+
+    None leaves a field unchanged, except that it removes the position. UNSET leaves the position unchanged.
+    """
 
     url: str
     title: str | None = None
@@ -265,7 +268,10 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return where each article's first short URL is in the document, as a sort key by article id."""
+    """Return a dict from article id to a number, which is smaller the earlier the article is in the document.
+
+    The key None stands for links that belong to no article.
+    """
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
     codes = links.codes_by_id(store, {placement.link_id for placement in placements})
@@ -295,7 +301,10 @@ def _correct_positions(store: Store, issue: Issue, positions: Mapping[int, int |
 
 
 def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Set positions (from 1) by article id, and renumber the other articles; None means that a target is no article."""
+    """Move articles of an issue to new positions (from 1), and renumber its other articles.
+
+    ``positions`` has the new positions by article id. None means that the link target is no article any more.
+    """
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)

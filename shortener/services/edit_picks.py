@@ -23,7 +23,10 @@ MAX_TOP = 100
 
 
 class MonthSettings(Struct, frozen=True, tag="picks settings"):
-    """The settings of a month's recommended articles before or after an edit, stored so that the edit can be undone."""
+    """A copy of the settings of a month's recommended articles.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     month: str
     settings: PicksSettings
@@ -38,7 +41,10 @@ class MonthSettings(Struct, frozen=True, tag="picks settings"):
 
 
 class MonthText(Struct, frozen=True, tag="pick text"):
-    """Changed texts of a recommended article, before or after an edit, stored so that the edit can be undone."""
+    """A copy of the texts that editors have changed for a recommended article.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     month: str
     url: str
@@ -54,7 +60,10 @@ class MonthText(Struct, frozen=True, tag="pick text"):
 
 
 class MonthOrder(Struct, frozen=True, tag="picks order"):
-    """The order of a month's recommended articles before or after an edit, stored so that the edit can be undone."""
+    """A copy of the order of a month's recommended articles.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     month: str
     urls: tuple[str, ...]
@@ -69,7 +78,10 @@ class MonthOrder(Struct, frozen=True, tag="picks order"):
 
 
 class FormatTemplate(Struct, frozen=True, tag="picks template"):
-    """The editors' own template for an output format before or after an edit, stored so that the edit can be undone."""
+    """A copy of the editors' own template for an output format.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     section_format: SectionFormat
     template: OwnTemplate | None
@@ -80,7 +92,7 @@ class FormatTemplate(Struct, frozen=True, tag="picks template"):
         return format_template(store, self.section_format)
 
     def restore(self, store: Store, now: int) -> None:
-        """Replace the template in the store by the one that this object holds; None deletes it."""
+        """Store the template that this object holds; if it holds none, delete the stored template."""
         picks_edits.save_template(store, self.section_format, self.template)
 
 

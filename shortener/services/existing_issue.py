@@ -61,7 +61,10 @@ def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str
 def _find_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose output (its document with short links) the request contains; else None."""
+    """Check whether the document in the request is the output of a stored issue: its text with short links.
+
+    Return the slug of that issue, or None. The output may have been edited meanwhile.
+    """
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

@@ -28,14 +28,15 @@ MAX_READ_CHANGES = 100
 
 
 class IssueDetails(Struct, frozen=True, tag="details"):
-    """Details of an issue before or after an edit, stored so that the edit can be undone.
+    """A copy of an issue's details.
 
-    ``sent_at`` is in seconds of the UTC epoch.
+    It was made before or after an edit, so that the edit can be undone.
     """
 
     slug: str
     title: str
     sent_at: int | None
+    """Seconds of the UTC epoch."""
     recipients: int | None
 
     def reload(self, store: Store) -> "IssueDetails":
@@ -52,7 +53,10 @@ class IssueDetails(Struct, frozen=True, tag="details"):
 
 
 class IssueArticles(Struct, frozen=True, tag="articles"):
-    """Articles and other link targets of an issue before or after an edit, stored so that the edit can be undone."""
+    """A copy of articles and other link targets of an issue.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     slug: str
     articles: tuple[Article, ...]
@@ -71,21 +75,22 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
 
 
 class MonthDecision(Struct, frozen=True, tag="decision"):
-    """An editor's decision about an article in a month, before or after an edit, stored so that the edit can be undone.
+    """A copy of an editor's decision about an article in a month.
 
-    ``decision`` is None if there was no decision.
+    It was made before or after an edit, so that the edit can be undone.
     """
 
     month: str
     url: str
     decision: Decision | None
+    """None if there was no decision."""
 
     def reload(self, store: Store) -> "MonthDecision":
         """Return the editor's decision about this article as it is stored now."""
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Replace the decision in the store by the one that this object holds; None deletes it."""
+        """Store the decision that this object holds; if it holds none, delete the stored decision."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -102,13 +107,14 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
 
 
 class UserAccount(Struct, frozen=True, tag="user"):
-    """A user with role and password, before or after an edit, stored so that the edit can be undone.
+    """A copy of a user's account, with role and password hash.
 
-    ``user`` is None if there was no user of this name.
+    It was made before or after an edit, so that the edit can be undone.
     """
 
     name: str
     user: User | None
+    """None if there was no user of this name."""
 
     def reload(self, store: Store) -> "UserAccount":
         """Return the account with this name as it is stored now."""
@@ -129,9 +135,13 @@ class UserAccount(Struct, frozen=True, tag="user"):
 
 
 class LinkStatuses(Struct, frozen=True, tag="link statuses"):
-    """Statuses (active, retired) by link id before or after an edit, stored so that the edit can be undone."""
+    """A copy of the statuses of links.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     statuses: dict[int, str]
+    """Status (active, retired) of each link, by link id."""
     who: str = ""
     """The user who undoes the edit, for the history of each link; '' while stored."""
 
@@ -146,9 +156,13 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 
 
 class LinkTargets(Struct, frozen=True, tag="link targets"):
-    """Target URLs by link id before or after an edit, stored so that the edit can be undone."""
+    """A copy of the target URLs of links.
+
+    It was made before or after an edit, so that the edit can be undone.
+    """
 
     targets: dict[int, str]
+    """Target URL of each link, by link id."""
     who: str = ""
     """The user who undoes the edit, for the history of each link; '' while stored."""
 
@@ -164,12 +178,13 @@ class LinkTargets(Struct, frozen=True, tag="link targets"):
 
 
 class StoredSettings(Struct, frozen=True, tag="settings"):
-    """Settings by key, before or after an edit, stored so that the edit can be undone.
+    """A copy of settings.
 
-    A value of None means that the setting had its default value.
+    It was made before or after an edit, so that the edit can be undone.
     """
 
     values: dict[str, str | None]
+    """Value of each setting, by key; None for the default value."""
 
     def reload(self, store: Store) -> "StoredSettings":
         """Return these settings as they are stored now."""
@@ -247,9 +262,9 @@ class Recorder:
 def recorded(
     store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
 ) -> Iterator[Recorder]:
-    """Run the ``with`` block in a transaction, and record its changes, so that they can be undone.
+    """Run the ``with`` block in a transaction. If ``state()`` differs afterwards, record a change that can be undone.
 
-    ``state`` returns the values that may change. ``summary`` describes the change in the history of ``page``.
+    The yielded Recorder then has the change's id. ``summary`` describes the change in the history of ``page``.
     """
     recorder = Recorder()
     with store.transaction():

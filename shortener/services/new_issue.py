@@ -144,7 +144,10 @@ def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> Non
 
 
 def with_size(choices: Choices, review: Review) -> Choices:
-    """Return a copy of ``choices`` in which the numbers of articles and links are those that ``review`` found."""
+    """Return a copy of the editor's ``choices`` that also says how many articles and links the uploaded text has.
+
+    The numbers come from ``review``, which has the contents of the text.
+    """
     return replace(choices, articles=review.contents.articles, links=len(review.contents.issue.links))
 
 
@@ -277,7 +280,10 @@ def check_new_slug(store: Store, slug: str) -> None:
 
 
 def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:
-    """Return ``choices`` with the submitted corrections of articles, which override the earlier ones."""
+    """Return a copy of ``choices`` with all corrections of articles so far.
+
+    These are the earlier ones in ``review``, overridden by the ``submitted`` ones.
+    """
     new = find_corrections(review.rows, submitted)
     shown = {row.url: row for row in review.rows}
     return replace(choices, edits=merge_corrections(review.request.corrections, new, shown=shown))

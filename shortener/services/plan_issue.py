@@ -45,7 +45,8 @@ def plan_issue(
 ) -> IssuePlan:
     """Return what adding an issue will store, without storing it. Raises InputError, Conflict.
 
-    ``codes`` yields unused codes of ``domain``. ``reread`` marks the plan as changed even if the document is unchanged.
+    ``codes`` yields unused short-link codes of ``domain``. With ``reread``, the plan counts as changed even if it
+    equals the stored issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:

@@ -39,9 +39,10 @@ def _shorten(url: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
-    """Return (all links of a document with targets, links excluded by configuration, links that must keep their URL).
+    """Find the target of each link in a document.
 
-    Raises Conflict if a short link's stored target differs from its target in ``given_targets``.
+    Return (all links, links excluded by configuration, other links that keep their URL). Raises Conflict if
+    ``given_targets`` contradicts the stored target of a short link.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -116,9 +117,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return a dict from target to short URL, for stored short links that get their first target now.
+    """Return a dict from target to short URL, for short links whose stored target was unknown until now.
 
-    ``given_targets`` has targets that an editor gave for short links.
+    ``given_targets`` has the targets that an editor has entered.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -141,9 +142,10 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return the short links for a document, and set ``planned_link`` of its links to the indexes of their short links.
+    """Return the short links for a document.
 
-    ``replaced_urls`` maps changed URLs to the stored URLs that they replace.
+    ``occurrences`` are the document's links; ``planned_link`` of each is set to an index in the result.
+    ``replaced_urls`` maps new target URLs to the stored URLs that they replace.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -206,9 +208,9 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Give each link in the document its placement number, such as 4 in ``/7pk3e/4``.
+    """Set the number at the end of each short URL, such as 4 in ``/7pk3e/4``.
 
-    ``twins`` maps links that only Outlook shows to the equal links for other mail programs, by index.
+    ``twins`` maps the index of each Outlook-only link to the index of the equal link for other mail programs.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]

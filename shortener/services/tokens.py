@@ -51,12 +51,13 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class TokenSummary(Struct, frozen=True):
-    """The data of a token that commands, pages and the API show. ``start`` has the first characters of its text."""
+    """The data of a token that commands, pages and the API show."""
 
     id: int
     name: str
     owner: str
     start: str
+    """The first characters of the token's text."""
     scopes: tuple[Scope, ...]
     created_at: datetime
     expires_at: datetime | None
@@ -80,10 +81,9 @@ def add_token(
     now: int,
     hexadecimal: bool = False,
 ) -> CreatedToken:
-    """Create a token of the user ``owner``.
+    """Create a token for the user ``owner``. Raises InputError, NotFound for an unknown user, Conflict for a used name.
 
-    ``hexadecimal`` makes its text HEX_LENGTH hexadecimal digits. ``expires_at`` is in epoch seconds, None for never.
-    Raises InputError, NotFound for an unknown user, Conflict for a name in use.
+    ``expires_at`` is in epoch seconds, None for never. ``hexadecimal`` selects a text of HEX_LENGTH hexadecimal digits.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)

@@ -69,11 +69,12 @@ _STORED_MESSAGES = (
 
 
 class WebhookSummary(Struct, frozen=True):
-    """An endpoint of webhooks as pages and the API show it. Empty ``events`` means all types of events."""
+    """The data of a webhook that pages and the API show."""
 
     id: int
     url: str
     events: tuple[EventType, ...]
+    """The types of events that it receives; empty for all types."""
     enabled: bool
     disabled_reason: str | None
     created_at: datetime
@@ -82,10 +83,7 @@ class WebhookSummary(Struct, frozen=True):
 
 
 class DeliverySummary(Struct, frozen=True):
-    """The delivery of an event to an endpoint, as pages and the API show it.
-
-    ``next_at`` is the time of its next attempt, if there is one.
-    """
+    """The delivery of an event to a webhook, as pages and the API show it."""
 
     id: int
     event_id: str
@@ -95,12 +93,13 @@ class DeliverySummary(Struct, frozen=True):
     attempts: int
     tried_at: datetime | None
     next_at: datetime | None
+    """The time of the next attempt; None if there is none."""
     http_status: int | None
     message: str
 
 
 def summarize(webhook: Webhook, *, now: int) -> WebhookSummary:
-    """Return an endpoint as pages and the API show it."""
+    """Return the data of a webhook that pages and the API show: all but its secrets, with times as datetimes."""
     chosen = webhook.events.split()
     return WebhookSummary(
         id=webhook.id,
@@ -114,7 +113,7 @@ def summarize(webhook: Webhook, *, now: int) -> WebhookSummary:
 
 
 def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
-    """Return a delivery as pages and the API show it."""
+    """Return the data of a delivery that pages and the API show, with times as datetimes."""
     delivery = item.delivery
     return DeliverySummary(
         id=delivery.id,

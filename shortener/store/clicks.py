@@ -124,7 +124,7 @@ VisitorDay = tuple[int, str]
 def visits_by_seq(store: Store, minimum_first_visits: Mapping[VisitorDay, int]) -> dict[int, Visit]:
     """Return the human clicks of each (UTC day, visitor) in ``minimum_first_visits``, keyed by sequence number.
 
-    The value 0 selects all clicks of the visitor on that day, 1 only clicks whose ``first_visits`` is not 0.
+    The mapping's value is the lowest accepted ``first_visits`` of a click: 0 accepts all clicks, 1 only first visits.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks

@@ -13,7 +13,7 @@ from shortener.store.rollup_tables import Rollup
 # - ``pairs(:name)`` is a table with a row for each pair of integers in the list ``name``. The columns ``low`` and
 #   ``high`` are the two integers. The column ``place`` increases in the order of the list.
 LIST_PARAMETER = re.compile(r"\bin :(?P<values>\w+)|\bpairs\(:(?P<pairs>\w+)\)")
-"""A list in the text of a statement: ``in :name`` or ``pairs(:name)``."""
+"""A list in the text of a statement: ``in :name``, or ``pairs(:name)`` for a table of integer pairs."""
 
 
 class Cursor(Protocol):
@@ -87,9 +87,10 @@ class Connection(ABC):
 
     @abstractmethod
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction; if ``locked``, hold the write lock, so that only one process writes.
+        """Begin a transaction; by default it takes the write lock, so that only one process writes.
 
-        Without it, write only rows that no other process changes. Raises StoreBusy after the busy timeout.
+        Callers with ``locked=False`` may write only rows that no other process changes. Raises StoreBusy after the busy
+        timeout.
         """
 
     @abstractmethod

@@ -227,10 +227,10 @@ def open_database(
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
     beside_click_log: bool = True,
 ) -> Store:
-    """Open the PostgreSQL store at ``url``; create or migrate it if needed.
+    """Open the PostgreSQL store at ``url``; create or migrate it if needed. Raises StoreError, SchemaTooNew.
 
-    ``beside_click_log`` permits creation beside a click log in ``data``. Raises StoreError if it cannot be opened,
-    SchemaTooNew if a newer version wrote it.
+    If ``beside_click_log`` is false, an empty database is refused when ``data`` has a click log, because a store was
+    lost.
     """
     prepare_directory(data)
     store: Store = _import_postgres_store().open_store(

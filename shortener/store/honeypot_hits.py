@@ -22,10 +22,10 @@ class HoneypotHit(NamedTuple):
     net: str
     """'' if unknown."""
     agent_id: int
-    """0 if the user agent is unknown, or if ``evidence`` shows a program."""
+    """0 if the user agent is unknown, or if ``evidence`` marks the clicks as automated."""
     reason: str
     evidence: int
-    """Only the bits that show that a program clicked."""
+    """Only the bits that mark a click as automated."""
     first_at: int
     """Time of the first click, in milliseconds of the UTC epoch."""
     last_at: int
@@ -33,9 +33,10 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return groups of clicks on links that readers do not see, from the addresses or networks in ``values``.
+    """Return the hits of honeypots (hidden links) from ``since`` to ``until`` (epoch milliseconds).
 
-    The time from ``since`` to ``until`` (milliseconds of the UTC epoch) is extended to whole quarter-hours.
+    This time is extended to whole quarter-hours. A hit is a group of similar clicks from an address or network in
+    ``values``.
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
@@ -46,10 +47,9 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on honeypot links whose address or network is one of ``values``.
+    """Return the clicks on honeypots (links hidden from readers) that came from an address or network in ``values``.
 
-    Readers do not see honeypot links. The clicks are from ``since`` to just before ``until`` (milliseconds of the UTC
-    epoch).
+    Only clicks from ``since`` to just before ``until`` (milliseconds of the UTC epoch) are returned.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -59,19 +59,20 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add honeypot hits (clicks on links that readers do not see) to their table, from ``first_seq`` to ``last_seq``.
+    """Add clicks on honeypots (links hidden from readers) to the table of hits.
 
-    These are sequence numbers of clicks. ``machine_mask`` has the evidence bits that show a program.
+    Only clicks with sequence numbers ``first_seq`` to ``last_seq`` are added. ``machine_mask`` has the bits of
+    ``evidence`` that mark a click as automated.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert_hits(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Compute honeypot hits (clicks on links that readers do not see) again after reclassification.
+    """Compute the hits of honeypots (hidden links) from ``first_at`` to ``last_at`` (epoch milliseconds) again.
 
-    Times, in milliseconds of the UTC epoch, are extended to whole quarter-hours. ``machine_mask`` has the evidence bits
-    that show a program.
+    This time is extended to whole quarter-hours. ``machine_mask`` has the bits of ``evidence`` that mark a click as
+    automated.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))

@@ -48,10 +48,10 @@ def send(
     recorded_after: int,
     now: int,
 ) -> bool:
-    """Store ``body``, the next part of a redirect node's click-log file.
+    """Store the next part of a redirect node's click-log file.
 
-    Return False unless earlier parts end at byte ``start``. Clicks in ``body`` are later than ``recorded_after``
-    (seconds of the UTC epoch; 0 if unknown).
+    Return False, storing nothing, unless earlier parts end at byte ``start``. ``recorded_after`` is the earliest
+    possible time of the part's clicks (epoch seconds; 0 if unknown).
     """
     # The part is stored in the transaction that also moves the file's position, so each byte arrives exactly once.
     connection = reader.connection

@@ -186,9 +186,9 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return human clicks on an issue: by hour for ``hourly_seconds`` after sending, by day later.
+    """Return human clicks on an issue by hour; later than ``hourly_seconds`` after ``sent_at``, by 24 hours.
 
-    Days are counted from ``sent_at``; only hours begun by ``until`` count. Times are seconds of the UTC epoch.
+    Hours that begin after ``until`` are left out. Times are seconds of the UTC epoch.
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -213,9 +213,9 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return placements (uses of a link in an issue) with their articles, ordered by issue, link and ``n``.
+    """Return placements (uses of a link in an issue) with their articles, ordered by issue, link and number.
 
-    A link with an article also has a row with ``n`` 0, for clicks of unknown placement.
+    A link with an article has a further row, with number 0, for clicks of unknown placement.
     """
     # Link targets without a position are not articles.
     sql = """

@@ -292,8 +292,7 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
     """Replace all placements (uses of links) of an issue.
 
-    If an article has no placement afterwards, it loses its position. If no link belongs to such an article, the article
-    is deleted.
+    An article left without a placement is deleted, or only loses its position if a link still belongs to it.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

@@ -84,15 +84,18 @@ class Lease:
 
     @classmethod
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
-        """Take a lease, or return None if another process holds it.
+        """Take a lease for the process named ``holder``; return None if another process holds the lease.
 
-        A lease with this ``holder`` is taken over, so an earlier process of this name must have ended.
+        The lease of an earlier process named ``holder`` is taken over, so that process must have ended.
         """
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)
 
     def renew_if_due(self) -> None:
-        """Renew the lease if no transaction has done so lately. Raises LeaseLost."""
+        """Renew the lease if it was not renewed in the last ``RENEWAL_SECONDS``; each transaction renews it too.
+
+        Raises LeaseLost if another process has taken the lease.
+        """
         if time.monotonic() - self._renewed_at >= RENEWAL_SECONDS:
             self._renew()
 

@@ -163,7 +163,7 @@ def search_links_after(
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
     """Return (links, sort key) for the next ``limit`` links that match a filter.
 
-    Pass the sort key as ``after`` to the next call. It is None for the first call, and when no links follow.
+    The sort key is the ``after`` of the next call, or None if no links follow. In the first call, ``after`` is None.
     """
     where, values = _where_clause(link_filter, now)
     # Keyset pagination: links that are created between two calls do not cause others to be repeated or left out.

@@ -1,6 +1,7 @@
-"""SQL for the classification of clicks as human or automated: nearby clicks, stored requests, and progress.
+"""SQL to classify clicks as human or automated.
 
-``seq`` is the sequence number of a click; clicks stored later have higher ones.
+It reads clicks near in time, stored HTTP requests, and the progress of classification. ``seq`` is a click's sequence
+number; clicks stored later have higher ones.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,9 +47,9 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks that were stored after the click ``seq``, in the order of storing.
+    """Return at most ``limit`` clicks of an issue that were stored after the click ``seq``, in the order of storing.
 
-    These are clicks on links in the issue, and clicks whose ``evidence`` has a bit of ``evidence_mask``.
+    Clicks of other issues are included if their ``evidence`` has a bit of ``evidence_mask``.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks

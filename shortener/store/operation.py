@@ -1,4 +1,4 @@
-"""Queries about the state of the server, for the checks of the command ``doctor``."""
+"""Queries about the store's version, integrity, latest clicks and backups, for the checks of the command ``doctor``."""
 
 import sqlite3
 

@@ -27,7 +27,7 @@ class PicksSettings(Struct, frozen=True):
 
 
 class PickText(Struct, frozen=True):
-    """The texts of an article as editors changed them for a month. None means that the article's own text is used."""
+    """Texts that replace an article's own ones among one month's recommended articles. None means no replacement."""
 
     title: str | None = None
     byline: str | None = None
@@ -103,7 +103,10 @@ def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
 
 
 def save_text(store: Store, month: str, url: str, text: PickText) -> None:
-    """Store the texts of an article as editors changed them for a month's recommended articles."""
+    """Store the texts that replace an article's own title, byline or blurb among one month's recommended articles.
+
+    If all three are None, the stored texts are deleted.
+    """
     store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
     if text != PickText():
         store.execute(
@@ -142,9 +145,9 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the texts and position that editors chose for an article to its new URL.
+    """Move texts and positions that editors chose for an article to its new URL.
 
-    Nothing changes while an issue uses the old URL. Texts and positions of the new URL are kept.
+    In months where the new URL has its own, these are kept. Nothing changes while an issue uses the old URL.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return

@@ -37,9 +37,9 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL's SQL, in which parameters are $1, $2 and so on.
+    """Translate a statement to PostgreSQL, where parameters are $1, $2 and so on.
 
-    Return (text, names, pairs): ``names`` has the parameter names in this order, ``pairs`` the names of lists of
+    Return (SQL, names, pairs). ``names[0]`` is the name of $1; ``pairs`` has the names of parameters that are lists of
     integer pairs.
     """
     names: list[str] = []

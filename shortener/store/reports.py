@@ -43,9 +43,10 @@ class ClickTotals(Struct, frozen=True):
 
 
 class PeriodClicks(Struct, frozen=True):
-    """Human and automated clicks in the quarter-hour or day that begins at ``start`` (seconds of the UTC epoch)."""
+    """Human and automated clicks in one period, such as a quarter-hour or an hour."""
 
     start: int
+    """Beginning of the period, in seconds of the UTC epoch."""
     human: int
     automated: int
 
@@ -59,11 +60,14 @@ class BreakdownRow(Struct, frozen=True):
 
 
 class LinkPlacementRow(Struct, frozen=True):
-    """One use of a link in an issue (slug), with its number ``n`` and the URL of its article."""
+    """One use of a link in an issue."""
 
     n: int
+    """Number of the use, which is different for all uses of the link."""
     issue: str
+    """Slug."""
     article: str | None
+    """URL."""
     kind: str
     text: str
 
@@ -111,9 +115,9 @@ class LinkClicks(Struct, frozen=True):
 
 
 def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
-    """Return the human clicks on a link in all issues together, in quarter-hours that begin at ``since`` or later.
+    """Return the human clicks on a link since ``since`` (seconds of the UTC epoch), summed over all issues.
 
-    ``since`` is seconds of the UTC epoch.
+    A quarter-hour that began before ``since`` is left out.
     """
     sql = """
         select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
@@ -143,9 +147,9 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return (SQL, parameters) of a subquery with click counts from ``since`` to just before ``until``.
+    """Return (SQL, parameters) of a subquery with click counts from ``since`` to just before ``until`` (epoch seconds).
 
-    Sum a count as ``sum(sign * count)``; rows with sign -1 are subtracted. Times are seconds of the UTC epoch.
+    Sum a count as ``sum(sign * count)``: rows with sign -1 subtract the parts of days outside this time.
     """
     # Both times begin a quarter-hour; None means no limit.
     if since is None and until is None:
@@ -201,10 +205,9 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return (begin, end) of the clicks on an issue, on a link, or without an id on the whole site; None without
-    clicks.
+    """Return when the first clicked quarter-hour begins and the last one ends (epoch seconds); None without clicks.
 
-    The range has whole quarter-hours, in seconds of the UTC epoch.
+    Clicks on the issue or the link count; without an id, all clicks count.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -292,7 +295,7 @@ def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
 
 
 def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
-    """Return the uses of a link in all issues, ordered by their numbers."""
+    """Return the uses of a link in all issues, ordered by the number ``n`` of the use."""
     sql = """
         select placements.n, issues.slug, articles.url, placements.kind, placements.text from placements
         join issues on issues.id = placements.issue_id
@@ -303,10 +306,10 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the ``limit`` codes with the most requests answered with 404 or 410, from ``since`` to just before
-    ``until`` (seconds of the UTC epoch).
+    """Return the ``limit`` codes with the most requests answered with 404 or 410.
 
-    The code '' stands for a day's codes beyond MAX_MISSED_CODES_PER_DAY.
+    Times are from ``since`` to just before ``until`` (epoch seconds). The code '' sums up all codes beyond a day's
+    first MAX_MISSED_CODES_PER_DAY.
     """
     where, bounds = _time_where_clause("quarter_hour", since, until)
     sql = f"""

@@ -24,9 +24,10 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add click counts to all tables of click counts, and delete rows that are left without clicks.
+    """Add numbers to all tables of click counts; delete rows left without clicks.
 
-    The mappings have numbers for the two detailed tables; others derive from them. Numbers can be negative.
+    Each mapping has the numbers for the table of its name; other tables are sums of these two. Negative numbers
+    subtract.
     """
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,

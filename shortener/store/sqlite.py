@@ -66,9 +66,9 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand_lists(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Replace ``in :name`` and ``pairs(:name)`` by SQL that reads the list ``name`` from JSON.
+    """Replace the list parameters ``in :name`` and ``pairs(:name)`` (a table of integer pairs) by SQL for SQLite.
 
-    Return (SQL, names of the lists).
+    Return (SQL, names of these parameters). Their values have to be passed as JSON arrays.
     """
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 

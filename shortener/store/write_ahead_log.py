@@ -59,8 +59,9 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store file a random store number (``user_version`` in its header), so that no older write-ahead log fits
-    it.
+    """Give the store file a random number (``user_version``), so that no older write-ahead log belongs to it.
+
+    A log belongs to a file if it contains the file's number or the next one.
     """
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
@@ -206,9 +207,9 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _header_copies(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the copies of the store file's header in a WAL, the oldest first.
+    """Yield the copies of the store file's header in a write-ahead log, the oldest first.
 
-    A b"" before them shows that the WAL contains at least one database page.
+    Yield b"" before them if the log contains any page, because a log can have pages but no copy.
     """
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
@@ -231,8 +232,9 @@ def _number(header: bytes) -> int:
 
 
 def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the WAL into the store file, and return ``ok``. With ``check``, return the first problem instead of raising
-    StoreError.
+    """Write the write-ahead log into the store file, and return "ok". Raises StoreError.
+
+    With ``check``, also check the file's integrity, and return the first problem or SQLite's error instead of raising.
     """
     conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:

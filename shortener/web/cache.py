@@ -129,9 +129,9 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction. Cached values stay valid although the block edits links.
+        """Run the ``with`` block in a transaction, without invalidating cached values when the block edits links.
 
-        The block may edit only links on which no cached value depends.
+        The caller must ensure that no cached value depends on the edited links.
         """
         with store.transaction():
             before = listings.store_revision(store)
@@ -177,9 +177,9 @@ def missing_keys(keys: Iterable[Hashable]) -> list[Hashable]:
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction. Cached values stay valid although the block edits links.
+    """Run the ``with`` block in a transaction, without invalidating cached values when the block edits links.
 
-    The block may edit only links that belong to no issue, because no cached value depends on such links.
+    The caller may edit only links that belong to no issue, because no cached value depends on them.
     """
     cache: Cache = current_app.extensions["cache"]
     with cache.keep(store()):

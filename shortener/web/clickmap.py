@@ -131,9 +131,10 @@ def _badge_id(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return a badge (small label) for each short link in an issue: the link's share of clicks.
+    """Return a badge (small label) for each short link.
 
-    If ``measure`` is ``typical``, only links to articles get badges, which compare the article with a typical one.
+    For the measure ``share``, it shows the link's share of clicks. For ``typical``, it compares the linked article with
+    a typical one; other links get none.
     """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)

@@ -181,15 +181,15 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return a small SVG chart of a multiple such as 1.8: a dot on a line from ``low`` to ``high``.
+    """Return an SVG chart of a ratio such as 1.8: a dot at ``middle`` on a line from ``low`` to ``high``.
 
-    The scale is logarithmic, from a quarter to 4. ``tone`` is a CSS class.
+    The scale is logarithmic, from 1/4 to 4. ``tone`` is a CSS class.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
-            " one" if multiple == 1 else "", x=_place_multiple(multiple)
+            " one" if ratio == 1 else "", x=_ratio_to_x(ratio)
         )
-        for multiple in (0.5, 1, 2)
+        for ratio in (0.5, 1, 2)
     )
     return Markup(
         '<svg class="interval {}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
@@ -197,16 +197,16 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
     ).format(
         tone,
         ticks,
-        _place_multiple(low),
-        _place_multiple(high),
-        _place_multiple(middle),
+        _ratio_to_x(low),
+        _ratio_to_x(high),
+        _ratio_to_x(middle),
         width=INTERVAL_WIDTH,
         height=INTERVAL_HEIGHT,
     )
 
 
-def _place_multiple(multiple: float) -> float:
-    """Return the position of a multiple such as 1.8 on the scale, in pixels from the left."""
-    doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
+def _ratio_to_x(ratio: float) -> float:
+    """Return the position of a ratio in the chart of ``interval_glyph``, in pixels from the left."""
+    doublings = math.log2(ratio) if ratio > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

@@ -124,7 +124,7 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
     """Return a decorator that shows the page of a form again if the form's view raises a ShortenerError.
 
-    ``page`` renders the page from the view's arguments. A FieldError's own field overrides ``field``.
+    ``page`` is called with the view's arguments. An error other than a FieldError is shown at ``field``.
     """
 
     def decorate(view: View) -> View:

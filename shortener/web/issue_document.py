@@ -98,10 +98,11 @@ class _BadgeSlot(Struct, frozen=True):
 
 
 class IssueDocument(Struct, frozen=True):
-    """A sanitized issue. ``parts`` are markup, start tags of links and places for badges, in document order."""
+    """A sanitized issue, into which ``render`` inserts badges (small labels at links)."""
 
     format: Format
     parts: tuple[str | _LinkStart | _BadgeSlot, ...]
+    """Pieces of HTML; between them, an object for each start tag of a link and each place for a badge."""
 
     def render(self, find_badge: FindBadge, *, stylesheet_url: str, title: str) -> str:
         """Return the document as HTML. ``find_badge`` returns the badge of a URL, or None."""
@@ -200,10 +201,10 @@ class _Sanitizer:
         from shortener.web.languages import gettext as _
 
         tokens = list(islice(tokenize(self._source), MAX_TOKENS + 1))
-        removed = _pair_removed_elements(tokens)
+        depth_changes = _removed_depth_changes(tokens)
         for number, token in enumerate(tokens[:MAX_TOKENS]):
             if token.name.decode("ascii", "replace") in _REMOVED_ELEMENTS and token.kind != "raw":
-                self._removed_depth += removed.get(number, 0)
+                self._removed_depth += depth_changes.get(number, 0)
             elif not self._removed_depth:
                 self._write(token)
         self._close_until(0)
@@ -366,9 +367,12 @@ def _scale_to_frame(width: int) -> str:
     return f"<style>{''.join(steps)}</style>"
 
 
-def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return 1 for each start tag and -1 for each end tag of removed elements, by index in ``tokens``."""
-    removed: dict[int, int] = {}
+def _removed_depth_changes(tokens: Sequence[Token]) -> dict[int, int]:
+    """Return how each tag of a removed element changes the nesting depth: ``{token index: 1 or -1}``.
+
+    Tags without a partner are left out.
+    """
+    changes: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)
     for number, token in enumerate(tokens):
         if token.name.decode("ascii", "replace") not in _REMOVED_ELEMENTS:
@@ -377,5 +381,5 @@ def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
         if token.kind == "start":
             open_tags[token.name].append(number)
         elif token.kind == "end" and open_tags[token.name]:
-            removed[open_tags[token.name].pop()], removed[number] = 1, -1
-    return removed
+            changes[open_tags[token.name].pop()], changes[number] = 1, -1
+    return changes

@@ -90,6 +90,9 @@ def forward_modes() -> dict[str, str]:
 
 
 def forward_result(forward: str | None) -> str:
-    """Return in few words what happens to the query string of a click, for a value of a link's field ``forward``."""
+    """Return in few words what happens to the query string of a click, such as "passed on".
+
+    ``forward`` is the setting of the link; None or '' stands for the site's setting.
+    """
     mode = forward or config().redirect.forward
     return _("passed on") if mode == "merge" else forward_modes()[mode]

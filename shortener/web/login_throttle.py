@@ -54,9 +54,9 @@ class LoginThrottle:
                 self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Reset the failures of an account from the network of this address.
+        """Reset the number of failures that clients in the network of ``address`` had with this account.
 
-        From now on, the limit of the account does not apply to this network.
+        From now on, failures in other networks do not limit attempts for this account from this network.
         """
         pair = _hashed_key("pair", account, client_network(address))
         with self._lock:

@@ -15,9 +15,9 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return the month in the request (default: the latest), its draft picks (recommended articles), and a message.
+    """Return (month, draft of recommended articles, message) for the month in the request (default: the latest).
 
-    Without a draft, the message says why; it is '' while ``find`` computes the draft. Raises InputError.
+    If the draft is None, the message says why, or is '' while ``find`` computes the draft. Raises InputError.
     """
     month = request.values.get("month", "")
     if month:

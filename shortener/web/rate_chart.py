@@ -38,7 +38,10 @@ class RateChart(Struct, frozen=True):
 
 
 def build_rate_chart(overview: Overview) -> RateChart | None:
-    """Return the chart of the latest issues, the oldest at the left; None if fewer than two have a value."""
+    """Return the chart of the latest issues' click rates, or of their visitors if most rates are unknown.
+
+    Return None if fewer than two of these values are known.
+    """
     rates = shows_rates(overview)
     issues = overview.issues[::-1]
     points = [_point(x, issue, rates=rates) for x, issue in enumerate(issues)]

@@ -139,7 +139,10 @@ def _groups(rows: Sequence[ArticleRow], order: TableOrder, *, counts_visitors: b
 
 
 def _clicks_by_step(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
-    """Return ``{short URL: {step: clicks}}``. A step is ``SPARKLINE_STEP_HOURS`` long."""
+    """Return ``{short URL: {step: clicks}}``. Steps without clicks are left out.
+
+    Steps are periods of ``SPARKLINE_STEP_HOURS`` hours. Step 0 begins at ``start`` (seconds of the UTC epoch).
+    """
     sparks: dict[str, dict[int, int]] = {}
     for row in issue_clicks.human_clicks_by_link_and_step(
         store,

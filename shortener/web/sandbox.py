@@ -54,7 +54,10 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
 
 
 def _parse_in_process(source: bytes, name: str) -> bool:
-    """Return whether a child process could parse the document. Raises LimitExceeded."""
+    """Parse the document in a child process, and return whether this succeeded.
+
+    Raises LimitExceeded if it takes too long.
+    """
     content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
     status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
     return status == 0

@@ -57,9 +57,10 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 
 
 class StyleFilter:
-    """Filter for the style attributes and style elements of one issue, which also limits their total length.
+    """Filter for the CSS in an issue's style attributes and elements, up to MAX_TOTAL_LENGTH characters.
 
-    Selectors are adapted to renamed elements: ``element_of`` returns the new name, or None to drop the selector.
+    ``element_of`` returns an element's new name in the sanitized issue. If it is None, selectors with this element are
+    dropped.
     """
 
     def __init__(self, element_of: Callable[[str], str | None]) -> None:
@@ -84,7 +85,10 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _accept(self, text: str, max_length: int) -> bool:
-        """Count CSS towards MAX_TOTAL_LENGTH. Return False if it is too long, or contains a very long number."""
+        """Count the length of ``text`` towards MAX_TOTAL_LENGTH; return whether the text can be kept.
+
+        Return False if it is longer than ``max_length`` or the rest of the total, or contains a very long number.
+        """
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False

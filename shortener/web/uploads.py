@@ -43,9 +43,9 @@ class Submission(Struct, frozen=True):
 
 
 def read_submission() -> Submission | None:
-    """Return the submitted document, the targets of short links, or both; None if neither was submitted.
+    """Return the newsletter document and the targets of short links that a form submitted.
 
-    The document is a file or the pasted text; targets are in CSV files. Raises FieldError.
+    The document is a file or pasted text; targets are in CSV files. Return None if both are missing. Raises FieldError.
     """
     documents: list[tuple[str, bytes]] = []
     targets: dict[str, str] = {}
@@ -149,9 +149,9 @@ def _csv_rows(content: bytes) -> Iterator[tuple[int, str, str]]:
 
 
 def read_target_fields() -> dict[str, str]:
-    """Return the targets entered in the fields of a form, by short URL; '' for an empty field.
+    """Return ``{short URL: target}`` as entered in a form; an empty field gives ''.
 
-    The field ``target-2`` has the target of the short URL in the field ``todo-2``. Raises FieldError.
+    For each number N, the field ``todo-N`` has the short URL, and ``target-N`` has its target. Raises FieldError.
     """
     targets: dict[str, str] = {}
     for number in range(MAX_TARGET_FIELDS):

@@ -56,7 +56,10 @@ def list_short_urls() -> Response:
 
 
 def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is_reversed: bool) -> list[LinkDetails]:
-    """Return the links on one page; ``is_reversed`` reverses the whole list of ``total`` links, not the page."""
+    """Return the links on one page of a list of ``total`` links.
+
+    With ``is_reversed``, the pages count from the end of the list: the first page has its last links.
+    """
     limit = max(0, min(page.size, total - page.offset))
     if not limit:
         return []

@@ -1,4 +1,7 @@
-"""Roles of link targets, parts of mails, archived and removed issues, and the formats eml and mjml."""
+"""Columns for the role of a link target, for the part of a mail, and for the archiving and removal of an issue.
+
+Issues can also have the formats eml and mjml.
+"""
 
 from sqlite_utils import Database
 

@@ -86,9 +86,10 @@ class ArticleShare(Struct, frozen=True):
 
     @property
     def tone(self) -> Judgement:
-        """How the article's part of the matching clicks compares with its part of the issue's other clicks.
+        """How the article's share of clicks differs between readers who match the filter and all others.
 
-        "above" and "below" are clear differences. "usual" means that a difference can be chance.
+        It is clearly higher ("above") or lower ("below") among matching readers; "usual" means that a difference can be
+        chance.
         """
         return "above" if self.difference > 0 else "below" if self.difference < 0 else "usual"
 

@@ -42,14 +42,14 @@ def undo() -> BaseResponse:
     return redirect(own_path(request.form.get("next")) or _page_url(change.page), 303)
 
 
-def _page_url(page: str) -> str:
-    """Return the URL of the page with a key such as ``month/2026-11``."""
-    if page.startswith(ISSUE_PAGES):
-        return url_for("setup.show_setup", slug=page.removeprefix(ISSUE_PAGES))
-    if page.startswith(MONTH_PAGES):
-        return url_for("articles.show_articles", month=page.removeprefix(MONTH_PAGES))
+def _page_url(page_key: str) -> str:
+    """Return the URL of the page that a key such as ``month/2026-11`` stands for."""
+    if page_key.startswith(ISSUE_PAGES):
+        return url_for("setup.show_setup", slug=page_key.removeprefix(ISSUE_PAGES))
+    if page_key.startswith(MONTH_PAGES):
+        return url_for("articles.show_articles", month=page_key.removeprefix(MONTH_PAGES))
     endpoints = {SETTINGS_PAGE: "settings.show_settings", LINKS_PAGE: "link_list.list_links"}
-    return url_for(endpoints.get(page, "accounts.users"))
+    return url_for(endpoints.get(page_key, "accounts.users"))
 
 
 def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
