@@ -234,10 +234,9 @@ def _checkpoint(store: Path, *, check: bool = False) -> str:
     """Write the WAL into the store file, and return ``ok``. With ``check``, return the first problem instead of raising
     StoreError.
     """
-    conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:
         # The last connection to a store writes the WAL into the file, and removes the WAL, when it is closed.
-        with contextlib.closing(conn):
+        with contextlib.closing(sqlite3.connect(store.resolve(), isolation_level=None)) as conn:
             conn.execute("select 1 from sqlite_master").fetchone()
             return str(conn.execute("pragma integrity_check(1)").fetchone()[0]) if check else "ok"
     except sqlite3.Error as error:
