@@ -37,7 +37,7 @@ _INVISIBLE_CHARACTERS = re.compile(
 )
 
 
-def _untouched_reason(url: str) -> str | None:
+def _untouched_reason(url: str) -> Message | None:
     """Return why a URL must stay unchanged; None if it can be replaced."""
     if mergetags.contains_merge_tag(url):
         return Message("it contains a merge tag")
@@ -169,7 +169,7 @@ class DocumentBuilder:
                 )
             )
 
-    def add_untouched(self, url: str, *, start: int, end: int, reason: str) -> None:
+    def add_untouched(self, url: str, *, start: int, end: int, reason: Message) -> None:
         """Add a link whose URL is never replaced. ``reason`` completes "left unchanged, because", for example "it is
         empty".
         """

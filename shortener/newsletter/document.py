@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from shortener.messages import Message
+
 Format = Literal["markdown", "html", "mjml", "eml"]
 """Format of the source: a markup language, or a mail with parts."""
 
@@ -62,7 +64,7 @@ class UntouchedLink(Struct, frozen=True):
     end: int
     line: int
     url: str
-    reason: str
+    reason: Message
 
 
 class Run(Struct, frozen=True):

@@ -298,7 +298,7 @@ class HtmlReader:
             return None
         if source_range is None:
             offset = max(0, self._fragment.offset_map[0][1])
-            reason = "its position in the source is ambiguous"
+            reason = Message("its position in the source is ambiguous")
             self._builder.add_untouched(url, start=offset, end=offset, reason=reason)
             return None
         return self._builder.add_link(

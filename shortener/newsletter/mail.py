@@ -78,7 +78,8 @@ def _read_leaf(source: bytes, leaf: MailPart, *, take_over_tracking: bool) -> tu
 
 def _without_replaceable_links(document: Document) -> Document:
     signed = [
-        UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part") for link in document.links
+        UntouchedLink(link.start, link.end, link.line, link.url, Message("it is in a signed part"))
+        for link in document.links
     ]
     return replace(document, links=(), untouched=(*document.untouched, *signed), blocks=())
 

@@ -127,9 +127,9 @@ class _MarkdownReader:
             self._handle_event(event)
         self._flush_text()
         for unused in (definition for definition in self._definitions.values() if not definition.resolved):
-            self._add_untouched(unused.destination, unused.start, unused.end, "the definition is not used")
+            self._add_untouched(unused.destination, unused.start, unused.end, Message("the definition is not used"))
 
-    def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
+    def _add_untouched(self, url: str, start: int, end: int, reason: Message) -> int | None:
         self._builder.add_untouched(url, start=start, end=end, reason=reason)
         return None  # such a link has no index
 
@@ -269,7 +269,9 @@ class _MarkdownReader:
         if kind in _REFERENCE_KINDS:
             return self._add_reference_link(event, data)
         if kind == "Email":
-            return self._add_untouched("mailto:" + url, event.start, event.end, "it is a mailto: link")
+            return self._add_untouched(
+                "mailto:" + url, event.start, event.end, Message("it is a {name}: link", name="mailto")
+            )
         if kind == "Autolink":
             start, end = event.start + 1, event.end - 1
             return self._builder.add_link(escaping.unescape_autolink(url), start=start, end=end, syntax="autolink")
@@ -280,14 +282,14 @@ class _MarkdownReader:
 
     def _add_destination(self, url: str, destination: Destination | None, start: int, end: int) -> int | None:
         if destination is None:
-            return self._add_untouched(url, start, end, "its position in the source is ambiguous")
+            return self._add_untouched(url, start, end, Message("its position in the source is ambiguous"))
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
         """Add a link whose URL is in a definition; return its index, or None if it stays unchanged."""
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
-            return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is ambiguous")
+            return self._add_untouched(data["dest_url"], event.start, event.end, Message("its definition is ambiguous"))
         # All uses of a definition are one link, added to the document at the first use.
         if not definition.resolved:
             start, end = definition.start, definition.end
@@ -332,7 +334,9 @@ class _MarkdownReader:
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             before = bisect_right(links, start, key=_link_start) - 1
             if before < 0 or links[before].end <= start:
-                self._add_untouched(url, start, end, "it has no https://, so only some programs make it a link")
+                self._add_untouched(
+                    url, start, end, Message("it has no https://, so only some programs make it a link")
+                )
 
     def _find_bare_urls(self, pieces: Sequence[_TextPiece]) -> list[_BareUrl]:
         bare_urls: list[_BareUrl] = []

@@ -4,11 +4,12 @@
 # unsubscribing.
 import re
 
+from shortener.messages import Message
 from shortener.newsletter import phrases, url_kinds
 from shortener.newsletter.document import Document
 from shortener.newsletter.lines import Line, Mention, build_lines
 
-OPT_OUT_REASON = "it unsubscribes or changes a subscription"
+OPT_OUT_REASON = Message("it unsubscribes or changes a subscription")
 """Reason why a link for leaving the list is left alone."""
 
 _MAX_TEXT_LENGTH = 70  # characters of the text of a link: a longer text is a title or prose
@@ -18,12 +19,12 @@ _CONTEXT_LENGTH = 140  # characters on each side of a link
 _SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！।]")  # noqa: RUF001 - other languages have other punctuation
 
 
-def find_opt_out_links(document: Document) -> dict[int, str]:
+def find_opt_out_links(document: Document) -> dict[int, Message]:
     """Return ``{link index: reason}`` for the links with which a reader unsubscribes or changes settings.
 
     The reason says to editors why the URL stays unchanged.
     """
-    found: dict[int, str] = {}
+    found: dict[int, Message] = {}
     for line in build_lines(document, [None] * len(document.links)):
         for mention in line.mentions:
             if _is_opt_out(line, mention):

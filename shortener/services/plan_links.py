@@ -67,9 +67,9 @@ def match_links(
                 skipped.append(LeftAloneLink(line, url, Message("a page of this installation")))
             else:
                 target = canonicalize_target(url, allow_private=config.redirect.private_targets, own_hosts=own_hosts)
-                reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
-                if reason and target not in stored_targets:
-                    left.append(LeftAloneLink(line, url, reason))
+                opt_out = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
+                if opt_out and target not in stored_targets:
+                    left.append(LeftAloneLink(line, url, opt_out))
                 else:
                     occurrence.target_key = target
         except (TargetRefused, ValueError) as error:

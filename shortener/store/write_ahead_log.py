@@ -236,10 +236,9 @@ def _checkpoint(store: Path, *, check: bool = False) -> str:
 
     With ``check``, also check the file's integrity, and return the first problem or SQLite's error instead of raising.
     """
-    conn = sqlite3.connect(store.resolve(), isolation_level=None)
     try:
         # The last connection to a store writes the WAL into the file, and removes the WAL, when it is closed.
-        with contextlib.closing(conn):
+        with contextlib.closing(sqlite3.connect(store.resolve(), isolation_level=None)) as conn:
             conn.execute("select 1 from sqlite_master").fetchone()
             return str(conn.execute("pragma integrity_check(1)").fetchone()[0]) if check else "ok"
     except sqlite3.Error as error:

@@ -68,9 +68,7 @@ def test_pages_without_content(chromium: "Browser", tmp_path: Path) -> None:
     with running.installation(tmp_path, scene.add_users) as config:
         watched = WatchedPage(chromium, config.base_url, reduced_motion="reduce")
         watched.go("/-/sign-in")
-        for scheme in SCHEMES:
-            watched.page.emulate_media(color_scheme=scheme)
-            failures += watched.violations()
+        failures += view_failures(watched, "sign-in", schemes=SCHEMES)
         watched.sign_in("admin", scene.PASSWORD)
         for name, path in shots.EMPTY.items():
             watched.go(path)

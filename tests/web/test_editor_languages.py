@@ -175,3 +175,12 @@ def test_what_is_left_out_of_an_issue_is_said_in_the_language_of_the_page(
         document = issue_document.read_document(b"<p>x</p>" * 10, format="html")
         shown = document.render(lambda _url: None, stylesheet_url="x.css", title="x")
     assert "<p>Der Rest dieser Ausgabe ist zu lang, um hier angezeigt zu werden.</p>" in shown
+
+
+def test_reasons_of_links_that_are_not_tracked_are_translated(site: EditorSite) -> None:
+    """The reason why a link keeps its URL is in the language of the page, whichever part of the program found it."""
+    site.add_issue("[A](https://a.example/) [Unsubscribe](https://a.example/leave) <x@a.example>\n\n[b]: /b\n")
+    page = site.client("editor").get("/-/issues/may/setup", **{"Accept-Language": "de"}).text
+    assert "er meldet ab oder ändert ein Abonnement" in page
+    assert "er ist ein mailto:-Link" in page
+    assert "die Definition wird nicht benutzt" in page
