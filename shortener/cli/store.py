@@ -27,7 +27,7 @@ def store() -> None:
 
 @store.command(
     "restore-wal",
-    examples=("shortener store restore-wal", "shortener store restore-wal store.db-wal.of-the-store-before"),
+    examples=("shortener store restore-wal", "shortener store restore-wal store.db-wal.set-aside-1"),
 )
 @click.argument("log", type=click.Path(path_type=Path), required=False)
 @pass_cli_context
