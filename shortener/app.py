@@ -51,11 +51,11 @@ from shortener.web.views import (
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Return one WSGI application that answers both short links and pages.
+    """Return a WSGI application that answers short links and pages.
 
-    Without ``config``, the configuration file is the one that ``SHORTENER_CONFIG`` names, or ``config.toml``. Raises
-    ConfigError and StoreError.
+    Without ``config``, the configuration file is read. Raises ConfigError, StoreError.
     """
+    # The file is the one that ``SHORTENER_CONFIG`` names, or ``config.toml``.
     if config is None:
         variables = environment()
         config = load(find_file(None, environment=variables), environment=variables)

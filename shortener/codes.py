@@ -39,10 +39,15 @@ _TRAILING_PUNCTUATION = re.compile(
 _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILING_PUNCTUATION
 
 
-def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random code of at least ``length`` characters that is not taken. Raises CodeRefused if none is found.
+def generate_code(
+    *,
+    length: int,  # shortest length; a code is longer if too many of this length are taken
+    alphabet: str,
+    is_taken: Callable[[str], bool],
+) -> str:
+    """Return a random code that is not taken. Raises CodeRefused.
 
-    Another process can take it meanwhile, so store it under a unique constraint.
+    Another process can take the code before it is stored.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):
@@ -59,10 +64,7 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
-    """Convert a code that a user chose to the stored form, which is lower case unless ``case_sensitive``.
-
-    Raises CodeRefused if the code breaks the rules for codes.
-    """
+    """Return the stored form of a code that a user chose. Raises CodeRefused if the code is not valid."""
     if not code:
         raise CodeRefused(
             Message("the code is empty; enter 1 to 64 letters or digits, or leave it out for a generated one")

@@ -114,14 +114,12 @@ class Newsletter(Section, frozen=True):
 
 
 class Clicklog(Section, frozen=True):
-    """``[clicklog]``: when the click log is synced to the disk, and when a new file is begun.
-
-    If ``strict`` is true, a request whose click cannot be written to the log is not redirected.
-    """
+    """``[clicklog]``: when the click log is synced to the disk, and when a new file is begun."""
 
     sync: Annotated[float, Meta(ge=0, le=60)] = 1.0
     rotate: Annotated[int, Meta(ge=1, le=4096)] = 64
     strict: bool = False
+    """Whether a request is not redirected if its click cannot be written to the log."""
 
 
 class Privacy(Section, frozen=True):
@@ -291,10 +289,7 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
-    """Return the path of the configuration file, or None if there is none.
-
-    The path is ``option``, else the variable ``SHORTENER_CONFIG``, else ``./config.toml`` if this file exists.
-    """
+    """Return the path of the configuration file, or None if there is none."""
     name = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     if name:
         return Path(name)
@@ -309,7 +304,7 @@ def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str 
 
 
 def _validate(config: Config, *, origin: Origin) -> None:
-    """Check rules about the configuration that msgspec cannot express. Raises ConfigError."""
+    # msgspec has checked the types and limits.
     if not is_zone(config.site.timezone):
         raise ConfigError(
             f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected a time zone such as Europe/Berlin"

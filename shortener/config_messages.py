@@ -9,13 +9,11 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """Sources of the configuration values, for error messages: the configuration file, and environment variables.
-
-    ``variables`` has the name of the environment variable for each key that is set by one.
-    """
+    """Sources of the configuration values: the configuration file and environment variables."""
 
     file_name: str
     variables: Mapping[str, str]
+    """Environment variables by the configuration key that they set."""
 
     def name(self, key: str) -> str:
         """Return where the value of ``key`` comes from: an environment variable, or the file and the key."""
@@ -25,11 +23,14 @@ class Origin(Struct, frozen=True):
         return f"{self.variables.get(table, self.file_name)}: {key}"
 
 
-def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], origin: Origin) -> str:
-    """Convert an error message of msgspec to the form ``source: key = value: what was expected``.
-
-    ``tree`` has the values of the configuration, ``root`` is its type.
-    """
+def describe_error(
+    message: str,
+    tree: dict[str, Any],  # values of the configuration
+    *,
+    root: type[Struct],  # type of the configuration
+    origin: Origin,
+) -> str:
+    """Convert an error message of msgspec to the form ``source: key = value: what was expected``."""
     expectation, _, path = message.partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
     steps = re.findall(r"[^.\[\]]+", key)
@@ -43,11 +44,11 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
     return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_describe_allowed_values(type_at(root, steps))}"
 
 
-def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key without its allowed range, such as int; None for an unknown key.
-
-    ``steps`` is the path of the key in ``root``, such as ``["server", "port"]``.
-    """
+def base_type(
+    root: type[Struct],
+    steps: Sequence[str],  # path of the key, such as ["server", "port"]
+) -> Any:
+    """Return the type of a configuration key without its allowed range. Return None for an unknown key."""
     kind = type_at(root, steps)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
@@ -58,11 +59,11 @@ def is_text(kind: Any) -> bool:
     return kind is str or (get_origin(kind) is Literal and all(isinstance(word, str) for word in get_args(kind)))
 
 
-def type_at(kind: Any, steps: Sequence[str]) -> Any:
-    """Return the type of a configuration key, including an allowed range; None for an unknown key.
-
-    ``steps`` is the path of the key in ``kind``, such as ``["server", "port"]``.
-    """
+def type_at(
+    kind: Any,
+    steps: Sequence[str],  # path of the key, such as ["server", "port"]
+) -> Any:
+    """Return the type of a configuration key with its allowed range. Return None for an unknown key."""
     for step in steps:
         if step.isdigit() and get_origin(kind) is tuple:
             kind = get_args(kind)[0]

@@ -30,13 +30,13 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
-    """Replace values in the configuration ``tree`` by environment variables; return the variable of each replaced key.
+    """Replace values in the configuration ``tree`` by environment variables.
 
-    ``SHORTENER_SERVER__PORT`` sets ``server.port``. With the suffix ``_FILE``, it names a file with the value. Raises
-    ConfigError.
+    Return ``{key: name of the variable}`` for the replaced values. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):
+        # ``SHORTENER_SERVER__PORT`` sets ``server.port``. ``SHORTENER_SERVER__PORT_FILE`` names a file with the value.
         table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         if not name.startswith(ENVIRONMENT_PREFIX) or not (separator or table == "domain"):
             continue
@@ -68,10 +68,15 @@ def _parse_toml_value(text: str) -> Any:
         return text
 
 
-def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return where each key, such as ``server.port``, was set: the name of the file or of an environment variable.
+def given_keys(
+    tree: dict[str, Any],
+    *,
+    file_name: str,
+    variables: Mapping[str, str],  # name of the environment variable that sets a key, by key
+) -> dict[str, str]:
+    """Return the name of the file or environment variable that sets each key, such as ``server.port``.
 
-    A domain's keys are ``domain.<host>.<key>``. ``variables`` has the names of variables, by the key they set.
+    A domain's keys are ``domain.<host>.<key>``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

@@ -45,10 +45,11 @@ def open_locked(path: Path) -> int | None:
 
 
 def holder_name(lock_fd: int, *, machine: str) -> str:
-    """Return a name for the process that holds a lock file, such as ``web1 9f86d081884c7d65`` on machine ``web1``.
+    """Return a name for the process that holds a lock file, such as ``web1 9f86d081884c7d65``.
 
-    The name is stored in the lock file, so that the process keeps it after a restart.
+    The process keeps the name after a restart.
     """
+    # The lock file has the name from the last run.
     lines = os.pread(lock_fd, 4096, 0).decode("utf-8", "replace").splitlines()
     kept = lines[1] if len(lines) == 2 and lines[1].startswith(f"{machine} ") else None
     name = kept or f"{machine} {secrets.token_hex(8)}"

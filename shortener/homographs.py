@@ -33,8 +33,11 @@ def homograph_warning(target: str) -> str | None:
     return None
 
 
-def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Return why a part of a host name may be mistaken for another one; None if there is no reason."""
+def _describe_deception(
+    text: str,  # a part of a host name
+    *,
+    has_idn_tld: bool,
+) -> str | None:
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
     if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:

@@ -19,13 +19,12 @@ MessageValue: TypeAlias = "str | int | Number"
 
 
 class Message(str):
-    """An English text with its placeholders filled: ``Message("{name}: no user has this name", name="ada")``.
-
-    ``text`` is the template. If the message has a count, ``many`` is the template for counts other than 1.
-    """
+    """An English text with its placeholders filled: ``Message("{name}: no user has this name", name="ada")``."""
 
     text: str
+    """The template."""
     many: str
+    """The template for counts other than 1; '' for a message without a count."""
     number: int
     values: Mapping[str, MessageValue]
 
@@ -62,11 +61,11 @@ def mark_text(text: str) -> str:
     return text
 
 
-def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
-    """Join the parts to one message, such as "a; b; c"; '' if there are no parts.
-
-    ``template`` joins a part (``{first}``) to the parts after it (``{rest}``), which are joined already.
-    """
+def join_messages(
+    parts: Sequence[str],
+    template: str = mark_text("{first}; {rest}"),  # joins a part to the parts after it, which are joined already
+) -> str:
+    """Join the parts to one message, such as "a; b; c". Return '' if there are no parts."""
     if not parts:
         return ""
     joined = parts[-1]

@@ -12,9 +12,9 @@ MIN_SECRET_LENGTH = 32  # characters
 
 
 def session_secret(config: Config) -> str:
-    """Return the secret that signs session cookies: the configured one, else that in the file ``secret``.
+    """Return the secret that signs session cookies, from the configuration or else from a file.
 
-    A missing file is created. Raises ConfigError for a short secret, StoreError for an unusable file.
+    Raises ConfigError, StoreError.
     """
     if config.site.secret:
         if len(config.site.secret) < MIN_SECRET_LENGTH:

@@ -1,6 +1,6 @@
-"""Settings that editors change on the pages: keys, checking of values, and a configuration that includes them.
+"""The settings that editors can change on the pages.
 
-The environment and the configuration file take precedence over stored settings.
+The environment and the configuration file take precedence over these settings.
 """
 
 from collections.abc import Iterable, Mapping

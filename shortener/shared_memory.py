@@ -1,8 +1,6 @@
-"""Integers that all processes with the same data directory share, in small memory-mapped files in ``run/``.
+"""Integers that all processes with the same data directory share, in small memory-mapped files in ``run/``."""
 
-A write never waits for the disk, and also succeeds when the disk is full.
-"""
-
+# A write never waits for the disk, and also succeeds when the disk is full.
 import contextlib
 import mmap
 import os
@@ -55,9 +53,9 @@ class SharedCounters:
 
 
 def links_revision(data_directory: Path) -> SharedCounters:
-    """Return the shared integers in the file ``run/links``. The integer at index 0 is the revision of the links.
+    """Return the shared integers in the file ``run/links``.
 
-    The revision grows with each edit of a link, so that redirect workers notice edits.
+    The integer at index 0 grows with each edit of a link.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
@@ -84,9 +82,9 @@ def restart_counters(data_directory: Path) -> SharedCounters:
 
 
 def claim_worker_counters(data_directory: Path) -> SharedCounters:
-    """Reserve a file of counters for this worker process, and return them in the order of COUNTER_NAMES.
+    """Reserve and return shared counters for this worker process, in the order of COUNTER_NAMES.
 
-    The values stay after the process has ended. Raises OSError if no file is free.
+    Raises OSError if no file is free.
     """
     for number in range(1, MAX_WORKERS + 1):
         counters = SharedCounters(data_directory / RUN_DIRECTORY / f"worker-{number:02}")

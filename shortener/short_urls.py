@@ -10,10 +10,11 @@ from shortener.urls import canonicalize_target, normalize_host_header
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
-    """Return (host, code) of a short URL, the code in its stored form; None for another host or an invalid code.
+    """Return (host, code) of a short URL; None for another host or an invalid code.
 
-    The scheme may be missing. Without a host, the first domain is meant.
+    Without a host, the first domain is meant.
     """
+    # The scheme may be missing.
     # Query string and fragment are ignored, and in ``_parse_code`` a suffix ``+`` and a placement number.
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")

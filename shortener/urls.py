@@ -1,7 +1,4 @@
-"""Target URLs of short links: validate them, convert them to canonical form, and add the query string of a click.
-
-A canonical target is ASCII and stays unchanged in browsers.
-"""
+"""Target URLs of short links: validate them, convert them to canonical form, and add the query string of a click."""
 
 import contextlib
 import ipaddress
@@ -30,6 +27,7 @@ _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # RFC 3986, appendix B, for http(s). ASCII, because IGNORECASE would match U+017F as the s of https.
 _URL_PATTERN = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
 _AUTHORITY_PATTERN = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
+# The URLs of apps identify mail clients.
 _REFERRER_PATTERN = re.compile(
     r"((?:https?|android-app|ios-app)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)(?![^/?#])(/[!$-;=@-\[\]-~]*)?",
     re.ASCII | re.IGNORECASE,
@@ -59,19 +57,21 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """Return a target URL in the canonical form in which it is stored and sent to browsers.
-
-    ``allow_private`` permits local names and addresses. Raises TargetRefused for an invalid URL, or one on
-    ``own_hosts``.
-    """
+def canonicalize_target(
+    raw: str,
+    *,
+    allow_private: bool = False,  # allow local names and addresses
+    own_hosts: Collection[str] = (),  # hosts that are refused
+) -> str:
+    """Return a target URL in the canonical form in which it is stored and sent to browsers. Raises TargetRefused."""
+    # A canonical target is ASCII, and browsers do not change it.
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
     parts = _URL_PATTERN.fullmatch(text)
     if parts is None:
         _refuse(text, Message("is not a web address; write it in full, as https://example.com/page"))
     scheme, authority, path, query, fragment = parts.groups(default="")
-    host, port = _split_authority(text, authority)
+    host, port = _host_and_port(text, authority)
     host = _canonicalize_host(text, host)  # lower case and ASCII (UTS 46)
     scheme = scheme.lower()
     if not allow_private:
@@ -95,11 +95,13 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
     return target
 
 
-def add_query(target: str, query: str, *, forward: str) -> str:
-    """Add the query string of a click to a canonical target, unless the result would be too long.
-
-    ``forward`` is ``drop`` (add nothing), ``merge`` (keys of the target win) or ``override`` (keys of ``query`` win).
-    """
+def add_query(
+    target: str,
+    query: str,
+    *,
+    forward: str,  # drop (add nothing), merge (keys of the target win) or override (keys of the query win)
+) -> str:
+    """Add the query string of a click to a canonical target, unless the result would be too long."""
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
     base, fragment_mark, fragment = target.partition("#")
@@ -118,10 +120,7 @@ def add_query(target: str, query: str, *, forward: str) -> str:
 
 
 def clean_referrer(raw: str) -> str:
-    """Return origin and path of a referrer URL, at most MAX_REFERRER_LENGTH characters; empty if it is invalid.
-
-    ``android-app://`` and ``ios-app://`` are valid, because they identify mail clients.
-    """
+    """Return the origin and path of a referrer URL; '' if the URL is invalid."""
     parts = _REFERRER_PATTERN.match(raw)
     return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER_LENGTH] if parts else ""
 
@@ -183,8 +182,7 @@ def _check_characters(text: str) -> None:
         _refuse(text, Message("is damaged text (half of a surrogate pair); copy it again"))
 
 
-def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return (host, port) of the authority of the URL ``text``; the port is None if the URL has none."""
+def _host_and_port(text: str, authority: str) -> tuple[str, int | None]:
     if "@" in authority:
         _refuse(text, Message("has a user name before its host; remove it and the @"))
     if "%" in authority:
@@ -341,7 +339,7 @@ def _is_own_host(scheme: str, host: str, port: int | None, own_hosts: Collection
 
 @lru_cache(maxsize=256)
 def _parse_own_host(entry: str) -> tuple[str, int | None]:
-    host, port = _split_authority(entry, entry)
+    host, port = _host_and_port(entry, entry)
     return _comparable_host(_canonicalize_host(entry, host)), port
 
 

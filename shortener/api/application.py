@@ -43,7 +43,7 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Answer a request to the API that no view function handles; return None for any other request."""
+    # No view handles OPTIONS, a method that a path does not have, or an unknown path.
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None
     methods = operations.methods_at(request.path.removeprefix(PREFIX))

@@ -42,11 +42,10 @@ def _find_token(text: str) -> Token:
     return token
 
 
-def authorize(scope: Scope | None) -> None:
-    """Count the request against the rate limit of its token, and check that the token has ``scope``. Raises ApiError.
-
-    If ``scope`` is None, any token is allowed.
-    """
+def authorize(
+    scope: Scope | None,  # None allows any token
+) -> None:
+    """Count the request against the rate limit of its token, and check the token's scope. Raises ApiError."""
     token = current_token()
     limit: RateLimit = current_app.extensions["api_rate_limit"]
     rate = g.api_rate = limit.count(token.id)

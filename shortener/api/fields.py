@@ -28,11 +28,12 @@ Cursor = Annotated[str, Meta(max_length=4_000, description="`next` of the page b
 _Integer = Annotated[int, Meta(ge=-MAX_SQLITE_INTEGER, le=MAX_SQLITE_INTEGER)]
 
 
-def to_seconds(value: datetime | None, *, pointer: str) -> int | None:
-    """Return a time with a zone as seconds of the UTC epoch; None for None. Raises ApiError for a year out of range.
-
-    ``pointer`` is the JSON pointer of the field, for the error.
-    """
+def to_seconds(
+    value: datetime | None,
+    *,
+    pointer: str,  # JSON pointer of the field, for the error
+) -> int | None:
+    """Return a time with a zone as seconds of the UTC epoch; None for None. Raises ApiError for a year out of range."""
     if value is None:
         return None
     if not MIN_YEAR <= value.year <= MAX_YEAR:
@@ -58,12 +59,13 @@ def encode_cursor(order: str, key: Sequence[str | int]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode([order, *key])).decode().rstrip("=")
 
 
-def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
-    """Return the sort key that a cursor contains.
-
-    Raises ApiError if the cursor is invalid, was made for another order than ``order``, or has a sort key that does not
-    consist of ``length`` values.
-    """
+def decode_cursor(
+    text: str,
+    *,
+    order: str,  # name of the order for which the cursor was made
+    length: int,  # number of values in the sort key
+) -> tuple[str | int, ...]:
+    """Return the sort key that a cursor contains. Raises ApiError."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found, *key = msgspec.json.decode(data, type=list[str | _Integer])

@@ -1,7 +1,6 @@
-"""Idempotency keys: a repeated POST with the same Idempotency-Key gets the stored response of the first one.
+"""Idempotency keys: a POST that is repeated with the same key gets the first response again."""
 
-A request's changes and its response are stored in one transaction (draft-ietf-httpapi-idempotency-key-header-07).
-"""
+# This follows draft-ietf-httpapi-idempotency-key-header-07.
 
 import hashlib
 import re
@@ -30,11 +29,12 @@ _running: set[tuple[int, str]] = set()
 """Token and key of each request that is running in this process."""
 
 
-def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Response:
-    """Return the response of ``view``, or the stored one if the idempotency key was used before. Raises ApiError.
-
-    In a repeated response, the secret field ``hidden_field`` is null.
-    """
+def run_once(
+    view: Callable[[], Response],
+    *,
+    hidden_field: str | None,  # field with a secret, which is null in a stored response
+) -> Response:
+    """Return the response of ``view``, or the stored one if the idempotency key was used before. Raises ApiError."""
     key = request.headers.get(HEADER)
     if key is None:
         return view()
@@ -80,6 +80,7 @@ def _run_and_store(view: Callable[[], Response], key: str, hidden_field: str | N
             replayed = _stored_response(key)
             if replayed is not None:
                 return replayed
+            # The changes and the response are stored in one transaction.
             response = view()
             _save(key, response, hidden_field)
             return response

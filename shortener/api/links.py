@@ -199,13 +199,13 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
     if body.expires_at is not UNSET:
         changes["expires_at"] = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
-        _change(domain, code, changes)
+        _change_if_match(domain, code, changes)
         record = load_record(domain, code)
     return tagged_answer(record)
 
 
-def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change a link, inside a transaction. Raises ApiError if the header If-Match forbids it."""
+def _change_if_match(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
+    # The caller has begun a transaction.
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)
@@ -235,7 +235,7 @@ def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
                 "expires_at": expires_at,
                 "status": "active",
             }
-            _change(domain, code, changes)
+            _change_if_match(domain, code, changes)
         else:
             check_if_match(None)
             edit_links.add_link(
@@ -259,7 +259,7 @@ def retire_link(domain: str, code: str) -> Response:
     link.
     """
     with store().transaction():
-        _change(domain, code, {"status": "retired"})
+        _change_if_match(domain, code, {"status": "retired"})
     return no_content()
 
 

@@ -38,7 +38,7 @@ def build_document() -> dict[str, Any]:
     """Return the OpenAPI document as plain JSON values."""
     types = list(dict.fromkeys([*(kind for each in OPERATIONS for kind in _types(each)), Problem]))
     schemas, components = msgspec.json.schema_components(types, ref_template=REF_TEMPLATE)
-    for struct in _collect_structs(types):
+    for struct in _collect_nested_structs(types):
         _add_field_descriptions(components[struct.__name__], struct)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -69,8 +69,7 @@ def _types(each: Operation) -> Iterable[Any]:
     yield from (kind for kind in each.answers.values() if kind is not None and not isinstance(kind, str | tuple))
 
 
-def _collect_structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
-    """Return all struct types that occur in ``types``, also those nested in the fields of other structs."""
+def _collect_nested_structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
     found: set[type[msgspec.Struct]] = set()
     pending: list[Any] = list(multi_type_info(types))
     while pending:
@@ -87,7 +86,7 @@ def _collect_structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
 
 
 def _add_field_descriptions(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
-    """Add the docstrings of a struct's fields to its JSON schema; msgspec adds only the docstring of the struct."""
+    # msgspec adds only the docstring of the struct.
     for name, text in _field_docstrings(struct):
         schema["properties"].get(name, {}).setdefault("description", text)
 

@@ -94,8 +94,7 @@ def operation(
 ) -> Callable[[View], View]:
     """Return a decorator that registers a view as an operation of the API.
 
-    The view is called with the path parameters, and with ``body`` and ``query`` decoded to these types. ``Operation``
-    describes the arguments.
+    ``Operation`` describes the arguments.
     """
 
     def register(view: View) -> View:
@@ -124,7 +123,7 @@ def operation(
 
 def _add_rule(registered: Operation) -> None:
     def respond(**path_values: str) -> Response:
-        return _respond(registered, path_values)
+        return _handle_request(registered, path_values)
 
     respond.__doc__ = registered.view.__doc__
     rule = re.sub(r"{(\w+)}", r"<\1>", re.sub(r"{\+(\w+)}", r"<path:\1>", registered.path))
@@ -137,11 +136,10 @@ def _add_rule(registered: Operation) -> None:
     )
 
 
-def methods_at(path: str) -> list[str]:
-    """Return the HTTP methods that a path of the API allows; an empty list if there is no such path.
-
-    ``path`` is given without the prefix of the API.
-    """
+def methods_at(
+    path: str,  # without the prefix of the API
+) -> list[str]:
+    """Return the HTTP methods that a path of the API allows; an empty list if there is no such path."""
     methods = {each.method for each in OPERATIONS if re.fullmatch(_path_pattern(each.path), path)}
     implied = ({"HEAD"} if "GET" in methods else set()) | ({"OPTIONS"} if methods else set())
     return sorted(methods | implied)
@@ -151,8 +149,7 @@ def _path_pattern(path: str) -> str:
     return re.sub(r"{\w+}", "[^/]+", re.sub(r"{\+\w+}", ".+", path))
 
 
-def _respond(registered: Operation, path_values: Mapping[str, str]) -> Response:
-    """Check a request, decode it, and return the response of its view. Raises ApiError, ShortenerError."""
+def _handle_request(registered: Operation, path_values: Mapping[str, str]) -> Response:
     if not registered.public:
         authorize(registered.scope)
     values: dict[str, Any] = dict(path_values)
@@ -200,7 +197,6 @@ def decode_query(kind: type[Value]) -> Value:
 
 
 def _decode_body(kind: type, *, max_bytes: int) -> Any:
-    """Decode the JSON body of this request to the type ``kind``. Raises ApiError."""
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     if request.mimetype != JSON:
@@ -218,7 +214,6 @@ def _decode_body(kind: type, *, max_bytes: int) -> Any:
 
 
 def _check_json(data: bytes) -> None:
-    """Raise ApiError if ``data`` is not a JSON document."""
     try:
         msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -106,18 +106,17 @@ class FieldProblem(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """An error response in the form of RFC 9457. ``type`` is a URL that explains the kind of error.
-
-    With status 412, ``current`` is the stored object that the request would have changed.
-    """
+    """An error response in the form of RFC 9457."""
 
     type: str
+    """URL that explains the kind of error."""
     title: str
     status: int
     detail: str
     remedy: str
     errors: tuple[FieldProblem, ...] | UnsetType = UNSET
     current: Any | UnsetType = UNSET
+    """With status 412: the stored object that the request would have changed."""
 
 
 class ApiError(Exception):

@@ -12,15 +12,16 @@ MAX_TOKENS = 10_000
 
 
 class RateState(Struct, frozen=True):
-    """State of a token's rate limit: the number of requests left, and the seconds until the minute ends.
-
-    ``exceeded`` is True if the request that was just counted is one too many.
-    """
+    """State of a token's rate limit after a request was counted."""
 
     limit: int
+    """Number of requests that are allowed in a minute."""
     remaining: int
+    """Number of requests that are left in this minute."""
     reset_seconds: int
+    """Seconds until this minute ends."""
     exceeded: bool = False
+    """Whether the counted request is one too many."""
 
     @property
     def headers(self) -> dict[str, str]:

@@ -28,11 +28,14 @@ def no_content() -> Response:
     return response
 
 
-def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location: str | None = None) -> Response:
-    """Return a value as JSON with its ETag; 304 without a body if the client already has this version.
-
-    The ETag is computed from ``tagged`` if that is given, otherwise from the whole value.
-    """
+def tagged_answer(
+    value: Any,
+    *,
+    tagged: Any = None,  # what the ETag is computed from; None for the whole value
+    status: int = 200,
+    location: str | None = None,
+) -> Response:
+    """Return a value as JSON with its ETag; 304 without a body if the client already has this version."""
     tag = entity_tag(value if tagged is None else tagged)
     headers = {"ETag": f'"{tag}"'} | ({"Location": location} if location else {})
     if request.method in {"GET", "HEAD"} and parse_etags(request.headers.get("If-None-Match")).contains_weak(tag):
@@ -47,11 +50,12 @@ def entity_tag(value: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(value, enc_hook=message_text)).hexdigest()[:24]
 
 
-def check_if_match(current: Any) -> None:
-    """Raise ApiError if the header If-Match or If-None-Match forbids the change. Call it in the transaction of the
-    change.
+def check_if_match(
+    current: Any,  # the stored object; None if there is none
+) -> None:
+    """Raise ApiError if the header If-Match or If-None-Match forbids the change.
 
-    ``current`` is the stored object; None if there is none.
+    Call this function in the transaction of the change.
     """
     excluded = parse_etags(request.headers.get("If-None-Match"))
     if current is not None and excluded.contains_weak(entity_tag(current)):

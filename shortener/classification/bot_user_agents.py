@@ -39,10 +39,10 @@ _BOTS.exclude(load_data("agents")["excluded"]["patterns"])
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def bot_reason(ua: str) -> str | None:
-    """Return why a user agent cannot be a person's browser, such as ``named-bot``; None if it can be one.
+def bot_reason(ua: str) -> str | None:  # docs/classification.md, rules 2 and 3
+    """Return why a user agent cannot be a person's, such as ``named-bot``; None if it can be.
 
-    ``ua`` must not be longer than MAX_USER_AGENT_LENGTH. See docs/classification.md, rules 2 and 3.
+    ``ua`` must not be longer than MAX_USER_AGENT_LENGTH.
     """
     ua = ua.strip()
     if not ua:

@@ -75,10 +75,8 @@ def is_old(browser: Browser, *, ts: float) -> bool:
 
 
 def current_chrome_major(ts: float) -> float:
-    """Return the estimated major version of stable Chrome at the time ``ts``, in seconds since the UTC epoch.
-
-    The estimate follows Chromium's release calendar. It is wrong by at most two major versions.
-    """
+    """Estimate the major version of stable Chrome at the time ``ts`` (seconds of the UTC epoch)."""
+    # By Chromium's release calendar. The estimate is wrong by at most two major versions.
     return _REFERENCE_MAJOR + (ts - _REFERENCE_TIME) / _SECONDS_PER_MAJOR
 
 

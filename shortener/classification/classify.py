@@ -22,13 +22,13 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
     """Return the verdict on a click, with its reason and evidence bits.
 
-    ``group_evidence`` has the evidence bits from nearby clicks. If the click's request alone has decided the verdict,
-    that verdict is kept.
+    ``group_evidence`` has the evidence bits from nearby clicks.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)
     if not evidence and not click.honeypot and click.reason == "reader" and age >= SECONDS_AFTER_SENDING_MS:
         return _READER_CLASSIFICATION  # shortcut for most clicks
+    # A verdict that the click's request alone has decided is kept.
     if click.reason in REQUEST_REASONS:
         reason = click.reason
     else:
@@ -36,10 +36,15 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
     return Classification(REASONS[reason].verdict, reason, evidence)
 
 
-def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
-    """Yield the reason of each matching rule on evidence bits and age, the most certain first.
+def matching_reasons(
+    evidence: int,  # the evidence bits of the click
+    *,
+    age: int,
+    honeypot: bool,  # whether the link is hidden from readers
+) -> Iterator[str]:
+    """Yield the reasons of the rules that match a click, the most certain first.
 
-    ``age`` is the time from sending to the click in milliseconds. ``honeypot`` means a link hidden from readers.
+    ``age`` is the click's time after sending, in milliseconds.
     """
     if honeypot:
         yield "hidden-link"

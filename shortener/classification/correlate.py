@@ -1,8 +1,9 @@
-"""Compare clicks with nearby clicks, and find the classifications that change (docs/classification.md, section 11).
+"""Compare clicks with nearby clicks, and find the classifications that change.
 
-A nearby click shares a value such as the network, and is close in time.
+Nearby clicks are close in time and share something, such as the network.
 """
 
+# See docs/classification.md, section 11.
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 
@@ -29,10 +30,13 @@ class Neighbourhood(Struct, frozen=True):
     """New classifications of requests that were classified again, keyed by the click's sequence number."""
 
 
-def changed_classifications(to_classify: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
-    """Classify clicks; return all classifications that change, by the click's sequence number.
+def changed_classifications(
+    to_classify: Mapping[int, NearbyClick],  # the clicks by sequence number
+    nearby: Neighbourhood,
+) -> dict[int, Classification]:
+    """Classify clicks, and return the classifications that change, by sequence number.
 
-    ``to_classify`` has the clicks by sequence number. The classification of a nearby click can change as well.
+    The classification of a nearby click can change too.
     """
     before = {**nearby.clicks, **to_classify}
     clicks = before | {
@@ -57,13 +61,12 @@ def group_evidence(
     clicks_by_seq: Mapping[int, NearbyClick],
     seqs_to_classify: Set[int],
     *,
-    honeypot_hits: Sequence[NearbyClick] = (),
-    truncated: bool = False,
+    honeypot_hits: Sequence[NearbyClick] = (),  # earlier clicks on links that are hidden from readers
+    truncated: bool = False,  # whether nearby clicks are missing in ``clicks_by_seq``
 ) -> dict[int, int]:
-    """Compare clicks; return evidence bits by sequence number.
+    """Compare clicks, and return the evidence bits of each by sequence number.
 
-    The result has the clicks to classify, and nearby clicks whose bits may change. ``honeypot_hits`` are clicks on
-    hidden links. Set ``truncated`` if nearby clicks are missing.
+    The result includes nearby clicks whose bits may change.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in seqs_to_classify}
     times = [clicks_by_seq[seq].ts_ms for seq in seqs_to_classify]
@@ -75,7 +78,7 @@ def group_evidence(
     }
     for grouping in GROUPINGS:
         reach = 2 * grouping.window_ms
-        clicks = _time_slice(by_token[grouping.with_token], first_at - reach, last_at + reach)
+        clicks = _clicks_between(by_token[grouping.with_token], first_at - reach, last_at + reach)
         if grouping.needs_honeypot_hit:
             clicks = _without_marked(clicks, seqs_to_classify, grouping)
             if not grouping.with_token:
@@ -97,8 +100,7 @@ def group_evidence(
     return evidence_by_seq
 
 
-def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
-    """Return the clicks from ``since`` to ``until`` in milliseconds. ``clicks`` must be sorted by time."""
+def _clicks_between(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
     begin = bisect_left(clicks, since, key=_timestamp)
     return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
 
@@ -141,12 +143,12 @@ def _affected_seqs(group: Sequence[NearbyClick], seqs_to_classify: Set[int], gro
     if len(to_classify) not in (0, len(group)):
         # Where detectors look for honeypot hits, only such hits change the evidence of other clicks.
         times = [click.ts_ms for click in to_classify if click.honeypot or not grouping.needs_honeypot_hit]
-        affected.update(_seqs_within(group, times, grouping.window_ms) if times else ())
+        affected.update(_seqs_near_times(group, times, grouping.window_ms) if times else ())
     return affected
 
 
-def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
-    """Return the sequence numbers of clicks within ``window_ms`` of ``times``. Both must be sorted by time."""
+def _seqs_near_times(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
+    # The clicks and ``times`` are sorted by time.
     near, last, nearest = [], len(times) - 1, 0
     for click in group:
         at = click.ts_ms

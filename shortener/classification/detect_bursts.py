@@ -1,8 +1,9 @@
-"""Detectors of clicks that are too fast, too evenly spaced or repeated (docs/classification.md, section 6).
+"""Detectors of clicks that are too fast, too evenly spaced or repeated.
 
-Each takes the clicks of one group in order of time, and returns the evidence bits of each click.
+Each detector returns one value per click: its evidence bits, or 0.
 """
 
+# Rule numbers are those of docs/classification.md; the detectors are in its section 6.
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
 
@@ -56,27 +57,30 @@ def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
     return [bit if is_set else 0 for is_set in flags]
 
 
-def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
-    """Return for each click the largest number of different links in any time window around it."""
+def _max_links_around(clicks: SortedClicks, *, window_ms: int) -> list[int]:
     links: list[Hashable] = [click.link_id for click in clicks]
     return max_distinct([click.ts_ms for click in clicks], links, window_ms=window_ms)
 
 
-def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Return each click's flags: TWO_LINKS_1S if 2 different links were clicked within 1 second, else 0.
+def detect_burst(
+    clicks: SortedClicks,  # all with one recipient's token
+) -> list[int]:  # rules 16 and 16b
+    """Return one value per click: TWO_LINKS_1S for 2 different links within 1 second, else 0.
 
-    For 3 links, BURST is set too. Pass only clicks with one recipient's token (docs/classification.md, rules 16, 16b).
+    A third link adds BURST.
     """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
-        for links in _max_links(clicks, window_ms=BURST_WINDOW_MS)
+        for links in _max_links_around(clicks, window_ms=BURST_WINDOW_MS)
     ]
 
 
-def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Return each click's flags: THREE_LINKS_10S if 3 different links were clicked within 10 seconds, else 0.
+def detect_quick_links(
+    clicks: SortedClicks,  # all of one reader in one issue
+) -> list[int]:  # rule 16c
+    """Return one value per click: THREE_LINKS_10S for 3 different links within 10 seconds, else 0.
 
-    For 5 links, FIVE_LINKS_10S is set too. Pass one reader's clicks only (docs/classification.md, rule 16c).
+    Five links add FIVE_LINKS_10S.
     """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
@@ -84,27 +88,25 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
         else THREE_LINKS_10S
         if links >= MIN_QUICK_LINKS
         else 0
-        for links in _max_links(clicks, window_ms=QUICK_LINKS_WINDOW_MS)
+        for links in _max_links_around(clicks, window_ms=QUICK_LINKS_WINDOW_MS)
     ]
 
 
-def detect_coverage(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: COVERAGE for clicks on 80 % of the issue's links within 2 minutes, else 0.
-
-    Issues with fewer than 5 links give 0. Pass one reader's clicks only (docs/classification.md, rule 19).
-    """
+def detect_coverage(
+    clicks: SortedClicks,  # all of one reader in one issue
+) -> list[int]:  # rule 19
+    """Return one value per click: COVERAGE if the reader opened 80 % of the links within 2 minutes, else 0."""
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
         return [0] * len(clicks)
-    opened = _max_links(clicks, window_ms=COVERAGE_WINDOW_MS)
+    opened = _max_links_around(clicks, window_ms=COVERAGE_WINDOW_MS)
     return bits_where((links >= MIN_COVERAGE_SHARE * link_count for links in opened), COVERAGE)
 
 
-def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: EVEN_PACE for 6 clicks at even intervals in the order of the issue's links, else 0.
-
-    Pass one reader's clicks only (docs/classification.md, rule 20).
-    """
+def detect_even_pace(
+    clicks: SortedClicks,  # all of one reader in one issue
+) -> list[int]:  # rule 20
+    """Return one value per click: EVEN_PACE for 6 evenly spaced clicks in the order of the links, else 0."""
     evidence = [0] * len(clicks)
     ascending = 0
     for last, (earlier, later) in enumerate(pairwise(clicks), 1):
@@ -124,11 +126,10 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
     return mean > 0 and variance < (MAX_EVEN_PACE_VARIATION * mean) ** 2
 
 
-def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: DOUBLE_CLICK if the same link was clicked in the 10 seconds before, else 0.
-
-    Pass one reader's clicks only (docs/classification.md, rule 24).
-    """
+def detect_double_clicks(
+    clicks: SortedClicks,  # all of one reader in one issue
+) -> list[int]:  # rule 24
+    """Return one value per click: DOUBLE_CLICK if the same link was clicked in the 10 seconds before, else 0."""
     evidence: list[int] = []
     latest_times: dict[int, tuple[int, int | None]] = {}  # by link: its latest time, and the time before
     for click in clicks:
@@ -141,18 +142,22 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
     return evidence
 
 
-def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: NETWORK_BURST for clicks on 3 different links within 1 second, else 0.
+def detect_network_burst(
+    clicks: SortedClicks,  # all from one network
+) -> list[int]:  # rule 17
+    """Return one value per click: NETWORK_BURST for 3 different links within 1 second, else 0.
 
-    A busy network requires more links. Pass one network's clicks only (docs/classification.md, rule 17).
+    A busy network requires more links.
     """
     return bits_where(_is_in_burst(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST)
 
 
-def detect_browser_burst(clicks: SortedClicks) -> list[int]:
+def detect_browser_burst(
+    clicks: SortedClicks,  # all with one user agent
+) -> list[int]:  # rule 17
     """Return one value per click: BROWSER_BURST for 4 different links from 2 networks within 1 second, else 0.
 
-    A common user agent requires more links. Pass one user agent's clicks only (docs/classification.md, rule 17).
+    A common user agent requires more.
     """
     in_burst = _is_in_burst(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     if not any(in_burst):
@@ -165,15 +170,17 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
     )
 
 
-def _is_in_burst(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether it is in a burst: clicks on many different links within 1 second.
-
-    A burst needs ``minimum`` links, and more (at most ``maximum``) while many readers click.
-    """
+def _is_in_burst(
+    clicks: SortedClicks,
+    *,
+    minimum: int,  # links that make a burst
+    maximum: int,  # links that always suffice, however many readers click
+) -> list[bool]:
+    """Return for each click whether enough different links were clicked within 1 second."""
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):
         return [False] * len(clicks)
-    opened = _max_links(clicks, window_ms=BURST_WINDOW_MS)
+    opened = _max_links_around(clicks, window_ms=BURST_WINDOW_MS)
     if max(opened) < minimum:
         return [False] * len(clicks)
     seconds = sorted({click.ts_ms // SECOND_MS for click in clicks})

@@ -1,5 +1,6 @@
 """Detectors of programs that open links from several networks or addresses (docs/classification.md, section 6)."""
 
+# Rule and section numbers are those of docs/classification.md.
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -44,11 +45,10 @@ MAX_QUIET_LINK_CLICKS = 16
 """Largest number of clicks on a link, within CLICK_ECHO_WINDOW_MS of a click, at which the click can be an echo."""
 
 
-def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: FAN_OUT if 3 networks open 3 different links within a minute, else 0.
-
-    Pass only clicks with one recipient's token (docs/classification.md, rule 21).
-    """
+def detect_fan_out(
+    clicks: SortedClicks,  # all with one recipient's token
+) -> list[int]:  # rule 21
+    """Return one value per click: FAN_OUT for 3 different links from 3 networks within a minute, else 0."""
     # Mail gateways check a link when its reader clicks it, so a link that another network has just opened is ignored.
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
     first_opens = [clicks[index] for index in indexes]
@@ -69,11 +69,10 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
     return evidence
 
 
-def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: AGENT_BURST if 2 addresses open 4 different links within 10 seconds, else 0.
-
-    All clicks must come from data centers and have one common user agent (docs/classification.md, rule 17b).
-    """
+def detect_agent_burst(
+    clicks: SortedClicks,  # all from data centers, with one user agent
+) -> list[int]:  # rule 17b
+    """Return one value per click: AGENT_BURST for 4 different links from 2 addresses within 10 seconds, else 0."""
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
         return [0] * len(clicks)
@@ -88,10 +87,8 @@ def detect_agent_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _first_opens(clicks: SortedClicks) -> list[int]:
-    """Return the indexes of clicks whose link was not clicked from any other network (/24 or /48) in the minute before.
-
-    Clicks from unknown networks are ignored.
-    """
+    """Return the indexes of clicks whose link no other network has just opened."""
+    # "Just" is within a minute. A network is a /24 or /48; clicks from unknown networks are ignored.
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
     # Of two clicks in the same millisecond, neither is earlier.
@@ -109,12 +106,14 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 
 
 def _in_distributed_window(
-    clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
+    clicks: SortedClicks,
+    sources: Sequence[Hashable],  # the network or address of each click
+    *,
+    window_ms: int,
+    min_sources: int,
+    min_links: int,
 ) -> list[bool]:
-    """Return for each click whether enough sources clicked enough links in a time window around it.
-
-    ``sources`` has each click's network or address. Clicks get False if their source clicked over half of the links.
-    """
+    """Return for each click whether enough sources clicked enough links around its time."""
     flags = [False] * len(clicks)
     # The windows before the click, after it, and around it.
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -136,14 +135,14 @@ class _ClickWindow:
     def advance(self, since: int, until: int) -> None:
         """Move the window to the clicks from time ``since`` to ``until`` in milliseconds, both included."""
         while self._right < len(self._clicks) and self._clicks[self._right].ts_ms <= until:
-            self._update(self._right, 1)
+            self._count_click(self._right, 1)
             self._right += 1
         while self._left < self._right and self._clicks[self._left].ts_ms < since:
-            self._update(self._left, -1)
+            self._count_click(self._left, -1)
             self._left += 1
 
-    def _update(self, index: int, step: int) -> None:
-        """Count a click that enters the window (``step`` 1) or leaves it (``step`` -1)."""
+    def _count_click(self, index: int, step: int) -> None:
+        # ``step`` is 1 for a click that enters the window, and -1 for one that leaves it.
         raise NotImplementedError
 
 
@@ -158,15 +157,15 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether the time window has enough sources and different links.
+        """Return whether enough sources clicked enough different links in the time window.
 
-        The result is False if ``source`` alone opened more than half of the links, as a reader with many tabs does.
+        The result is False if ``source`` opened over half of these links.
         """
         many = len(self._links_by_source) >= min_sources and len(self._links) >= min_links
         # A source of more than half of the links may be the reader's own network, or a virtual desktop with many tabs.
         return many and 2 * self._links_by_source[source] <= len(self._links)
 
-    def _update(self, index: int, step: int) -> None:
+    def _count_click(self, index: int, step: int) -> None:
         link, source = self._clicks[index].link_id, self._sources[index]
         _change_count(self._links, link, step)
         count = _change_count(self._source_links, (source, link), step)
@@ -180,11 +179,10 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
     return counts[key] or counts.pop(key)
 
 
-def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_TIME_CHECK for a scan by a mail gateway when the reader clicks the link.
-
-    Other clicks get 0. Pass only clicks with one recipient's token (docs/classification.md, rule 22).
-    """
+def detect_click_time_checks(
+    clicks: SortedClicks,  # all with one recipient's token
+) -> list[int]:  # rule 22
+    """Return one value per click: CLICK_TIME_CHECK for a mail gateway's scan that a reader's click caused, else 0."""
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
     for index, click in enumerate(clicks):
@@ -202,11 +200,12 @@ def _looks_like_reader(click: NearbyClick) -> bool:
     return not click.evidence & INCOMPLETE_HEADERS and not from_listed_network(click.evidence)
 
 
-def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks that are a mail gateway's scans of a link, made because a reader clicked it.
-
-    ``indexes`` selects all clicks on this link; ``readers`` are those that look human.
-    """
+def _find_checks(
+    clicks: SortedClicks,
+    indexes: Sequence[int],  # of all clicks on this link
+    readers: SortedClicks,  # those of them that look human
+) -> list[int]:
+    """Return the indexes of a mail gateway's scans of a link that readers clicked."""
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
     for index in indexes:
@@ -223,11 +222,10 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
     return checks
 
 
-def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Return one value per click: CLICK_ECHO for a probable scan by a mail gateway after a reader's click.
-
-    Other clicks get 0. Pass only clicks on one link, without recipient tokens (docs/classification.md, section 6.3).
-    """
+def detect_click_echoes(
+    clicks: SortedClicks,  # all on one link, without recipient tokens
+) -> list[int]:  # section 6.3
+    """Return one value per click: CLICK_ECHO for a mail gateway's probable scan after a reader's click, else 0."""
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
     for index, click in enumerate(clicks):
@@ -242,12 +240,12 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
     return evidence
 
 
-def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether ``click`` is probably a mail gateway's scan, made because a reader has just clicked the link.
-
-    The result is False unless exactly one reader is among the ``nearby`` clicks on this link.
-    """
-    # A reader is a pair of network and user agent.
+def _is_echo(
+    click: NearbyClick,
+    nearby: SortedClicks,  # the clicks on this link at about the same time
+) -> bool:
+    """Return whether a mail gateway probably made this click after a reader's click."""
+    # There must be exactly one reader, which is a pair of network and user agent.
     readers = [other for other in nearby if _looks_like_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
         return False
@@ -273,7 +271,7 @@ class _ReaderWindow(_ClickWindow):
         same = counts["net", click.net] + counts["agent", click.agent_id] - counts[click.net, click.agent_id, None]
         return self._right - self._left - same
 
-    def _update(self, index: int, step: int) -> None:
+    def _count_click(self, index: int, step: int) -> None:
         reader = self._clicks[index]
         for key in (("net", reader.net), ("agent", reader.agent_id), (reader.net, reader.agent_id, None)):
             self._counts[key] += step

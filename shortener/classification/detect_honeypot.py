@@ -1,8 +1,9 @@
-"""Detectors of clicks that share a recipient token, address or network with a click on a honeypot link (rule 18).
+"""Detectors of clicks from the same recipient, address or network as a click on a honeypot link.
 
-A honeypot link is hidden from readers. The conditions are in docs/classification.md, section 9.1.
+A honeypot link is hidden from readers.
 """
 
+# Rule numbers are those of docs/classification.md; the conditions are in its section 9.1.
 from collections.abc import Mapping, Sequence
 
 from shortener.classification.detect_bursts import bits_where
@@ -28,18 +29,22 @@ AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
 """Evidence bits that make a honeypot hit look automated; one of them is enough."""
 
 
-def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
+def detect_honeypot_by_token(
+    clicks: SortedClicks,  # all with one recipient's token
+) -> list[int]:  # rule 18
     """Return one value per click: HONEYPOT_BY_TOKEN within 2 minutes of a click on a honeypot link, else 0.
 
-    All ``clicks`` are on links with one recipient's token. See docs/classification.md, rule 18.
+    Readers do not see honeypot links.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 
 
-def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
+def detect_honeypot_by_network(
+    clicks: SortedClicks,  # all from one network of a data center
+) -> list[int]:  # rule 18b
     """Return one value per click: HONEYPOT_BY_NETWORK within 15 minutes of a click on a honeypot link, else 0.
 
-    All ``clicks`` come from one network of a data center. See docs/classification.md, rule 18b.
+    Readers do not see honeypot links.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_NETWORK, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
@@ -49,10 +54,12 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
     return bits_where((bool(hits) and is_near(click.ts_ms, hits, window_ms=window_ms) for click in clicks), bit)
 
 
-def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
+def detect_honeypot_by_address(
+    clicks: SortedClicks,  # all from one address
+) -> list[int]:  # rule 18b
     """Return one value per click: HONEYPOT_BY_ADDRESS within 15 minutes of a click on a honeypot link, else 0.
 
-    A honeypot link is hidden from readers. The clicks must come from one address (docs/classification.md, rule 18b).
+    Readers do not see honeypot links.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)

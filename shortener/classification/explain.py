@@ -42,7 +42,7 @@ class Explanation(Struct, frozen=True):
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
     """Return the rules that match a stored click, and which of them decided its verdict.
 
-    Without ``request``, a rule about the request is listed only if it decided the verdict.
+    Rules about the request are complete only with ``request``.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []
@@ -64,13 +64,12 @@ def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *
         definition.verdict,
         definition.precision,
         definition.description,
-        _matched_evidence(reason, click, request),
+        _describe_match(reason, click, request),
         decided,
     )
 
 
-def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
-    """Return descriptions of what made a rule match: evidence bits, headers or network."""
+def _describe_match(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)

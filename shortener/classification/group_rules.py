@@ -1,8 +1,6 @@
-"""The rules that classify a click by the clicks around it, in the order in which they are tried.
+"""The rules that classify a click by nearby clicks, in the order in which they are tried."""
 
-Precision and time limits are explained in docs/classification.md, section 7.
-"""
-
+# Precision and time limits are explained in docs/classification.md, section 7.
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -137,9 +135,9 @@ def has_corroboration(evidence: int) -> bool:
 
 
 def count_corroborations(evidence: int) -> int:
-    """Return the number of corroborating signs (weak signs of automation) in the evidence bits of a click.
+    """Return the number of weak signs of automation in a click's evidence bits.
 
-    Corroborating signs are called second signals in docs/classification.md, section 4.
+    They are called second signals in docs/classification.md, section 4.
     """
     # A mail-security service that rewrites links (rule 10) forwards readers in their own browsers, but proxies of its
     # customers often remove headers.
@@ -151,10 +149,9 @@ def count_corroborations(evidence: int) -> int:
 _CORROBORATION_MASK = CORROBORATING | DATACENTER | SECURITY_VENDOR | MAIL_GATEWAY | REWRITTEN_LINK
 
 
-def _detected(
+def _rule_if_any_detected(
     reason: str, *detections: Detection, verdict: Verdict = "scanner", precision: Precision = "sure"
 ) -> GroupRule:
-    """Return a rule that matches if any evidence bit of ``detections`` is set."""
     mask = sum(detection.evidence_mask for detection in detections)
     description = next(iter(detections[0].texts.values()))
     return GroupRule(reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision)
@@ -187,7 +184,7 @@ _COVERAGE = Detection(
 
 AUTOMATION_RULES: Sequence[GroupRule] = (
     GroupRule("burst", _BURST.texts[BURST], BURST, _any_bit(BURST), (_BURST,)),
-    _detected(
+    _rule_if_any_detected(
         "fan-out",
         Detection(
             detect_fan_out,
@@ -195,7 +192,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
             {FAN_OUT: mark_text("links of this recipient were opened from several networks at once")},
         ),
     ),
-    _detected(
+    _rule_if_any_detected(
         "hidden-link-copy",
         Detection(
             detect_honeypot_by_token,
@@ -203,7 +200,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
             {HONEYPOT_BY_TOKEN: mark_text("the honeypot link of the same recipient was opened within 2 minutes")},
         ),
     ),
-    _detected(
+    _rule_if_any_detected(
         "network-burst",
         Detection(
             detect_network_burst,
@@ -211,7 +208,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
             {NETWORK_BURST: mark_text("more different links from one network within 1 s than readers open")},
         ),
     ),
-    _detected(
+    _rule_if_any_detected(
         "browser-burst",
         Detection(
             detect_browser_burst,
@@ -223,7 +220,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
             },
         ),
     ),
-    _detected(
+    _rule_if_any_detected(
         "click-time-check",
         Detection(
             detect_click_time_checks,
@@ -263,7 +260,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         _two_links_1s,
         (_BURST,),
     ),
-    _detected(
+    _rule_if_any_detected(
         "agent-burst",
         Detection(
             detect_agent_burst,
@@ -271,7 +268,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
             {AGENT_BURST: mark_text("4 different links by one browser in data centers within 10 s")},
         ),
     ),
-    _detected(
+    _rule_if_any_detected(
         "hidden-link-address",
         Detection(
             detect_honeypot_by_address,
@@ -305,7 +302,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         uses_age=True,
         precision="likely",
     ),
-    _detected(
+    _rule_if_any_detected(
         "click-echo",
         Detection(
             detect_click_echoes,
@@ -326,7 +323,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
 """Rules that classify a click as automated although its request alone does not; the most certain come first."""
 
 HUMAN_RULES: Sequence[GroupRule] = (
-    _detected(
+    _rule_if_any_detected(
         "even-pace",
         Detection(detect_even_pace, _READERS, {EVEN_PACE: mark_text("links in document order at even intervals")}),
         verdict="human",
@@ -350,7 +347,7 @@ HUMAN_RULES: Sequence[GroupRule] = (
         verdict="human",
         precision="suspect",
     ),
-    _detected(
+    _rule_if_any_detected(
         "double-click",
         Detection(
             detect_double_clicks,

@@ -1,6 +1,6 @@
-"""The kinds of correlation groups: sets of clicks that are compared because they share fields, such as a network.
+"""Kinds of groups of clicks that are compared because they share something, such as the network.
 
-All kinds are listed in docs/classification.md, section 5.
+All kinds are in docs/classification.md, section 5.
 """
 
 from collections.abc import Callable, Hashable
@@ -44,10 +44,7 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """Run all detectors of a grouping on one group of clicks; return one value per click: its evidence bits, or 0.
-
-    ``group`` must be sorted by ``sort_key``.
-    """
+    """Return the evidence bits that the detectors of a grouping (kind of group) find for each click of a group."""
     evidence = grouping.detectors[0](group)
     for detect in grouping.detectors[1:]:
         evidence = [bits | more for bits, more in zip(evidence, detect(group), strict=True)]

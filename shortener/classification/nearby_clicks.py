@@ -52,10 +52,11 @@ def is_correlatable(click: NearbyClick) -> bool:
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether a click comes from a data center or a mail gateway, by its evidence bits.
+    """Return whether evidence bits say that a click came from a data center or mail gateway.
 
-    A security vendor's data center does not count, because people also browse from there.
+    A security vendor's data center does not count.
     """
+    # People also browse from the data centers of security vendors.
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 
 

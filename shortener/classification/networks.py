@@ -34,10 +34,7 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A set of IP networks in which the network of a click is looked up.
-
-    A network counts as contained if at least half of its addresses are in the set.
-    """
+    """A set of IP networks in which the network of a click is looked up."""
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
         """Build the table from the addresses that are in ``networks`` but not in ``excluded``."""
@@ -78,11 +75,12 @@ class NetworkTable:
         return covered * 2 >= network.num_addresses
 
 
-def read_networks(text: str, *, name: str) -> list[Network]:
-    """Return the networks in ``text``: one CIDR network a line, or a cloud provider's JSON.
-
-    Raises InputError with the file ``name`` if a network is invalid or too wide, or if there are no networks.
-    """
+def read_networks(
+    text: str,
+    *,
+    name: str,  # of the file, for error messages
+) -> list[Network]:
+    """Return the networks listed in ``text``: one CIDR a line, or a cloud provider's JSON. Raises InputError."""
     text = text.removeprefix("\ufeff")
     entries = _json_entries(text, name) if text.lstrip()[:1] in ("{", "[") else _line_entries(text, name)
     networks = [_parse_network(entry, where) for where, entry in entries]

@@ -32,9 +32,9 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click counts as human, by the reason for its verdict. Raises KeyError for an unknown reason.
+    """Return whether clicks with this reason for the verdict count as human. Raises KeyError.
 
-    The band ``strict`` leaves out suspicious human clicks; ``lenient`` adds clicks that are probably automated.
+    The band ``strict`` counts the fewest, ``lenient`` the most.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

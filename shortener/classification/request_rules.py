@@ -1,8 +1,6 @@
-"""Rules that classify a click by its own request only, and the version number of all rules.
+"""Rules that classify a click by its own request only, and the version number of all rules."""
 
-Rule numbers in comments and docstrings are those of docs/classification.md, section 3.
-"""
-
+# Rule numbers are those of docs/classification.md, section 3.
 from collections.abc import Iterable, Iterator, Mapping
 
 from shortener.classification.bot_user_agents import MAX_USER_AGENT_LENGTH, bot_reason
@@ -49,11 +47,11 @@ EMPTY_TABLE = NetworkTable()
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """Return a table of ``networks``, which the operator has listed as data centers.
+    """Return a table of the networks that the operator has listed as data centers.
 
-    Networks from which people browse, such as Apple's iCloud Private Relay, are removed. See docs/classification.md,
-    section 10.
+    Networks from which people browse are removed.
     """
+    # Such as Apple's iCloud Private Relay: docs/classification.md, section 10.
     return NetworkTable(networks, excluded=bundled_networks("people"))
 
 
@@ -131,12 +129,13 @@ def _is_false_browser(evidence: int) -> bool:
     return bool(doubtful and evidence & NO_FETCH_METADATA)
 
 
-def network_evidence(net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits of a network: data center, security vendor, mail gateway.
-
-    ``net`` is a /24 (IPv4) or /48 (IPv6), and ``asn`` its autonomous system number. See docs/classification.md, rules
-    13 and 14.
-    """
+def network_evidence(
+    net: str | None,  # a /24 (IPv4) or /48 (IPv6)
+    *,
+    asn: int | None = None,  # the autonomous system number of the network
+    datacenters: NetworkTable = EMPTY_TABLE,
+) -> int:  # rules 13 and 14
+    """Return the evidence bits of a network: data center, security vendor, mail gateway."""
     evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:
         evidence |= SECURITY_VENDOR

@@ -21,10 +21,15 @@ RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
 """Longest time in milliseconds between a click and another one that counts for its background click rate."""
 
 
-def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:
-    """Return for each time the largest number of different items in any time window that contains this time.
+def max_distinct(
+    times: Sequence[int],
+    items: Sequence[Hashable],  # such as the clicked links
+    *,
+    window_ms: int,
+) -> list[int]:
+    """Return for each time the largest number of different items in a window that contains this time.
 
-    ``items`` has one entry for each time, such as the clicked link.
+    ``items`` has one entry for each time.
     """
     if len(set(items)) == 1:
         return [1] * len(times)
@@ -48,10 +53,8 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Count the different items in each time window of ``window_ms`` milliseconds that ends at one of ``times``.
-
-    Returns two lists with one entry per window: the index of its first time, and the count.
-    """
+    """Return two lists: each window's first index, and its number of different items."""
+    # One window ends at each of ``times``.
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
@@ -74,13 +77,15 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
     return bisect_left(sorted_times, time - window_ms) < bisect_right(sorted_times, time + window_ms)
 
 
-def background_rate(second: int, seconds: Sequence[int]) -> float:
-    """Estimate how many clicks a second independent readers make around ``second``.
+def background_rate(
+    second: int,
+    seconds: Sequence[int],  # all seconds with clicks, in ascending order
+) -> float:
+    """Estimate how many clicks per second come from independent readers around ``second``.
 
-    ``seconds`` are all seconds with clicks, ascending. The result is infinity if every second within half a minute has
-    clicks (docs/classification.md, section 6.1).
+    The result is infinity if every second nearby has clicks.
     """
-    # If a share p of the seconds has a click, the rate is -ln(1 - p).
+    # If a share p of the seconds has a click, the rate is -ln(1 - p): docs/classification.md, section 6.1.
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
     excluded = _count_between(seconds, second - EXCLUDED_SECONDS, second + EXCLUDED_SECONDS)
     # A scanner with many clicks in few seconds hardly raises this share.
@@ -94,11 +99,8 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """Return how many different links within one second are a burst, if readers make ``rate`` clicks a second.
-
-    The result grows with ``rate``, from ``minimum`` to ``maximum``. The formula is in docs/classification.md, section
-    6.1.
-    """
+    """Return how many different links within one second are a burst while readers make ``rate`` clicks a second."""
+    # docs/classification.md, section 6.1.
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.
     probability, required = 1.0, 1

@@ -58,9 +58,9 @@ class CliContext(Struct):
         return self.cached_config
 
     def stored_settings(self) -> dict[str, str]:
-        """Return the settings that editors have stored, by key; an empty dict if the store cannot be read.
+        """Return the settings that editors have stored, by key.
 
-        Raises ConfigError if the configuration file or the environment is invalid.
+        Return an empty dict if the store cannot be read. Raises ConfigError.
         """
         data, url = self.file_config.data_directory, self.file_config.storage.url
         if not (url or (data / STORE_FILE_NAME).exists()):
@@ -73,11 +73,15 @@ class CliContext(Struct):
         except StoreError:  # the command that uses the store reports it
             return {}
 
-    def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
-        """Open the store and return it. Raises StoreError, or ConfigError if neither store nor configuration exists.
+    def open_store(
+        self,
+        *,
+        # What to do without a store: create it, open an empty temporary store, or raise StoreError.
+        missing: Literal["create", "empty", "error"] = "empty",
+    ) -> "Store":
+        """Open the store and return it.
 
-        With a configuration but no store, ``missing`` decides: create it, open an empty temporary one, or raise
-        StoreError.
+        Raises StoreError, or ConfigError if there is neither a store nor a configuration.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
@@ -148,10 +152,7 @@ pass_cli_context = click.make_pass_decorator(CliContext)
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the CliContext and an open store, which is closed when the command ends.
-
-    If there is no store, the command gets an empty temporary one.
-    """
+    """Give a command the CliContext and an open store. If there is none, the command gets an empty temporary store."""
     return _pass_store(command, missing="empty")
 
 

@@ -194,26 +194,23 @@ def reclassify(context: CliContext, store: Store, since: int | None, output_form
 
 
 class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """Number of clicks of the issue ``issue`` whose verdict changed from ``before`` to ``after``.
-
-    ``issue`` is the slug, or None for clicks on links that belong to no issue.
-    """
+    """Number of clicks of an issue whose verdict changed, for example from "human" to "bot"."""
 
     issue: str | None
+    """Slug of the issue; None for clicks on links that belong to no issue."""
     before: str
     after: str
     clicks: int
 
 
 class ReclassifyReport(Struct, frozen=True):
-    """The JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue.
-
-    ``resumed`` means that the run continued an interrupted run. ``changed`` omits the changes of the interrupted run.
-    """
+    """The JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue."""
 
     clicks: int
     resumed: bool
+    """Whether the run continued an interrupted run."""
     changed: tuple[VerdictChange, ...]
+    """Changes of this run, without those of an interrupted run before it."""
 
 
 def _print_result(result: ReclassifyResult, rows: Sequence[VerdictChange], columns: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ def demo(directory: Path, port: int, leave: bool) -> None:
     earlier demonstration in the directory is replaced.
     """
     with reserve_port("127.0.0.1", port):
-        config_path = _prepare_directory(directory, port=port)
+        config_path = _replace_earlier_demonstration(directory, port=port)
     config = load(config_path, environment={})
     with closing(open_store(config.data_directory)) as store:
         issues = _add_issues_with_clicks(store, config, directory, now=int(time.time()))
@@ -83,10 +83,7 @@ def demo(directory: Path, port: int, leave: bool) -> None:
     _serve(config, config_path, issues, directory, leave=leave)
 
 
-def _prepare_directory(directory: Path, *, port: int) -> Path:
-    """Replace an earlier demonstration in ``directory`` by a new configuration file, and return its path. Raises
-    InputError.
-    """
+def _replace_earlier_demonstration(directory: Path, *, port: int) -> Path:
     config_path = directory / "config.toml"
     if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
         raise InputError(f"{directory}: exists and is not a demonstration; choose another --directory")
@@ -174,8 +171,8 @@ def _serve(config: Config, config_path: Path, issues: list[IssueContents], direc
 
 
 def _wait_until_ready(server: subprocess.Popen[str]) -> str:
-    """Wait until the server is ready, and return its line about how the first admin signs in."""
     assert server.stdout is not None  # noqa: S101 - for the type checker: the caller passed stdout=PIPE
+    # The server prints a line when it is ready, and then a line about how the first admin signs in.
     line = server.stdout.readline()
     if not line:
         server.wait()

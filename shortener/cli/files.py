@@ -46,16 +46,12 @@ def read_csv(
     path: Path,
     *,
     required: Sequence[str] = (),
-    aliases: Mapping[str, str] | None = None,
-    delimiters: str = ",",
+    aliases: Mapping[str, str] | None = None,  # column names by other headings (lower-case letters only)
+    delimiters: str = ",",  # characters that can be between cells
     all_cells_required: bool = False,
     max_bytes: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file as (line number, cells by column name). Raises InputError for an unreadable file or
-    row.
-
-    ``aliases`` maps other headings to column names. ``delimiters`` are the possible ones.
-    """
+    """Yield (line number, cells by column name) for each row of a CSV file. Raises InputError."""
     text = read_text(path, max_bytes=max_bytes)
     # The delimiter is the character that occurs most often in the header.
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
@@ -88,11 +84,13 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
     return columns
 
 
-def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
-    """Print the first MAX_LISTED_ERRORS errors of a file, and raise InputError.
-
-    ``errors`` are pairs of line number and message. ``row_count`` is the number of all rows in the file.
-    """
+def raise_row_errors(
+    path: Path,
+    errors: Sequence[tuple[int, str]],  # line number and message
+    *,
+    row_count: int,  # number of all rows in the file
+) -> None:
+    """Print the first MAX_LISTED_ERRORS errors of a file, and raise InputError."""
     for line, message in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {message}", err=True)
     more = f", the first {MAX_LISTED_ERRORS} are listed above" if len(errors) > MAX_LISTED_ERRORS else ""
@@ -100,11 +98,12 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 
 
 @contextmanager
-def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a temporary file, which replaces ``path`` if the ``with`` block succeeds. None and "-" mean standard output.
-
-    Raises InputError if the file cannot be written, or if ``path`` is the file ``protected``.
-    """
+def open_atomic(
+    path: Path | None,  # None and "-" mean standard output
+    *,
+    protected: Path | None = None,  # a file that must not be replaced
+) -> Iterator[BinaryIO]:
+    """Open a temporary file, which replaces ``path`` if the ``with`` block succeeds. Raises InputError."""
     if path is None or str(path) == "-":
         buffer = io.BytesIO()
         yield buffer

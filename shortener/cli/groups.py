@@ -23,10 +23,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Group that lists its commands in the order of their definition. Modules of commands are loaded when needed.
-
-    ``sections`` has the commands under each heading of the help, as ``{heading: {command: module}}``.
-    """
+    """Group that lists its commands in the order of their definition. Modules of commands are loaded when needed."""
 
     command_class = Command
     group_class = type
@@ -34,7 +31,7 @@ class Group(click.Group):
     def __init__(
         self,
         *args: Any,
-        sections: Mapping[str, Mapping[str, str]] | None = None,
+        sections: Mapping[str, Mapping[str, str]] | None = None,  # of the help: {heading: {command: module}}
         examples: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:

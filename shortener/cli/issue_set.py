@@ -162,10 +162,7 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _new_field_value(option: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return the value that a command-line option gives to a field.
-
-    If the option is not given (None), return UNSET: no change. If it is ``clear_value``, return None: an empty field.
-    """
+    # UNSET leaves the field unchanged; None makes it empty.
     return UNSET if option is None else None if option == clear_value else option
 
 

@@ -203,12 +203,11 @@ def set_link(
 
 
 def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config) -> Link:
-    """Change the link with the short URL ``url``, and return it as it was before."""
     now = int(time.time())
     with store.transaction():
         short_link = get_link(store, url, config=config)
         change_link(store, short_link, changes, config=config, who=system_username(), now=now)
-    return short_link
+    return short_link  # as it was before the change
 
 
 def _format_link(short_link: Link, config: Config) -> str:
@@ -266,7 +265,6 @@ def _with_progress_bar(items: list[_Item], description: str) -> Iterable[_Item]:
 def _valid_rows(
     rows: Iterable[tuple[int, dict[str, str]]], errors: list[tuple[int, str]], *, config: Config
 ) -> Iterator[_ImportRow]:
-    """Yield the valid rows. For each invalid row, append (line number, message) to ``errors``."""
     for line, cells in rows:
         try:
             host, code = parse_link_key(cells["short_url"], config=config)
@@ -280,10 +278,6 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Store imported links; return how many were new, and how many existed already.
-
-    A link that already leads to another URL is not changed. Its line number and a message are appended to ``errors``.
-    """
     now, new, existing = int(time.time()), 0, 0
     for row in rows:
         stored_link = links.find(store, row.host, row.code)
@@ -296,6 +290,7 @@ def _store_rows(
                 links.update_field(store, stored_link, "title", row.title, who=system_username(), now=now)
             existing += 1
         else:
+            # A link that already leads to another URL is not changed.
             message = f"{row.host}/{row.code} already has the target {stored_link.target}, not {row.target}"
             errors.append((row.line, message))
     return new, existing

@@ -101,12 +101,12 @@ force_option = click.option(
 _Saved = TypeVar("_Saved")
 
 
-def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
-    """Call ``save(False)``. If it raises Doubtful and the user confirms the unlikely value, call ``save(True)``.
-
-    Without a terminal, Doubtful is raised. With ``force``, only ``save(True)`` is called. Return the result of the last
-    call.
-    """
+def save_confirmed(
+    save: Callable[[bool], _Saved],  # raises Doubtful for an unlikely value, unless its argument is True
+    *,
+    force: bool,  # whether to save without asking
+) -> _Saved:
+    """Save a value; ask the user to confirm an unlikely one. Without a terminal, an unlikely value raises Doubtful."""
     try:
         return save(force)
     except Doubtful as doubt:

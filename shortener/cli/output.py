@@ -66,11 +66,13 @@ UNKNOWN = "unknown"
 """Shown in a table in place of visitors and click rates that are not known."""
 
 
-def format_local_time(time: datetime | float | None, zone: ZoneInfo, *, seconds: bool = False) -> str:
-    """Format a time in the time zone ``zone``, as `2026-11-28 14:05 CET`. None gives a dash.
-
-    A number means seconds of the UTC epoch. With ``seconds``, seconds are shown too.
-    """
+def format_local_time(
+    time: datetime | float | None,  # a number means seconds of the UTC epoch
+    zone: ZoneInfo,
+    *,
+    seconds: bool = False,  # whether seconds are shown
+) -> str:
+    """Format a time in a time zone, as `2026-11-28 14:05 CET`. None gives a dash."""
     if time is None:
         return NO_VALUE
     instant = time if isinstance(time, datetime) else datetime.fromtimestamp(time, UTC)
@@ -154,19 +156,15 @@ def print_table(
     rows: Iterable[Sequence[Any]],
     *,
     empty_message: str,
-    optional: Sequence[str] = (),
-    note: str | None = None,
+    optional: Sequence[str] = (),  # columns that a narrow terminal leaves out
+    note: str | None = None,  # a column that a narrow terminal shows as a second line in column "title"
 ) -> None:
-    """Print a table, or ``empty_message`` if there are no rows.
-
-    ``optional`` and ``note`` name columns. In a narrow terminal, optional columns are left out, and the note becomes a
-    second line in column "title".
-    """
+    """Print a table, or ``empty_message`` if there are no rows."""
     cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:
         click.echo(empty_message)
         return
-    width = _table_width()
+    width = _max_table_width()
     fitted = fit_table(
         sanitize_line(title),
         columns,
@@ -181,11 +179,10 @@ def print_table(
         print_line(f"Not shown: {', '.join(fitted.omitted)}. --wide shows all columns.")
 
 
-def _table_width() -> int | None:
-    """Return the largest width of a table in characters; None means no limit."""
+def _max_table_width() -> int | None:
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(WIDE_KEY):
-        return None
+        return None  # no limit
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
 
 

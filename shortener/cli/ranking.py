@@ -147,9 +147,9 @@ class AppealScale:
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """Return the 90 % interval of an article's appeal as text: a line, with a point at the appeal.
+        """Return the 90 % interval of an article's appeal as a line of text.
 
-        `<` or `>` marks an end that is beyond the scale.
+        `<` or `>` marks an end beyond the scale.
         """
         characters = [" "] * INTERVAL_WIDTH
         characters[self._column(1.0)] = "|"

@@ -92,7 +92,7 @@ def copy(context: CliContext, store: Store, url: str | None, url_file: Path | No
 
 @contextlib.contextmanager
 def _stopped_server(data: Path) -> Iterator[None]:
-    """Keep server and collector from starting during the ``with`` block. Raises AlreadyRunning if one of them runs."""
+    # Neither the server nor a collector can start while this process has its lock.
     with contextlib.ExitStack() as stack:
         for name in (SERVER_LOCK, COLLECTOR_LOCK):
             fd = open_locked(data / name)

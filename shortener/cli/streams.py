@@ -54,13 +54,10 @@ def flush_output() -> None:
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Run a ``with`` block. For an error that users can cause, print a line on standard error and exit with status 1.
-
-    If the program that reads the output has ended, exit with status 0.
-    """
+    """Run a ``with`` block. For an error that users can cause, print one line and exit with status 1."""
     try:
         yield
-    except BrokenPipeError:
+    except BrokenPipeError:  # the program that reads the output has ended
         _discard_output()
         sys.exit(0)
     except UnicodeEncodeError as error:

@@ -36,15 +36,12 @@ def fit_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
-    width: int | None,
+    width: int | None,  # in characters; None means no limit
     optional: Sequence[str] = (),
-    note: str | None = None,
-    empty_cells: frozenset[str] = frozenset(),
+    note: str | None = None,  # a column that a narrow table moves into column "title"
+    empty_cells: frozenset[str] = frozenset(),  # texts for missing values
 ) -> FittedTable:
-    """Return a table for ``width`` characters (None: no limit), without ``optional`` columns that do not fit.
-
-    ``note`` names a column that a narrow table moves into column "title". ``empty_cells`` has texts for missing values.
-    """
+    """Return a table that fits a terminal. Columns in ``optional`` are left out if they do not fit."""
     cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
     notes: list[str] = []
     narrow = width is not None and width < NARROW_WIDTH

@@ -32,11 +32,12 @@ class ExpiryType(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
-    """Return the expiry of a token in seconds of the UTC epoch. Raises InputError.
-
-    ``text`` is an ISO 8601 time, or a day, which means the end of the day in ``zone``.
-    """
+def parse_expiry(
+    text: str,  # an ISO 8601 time, or a day
+    *,
+    zone: ZoneInfo,
+) -> int:
+    """Return the expiry of a token in seconds of the UTC epoch. A day means the end of the day. Raises InputError."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -52,9 +52,10 @@ def opts_out(headers: Mapping[str, str]) -> bool:
 class ClickLine(Struct, omit_defaults=True, gc=False):
     """One line of the click log: a click, or a miss (a request that was not redirected).
 
-    None means that the key is missing. The keys are defined in docs/click-log.md, section 2.
+    None means that the key is missing.
     """
 
+    # docs/click-log.md, section 2
     v: int
     id: str
     ts: float

@@ -1,6 +1,6 @@
-"""Pseudonyms that are stored instead of a client's address: its network, and hashes made with the key of the day.
+"""Pseudonyms that are stored instead of a client's IP address: its network, and hashes with a daily key.
 
-Keys are described in docs/click-log.md, section 7.
+See docs/click-log.md, section 7.
 """
 
 import contextlib
@@ -35,11 +35,7 @@ _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class DailyKeys:
-    """The secret keys for hashing addresses, one for each UTC day, in files and a cache.
-
-    With ``shared``, another process adds keys that all machines share; until one arrives, this machine uses a local
-    key.
-    """
+    """The secret keys for hashing IP addresses, one for each UTC day, in files and in memory."""
 
     def __init__(self, data_directory: Path, *, shared: bool = False) -> None:
         self._directory = data_directory / KEY_DIRECTORY
@@ -48,10 +44,7 @@ class DailyKeys:
         self._local_days: set[int] = set()
 
     def key(self, ts: float) -> bytes:
-        """Return the key for the UTC day of ``ts`` (seconds since the UTC epoch), and create it if it is missing.
-
-        Raises OSError if the key can be neither read nor created.
-        """
+        """Return the key for the UTC day of ``ts`` (epoch seconds). A missing key is created. Raises OSError."""
         day = int(ts // DAY_SECONDS)
         key = self._keys.get(day)
         if key is None:
@@ -77,9 +70,9 @@ class DailyKeys:
             self._create_file(path, key)
 
     def read_all(self) -> dict[int, bytes]:
-        """Return the stored keys by UTC day (days since 1970), without local keys. Raises OSError.
+        """Return the stored keys by UTC day (days since 1970). Raises OSError.
 
-        A local key is this machine's substitute for a shared key that has not arrived.
+        Local keys, which only this machine has, are left out.
         """
         if not self._directory.is_dir():
             return {}
@@ -90,6 +83,7 @@ class DailyKeys:
         path = self._directory / str(day)
         self._local_days.discard(day)
         if self._shared:
+            # Another process adds the keys that all machines share. Until one arrives, this machine uses a local key.
             key = _read_key(path)
             if key is not None:
                 return key
@@ -117,11 +111,14 @@ class DailyKeys:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def evict_old(self, *, now: float) -> None:
-        """Remove expired keys and local keys (those that only this machine has) from memory.
+    def evict_old(
+        self,
+        *,
+        now: float,  # seconds since the UTC epoch
+    ) -> None:
+        """Remove expired keys from memory, and those that only this machine has.
 
-        ``now`` is in seconds since the UTC epoch. Call this method every KEY_CHECK_SECONDS, even while there are no
-        clicks.
+        Call this method every KEY_CHECK_SECONDS, even without clicks.
         """
         self._keys = {
             # A shared key may have arrived for the days of local ones.
@@ -129,7 +126,7 @@ class DailyKeys:
             for day, key in self._keys.items()
             if not is_expired(day, now=now) and day not in self._local_days
         }
-        _keyed_state.cache_clear()
+        _keyed_hash_to_copy.cache_clear()
 
     def destroy_expired(self, *, now: float) -> int:
         """Delete the files of expired keys, and return their number. Call it every KEY_CHECK_SECONDS."""
@@ -196,9 +193,9 @@ def hash_recipient_token(token: str, *, key: bytes) -> str:
 
 
 def pseudonymize(address: str, user_agent: str | None, *, key: bytes) -> tuple[str | None, str | None, str | None]:
-    """Return (network, address hash, visitor hash) of an address; three times None if ``address`` is not an address.
+    """Return (network, address hash, visitor hash) of an IP address; (None, None, None) for other text.
 
-    The visitor hash is made from address and user agent. It is None if ``user_agent`` is None.
+    Without user agent, the visitor hash is None.
     """
     packed = parse_address(address)
     if packed is None:
@@ -218,23 +215,19 @@ def _visitor_bytes(packed: bytes, user_agent: str) -> bytes:
 
 
 def _hash(content: bytes, *, key: bytes) -> str:
-    state = _keyed_state(key).copy()
+    state = _keyed_hash_to_copy(key).copy()
     state.update(content)
     return state.hexdigest()
 
 
 @lru_cache(maxsize=KEY_CACHE_SIZE)
-def _keyed_state(key: bytes) -> blake2b:
-    """Return a BLAKE2b object with this key. Copy it before use."""
-    # Copying a cached object is twice as fast as making a new one.
+def _keyed_hash_to_copy(key: bytes) -> blake2b:
+    # Copying the cached object is twice as fast as making a new one.
     return blake2b(digest_size=HASH_BYTES, key=key)
 
 
 def parse_address(address: str) -> bytes | None:
-    """Return the 4 (IPv4) or 16 (IPv6) bytes of an address, or None if the text is not an address.
-
-    An IPv4-mapped IPv6 address gives 4 bytes.
-    """
+    """Return the 4 (IPv4) or 16 (IPv6) bytes of an address, or None if the text is not an address."""
     try:
         if ":" not in address:
             # inet_pton takes 0.2 µs, the module ipaddress 3 µs.
@@ -242,4 +235,5 @@ def parse_address(address: str) -> bytes | None:
         packed = inet_pton(AF_INET6, address.partition("%")[0])
     except (OSError, ValueError):
         return None
+    # An IPv4-mapped IPv6 address gives 4 bytes.
     return packed[12:] if packed.startswith(_IPV4_MAPPED_PREFIX) else packed

@@ -84,7 +84,7 @@ class ClickLog:
         for entry in entries:
             if not _is_log_file(entry.name):
                 continue
-            segment = self._load_segment(entry)
+            segment = self._load_readable_segment(entry)
             if segment is not None:
                 segments.append(segment)
         names = {segment.path.name for segment in segments}
@@ -95,8 +95,7 @@ class ClickLog:
         """Return the size of each file in bytes up to the end of its last complete line, by segment id."""
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
-    def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
-        """Return the segment in a file; None if the file or its first line cannot be read yet."""
+    def _load_readable_segment(self, entry: os.DirEntry[str]) -> Segment | None:
         try:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
@@ -112,11 +111,16 @@ class ClickLog:
             self._segment_cache[entry.name] = (state, segment)
         return segment
 
-    def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Read at most CHUNK_SIZE bytes of a log file, from byte ``position`` on. Raises OSError.
+    def read(
+        self,
+        segment: Segment,
+        *,
+        position: int,  # byte offset at which the read begins
+        skipping: bool,  # whether it is inside an over-long line
+    ) -> tuple[list[ClickLine], ReadProgress]:
+        """Return the valid lines in the next CHUNK_SIZE bytes of a log file, and how far the file was read.
 
-        Returns the valid lines, and how far the file was read. ``skipping`` means that ``position`` is inside an
-        over-long line.
+        Raises OSError.
         """
         with segment.path.open("rb") as file:
             file.seek(position)
@@ -127,16 +131,18 @@ class ClickLog:
 
 
 def decode_part(
-    segment: Segment, part: bytes, *, position: int, skipping: bool, ended: bool
+    segment: Segment,
+    part: bytes,
+    *,
+    position: int,  # byte offset at which the part begins
+    skipping: bool,  # whether it begins inside an over-long line
+    ended: bool,  # whether nothing follows it
 ) -> tuple[list[ClickLine], ReadProgress]:
-    """Return the valid lines in ``part`` of a log file, which begins at byte offset ``position``, and the progress.
-
-    ``skipping`` means that ``part`` begins inside an over-long line. ``ended`` means that nothing follows ``part``.
-    """
+    """Return the valid lines in a part of a log file, and how far the file was read."""
     progress = ReadProgress(
         segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
     )
-    lines = list(_decode_lines(part, progress))
+    lines = list(_decode_complete_lines(part, progress))
     rest = position + len(part) - progress.position
     if rest > MAX_LINE_BYTES or (rest and ended):
         # The rest never becomes a valid line: it is too long already, or the process that wrote it is dead.
@@ -200,8 +206,8 @@ def is_being_written(fd: int, segment: Segment) -> bool:
     return False
 
 
-def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """Yield the complete lines in ``chunk``, and advance ``progress`` past them."""
+def _decode_complete_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
+    # Each complete line, valid or not, advances ``progress``.
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
         position = progress.start_position + begin
@@ -232,7 +238,6 @@ def _is_header(line: bytes) -> bool:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Return (content, "") for a valid line, and (None, reason) for a damaged one."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

@@ -20,13 +20,13 @@ class Position(Protocol):
 
 
 def delete_old_segments(
-    click_log: ClickLog, positions: Mapping[str, Position], *, keep_log_days: int, now: float
+    click_log: ClickLog,
+    positions: Mapping[str, Position],  # by segment id
+    *,
+    keep_log_days: int,
+    now: float,  # seconds since the UTC epoch
 ) -> None:
-    """Delete click-log files (segments) that were read or sent to their end and have not changed for ``keep_log_days``
-    days.
-
-    ``positions`` are by segment id. ``now`` is in seconds since the UTC epoch.
-    """
+    """Delete click-log files that were completely read or sent and have not changed for ``keep_log_days`` days."""
     for segment in click_log.segments():
         if (
             _is_read_to_end(segment, positions.get(segment.id))

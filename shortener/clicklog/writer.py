@@ -109,10 +109,7 @@ class OpenSegment:
 
 
 class SegmentWriter:
-    """The writer of one worker process's click log; ``write`` may be called from several threads.
-
-    Files are synced to the disk every ``sync_seconds``. If that is 0, they are synced before ``write`` returns.
-    """
+    """Writes the click log of one worker process. Several threads may call ``write``."""
 
     def __init__(
         self,
@@ -120,7 +117,7 @@ class SegmentWriter:
         *,
         node: str,
         rotate_bytes: int,
-        sync_seconds: float,
+        sync_seconds: float,  # interval at which files are synced to the disk; 0: before ``write`` returns
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory

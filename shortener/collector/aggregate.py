@@ -57,10 +57,7 @@ class RollupAggregator:
         ] += sign
 
     def breakdown_by_link(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
-        """Return the sums for the table ``breakdown_by_link``: clicks by link, dimension, value, day and issue.
-
-        A dimension is, for example, ``reason`` or ``country``. ``agent_by_id`` returns a parsed user agent by its id.
-        """
+        """Return the sums for the table ``breakdown_by_link``, such as clicks by link, day and country."""
         sums: LinkBreakdownSums = {}
         for (
             issue,

@@ -1,8 +1,9 @@
-"""Classification of clicks as human or automated, by comparison with nearby clicks in the store.
+"""Classification of clicks as human or automated, by comparison with other clicks.
 
-A new click can change the verdicts on earlier clicks near it (docs/classification.md, section 11).
+A new click can change the verdict on an earlier one.
 """
 
+# docs/classification.md, section 11, describes which clicks are compared.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -69,13 +70,11 @@ class Classifier:
     def reclassify(
         self, rows: Sequence[NearbyClickRow], *, classify_requests: ClassifyRequests = lambda seqs: {}
     ) -> None:
-        """Compare stored clicks with nearby clicks again, and update the verdicts on both. Call it in a transaction.
-
-        Evidence from a click's own HTTP request is kept, unless ``classify_requests`` computes it again.
-        """
+        """Compare stored clicks with nearby clicks again, and update the verdicts on both. Call it in a transaction."""
         context = RuleContext(self._store)
         to_classify = {row[0]: context.from_row(row) for row in rows}
         nearby = load_near_stored(self._store, to_classify, context)
+        # Evidence from a click's own HTTP request is kept, unless ``classify_requests`` computes it again.
         nearby = replace(nearby, requests=classify_requests([*to_classify, *nearby.clicks]))
         self._apply({}, changed_classifications(to_classify, nearby))
         times = [click.ts_ms for click in to_classify.values()]
@@ -93,10 +92,8 @@ class Classifier:
 
 
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
-    """Classify the clicks of all queued issues again; return how often each verdict changed.
-
-    An issue is queued when its sending time or its honeypot links change.
-    """
+    """Classify the clicks of all queued issues again. Return how often each verdict changed."""
+    # An issue is queued when its sending time or its honeypot links change.
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):
         while _reclassify_next_batch(store, issue_id, classifier):

@@ -45,14 +45,18 @@ class PositionConflict(Exception):
 
 
 class Collector:
-    """The one process that moves clicks from the click log into the store, until ``close`` is called.
+    """Moves clicks from the click log into the store, until ``close`` is called.
 
-    With ``own_log=False``, it only reads log files that sender processes have copied to the store. Raises
-    AlreadyRunning.
+    Raises AlreadyRunning if another collector runs.
     """
 
     def __init__(
-        self, store: Store, *, config: Config, own_log: bool = True, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        *,
+        config: Config,
+        own_log: bool = True,  # False to read only logs that senders have copied to the store
+        clock: Callable[[], float] = time.time,
     ) -> None:
         with contextlib.ExitStack() as resources:
             self._lock_fd = acquire_lock(config.data_directory)
@@ -109,7 +113,7 @@ class Collector:
         self._classified_at = time.monotonic()
 
     def _drain_batch(self, *, classify: bool) -> int:
-        """Store one batch of lines in one transaction; return their number, or 0 if nothing is left."""
+        """Store the next lines of the click log, and return their number."""
         lines: list[ClickLine] = []
         progresses: list[ReadProgress] = []
         for source, segment in self._segments():
@@ -126,13 +130,13 @@ class Collector:
         if classify := classify or len(lines) >= BATCH_LINES:
             self._classify_new()
         try:
-            self._commit(lines, progresses, classify=classify)
+            self._commit_batch(lines, progresses, classify=classify)
         except PositionConflict:
             self._positions = log_segments.segment_positions(self._store)
         except BaseException:
             self._enricher.clear_caches()
             raise
-        return sum(progress.lines for progress in progresses) or 1
+        return sum(progress.lines for progress in progresses) or 1  # 0 means that nothing is left
 
     def _segments(self) -> Iterator[tuple[ClickLog | Inbox, Segment]]:
         received: set[str] = set()
@@ -177,8 +181,7 @@ class Collector:
             self._positions[segment.id] = SegmentPosition(position.position, position.in_long_line, True)
         return not position.finished and segment.ends
 
-    def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks and read positions. Raises PositionConflict if another collector has stored these lines."""
+    def _commit_batch(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
         self._store.check_not_replaced()
         now = int(self._clock())
         with self._store.transaction():
@@ -188,7 +191,7 @@ class Collector:
                 self._save_position(progress, now=now)
             if self._inbox:
                 inbox.delete_read(self._store, {progress.segment.id for progress in progresses})
-            unresolved = self._store_lines(lines, classify=classify)
+            unresolved = self._store_clicks_and_misses(lines, classify=classify)
             if unresolved:
                 log.warning("%d clicks skipped: no such short link", unresolved)
         for progress in progresses:
@@ -209,15 +212,11 @@ class Collector:
         )
         nodes.add_local_key_days(self._store, {(progress.segment.node, day) for day in progress.local_key_days})
 
-    def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store clicks, count requests with status 404 or 410, and clear the list ``lines``.
-
-        Return the number of other lines whose short link is not in the store.
-        """
+    def _store_clicks_and_misses(self, lines: list[ClickLine], *, classify: bool) -> int:
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
         new_clicks: list[Click] = []
-        unresolved = 0
+        unresolved = 0  # lines whose short link is not in the store
         self._enricher.refresh()
         for line in lines:
             if line.status in {404, 410}:
@@ -243,7 +242,7 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
+        Raises StoreError, and LeaseLost if another machine has taken over.
         """
         failures = 0
         while not stop():

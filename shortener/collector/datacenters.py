@@ -9,9 +9,9 @@ from shortener.errors import ConfigError
 
 
 def read_datacenters(config: Config) -> NetworkTable:
-    """Return the networks in the operator's files of data centers as one table.
+    """Return the data-center networks that the operator has listed in files.
 
-    Raises ConfigError for a file that cannot be read, and InputError for an invalid network.
+    Raises ConfigError for an unreadable file, InputError for an invalid network.
     """
     networks: list[Network] = []
     for name in config.verdicts.datacenters:

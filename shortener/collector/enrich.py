@@ -28,10 +28,9 @@ StoredHeaders = tuple[int, dict[str, str]]
 
 
 class ClickEnricher:
-    """Builds clicks for the store from lines of the click log.
+    """Builds clicks for the store from lines of the click log. Raises ConfigError, InputError.
 
-    Call the methods inside the transaction that stores the clicks. Raises ConfigError and InputError if a configured
-    list or database cannot be read.
+    Call the methods in the transaction that stores the clicks.
     """
 
     def __init__(self, store: Store, *, config: Config, keys: DailyKeys, agents: UserAgentCache) -> None:
@@ -63,9 +62,9 @@ class ClickEnricher:
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
-        """Return a line of the click log as a click; None if its short link is unknown.
+        """Return the click in a line of the click log; None if its short link is unknown.
 
-        The verdict does not consider other clicks yet. In ``line``, identifiers to be stored are hashed or removed.
+        This hashes or removes identifiers in ``line``.
         """
         link = self._resolve(line)
         if link is None:
@@ -89,6 +88,7 @@ class ClickEnricher:
             ref=referrer or None,
             asn=self._ip_databases.asn(line.net),
         )
+        # Other clicks are not considered yet.
         classification = self._request_classifier.classify(request, headers_key=headers_id)
         if link.honeypot and classification.verdict == "human":
             classification = Classification("scanner", "hidden-link", classification.evidence)
@@ -121,14 +121,15 @@ class ClickEnricher:
         return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
-        """Remove what must not be stored (docs/click-log.md, section 4); return False if the reader opted out."""
+        """Remove what must not be stored, and return whether the reader may be tracked."""
+        # docs/click-log.md, section 4.
         if line.ip:
             key = self._keys.key(line.ts)
             line.net = line.net or network_of(line.ip)
             line.addr = line.addr or hash_address(line.ip, key=key)
             line.visitor = line.visitor or hash_visitor(line.ip, line.ua or "", key=key)
         self._hash_addresses(line)
-        line.net, line.addr = _reduce_network(line.net) if line.net else None, _shorten_identifier(line.addr)
+        line.net, line.addr = _enclosing_network(line.net) if line.net else None, _shorten_identifier(line.addr)
         line.visitor, line.copy = _shorten_identifier(line.visitor), _shorten_identifier(line.copy)
         if self._privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
@@ -157,8 +158,8 @@ _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
 
 
 @lru_cache(NETWORK_CACHE_SIZE)
-def _reduce_network(net: str) -> str | None:
-    """Return the /24 (IPv4) or /48 (IPv6) of a network or address; None if it is neither."""
+def _enclosing_network(net: str) -> str | None:
+    # Other programs may write an address, a network of another size, or an invalid text.
     return network_of(net.partition("/")[0])
 
 

@@ -1,6 +1,6 @@
-"""Databases in MaxMind's format that give the autonomous system or the country of a network.
+"""Databases in MaxMind's format that give the autonomous system or country of a network.
 
-The operator provides them. They are never queried with a reader's whole address.
+They are never queried with a whole address.
 """
 
 import logging
@@ -27,10 +27,9 @@ log = logging.getLogger(__name__)
 
 
 class IPDatabase:
-    """An IP database in memory, so that look-ups still work while its file is overwritten.
+    """A database that gives a country or other value for an IP network.
 
-    ``parse`` extracts the value of a network from a record. Raises ConfigError for a missing, damaged or unsuitable
-    file.
+    Raises ConfigError for a missing, damaged or unsuitable file.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class IPDatabase:
         path: Path,
         *,
         config_key: str,  # for error messages
-        parse: Callable[[Mapping[str, Any]], Value],
+        parse: Callable[[Mapping[str, Any]], Value],  # returns the value in a record
         default: Value,  # for a network without a value
         content: str,  # the expected values in words, such as "countries", for error messages
     ) -> None:
@@ -46,6 +45,7 @@ class IPDatabase:
         self._parse, self._default = parse, default
         try:
             self.file_state = file_state(path.stat())
+            # In memory, so that look-ups still work while the file is overwritten.
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
             has_content = any(self._parse_record(record) != default for _, record in islice(self._reader, SAMPLE_SIZE))
         except (OSError, maxminddb.InvalidDatabaseError, ValueError, UnicodeDecodeError) as error:

@@ -9,14 +9,12 @@ log = logging.getLogger(__name__)
 
 
 def share_keys(store: Store, keys: DailyKeys, *, now: float) -> None:
-    """Copy daily keys between this machine's files and the store, so that all machines have equal keys.
-
-    Missing keys for today, and from 18:00 UTC on for tomorrow, are created.
-    """
+    """Copy the daily hash keys between this machine's files and the store. Missing keys are created."""
     with store.transaction():
         # A crash of PostgreSQL empties the table, which is then filled from the files.
         shared = keys.read_all() | shared_keys.read(store)
         shared = {day: key for day, key in shared.items() if not is_expired(day, now=now)}
+        # From 18:00 UTC on, the key of tomorrow is due too.
         for day in due_days(now):
             shared.setdefault(day, create_key())
         shared_keys.replace(store, shared)

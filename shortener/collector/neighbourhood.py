@@ -1,9 +1,7 @@
-"""Load the stored clicks with which the clicks to classify are compared.
+"""Load the stored clicks with which a click is compared to tell whether it is automated."""
 
-docs/classification.md, section 11, defines which clicks are near. A honeypot hit is a click on a link that is hidden
-from readers.
-"""
-
+# docs/classification.md, section 11, defines which clicks are near. A honeypot hit is a click on a link that is hidden
+# from readers.
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
@@ -37,28 +35,22 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """Data that the classification rules need besides clicks.
-
-    It consists of each issue's sending time and number of links, and of the honeypot links (hidden from readers).
-    """
+    """Data about issues and hidden links that the classification rules need besides clicks."""
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
-        self._issues = nearby_clicks.issue_contexts(store)
+        self._issues = nearby_clicks.issue_contexts(store)  # sending time and number of links
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click as the classification rules need it.
-
-        This adds its issue's sending time and number of links, and whether its link is a honeypot (hidden from
-        readers).
-        """
+        """Return a stored click together with facts about its issue and link, for the classification rules."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
-    def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet, as the rules need it: with facts about its issue and link.
-
-        ``seq`` is the sequence number under which it will be stored.
-        """
+    def from_click(
+        self,
+        seq: int,  # sequence number under which the click will be stored
+        click: Click,
+    ) -> NearbyClick:
+        """Return a new click together with facts about its issue and link, for the classification rules."""
         return self.from_row(
             (
                 seq,
@@ -76,14 +68,18 @@ class RuleContext:
         )
 
 
-def load_near_new(store: Store, to_classify: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load the stored clicks near ``to_classify``, which have not been compared with other clicks before.
-
-    The keys of ``to_classify`` are sequence numbers. ``context`` has data about issues and hidden links.
-    """
-    earlier_hits = [*_load_earlier_hits(store, to_classify.values())] if context.honeypot_link_ids else []
+def load_near_new(
+    store: Store,
+    to_classify: Mapping[int, NearbyClick],  # by sequence number
+    context: RuleContext,
+) -> Neighbourhood:
+    """Load the stored clicks that are near unclassified clicks in time and origin."""
+    earlier_hits = [*_load_earlier_honeypot_hits(store, to_classify.values())] if context.honeypot_link_ids else []
     # Clicks around earlier hits are not loaded: they got their evidence when those hits were classified.
-    loaded = [*_load_near(store, to_classify.values()), *_load_near_hits(store, to_classify.values(), earlier_hits)]
+    loaded = [
+        *_load_near(store, to_classify.values()),
+        *_load_near_honeypot_hits(store, to_classify.values(), earlier_hits),
+    ]
     return Neighbourhood(_loaded_clicks(loaded, to_classify, context), earlier_hits, _is_truncated(loaded))
 
 
@@ -94,11 +90,11 @@ def load_near_stored(store: Store, to_classify: Mapping[int, NearbyClick], conte
     """
     # Honeypot hits are searched for among the stored clicks, because the table of hits may be outdated: editors can
     # declare other links as honeypot links.
-    loaded = [*_load_near(store, to_classify.values()), *_load_near_hits(store, to_classify.values(), ())]
+    loaded = [*_load_near(store, to_classify.values()), *_load_near_honeypot_hits(store, to_classify.values(), ())]
     if context.honeypot_link_ids:
         loaded += [
             honeypot_hits.clicks_near(store, values, since=since, until=until)
-            for values, since, until in _hit_query_parameters(to_classify.values())
+            for values, since, until in _honeypot_query_parameters(to_classify.values())
         ]
     return Neighbourhood(_loaded_clicks(loaded, to_classify, context), (), _is_truncated(loaded))
 
@@ -127,12 +123,10 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 
 
 def _load_by_value(
-    store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
+    store: Store,
+    column: Literal["addr", "recipient_token"],
+    timed_values: Sequence[tuple[str | None, int]],  # (value, time in milliseconds near which to search)
 ) -> Iterator[list[NearbyClickRow]]:
-    """Find stored clicks by the value in ``column``; yield one list per hour.
-
-    ``timed_values`` has the values to find (None is ignored), each with the time in milliseconds near which to search.
-    """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
         if value is not None:
@@ -145,13 +139,9 @@ def _load_by_value(
         yield nearby_clicks.clicks_by_value(store, column, values, hour=hour, since=since, until=until)
 
 
-def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield earlier clicks on hidden links (honeypots), as evidence for classifying ``to_classify``.
-
-    A yielded click shares an address or network with one to classify, and is near it in time. Its ``seq`` is -1.
-    """
-    # These hits are not classified again.
-    for values, since, until in _hit_query_parameters(to_classify):
+def _load_earlier_honeypot_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
+    # These hits are evidence, and are not classified again. So they need no sequence number.
+    for values, since, until in _honeypot_query_parameters(to_classify):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
                 yield NearbyClick(
@@ -160,28 +150,22 @@ def _load_earlier_hits(store: Store, to_classify: Iterable[NearbyClick]) -> Iter
                 )  # fmt: skip
 
 
-def _hit_query_parameters(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield the parameters of each query for clicks on hidden links (honeypots) near the clicks to classify.
-
-    They are (addresses and networks, begin, end), with times in milliseconds.
-    """
+def _honeypot_query_parameters(to_classify: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
     ordered = sorted(_without_token(to_classify), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
         clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
+        # (addresses and networks, begin and end in milliseconds) of one query
         yield {value for click in clicks for value in (click.addr, click.net) if value is not None}, since, until
 
 
-def _load_near_hits(
+def _load_near_honeypot_hits(
     store: Store, to_classify: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near honeypot hits (clicks on hidden links) in ``to_classify``, one list per query.
-
-    Clicks that are also near ``earlier_hits`` are left out, because they have this evidence already.
-    """
-    covered = _intervals_by_filter(earlier_hits)
+    # Clicks near earlier hits have this evidence already.
+    covered = _suspect_intervals_by_filter(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
-    for click_filter, intervals in _intervals_by_filter(_without_token(to_classify)).items():
+    for click_filter, intervals in _suspect_intervals_by_filter(_without_token(to_classify)).items():
         column, value, _ = click_filter
         added = subtract(intervals, covered.get(click_filter, ()))
         if column == "net" and added:
@@ -194,14 +178,11 @@ def _load_near_hits(
         yield nearby_clicks.clicks_from_networks(store, networks, since=since, until=until)
 
 
-def _intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
-    """Return which addresses and networks are suspect, and when, because ``clicks`` from there hit hidden links.
-
-    The keys are filters for clicks by address or network. The values are time intervals in milliseconds.
-    """
+def _suspect_intervals_by_filter(clicks: Iterable[NearbyClick]) -> dict[ClickFilter, list[Interval]]:
     intervals: dict[ClickFilter, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):
+            # In milliseconds. Clicks that match a filter are suspect in its intervals.
             interval = hit.ts_ms - HONEYPOT_BY_ADDRESS_MS, hit.ts_ms + HONEYPOT_BY_ADDRESS_MS + 1
             for click_filter in _click_filters(hit):
                 intervals.setdefault(click_filter, []).append(interval)

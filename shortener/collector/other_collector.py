@@ -24,14 +24,10 @@ def acquire_collector(
     *,
     config: Config,
     stop: Callable[[], bool],
-    own_log: bool = True,
-    on_wait: Callable[[ShortenerError], None] = lambda error: None,
+    own_log: bool = True,  # False to read only logs that were sent to the store
+    on_wait: Callable[[ShortenerError], None] = lambda error: None,  # receives the reason for waiting, at most once
 ) -> Collector | None:
-    """Wait until no collector runs, then return a new one; None if ``stop()`` returns true first.
-
-    Without ``own_log``, only logs sent to the store are read. ``on_wait`` receives the reason for waiting, at most
-    once.
-    """
+    """Wait until no other collector runs, and return a new one; None if ``stop()`` returns true first."""
     keys, keys_checked_at, reported = DailyKeys(config.data_directory), 0.0, False
     while True:
         try:
@@ -54,12 +50,12 @@ def collect(
     *,
     config: Config,
     stop: Callable[[], bool],
-    own_log: bool = True,
-    on_wait: Callable[[ShortenerError], None],
+    own_log: bool = True,  # False to read only logs that were sent to the store
+    on_wait: Callable[[ShortenerError], None],  # receives the reason for each wait
 ) -> None:
-    """Move clicks from the click log into the store until ``stop()`` returns true. Wait while another collector runs.
+    """Move clicks from the click log into the store until ``stop()`` returns true.
 
-    Without ``own_log``, only logs sent to the store are read. ``on_wait`` receives the reason for each wait.
+    This waits while another collector runs.
     """
     while True:
         collector = acquire_collector(store, config=config, stop=stop, own_log=own_log, on_wait=on_wait)
@@ -75,10 +71,9 @@ def collect(
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks now in the click log; return the number of lines read.
+    """Store and classify all clicks in the click log; return how many lines this process read.
 
-    Waits for another running collector, whose lines are not counted. Raises StoreError if that collector stalls for
-    STALL_SECONDS.
+    Raises StoreError if another collector stalls.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     wait = _Wait()

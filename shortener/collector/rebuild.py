@@ -11,10 +11,14 @@ from shortener.store.rollups import add_to_rollups
 BATCH_SIZE = 50_000
 
 
-def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
-    """Compute the rollups (tables of click counts) again from the stored clicks; return the number of clicks.
+def rebuild(
+    store: Store,
+    *,
+    on_progress: Callable[[int], None],  # called with the number of clicks so far
+) -> int:
+    """Compute the tables of click counts again, and return the number of counted clicks.
 
-    Days whose clicks were deleted keep their counts. ``on_progress`` gets the number of clicks so far.
+    Days whose clicks were deleted keep their counts.
     """
     agents = UserAgentCache(store)
     counted = 0

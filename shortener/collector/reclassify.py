@@ -40,12 +40,13 @@ class ReclassifyResult(Struct, frozen=True):
 
 
 def reclassify(
-    store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int, int], None]
+    store: Store,
+    *,
+    config: Config,
+    since: int = 0,  # seconds of the UTC epoch
+    on_progress: Callable[[int, int], None],  # called with (number of clicks done, number of all clicks)
 ) -> ReclassifyResult:
-    """Classify every stored click since ``since`` (seconds since the UTC epoch) again. The collector may run meanwhile.
-
-    ``on_progress`` is called with the number of clicks done and the number of all clicks.
-    """
+    """Classify all stored clicks since a given time again, with the current rules. The collector may run meanwhile."""
     datacenters = read_datacenters(config)
     ip_databases = IPDatabases(config)
     lists = (datacenters.fingerprint(), *ip_databases.fingerprint())
@@ -58,17 +59,16 @@ def reclassify(
     classifier = Classifier(store, agents=UserAgentCache(store))
     requests = _StoredRequestClassifier(store, config, datacenters, ip_databases)
     done, total = 0, nearby_clicks.count_from_seq(store, last_seq + 1)
-    while batch := _reclassify_batch(store, classifier, requests, last_seq, job_id=job_id):
+    while batch := _reclassify_next_batch(store, classifier, requests, last_seq, job_id=job_id):
         last_seq, clicks = batch
         done += clicks
         on_progress(done, total)
     return ReclassifyResult(done, classifier.verdict_changes, resumed)
 
 
-def _reclassify_batch(
+def _reclassify_next_batch(
     store: Store, classifier: Classifier, requests: "_StoredRequestClassifier", after_seq: int, *, job_id: int
 ) -> tuple[int, int] | None:
-    """Classify the next batch again; return (last sequence number, number of clicks), or None without clicks."""
     with store.transaction():
         rows = nearby_clicks.clicks_after(store, after_seq, limit=BATCH_SIZE)
         if not rows:
@@ -91,12 +91,14 @@ class StoredRequestReader:
         self._user_agent = lru_cache(CACHE_SIZE)(partial(nearby_clicks.user_agent_text, store))
         self._headers = lru_cache(CACHE_SIZE)(partial(_load_headers, store))
 
-    def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
-        """Return the request of a stored click, with the fields that the classification rules read.
-
-        ``https`` says whether the short URL begins with ``https``. ``asn`` is the autonomous system number of the
-        click's network.
-        """
+    def read(
+        self,
+        row: StoredRequest,
+        *,
+        https: bool,  # whether the short URL begins with ``https``
+        asn: int | None = None,  # autonomous system number of the network
+    ) -> ClickRequest:
+        """Return the request of a stored click, with the fields that the classification rules read."""
         return ClickRequest(
             ts=row.ts / 1000,
             method=row.method,

@@ -1,6 +1,6 @@
-"""Store new clicks and changed verdicts, and update what is counted from them.
+"""Store new clicks and changed verdicts, and update click counts.
 
-These are the tables of click counts, and the marks on each visitor's first human clicks of a UTC day.
+The marks on each visitor's first clicks of a day are updated too.
 """
 
 from collections import Counter
@@ -25,12 +25,12 @@ def apply_changes(
     store: Store,
     *,
     agents: UserAgentCache,
-    new_clicks: Mapping[int, Click],
-    classifications: Mapping[int, Classification],
+    new_clicks: Mapping[int, Click],  # by sequence number
+    classifications: Mapping[int, Classification],  # by sequence number of stored clicks
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications (by sequence number); return how often each verdict changed.
+    """Store new clicks and changed classifications, and return how often each verdict changed.
 
-    This also updates click counts, and the marks on visitors' first clicks of a day. Call it inside a transaction.
+    Call it in a transaction.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -39,7 +39,7 @@ def apply_changes(
         for seq, click in before.items()
         if click.verdict != after[seq].verdict
     )
-    other_visits = _other_visits(store, new_clicks, before, after)
+    other_visits = _other_affected_visits(store, new_clicks, before, after)
     bitmasks = first_visits({**other_visits, **after, **new_clicks})
     other_changes = clicks.clicks_by_seq(
         store, [seq for seq, visit in other_visits.items() if bitmasks[seq] != visit.first_visits]
@@ -76,14 +76,11 @@ def apply_classification(click: Click, classification: Classification) -> Click:
     )
 
 
-def _other_visits(
+def _other_affected_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return, by sequence number, other stored clicks whose mark as a visitor's first human click of a day may change.
-
-    A new click may be earlier, or a verdict may differ between ``before`` and ``after``.
-    """
-    # For example, a visitor's second click becomes the first visit if the first click turns out to be automated.
+    # The mark as a visitor's first human click of a day may change on other stored clicks too. For example, a visitor's
+    # second click becomes the first visit if the first click turns out to be automated.
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_first_visits: dict[VisitorDay | None, int] = {
         visitor_day(click): 1 for click in (*new_clicks.values(), *before.values(), *after.values())

@@ -21,11 +21,15 @@ class RequestClassifier:
         self._classifications: LRUCache[tuple[object, ...], Classification] = LRUCache(CACHE_SIZE)
         self._network_evidence = lru_cache(maxsize=CACHE_SIZE)(partial(network_evidence, datacenters=datacenters))
 
-    def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
+    def classify(
+        self,
+        request: ClickRequest,
+        *,
+        headers_key: Hashable,  # such as the id of the headers in the store
+    ) -> Classification:
         """Return the classification of a request, from the cache if possible.
 
-        ``headers_key`` stands for the request's headers, such as their id in the store. Requests with equal
-        ``headers_key`` must have equal headers.
+        Requests with equal ``headers_key`` must have equal headers.
         """
         key = (
             request.ua,

@@ -1,8 +1,6 @@
-"""Delete old data: files of the click log that were read to their end, and single clicks.
+"""Deletion of old data, such as single clicks and files of the click log. Counts of clicks are never deleted."""
 
-How long data is kept is described in docs/click-log.md, section 8. Counts of clicks are never deleted.
-"""
-
+# How long data is kept is described in docs/click-log.md, section 8.
 from collections.abc import Mapping
 
 from shortener.clicklog.reader import ClickLog
@@ -21,13 +19,10 @@ def delete_expired(
     *,
     privacy: Privacy,
     click_log: ClickLog | None,
-    positions: Mapping[str, SegmentPosition],
-    now: float,
+    positions: Mapping[str, SegmentPosition],  # how far each log file was read, by segment id
+    now: float,  # seconds of the UTC epoch
 ) -> bool:
-    """Delete all data that is older than ``privacy`` allows; return whether clicks were deleted.
-
-    ``now`` is in seconds of the UTC epoch. ``positions`` says how far each log file was read, by segment id.
-    """
+    """Delete all data that is older than ``privacy`` allows, and return whether clicks were deleted."""
     if click_log:
         delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
     with store.transaction():

@@ -21,15 +21,16 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return a bitmask for each human click with a visitor hash, by sequence number.
+    """Return a bitmask for each human click, by sequence number.
 
-    FIRST_ON_LINK, for example, is set if the click is its visitor's first on that link on that UTC day.
+    FIRST_ON_LINK marks a visitor's first click of the day on a link.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_seqs: dict[VisitorDay, int] = {}
     repeated: dict[VisitorDay, list[int]] = {}
     bitmasks: dict[int, int] = {}
     for seq, click in clicks.items():
+        # A click without a visitor hash gets no bitmask.
         if click.visitor and click.verdict == "human":
             day = click.ts // DAY_MS, click.visitor
             first_seq = first_seqs.setdefault(day, seq)
@@ -43,11 +44,11 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
     return bitmasks
 
 
-def _add_first_visits(bitmasks: dict[int, int], seqs: Sequence[int], clicks: Mapping[int, Visit]) -> None:
-    """Set bits such as FIRST_ON_LINK where a click is the first of one visitor on one UTC day.
-
-    ``seqs`` are the sequence numbers of the visitor's human clicks that day, in order of time.
-    """
+def _add_first_visits(
+    bitmasks: dict[int, int],
+    seqs: Sequence[int],  # human clicks of one visitor on one UTC day, in order of time
+    clicks: Mapping[int, Visit],
+) -> None:
     seen: set[tuple[int, int | None, int]] = set()
     for seq in seqs:
         click = clicks[seq]

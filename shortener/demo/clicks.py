@@ -68,12 +68,15 @@ class _Client(Struct, frozen=True):
 
 
 def simulate_clicks(
-    links: Sequence[ReaderLink], *, host: str, readers: int, sent_at: int, last_delay: int, seed: int
+    links: Sequence[ReaderLink],
+    *,
+    host: str,
+    readers: int,
+    sent_at: int,  # seconds of the UTC epoch
+    last_delay: int,  # largest number of seconds between sending and a reader's first click
+    seed: int,
 ) -> list[ClickLine]:
-    """Return the click-log lines of simulated readers, bots and mail scanners, in order of time.
-
-    ``sent_at`` is in seconds of the UTC epoch. Each reader's first click is at most ``last_delay`` seconds later.
-    """
+    """Return the click-log lines of simulated readers, bots and mail scanners, in order of time."""
     rng = random.Random(seed)  # noqa: S311
     lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at, last_delay)]
     for _ in range(round(readers * BOTS_PER_READER)):
@@ -105,14 +108,13 @@ def _random_delay_seconds(rng: random.Random, last_delay: int) -> float:
 
 
 def _browser(rng: random.Random) -> _Client:
-    network, address = _random_address(rng)
+    network, address = _random_network_and_address(rng)
     language = rng.choice(LANGUAGES)
     referrer = rng.choice(REFERRERS)
     return _Client(network, address, rng.choice(BROWSER_USER_AGENTS), language, referrer or None, BROWSER_HEADERS)
 
 
-def _random_address(rng: random.Random) -> tuple[str, str]:
-    """Return (private network, hash of an address)."""
+def _random_network_and_address(rng: random.Random) -> tuple[str, str]:
     network = f"10.{rng.randrange(256)}.{rng.randrange(256)}.0/24"
     return network, f"{rng.getrandbits(64):016x}"
 
@@ -140,7 +142,7 @@ def _line(client: _Client, link: ReaderLink, host: str, time: float, *, method: 
 
 def _bot_line(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int) -> ClickLine:
     method, user_agent = BOTS[rng.choice(sorted(BOTS))]
-    client = _Client(*_random_address(rng), user_agent, None, None, {"accept": "*/*"})
+    client = _Client(*_random_network_and_address(rng), user_agent, None, None, {"accept": "*/*"})
     time = sent_at + rng.uniform(MINUTE_SECONDS, DAY_SECONDS)
     return _line(client, rng.choice(links), host, time, method=method)
 
@@ -148,7 +150,7 @@ def _bot_line(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_a
 def _mail_scanner_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int
 ) -> Iterator[ClickLine]:
-    client = _Client(*_random_address(rng), BROWSER_USER_AGENTS[1], None, None, {"accept": "*/*"})
+    client = _Client(*_random_network_and_address(rng), BROWSER_USER_AGENTS[1], None, None, {"accept": "*/*"})
     time = sent_at + rng.uniform(1, 20)
     for link in links[: rng.randrange(12, 25)]:
         yield _line(client, link, host, time)

@@ -46,16 +46,15 @@ ARTICLE_TEMPLATE = """\
 
 
 class SampleIssue(Struct, frozen=True):
-    """A sample issue. ``click_rate`` is the share (0 to 1) of recipients who click.
-
-    ``appeals`` maps the URL of each article to its appeal to readers, as a multiple of the average article.
-    """
+    """A sample issue, with the numbers from which its clicks are simulated."""
 
     slug: str
     source: bytes
     recipients: int
     click_rate: float
+    """Share (0 to 1) of the recipients who click."""
     appeals: dict[str, float]
+    """How much each article attracts readers, by its URL, as a multiple of the average article."""
 
 
 class _Article(Struct, frozen=True):

@@ -15,11 +15,14 @@ _MIN_ITEMS = 5  # paragraphs that begin with a link: fewer do not show that each
 _MIN_ITEM_SHARE = 0.6  # of all paragraphs
 
 
-def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
-    """Return whether a link target is an article, is linked inside running text ("inline"), or is neither ("other").
-
-    ``mentions`` are all links to the target; ``item_links`` comes from ``links_of_list_items``.
-    """
+def decide_role(
+    lines: list[Line],
+    mentions: Sequence[Mention],  # all links to the target
+    title: Title | None,
+    *,
+    item_links: set[int],  # from ``links_of_list_items``
+) -> Role:
+    """Return the role of a link target: "article", "inline" (linked inside running text), or "other"."""
     content = [mention for mention in mentions if mention.is_content]
     if not content:
         return "other"
@@ -49,10 +52,7 @@ def _is_outside_running_text(lines: list[Line], mention: Mention, item_links: se
 
 
 def _is_labelled_url(lines: list[Line], line: Line, bare_url: Mention) -> bool:
-    """Return whether a bare URL is the only link in its line, at the end, with at most a short label before it.
-
-    ``line`` is this line, and ``lines`` are all lines of the issue.
-    """
+    """Return whether a bare URL fills its line or follows a short label."""
     if LETTER.search(line.text, bare_url.end) or len(line.mentions) > 1:
         return False
     before = line.text[: bare_url.start].strip()
@@ -62,12 +62,11 @@ def _is_labelled_url(lines: list[Line], line: Line, bare_url: Mention) -> bool:
     return not (line.continues_paragraph and line.index and lines[line.index - 1].mentions)
 
 
-def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
-    """Return the index of each list item's first link that can lead to an article.
-
-    ``title_lines`` maps lines with article titles to heading levels. Items in these lines or below such headings are
-    left out.
-    """
+def links_of_list_items(
+    lines: list[Line],
+    title_lines: dict[int, int],  # heading level by the index of a line with the title of an article
+) -> set[int]:
+    """Return the index of the first link of each list item. Items in or below the title of an article are left out."""
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()
@@ -93,7 +92,6 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the line indices of the paragraphs that begin with a link if most paragraphs do; else an empty set."""
     paragraphs = [
         line
         for line in lines

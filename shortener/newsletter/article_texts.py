@@ -79,13 +79,12 @@ def _is_sentence_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link such as "here"; failing that, nearby words or the URL."""
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
     after = line.text[mention.end : end.end() if end else mention.end + _CONTEXT_LENGTH]
     if mention.text == mention.url:
-        return _title_beside_url(lines, mention, before, after)
+        return _title_near_url(lines, mention, before, after)
     # The link is the whole sentence.
     if not _THREE_LETTERS.search(before + after):
         return _last_sentence_before(lines, mention)
@@ -95,8 +94,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
     return _readable_url(mention.url)
 
 
-def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the words beside a bare URL, else the caption above it, else the URL."""
+def _title_near_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]

@@ -70,21 +70,20 @@ class ExtractedIssue(Struct, frozen=True):
 
 
 def extract_articles(
-    document: Document, article_keys: Sequence[str | None], *, recurring: Collection[str] = ()
+    document: Document,
+    article_keys: Sequence[str | None],  # for each link, what identifies its target; None leaves the link out
+    *,
+    recurring: Collection[str] = (),  # keys of targets that are not articles, because many issues link to them
 ) -> ExtractedIssue:
-    """Return the title and the articles of an issue.
-
-    ``article_keys`` identifies the target of each link; None leaves the link out. Targets in ``recurring`` are not
-    articles. Raises ValueError unless each link has an entry.
-    """
+    """Return the title of an issue and the targets of its links, such as articles. Raises ValueError."""
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
     twins = find_outlook_twins(document)
     all_lines = build_lines(document, [None if index in twins else key for index, key in enumerate(article_keys)])
     lines = [line for line in all_lines if not line.plain_part] or all_lines
-    issue_title, title_line = _issue_title(document, lines)
-    titles_by_key = _find_titles(lines, title_line)
-    authors = {key: title.author or _author_below(lines, title) for key, title in titles_by_key.items()}
+    issue_title, title_line = _issue_title_and_line_index(document, lines)
+    titles_by_key = _mark_links_and_find_titles(lines, title_line)
+    authors = {key: title.author or _mark_author_below(lines, title) for key, title in titles_by_key.items()}
     _mark_calls_to_action(lines, titles_by_key)
     footer.mark_footer(lines, last_title_line=_last_title_line(lines, titles_by_key))
     sections = _section_by_line(lines, titles_by_key, title_line)
@@ -114,8 +113,7 @@ def extract_articles(
     return ExtractedIssue(issue_title, tuple(articles))
 
 
-def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Set role and kind of all links, and return the best title of each article, by article key."""
+def _mark_links_and_find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
     link_roles.assign_roles(lines)
     navigation.mark_navigation(lines)
     top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
@@ -163,8 +161,7 @@ def _add_links_of_plain_part(articles: list[ExtractedArticle], lines: list[Line]
     return list(by_key.values())
 
 
-def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and its line index; the index is None without such a line."""
+def _issue_title_and_line_index(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
     first = headings[0] if headings else None
@@ -204,8 +201,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
     return by_key
 
 
-def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named below a title, and mark links to the author as bylines."""
+def _mark_author_below(lines: list[Line], title: Title) -> str | None:
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None and any(m.article_key == title.article_key for m in byline.mentions):

@@ -19,10 +19,11 @@ _OPENERS = {opener: closer for closer, opener in _CLOSERS.items()}
 
 
 def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | None:
-    """Return (start, end) of the first bare URL between two byte offsets; None if there is none.
+    """Return (start, end) of the first bare URL between two offsets, or None.
 
-    The range can include punctuation after the URL, which ``trim_bare_url`` removes.
+    The range can include punctuation after the URL.
     """
+    # ``trim_bare_url`` removes the punctuation.
     match = _BARE_URL.search(source, start, stop)
     return match.span() if match else None
 
@@ -55,10 +56,8 @@ def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[s
 
 
 def trim_bare_url(candidate: bytes) -> str:
-    """Return a bare URL without the punctuation and the unpaired closing brackets at its end; '' if no URL is left.
-
-    Source: GitHub Flavored Markdown, section 6.9.
-    """
+    """Return a URL without the punctuation and unpaired closing brackets at its end. Return '' if no URL is left."""
+    # Source: GitHub Flavored Markdown, section 6.9.
     url = _trim(candidate)
     return url if len(url) < _MAX_URL_LENGTH and _BARE_URL.match(url.encode()) else ""
 

@@ -37,8 +37,7 @@ _INVISIBLE_CHARACTERS = re.compile(
 )
 
 
-def _untouched_reason(url: str) -> Message | None:
-    """Return why a URL must stay unchanged; None if it can be replaced."""
+def _reason_not_to_replace(url: str) -> Message | None:
     if mergetags.contains_merge_tag(url):
         return Message("it contains a merge tag")
     if _HTTP_URL.match(url):
@@ -63,9 +62,9 @@ def _portable_image_source(source: str) -> str:
 
 
 class DocumentBuilder:
-    """Builder of a ``Document`` from links, text and images that a parser adds in source order.
+    """Builder of a ``Document`` from links, text and images.
 
-    Its public attributes, such as ``current_link``, apply to the text that is added next.
+    Its public attributes describe the text that is added next.
     """
 
     def __init__(self, source: bytes, *, take_over_tracking: bool = False) -> None:
@@ -94,24 +93,20 @@ class DocumentBuilder:
         self,
         url: str,
         *,
-        start: int,
+        start: int,  # byte range of the URL
         end: int,
         syntax: UrlSyntax,
         merge_tag_reach: int = 0,  # a merge tag that begins before this byte counts as part of the URL
         only_outlook: bool = False,  # whether only Outlook shows the link
     ) -> int | None:
-        """Add a link; return its index, or None if its URL cannot be replaced, as with a merge tag.
-
-        Bytes ``start`` to ``end`` are the URL; a merge tag before ``merge_tag_reach`` belongs to it. Raises
-        UnreadableDocument.
-        """
+        """Add a link; return its index, or None if its URL cannot be replaced. Raises UnreadableDocument."""
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:
             return self._add_link_tracked_by_listmonk(
                 tracked, start=start, end=end, syntax=syntax, only_outlook=only_outlook
             )
         has_tag = mergetags.overlaps_merge_tag(self._merge_tags, start=start, end=max(end, merge_tag_reach))
-        reason = Message("it contains a merge tag") if has_tag else _untouched_reason(url)
+        reason = Message("it contains a merge tag") if has_tag else _reason_not_to_replace(url)
         if reason:
             self.add_untouched(url, start=start, end=end, reason=reason)
             return None
@@ -120,7 +115,7 @@ class DocumentBuilder:
     def _add_link_tracked_by_listmonk(
         self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, only_outlook: bool
     ) -> int | None:
-        reason = _untouched_reason(tracked.url)
+        reason = _reason_not_to_replace(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
             reason = Message("listmonk tracks it, by {{{{ TrackLink }}}}")
         if reason:

@@ -50,11 +50,11 @@ def looks_like_name(text: str) -> bool:
     return not _CJK.search(text) and len(words) > 1 and not any(word[0].islower() for word in words)
 
 
-def find_byline_after(line: Line, title_end: int) -> Byline | None:
-    """Return the byline (name of the author) that follows a title in the same line; None if there is none.
-
-    ``title_end`` is the offset in the line's text where the title ends.
-    """
+def find_byline_after(
+    line: Line,
+    title_end: int,  # offset in the text of the line
+) -> Byline | None:
+    """Return the byline after a title in the same line, such as "by Ada Lovelace". Return None if there is none."""
     linked = next((mention for mention in line.mentions if mention.start >= title_end and mention.text), None)
     if linked and linked.start - title_end <= _MAX_SEPARATOR_LENGTH:
         separator = line.text[title_end : linked.start]

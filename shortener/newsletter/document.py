@@ -1,8 +1,6 @@
-"""A parsed issue: its source, its links with their byte ranges, and its blocks of text.
+"""A parsed issue: its source, its links with their byte ranges, and its blocks of text."""
 
-Offsets are in bytes of the unchanged source, which may begin with a byte order mark.
-"""
-
+# Offsets are in bytes of the unchanged source, which may begin with a byte order mark.
 from typing import Literal
 
 from msgspec import Struct
@@ -131,9 +129,9 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Pair each link that only Outlook shows with its twin, a link with an equal URL in other mail programs.
+    """Map each link that only Outlook shows to a link with an equal URL for other mail programs.
 
-    Returns ``{index of the Outlook link: index of its twin}``. Unpaired links are left out.
+    Links are given by index.
     """
     # A mail often contains each button twice: once for Outlook, and once for other programs.
     shown: dict[tuple[int | None, str], list[int]] = {}

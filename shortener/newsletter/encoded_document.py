@@ -13,11 +13,16 @@ from shortener.newsletter.transfer_encoding import Replacement
 _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
-def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
-    """Decode the part of a mail at the bytes ``start`` to ``end``; ``encoding`` is, for example, base64.
-
-    Returns None if decoding and encoding again would not give exactly these bytes.
-    """
+def decode_part(
+    source: bytes,
+    *,
+    start: int,  # byte range of the part
+    end: int,
+    charset: str,
+    encoding: str,  # of the transfer, such as "base64"
+    is_html: bool,
+) -> Part | None:
+    """Decode a part of a mail. Return None if it cannot be decoded, or if encoding it again would change its bytes."""
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None
     if read is None:
@@ -26,8 +31,10 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
     return Part(start, end, encoding, codec, encoded_text.to_utf8(text), is_html)
 
 
-def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
-    """Return the line number in ``source``, from 1, of each offset in the decoded text of ``part``."""
+def _source_line_by_offset(
+    source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]
+) -> dict[int, int]:
+    # The offsets are in the decoded text of the part; the lines are those of the encoded source.
     decoded = _decode(source, part)
     points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
     encoded = encoded_text.encode_replacements(_text(decoded, part), points, charset=part.charset)
@@ -50,11 +57,13 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
     return text
 
 
-def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
-    """Return the document ``base`` with the links and text of all parts added.
-
-    Each element of ``parts`` is (part, its parsed document, whether it only repeats an HTML part as plain text).
-    """
+def join_parts(
+    source: bytes,
+    parts: Sequence[tuple[Part, Document, bool]],  # part, its content, whether it repeats an HTML part as plain text
+    *,
+    base: Document,
+) -> Document:
+    """Return the document ``base`` with the links and text of all parts added."""
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []
     blocks: list[Block] = []
@@ -62,7 +71,7 @@ def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, b
     line_starts = [match.end() for match in _NEWLINE.finditer(source)]
     for index, (part, document, is_repeated) in enumerate(parts):
         offsets = [link.start for link in document.links] + [left.start for left in document.untouched]
-        lines = _line_numbers(source, part, offsets, line_starts=line_starts)
+        lines = _source_line_by_offset(source, part, offsets, line_starts=line_starts)
         shift = len(links)
         links += [
             replace(link, index=shift + link.index, line=lines[link.start], part=index) for link in document.links

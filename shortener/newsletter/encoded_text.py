@@ -39,9 +39,9 @@ _READ_AS = {
 
 
 def decode_declared(data: bytes, *, charset: str) -> tuple[str, str] | None:
-    """Decode bytes in the declared character set, and return (text, Python's name of the encoding).
+    """Decode bytes; return (text, Python's name of the encoding).
 
-    Returns None for an unknown or unsafe character set, or if encoding again would change the bytes.
+    Return None if decoding fails or encoding again would change the bytes.
     """
     name = _codec_name(charset)
     if name is None or name in _UNSAFE_CHARSETS:

@@ -23,8 +23,7 @@ _ATTRIBUTE_ESCAPES = {
 
 
 def _decode_numeric_reference(reference: str) -> str:
-    """Return the character of a numeric reference such as ``#38``; U+FFFD if it is invalid."""
-    # CommonMark, section 2.5.
+    # A reference is, for example, "#38". Source: CommonMark, section 2.5.
     code = int(reference[2:], 16) if reference[1] in "xX" else int(reference[1:])
     return "\ufffd" if code == 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
 
@@ -55,11 +54,8 @@ def _unescape_attribute_match(match: re.Match[str]) -> str:
 
 
 def unescape_attribute(text: str) -> str:
-    """Return the value of an HTML attribute with entities resolved as browsers do.
-
-    For example ``&amp;`` becomes ``&``, but the URL parameter ``&copy=1`` stays. Source: WHATWG HTML, section
-    13.2.5.73.
-    """
+    """Return the value of an HTML attribute with entities resolved as browsers do. ``&amp;`` becomes ``&``."""
+    # The URL parameter ``&copy=1`` stays, although ``&copy`` is an entity. Source: WHATWG HTML, section 13.2.5.73.
     return _ATTRIBUTE_REFERENCE.sub(_unescape_attribute_match, text) if "&" in text else text
 
 
@@ -79,10 +75,7 @@ def _escape(url: str, syntax: UrlSyntax) -> str:
 
 
 def escape_url(url: str, *, syntax: UrlSyntax) -> bytes:
-    """Return ``url`` as bytes, escaped for the syntax in which it will be written.
-
-    Raises InputError if it is not an http(s) URL, or contains spaces or control characters.
-    """
+    """Return a URL as bytes, escaped for the syntax in which it will be written. Raises InputError."""
     if not _HTTP_URL.fullmatch(url):
         raise InputError(
             Message("{url} cannot be written into an issue; give an http(s) URL without spaces", url=repr(url))

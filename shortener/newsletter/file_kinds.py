@@ -1,7 +1,4 @@
-"""Recognition of files that cannot be an issue, such as Word documents, with advice on what to export instead.
-
-The character set that a text declares is found here too.
-"""
+"""Recognition of files that cannot be an issue, such as Word documents, and of declared character sets."""
 
 import re
 
@@ -50,10 +47,7 @@ def _is_json(source: bytes) -> bool:
 
 
 def declared_charset(source: bytes, *, is_html: bool) -> str:
-    """Return the character set that a source declares, by a byte order mark or in the markup of HTML.
-
-    Return '' for UTF-8, and for a source that declares nothing.
-    """
+    """Return the character set that a file declares. Return '' for UTF-8, or if nothing is declared."""
     if source[:2] in _UTF16:
         return _UTF16[source[:2]]
     if not is_html:

@@ -8,11 +8,12 @@ _MAX_TEXT_BESIDE_LINKS = 60  # characters: a line with more text around its link
 _FOOTER_START_FRACTION = 0.5  # of the lines: the earliest start of the footer of an issue without titles
 
 
-def mark_footer(lines: list[Line], *, last_title_line: int) -> None:
-    """Give the links in the footer of an issue the role "service" and the kind "footer".
-
-    ``last_title_line`` is the index of the last line of an article title, or -1.
-    """
+def mark_footer(
+    lines: list[Line],
+    *,
+    last_title_line: int,  # of an article; -1 if no line is a title
+) -> None:
+    """Give the kind "footer" to the links in the footer of an issue. Links without a role get the role "service"."""
     # The footer begins below the last article, at a text such as "© 2026".
     content_lines = (line.index for line in lines if any(map(_is_content_link, line.mentions)))
     last_content = max(last_title_line, max(content_lines, default=-1))

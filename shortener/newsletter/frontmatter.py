@@ -15,10 +15,7 @@ _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 
 
 def skip_front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
-    """Return (offset after the front matter, title) for the front matter that begins at byte ``start``.
-
-    Without front matter, the offset is ``start``. The title is None if the front matter has no title.
-    """
+    """Return (offset after the front matter, its title or None). Without front matter, the offset is ``start``."""
     match = _FENCED.match(source, start) or _UNFENCED.match(source, start)
     if match is None or not _METADATA_KEY.search(match[0].strip(b"-+. \r\n")):
         return start, None

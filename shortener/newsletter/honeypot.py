@@ -16,21 +16,22 @@ _HONEYPOT_TEMPLATE = (
 )
 
 
-def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
-    """Return the HTML of a link to ``url`` that readers do not see.
-
-    ``recipient_tag`` is a merge tag that is added to the query of the URL; '' adds nothing.
-    """
+def honeypot_html(
+    url: str,
+    *,
+    recipient_tag: str = "",  # a merge tag that is added to the query of the URL
+) -> str:
+    """Return the HTML of a link to ``url`` that readers do not see."""
     return _HONEYPOT_TEMPLATE.format(
         url=escaping.escape_url(url, syntax="double").decode() + recipient_token_query(recipient_tag)
     )
 
 
-def insert_honeypot(source: bytes, html: str) -> bytes:
-    """Return the HTML document with a hidden link from ``honeypot_html`` added at the end of its body.
-
-    Raises InputError if the document ends in an open comment, script or tag.
-    """
+def insert_honeypot(
+    source: bytes,
+    html: str,  # of the link, from ``honeypot_html``
+) -> bytes:
+    """Return an HTML document with a hidden link added at the end of its body. Raises InputError."""
     body_ends = [token.start for token in tokenize(source) if token.kind == "end" and token.name == b"body"]
     offset = body_ends[-1] if body_ends else len(source)
     output = source[:offset] + html.encode() + source[offset:]

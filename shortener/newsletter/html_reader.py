@@ -64,9 +64,9 @@ class HtmlFragment(Struct, frozen=True):
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return the byte range in the source for the range ``start`` to ``end`` of this fragment.
+        """Convert a range of this fragment to a byte range of the source.
 
-        Return None if the source does not contain exactly these bytes.
+        Return None if the source does not contain these bytes.
         """
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
@@ -218,7 +218,7 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _consume_mjml_metadata(self, token: Token) -> bool:
-        """Return whether a text is an MJML title or style sheet; a title becomes the document's title."""
+        # Neither the title nor a style sheet is text that readers see.
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True
@@ -279,7 +279,6 @@ class HtmlReader:
         builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
-        """Add the link of a tag; return its index, or None without a URL that can be replaced."""
         # A second href in a tag is ignored, as in browsers.
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:
@@ -359,12 +358,14 @@ class HtmlReader:
         builder.current_link = outer_link
 
 
-def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
-    """Parse HTML or MJML from byte ``start`` of ``source``.
-
-    URLs in listmonk tags (``{{ TrackLink "URL" }}``) may be replaced by short links only with ``take_over_tracking``.
-    Raises UnreadableDocument for too many links or tags.
-    """
+def parse_html(
+    source: bytes,
+    *,
+    start: int,
+    format: Format = "html",
+    take_over_tracking: bool = False,  # whether links tracked by the software listmonk can be replaced
+) -> Document:
+    """Parse HTML or MJML from byte ``start`` of ``source``. Raises UnreadableDocument for too many links or tags."""
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     text = template_tags.mask_track_actions(source)
     HtmlReader(builder).feed(HtmlFragment(text[start:], ((0, start),)))

@@ -51,10 +51,10 @@ class Token(Struct, frozen=True):
 
 
 def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, UrlSyntax] | None:
-    """Return (start, end, next offset, kind of quotes) of the value at ``offset``; None if its end is missing."""
     quote = source[offset : offset + 1]
     if quote in (b'"', b"'"):
         end = source.find(quote, offset + 1)
+        # A value without its closing quote makes the tag unclosed.
         return None if end < 0 else (offset + 1, end, end + 1, "double" if quote == b'"' else "single")
     match = _UNQUOTED_VALUE.match(source, offset)
     end = match.end() if match else offset
@@ -62,7 +62,6 @@ def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, U
 
 
 def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...], tuple[bytes, ...], int]:
-    """Return (attributes, names without a value, offset after the tag); the offset is -1 for an unclosed tag."""
     attributes: list[Attribute] = []
     flags: list[bytes] = []
     while match := _ATTRIBUTE_NAME.match(source, offset):
@@ -73,7 +72,7 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
             continue
         value = _parse_attribute_value(source, equals.end())
         if value is None:
-            return (), (), -1
+            return (), (), -1  # the tag is not closed
         start, end, offset, quote = value
         attributes.append(Attribute(name, start, end, quote))
     gap = _TAG_WHITESPACE.match(source, offset)
@@ -82,8 +81,7 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
     return tuple(attributes), tuple(flags), end
 
 
-def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
-    """Return (comment token, next offset) for the comment, declaration or processing instruction at ``offset``."""
+def _parse_comment_or_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
     size = len(source)
     if source.startswith(b"<!--", offset):
         for empty in (b"<!-->", b"<!--->"):
@@ -118,7 +116,7 @@ def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
         if match is None:
             return
         if not match[2]:
-            token, offset = _parse_declaration(source, start, last_cdata)
+            token, offset = _parse_comment_or_declaration(source, start, last_cdata)
             yield token
             continue
         name = match[2].lower()

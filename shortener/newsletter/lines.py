@@ -99,7 +99,6 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append ``piece`` with collapsed white space, and return the new length of the line."""
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]
@@ -170,11 +169,11 @@ def _extend_mention(mention: Mention, run: Run, end: int) -> None:
         mention.image_source = mention.image_source or run.image_source
 
 
-def build_lines(document: Document, canonical_urls: Sequence[str | None]) -> list[Line]:
-    """Return the lines of an issue, one for each block of text.
-
-    ``canonical_urls`` has an entry for each link in the document: its canonical URL, or None if it gets no short link.
-    """
+def build_lines(
+    document: Document,
+    canonical_urls: Sequence[str | None],  # one for each link; None if the link gets no short link
+) -> list[Line]:
+    """Return the lines of an issue, one for each block of text."""
     lines = [
         _build_line(block, index, document=document, canonical_urls=canonical_urls)
         for index, block in enumerate(document.blocks)

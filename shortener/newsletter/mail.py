@@ -18,12 +18,13 @@ _SIGNATURE_HEADERS = ("DKIM-Signature", "ARC-Seal", "ARC-Message-Signature")
 _SIGNATURE_WARNING = Message("the mail is signed, and its signature will no longer fit: rewrite it before it is signed")
 
 
-def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
-    """Parse a mail; links in HTML come before those in plain text.
-
-    With ``take_over_tracking``, links tracked by the software listmonk can be replaced. With ``break_signature``, links
-    in signed parts can be replaced. Raises UnreadableDocument.
-    """
+def parse_mail(
+    source: bytes,
+    *,
+    take_over_tracking: bool = False,  # whether links tracked by the software listmonk can be replaced
+    break_signature: bool = False,  # whether links in signed parts can be replaced
+) -> Document:
+    """Parse a mail. Links in HTML come before links in plain text. Raises UnreadableDocument."""
     structure = mime.parse_structure(source)
     headers = mime.read_headers(source, structure)
     leaves = [leaf for leaf in structure.leaves() if not leaf.is_attachment]

@@ -19,11 +19,14 @@ class Destination(NamedTuple):
     syntax: UrlSyntax
 
 
-def find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> Destination | None:
-    """Return the byte range of the URL of a Markdown link; None if the URL is not ``expected_url``.
-
-    The URL is searched for at ``start``, after optional white space.
-    """
+def find_destination(
+    source: bytes,
+    expected_url: str,
+    *,
+    start: int,  # of the URL or of white space before it
+    end: int,
+) -> Destination | None:
+    """Return the byte range of the URL of a Markdown link. Return None if the URL is not ``expected_url``."""
     prefix = _LINE_PREFIX.match(source, start, end)
     start = prefix.end() if prefix else start
     angle = _ANGLE_DESTINATION.match(source, start, end)

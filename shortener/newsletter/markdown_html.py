@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from shortener.newsletter.html_reader import HtmlFragment
 
 
-def source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return the HTML ``text`` with a map from its offsets to offsets in the Markdown ``source``.
-
-    The HTML is at the bytes ``start`` to ``end`` there, possibly with prefixes such as ``>`` before its lines.
-    """
+def source_fragment(
+    text: str,
+    source: bytes,
+    *,
+    start: int,  # byte range of the HTML in the source
+    end: int,
+) -> HtmlFragment:
+    """Return a piece of HTML with a map from its offsets to offsets in the Markdown source."""
     html = text.encode()
     if source[start:end] == html:
         return HtmlFragment(html, ((0, start),))
-    # Prefixes were removed, so each line is searched for separately.
+    # Prefixes of lines, such as ">", were removed, so each line is searched for separately.
     offset_map, offset, search_start = [], 0, start
     for line in html.splitlines(keepends=True):
         source_offset = source.find(line.rstrip(b"\r\n"), search_start, end)

@@ -49,7 +49,7 @@ class _Definition(Struct):
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
-    """Return (name, data) of a value from the parser pyromark; a bare name has the data None."""
+    # The parser pyromark reports a name without data as a text, and a name with data as {name: data}.
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
@@ -85,10 +85,7 @@ def _link_start(link: _BareUrl) -> int:
 
 
 class _MarkdownReader:
-    """Reader that adds the content of Markdown to a document.
-
-    Its input is the output of the parser pyromark: a sequence of events, each with a byte range.
-    """
+    """Reader that adds the content of Markdown to a document."""
 
     def __init__(self, builder: DocumentBuilder, source: bytes, *, body_start: int) -> None:
         self._builder = builder
@@ -168,7 +165,6 @@ class _MarkdownReader:
             self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
-        """Return whether the line before or after a line break is only a URL."""
         if self._alt_parts is not None or self._in_link:
             return False
         before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]
@@ -286,7 +282,6 @@ class _MarkdownReader:
         return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Add a link whose URL is in a definition; return its index, or None if it stays unchanged."""
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(data["dest_url"], event.start, event.end, Message("its definition is ambiguous"))
@@ -358,12 +353,13 @@ class _MarkdownReader:
         return bare_urls
 
 
-def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
-    """Parse Markdown from byte ``start`` of ``source``.
-
-    URLs in listmonk tags (``{{ TrackLink "URL" }}``) may be replaced by short links only with ``take_over_tracking``.
-    Raises UnreadableDocument for too many links or marks.
-    """
+def parse_markdown(
+    source: bytes,
+    *,
+    start: int,
+    take_over_tracking: bool = False,  # whether links tracked by the software listmonk can be replaced
+) -> Document:
+    """Parse Markdown from byte ``start`` of ``source``. Raises UnreadableDocument for too many links or marks."""
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)
     text, template_lines = template_tags.mask_template_lines(template_tags.mask_track_actions(source))

@@ -44,10 +44,7 @@ def overlaps_merge_tag(ranges: Sequence[ByteRange], *, start: int, end: int) -> 
 
 
 def find_merge_tag_end(source: bytes, start: int) -> int | None:
-    """Return the end of the merge tag that begins at the offset ``start``; None if none begins there.
-
-    Tags that occur only as the value of a query parameter, such as ``{name}``, are recognized too.
-    """
+    """Return where the merge tag (placeholder) at the offset ``start`` ends. Return None if there is none."""
     match = _MERGE_TAG.match(source, start) or _QUERY_VALUE_TAG.match(source, start)
     return match.end() if match else None
 

@@ -105,14 +105,11 @@ def parse_structure(
     *,
     start: int = 0,
     end: int | None = None,
-    signed: bool = False,
-    depth: int = 0,
-    default_type: str = "text/plain",
+    signed: bool = False,  # whether the part is inside ``multipart/signed``
+    depth: int = 0,  # number of parts around the part
+    default_type: str = "text/plain",  # content type of a part whose header names none
 ) -> MailPart:
-    """Return the part of a mail whose header begins at ``start``, with all parts inside it.
-
-    ``default_type`` is its content type if the header names none. ``depth`` is the number of parts around it.
-    """
+    """Return the part of a mail whose header begins at ``start``, with all parts inside it."""
     end = len(source) if end is None else end
     body = _body_start(source, start, end)
     message = _parse_headers(source[start:body])
@@ -151,7 +148,6 @@ def _body_start(source: bytes, start: int, end: int) -> int:
 
 
 def _split_at_boundary(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return the byte ranges of the parts, and whether the closing boundary was found."""
     # The line end before a boundary belongs to the boundary.
     delimiter = re.compile(
         rb"(?:\r\n|\n|\r|(?<=\n)|(?<=\r)|\A)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\n|\r|\Z)"

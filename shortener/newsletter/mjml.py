@@ -1,7 +1,9 @@
-"""Names of MJML components by purpose: button, image, navigation and so on. Source: the reference of MJML 4.
+"""Names of MJML components by purpose, such as buttons and images.
 
-URLs are replaced in the MJML source. The sender compiles it to HTML afterwards.
+MJML is a language for mails that is compiled to HTML.
 """
+
+# URLs are replaced in the MJML, which the sender compiles afterwards. Source: the reference of MJML 4.
 
 PREFIX = b"mj-"
 """Start of the names of all components; no element of HTML has it."""

@@ -73,7 +73,7 @@ def _is_link_bar(line: Line) -> bool:
 
 
 def _link_columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
-    """Yield columns of links as lists of lines. Each line in a column contains one text link and nothing else."""
+    # Each line in a column contains one text link and nothing else.
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
     previous: Line | None = None

@@ -58,13 +58,13 @@ def detect_format(filename: str, source: bytes) -> Format:
 
 
 def parse(
-    source: bytes, *, format: Format, take_over_tracking: bool = False, break_signature: bool = False
+    source: bytes,
+    *,
+    format: Format,
+    take_over_tracking: bool = False,  # whether links tracked by the software listmonk can be replaced
+    break_signature: bool = False,  # whether links in signed parts of a mail can be replaced
 ) -> Document:
-    """Parse an issue into its links and blocks of text.
-
-    With ``take_over_tracking``, links tracked by the software listmonk can be replaced. With ``break_signature``, links
-    in signed mail can be replaced. Raises DocumentTooLarge or UnreadableDocument.
-    """
+    """Parse an issue into its links and blocks of text. Raises DocumentTooLarge, UnreadableDocument."""
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
             Message(

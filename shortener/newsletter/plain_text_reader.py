@@ -11,12 +11,12 @@ _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _RULE = re.compile(rb"[ \t]*(?:[-=_*~+#]|\xe2\x94\x80|\xe2\x80\x94){4,}[ \t]*\Z")
 
 
-def parse_plain_text(source: bytes, *, take_over_tracking: bool = False) -> Document:
-    """Parse an issue in plain text, whose links are bare URLs.
-
-    With ``take_over_tracking``, URLs in the listmonk tag ``{{ TrackLink "URL" }}`` can be replaced too. Raises
-    UnreadableDocument for too many links.
-    """
+def parse_plain_text(
+    source: bytes,
+    *,
+    take_over_tracking: bool = False,  # whether links tracked by the software listmonk can be replaced
+) -> Document:
+    """Parse an issue in plain text, whose links are bare URLs. Raises UnreadableDocument for too many links."""
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     for match in _LINE.finditer(source):
         start, end = match.span(1)

@@ -11,12 +11,13 @@ from shortener.newsletter.parsing import parse
 from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
-def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return an issue's source with new URLs; ``urls`` maps link index to new URL.
-
-    Each URL gets ``recipient_tag`` in its query string. Raises InputError for an unsuitable URL or tag, IndexError for
-    an unknown index.
-    """
+def rewrite(
+    document: Document,
+    urls: Mapping[int, str],  # new URLs by link index
+    *,
+    recipient_tag: str = "",  # a merge tag that is added to the query of each of these URLs
+) -> bytes:
+    """Return the source of an issue with new URLs. Raises InputError, or IndexError for an unknown link."""
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
     source, parts, offset, length = document.source, [], 0, 0
@@ -86,7 +87,6 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Yield each link whose new URL is not found when the rewritten issue is parsed."""
     # The recipient tag can have a character that ends a table cell or an attribute.
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

@@ -42,11 +42,13 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     return _TEMPLATE_LINE.sub(lambda match: b" " * len(match[0]), source), ranges
 
 
-def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return the URL inside ``{{ TrackLink "URL" }}`` or before ``@TrackLink``; None without either mark.
-
-    ``written`` are the bytes of ``url`` in the source. Source: the template functions of listmonk.
-    """
+def find_tracked_url(
+    url: str,
+    *,
+    written: bytes,  # bytes of the URL in the source
+) -> TrackedUrl | None:
+    """Return a URL without the mark by which the newsletter software listmonk tracks it. Return None without a mark."""
+    # Source: the template functions of listmonk.
     if action := _TRACK_ACTION.fullmatch(written):
         return TrackedUrl(action[2].decode(), is_action=True)
     if url.endswith(_TRACK_SUFFIX):

@@ -47,11 +47,12 @@ class Title(Struct, frozen=True):
     """Offset in the line after the title or, if an author's name follows, after the name."""
 
 
-def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[Title]:
-    """Yield every title of an article, and set the ``kind`` of links that are titles, buttons or "read more" links.
-
-    ``issue_title_line`` is the index of the line with the title of the issue, or None.
-    """
+def find_titles(
+    lines: list[Line],
+    *,
+    issue_title_line: int | None,  # index of the line with the title of the issue
+) -> Iterator[Title]:
+    """Yield the titles of articles. Also set the ``kind`` of links that are titles, buttons or "read more" links."""
     _mark_read_more(lines)
     titles: list[Title] = []
     title_links: set[int] = set()
@@ -256,7 +257,7 @@ def _titles_from_unlinked_headings(
         if line.mentions and any(mention.is_content or mention.role == "sponsor" for mention in line.mentions):
             continue
         end = _content_end(lines, next_index)
-        key = _key_for_heading(lines, index, end, titled_keys)
+        key = _article_key_for_heading(lines, index, end, titled_keys)
         # The title of the issue names an article only if an image or a button beside it links to the article.
         if key is None or (index == issue_title_line and not _issue_title_names_article(lines, index, end, key)):
             continue
@@ -265,11 +266,7 @@ def _titles_from_unlinked_headings(
 
 
 def _content_end(lines: list[Line], end: int) -> int:
-    """Return the index of the first line after the content below a heading.
-
-    This is ``end``, the index of the next heading, or an earlier index if images above the next heading belong to it.
-    """
-    # They do if they link to its article.
+    # ``end`` is the index of the next heading. Images above that heading belong to it if they link to its article.
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
     )
@@ -302,11 +299,7 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
     return keys
 
 
-def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
-    """Return the key (canonical URL) of the article below an unlinked heading.
-
-    Return None if the links there do not identify one article.
-    """
+def _article_key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
     # The links below the heading and the linked images directly above it show the article.
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)

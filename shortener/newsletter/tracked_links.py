@@ -15,8 +15,7 @@ _MIN_DISTINCT_FRACTION = 0.9  # of the tracked links: the same target has anothe
 _MAX_GAP = 3  # lines between an image and the title below it
 
 
-def _find_tracker(lines: list[Line]) -> str:
-    """Return the URL prefix (host and first path segment) of the service that tracks most links; '' if none does."""
+def _find_main_tracker_prefix(lines: list[Line]) -> str:
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
     del prefixes[""]
@@ -29,12 +28,15 @@ def _find_tracker(lines: list[Line]) -> str:
     return prefix if len(set(tracked)) >= _MIN_DISTINCT_FRACTION * count else ""
 
 
-def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
-    """Set ``article_key`` of images, buttons and "read more" links to the key (URL) of the nearest article title.
+def group_by_place(
+    lines: list[Line],
+    title_keys: dict[int, str],  # article keys by the line indices of the titles
+) -> None:
+    """Give images, buttons and "read more" links the ``article_key`` of the nearest title.
 
-    ``title_keys`` maps the titles' line indices to these keys. Nothing changes unless a service tracks most links.
+    Nothing changes unless a service tracks most links.
     """
-    prefix = _find_tracker(lines)
+    prefix = _find_main_tracker_prefix(lines)
     if not prefix:
         return
     titled = set(title_keys.values())

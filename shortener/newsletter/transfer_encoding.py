@@ -1,8 +1,6 @@
-"""Transfer encodings of mail parts: decoding that keeps track of offsets, and replacement of bytes in the encoded form.
+"""Decoding of quoted-printable and base64 in mails, and replacement of bytes in the encoded form."""
 
-Source: RFC 2045, sections 6.7 (quoted-printable) and 6.8 (base64).
-"""
-
+# Source: RFC 2045, sections 6.7 (quoted-printable) and 6.8 (base64).
 import base64
 import binascii
 import re
@@ -57,10 +55,8 @@ class DecodedBytes(Struct, frozen=True):
         return piece.start + (offset - piece.offset if piece.size > 1 else 0)
 
     def encoded_end(self, offset: int) -> int:
-        """Convert the end of a range from an offset in the decoded bytes to an offset in the encoded bytes.
-
-        A soft line break behind the range does not belong to it.
-        """
+        """Convert the end of a range from an offset in the decoded bytes to an offset in the encoded bytes."""
+        # A soft line break behind the range does not belong to it.
         piece = self._piece_at(offset - 1)
         return piece.start + offset - piece.offset if piece.size > 1 else piece.end
 
@@ -135,7 +131,7 @@ def _line_end(data: bytes) -> bytes:
 
 
 def _encode_base64(data: bytes, *, like: bytes) -> bytes:
-    """Return ``data`` in base64 with the line width, line ends and outer white space of ``like``."""
+    # Line width, line ends and outer white space stay as they are in ``like``.
     body = like.strip()
     start = like.index(body) if body else 0
     first_line = body.split(None, 1)[0] if body else b""
@@ -154,7 +150,7 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
         end = decoded.encoded_end(replacement.end)
         output += encoded[offset:start]
         column = len(output) - max(output.rfind(b"\n"), output.rfind(b"\r")) - 1
-        column = _append_encoded(output, replacement.new, column=column, line_end=line_end)
+        column = _append_quoted_printable(output, replacement.new, column=column, line_end=line_end)
         following = _LINE_END.search(encoded, end, next_start)
         rest = encoded[end : following.start() if following else next_start]
         # Where another replacement follows in the line, there has to be room for a soft line break in front of it.
@@ -168,8 +164,7 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
     return bytes(output + encoded[offset:])
 
 
-def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
-    """Append ``data`` in quoted-printable with soft line breaks; return the length of the last line."""
+def _append_quoted_printable(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
     for byte in data:
         token = b"=%02X" % byte if byte == 0x3D or byte > 0x7E or byte < 0x21 else bytes([byte])
         if column + len(token) > _MAX_LINE_LENGTH - 1:
@@ -181,7 +176,7 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the start of ``rest`` until what remains fits in one line; return the number of bytes taken."""
+    # Append the start of ``rest`` until what remains fits in one line.
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

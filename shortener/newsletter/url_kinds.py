@@ -1,8 +1,6 @@
-"""Recognition of what a link is for by its URL: a profile, a subscription form, a shop, an image.
+"""Recognition of what a link is for by its URL: a profile, a subscription form, a shop, an image."""
 
-The lists of hosts and of words in paths are in ``data/``.
-"""
-
+# The lists of hosts and of words in paths are in ``data/``.
 import re
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
@@ -81,10 +79,8 @@ def site_name(url: str) -> str:
 
 
 def tracker_prefix(url: str) -> str:
-    """Return host and first path segment of a URL with which a sending service counts clicks; '' for any other URL.
-
-    Such a URL, for example of Mailchimp, redirects to the target of the link.
-    """
+    """Return host and first path segment of a URL by which a service counts clicks. Return '' for any other URL."""
+    # Such a URL, for example of Mailchimp, redirects to the target of the link.
     parts = _split_url(url)
     if parts is None:
         return ""

@@ -17,10 +17,13 @@ from shortener.store import open_node_reader, prepare_directory
 from shortener.store.links_copy import update_copy
 
 
-def node_configuration(token: NodeToken, existing: str = "") -> str:
-    """Return the text of a new node's configuration file: the present text ``existing`` with the token's values.
+def node_configuration(
+    token: NodeToken,
+    existing: str = "",  # text of the present file; '' if there is none
+) -> str:
+    """Return a configuration file's text with the values of a node's token added.
 
-    Raises InputError if the present file does not name this node.
+    Raises InputError if ``existing`` is not this node's file.
     """
     tree = tomllib.loads(existing)
     if existing and tree.get("node", {}).get("name") != token.name:

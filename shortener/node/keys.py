@@ -5,9 +5,9 @@ from shortener.store import Reader, shared_keys
 
 
 def copy_keys(reader: Reader, keys: DailyKeys, *, now: float) -> set[int]:
-    """Copy the unexpired daily keys from the store to files on this machine; return the days of the copied keys.
+    """Copy the unexpired daily keys from the store to this machine; return their days.
 
-    A day is a number of days since 1970-01-01 in UTC. Raises StoreError and OSError.
+    Days are counted from 1970-01-01 (UTC). Raises StoreError, OSError.
     """
     shared = {day: key for day, key in shared_keys.read(reader).items() if not is_expired(day, now=now)}
     for day, key in shared.items():

@@ -1,8 +1,6 @@
-"""Send the click log of this node to the central store, and report the node's state.
+"""Send the click log of this node to the central store, and report the node's state."""
 
-The store saves how many bytes of each segment it has received, so that each byte arrives exactly once.
-"""
-
+# The store saves how many bytes of each segment it has received, so that each byte arrives exactly once.
 import logging
 import shutil
 import time
@@ -133,7 +131,6 @@ class Sender:
         return current.position - begun.position
 
     def _send_part(self, reader: Reader, segment_id: str, body: bytes, *, name: str, finished: bool) -> SentPosition:
-        """Send a part of a segment, and return the new position in the segment. Raises _Refused."""
         start = self._position(segment_id).position
         is_sent = inbox.send(
             reader,
@@ -153,7 +150,7 @@ class Sender:
         if self._positions is not None:
             self._positions[segment_id] = position
         if time.monotonic() >= self._report_at:
-            self._report(reader)
+            self._report_state(reader)
         return position
 
     def _position(self, segment_id: str) -> SentPosition:
@@ -163,7 +160,7 @@ class Sender:
         now = time.monotonic()
         if now >= self._report_at:
             self._finish_deleted_segments(reader)
-            self._report(reader)
+            self._report_state(reader)
             # Read again at each report: a store restored from a backup is sent again what it has lost.
             self._read_positions(reader)
         if now >= self._keys_at:
@@ -174,7 +171,7 @@ class Sender:
             delete_old_segments(self._log, self._positions or {}, keep_log_days=days, now=self._clock())
 
     def _copy_keys(self, reader: Reader) -> bool:
-        """Copy the daily keys from the store; return False if it does not have today's key yet."""
+        """Copy the daily keys; return False if the store lacks today's key."""
         now = self._clock()
         try:
             return int(now // DAY_SECONDS) in copy_keys(reader, self._keys, now=now)
@@ -182,8 +179,7 @@ class Sender:
             log.error("the daily keys cannot be stored: %s", error)
             return True
 
-    def _report(self, reader: Reader) -> None:
-        """Report this node's state to the store. Raises StoreError if the node was removed."""
+    def _report_state(self, reader: Reader) -> None:
         self._report_at = time.monotonic() + REPORT_SECONDS
         data = self._config.data_directory
         backlog = sum(max(0, each.size - self._position(each.id).position) for each in self._log.segments())

@@ -1,6 +1,6 @@
-"""The token of a redirect node: one line of text with all that a machine needs to become this node.
+"""The token of a redirect node: one line that turns a machine into this node.
 
-It contains the password of the database.
+The token contains the password of the database.
 """
 
 import base64
@@ -65,11 +65,17 @@ def is_local(host: str) -> bool:
     return host in LOCAL_HOSTS or host.startswith("/")
 
 
-def database_url(options: dict[str, str], *, host: str, database: str, user: str, password: str) -> str:
+def database_url(
+    options: dict[str, str],  # the connection options of the central machine
+    *,
+    host: str,
+    database: str,
+    user: str,
+    password: str,
+) -> str:
     """Return the URL under which a node reaches the database.
 
-    ``options`` are the connection options of the central machine. If ``host`` is '', the host and port in ``options``
-    are used.
+    Without ``host``, the host and port in ``options`` are used.
     """
     rest = {key: value for key, value in options.items() if key not in {"host", "port", "dbname", "user", "password"}}
     own_host, own_port = options.get("host", ""), options.get("port", "")

@@ -1,6 +1,6 @@
-"""Rank newsletter articles by appeal: how often an article is clicked compared with an average one at its position.
+"""Rank newsletter articles by how often readers click them, compared with an average article at the same position.
 
-The package uses no database, web framework or clock. The method is in docs/ranking.md.
+The method is in docs/ranking.md.
 """
 
 import os

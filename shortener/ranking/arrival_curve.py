@@ -53,7 +53,7 @@ def prior_curve() -> ArrivalCurve:
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
     """Estimate the share of an issue's clicks that has arrived, by hours after sending (docs/ranking.md section 4)."""
     prior = prior_curve().shares
-    counts = _clicks_by_bucket(observations, arrivals)
+    counts = _clicks_by_issue_and_interval(observations, arrivals)
     # An issue contributes only the intervals that are over, so a recent issue contributes the early hours.
     completed = observations.age_hours[:, None] >= np.array(BUCKET_EDGES[1:])
     in_bucket = (counts * completed).sum(axis=0)
@@ -66,8 +66,7 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
     return ArrivalCurve(shares=np.array([*shares, 1.0]))
 
 
-def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return a matrix (issues x intervals between `BUCKET_EDGES`) with the clicks."""
+def _clicks_by_issue_and_interval(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
     for arrival in arrivals:

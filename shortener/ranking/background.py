@@ -1,7 +1,6 @@
 """The site, author and title words of articles as predictors of their clicks.
 
-They pull the estimate of an article with few clicks towards similar articles (partial pooling, docs/ranking.md section
-7.1).
+The method is in docs/ranking.md section 7.1.
 """
 
 import re
@@ -42,12 +41,12 @@ class BackgroundGroup(Struct, frozen=True, eq=False):
 
 
 def build_background(
-    urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
+    urls: Sequence[str],
+    *,
+    titles: Mapping[str, str],  # by URL
+    authors: Mapping[str, str],  # by URL
 ) -> tuple[BackgroundGroup, ...]:
-    """Return columns of the design matrix for the sites, authors and title words that several of the articles share.
-
-    The keys of `titles` and `authors` are URLs.
-    """
+    """Return columns of the design matrix for the sites, authors and title words that several articles share."""
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
     words = _word_columns([titles.get(url, "") for url in urls])
@@ -74,14 +73,12 @@ def title_words(title: str) -> set[str]:
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent names, and a matrix (articles x names) with 1 where an article has the name, else 0."""
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)
 
 
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent words, and a matrix (titles x words) of their presence, centred by column."""
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])
     counts = Counter(word for found in words for word in found)
@@ -102,6 +99,7 @@ def _most_frequent(counts: Counter[str], *, minimum: int, limit: int) -> tuple[s
 
 def _membership(sets: Sequence[set[str]], names: Sequence[str]) -> FloatArray:
     columns = {name: n for n, name in enumerate(names)}
+    # 1 where a set contains the name, else 0
     matrix = np.zeros((len(sets), len(names)))
     for row, members in enumerate(sets):
         matrix[row, [columns[name] for name in members if name in columns]] = 1.0

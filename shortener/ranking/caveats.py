@@ -1,6 +1,6 @@
-"""Caveats: sentences that tell editors what the ranking cannot show, and what to do about it.
+"""Sentences that tell editors what the ranking cannot show, and what to do about it.
 
-A caveat is left out if it does not concern the articles that the ranking shows (docs/ranking.md section 16).
+The conditions are in docs/ranking.md section 16.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""How certain a ranking is: whether each article is better than the average, and how far to trust the whole ranking.
-
-The main measure is the 90 % interval of an article's appeal.
-"""
+"""How certain a ranking is, for each article and as a whole."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -21,34 +18,26 @@ GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0  # for example the intervals 0.63 to 1.6, and 
 
 
 def certainty_group(low: float, high: float) -> Group:
-    """Return "winner" if the 90 % interval of an article's appeal is above 1, "below" if below 1, else "typical".
-
-    An average article has appeal 1 (docs/ranking.md section 10).
-    """
+    """Return "winner" for an interval above 1 (the average), "below" for an interval below 1, otherwise "typical"."""
+    # The interval is the 90 % interval of an article's appeal (docs/ranking.md section 10).
     return "winner" if low > 1 else "below" if high < 1 else "typical"
 
 
 def article_group(article: RankedArticle) -> ComparedGroup:
     """Return whether an article is better than the average ("winner"), worse ("below") or neither ("typical").
 
-    The result is "unknown" if the article has too few clicks for a comparison.
+    With too few clicks, return "unknown".
     """
     return certainty_group(article.low, article.high) if article.is_comparable else "unknown"
 
 
 def interval_width(articles: Sequence[RankedArticle]) -> float:
-    """Return how wide the 90 % intervals of appeal are: the median of `high / low` over all articles.
-
-    The result is 1 if there are no articles.
-    """
+    """Return the median of `high / low` over all articles: how wide their 90 % intervals are."""
     return median(article.high / article.low for article in articles) if articles else 1.0
 
 
 def confidence(ranking: Ranking) -> Confidence:
-    """Return how far a ranking can be trusted: "good", "fair" or "low" (docs/ranking.md section 10).
-
-    It depends on the width of the intervals of appeal, on the fit of the model and on warnings.
-    """
+    """Return how far a ranking can be trusted: "good", "fair" or "low" (docs/ranking.md section 10)."""
     width = interval_width(ranking.articles)
     if ranking.method != METHOD or width > FAIR_WIDTH:
         return "low"

@@ -61,13 +61,10 @@ def compare(
     second_slug: str,
     *,
     arrivals: Sequence[Arrival],
-    as_of: float,
-    hours: float | None = None,
+    as_of: float,  # epoch seconds; both issues must have been sent by then
+    hours: float | None = None,  # None: the age of the younger issue
 ) -> Comparison:
-    """Compare two issues by visitors or clicks in the first `hours`, by default the age of the younger issue.
-
-    Raises NotFound for an issue not sent by `as_of` (epoch seconds), InputError for invalid `hours`.
-    """
+    """Compare the visitors or clicks of two issues in the first `hours` after sending. Raises NotFound, InputError."""
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]
     max_age = min(age_in_hours(issue, as_of=as_of) for issue in issues)

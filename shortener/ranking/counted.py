@@ -23,15 +23,20 @@ class CountedArticle(Struct, frozen=True):
     """Number of issues over which the count is summed."""
 
 
-def count_articles(history: History, *, as_of: float, article_filter: ArticleFilter) -> tuple[CountedArticle, ...]:
-    """Return the selected articles with their visitors or clicks, the most first.
+def count_articles(
+    history: History,
+    *,
+    as_of: float,  # epoch seconds
+    article_filter: ArticleFilter,
+) -> tuple[CountedArticle, ...]:
+    """Return the selected articles with their visitors or clicks, the most clicked first.
 
-    If the filter selects one issue, only its counts are summed. Raises InputError for an invalid history, NotFound for
-    an unknown issue.
+    Raises InputError, NotFound.
     """
     known, urls = select_articles(history, article_filter, as_of=as_of)
     appearances: dict[str, list[Appearance]] = {}
     for appearance in known.appearances:
+        # If the filter selects one issue, only its counts are summed.
         if appearance.url in urls and article_filter.issue in {None, appearance.issue}:
             appearances.setdefault(appearance.url, []).append(appearance)
     slugs = {row.issue for rows in appearances.values() for row in rows}

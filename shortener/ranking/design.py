@@ -82,17 +82,13 @@ class Design(Struct, frozen=True, eq=False):
 def build_design(
     observations: Observations,
     *,
-    arrived_shares: FloatArray,
-    link_weights: FloatArray,
-    signal_scores: FloatArray,
+    arrived_shares: FloatArray,  # for each issue, the share of its clicks (0 to 1) that has arrived
+    link_weights: FloatArray,  # for each article in each issue, the total weight of its links
+    signal_scores: FloatArray,  # standardized counts from other platforms: a row per article
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the matrices and priors of the regression of clicks.
-
-    `arrived_shares` has the arrived share (0 to 1) of each issue's clicks. `link_weights` has the total weight of
-    each article's links in each issue.
-    """
+    """Return the matrices and priors of the regression that predicts clicks (docs/ranking.md section 6)."""
     # With cell c of article a in issue i:
     # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
     #     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a
@@ -132,12 +128,9 @@ def build_design(
 def _build_matrices(
     observations: Observations, appearance_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the matrices `t` (a row per article) and `x` (a row per article and issue) of a `Design`.
-
-    Both have the given columns and one per issue. In `t`, all except `article_columns` are 0.
-    """
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
     t = np.column_stack([np.zeros((articles, len(appearance_columns))), *article_columns, np.zeros((articles, issues))])
+    # t and x have the same columns: those of the appearances, of the articles and of the issues.
     # A row of x has the values of its cell, the values of its article, and 1 in the column of its issue.
     issue_columns = np.eye(issues)[observations.issue_index]
     x = t[observations.article_index] + np.column_stack(
@@ -161,18 +154,16 @@ def last_positions(observations: Observations) -> FloatArray:
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """Return for each article in each issue 1 if it is at one of the last two positions of the issue, else 0.
-
-    An issue with fewer than three positions has only zeros.
-    """
+    """Return for each article in each issue 1 if its position is one of the last two, else 0."""
+    # An issue with fewer than three positions has only zeros.
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
 
 
 def hat_basis(log_position: FloatArray) -> list[FloatArray]:
-    """Return the piecewise linear basis functions of the position effect, one array for each knot in `POSITION_KNOTS`.
+    """Return the values of piecewise linear basis functions at each entry of `log_position`.
 
-    An array has the value of the function at each entry of `log_position`.
+    There is one function for each position in `POSITION_KNOTS`.
     """
     # A function is 1 at its knot and falls linearly to 0 at the neighbouring knots; after the last knot it stays 1.
     knots = np.log(POSITION_KNOTS)
@@ -180,11 +171,8 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
 
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
-    """Return how near to the top each article usually is: its mean position score, minus the mean of all articles.
-
-    The covariate allows for editors who put better articles first. `shape` selects the score.
-    """
-    # Mundlak's device (docs/ranking.md section 7)
+    """Return how near to the top of the issues each article usually is, compared with the average article."""
+    # Mundlak's device, which allows for editors who put better articles first (docs/ranking.md section 7)
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
     x = position_scores(positions, last, shape)
@@ -192,20 +180,18 @@ def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatA
     return np.asarray(xbar - xbar.mean(), dtype=np.float64)
 
 
-def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
-    """Convert each position to a score that is higher near the top of the issue (docs/ranking.md section 7).
-
-    For each position, `last` is the number of positions in its issue.
-    """
+def position_scores(
+    positions: FloatArray,
+    last: FloatArray,  # for each position, the last position of its issue
+    shape: SortingShape,
+) -> FloatArray:
+    """Convert each position to a score that is higher near the top of the issue (docs/ranking.md section 7)."""
     return -np.log(positions) if shape == "log" else normal_scores(positions, last)
 
 
 def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
-    """Convert each position to a normal quantile, which is positive in the upper half of the issue.
-
-    For each position, `last` is the number of positions in its issue.
-    """
-    # Phi^-1((n - position + 0.625) / (n + 0.25)) with n positions (docs/ranking.md section 7)
+    """Convert each position to a normal quantile, which is positive in the upper half of the issue."""
+    # Phi^-1((n - position + 0.625) / (n + 0.25)), with n = `last` (docs/ranking.md section 7)
     shares = np.clip((last - positions + 0.625) / (last + 0.25), NORMAL_SCORE_LIMIT, 1 - NORMAL_SCORE_LIMIT)
     distinct, index = np.unique(shares, return_inverse=True)
     inverse = NormalDist().inv_cdf
@@ -213,9 +199,9 @@ def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
 
 
 def fill_recipients(observations: Observations) -> tuple[FloatArray, FloatArray]:
-    """Return the number of recipients of each issue, and an array with 1 where it is known and 0 where not.
+    """Return (recipients, known) of all issues: `known` is 1 if the number is known, else 0.
 
-    An unknown number is replaced by the median of the other issues.
+    An unknown number becomes the median.
     """
     recipients = np.array([np.nan if issue.recipients is None else issue.recipients for issue in observations.issues])
     known = np.isfinite(recipients)

@@ -1,7 +1,4 @@
-"""Six checks of the fitted model. A check that fails returns warnings for editors (docs/ranking.md section 17).
-
-Checks 1 and 2 are limited to the issues and positions of the articles that the ranking shows.
-"""
+"""Six checks of the fitted model, which return warnings for editors (docs/ranking.md section 17)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,11 +36,13 @@ MIN_FITTED_CLICKS = 5.0
 """Predicted clicks that check 5 requires; with fewer, a 90 % interval contains clearly more than 90 % of counts."""
 
 
-def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
-    """Check the fitted model; return warnings for editors, or an empty list if no model could be fitted.
-
-    `listed` has the articles that the ranking shows. `top_articles` are the indices of the first ones.
-    """
+def diagnose_fit(
+    analysis: Analysis,
+    listed: ListedPart,  # the articles that the ranking shows
+    *,
+    top_articles: Sequence[int],  # indices of the first articles in the ranking
+) -> list[str]:
+    """Check the fitted model and return warnings for editors. Without a fitted model there are none."""
     if analysis.fit is None:
         return []
     return [
@@ -57,10 +56,7 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequen
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: warn if an issue's fitted clicks are below 0.8 or above 1.25 times its observed clicks.
-
-    Differences that chance explains are ignored. Only issues with ranked articles are checked.
-    """
+    """Check 1: warn if an issue's fitted clicks are below 0.8 or above 1.25 times its observed clicks."""
     # Without positions, their effect is part of the noise, and fitted sums are always too small.
     if not observations.has_positions:
         return
@@ -71,6 +67,7 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
         f"{observations.issues[n].slug} ({fitted[n]:.0f} expected, {observed[n]:.0f} counted)"
         for n in listed.issue_indices
         if not low * observed[n] <= fitted[n] <= high * observed[n]
+        # smaller differences may be chance
         and abs(fitted[n] - observed[n]) > 2 * np.sqrt(fitted[n])
     ]
     if issues:
@@ -81,10 +78,7 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: warn if average clicks at positions such as 4 to 8 differ by over 15 % from fitted clicks.
-
-    Differences that chance explains are ignored. Only positions of ranked articles are checked.
-    """
+    """Check 2: warn if clicks at positions 1, 2-3, 4-8 or 9+ differ on average by over 15 % from the fitted clicks."""
     # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu
     for name, (first, last) in POSITION_GROUPS.items():
@@ -93,6 +87,7 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
             continue
         weight = float(fit.weights[inside].sum())
         mean = float((fit.weights * residual)[inside].sum()) / weight if weight else 0.0
+        # Up to two standard deviations may be chance.
         if abs(mean) > max(MAX_MEAN_RESIDUAL, 2 / np.sqrt(weight or 1.0)):
             yield (
                 f"{name}: clicks are {abs(mean):.0%} {'above' if mean > 0 else 'below'} what the model expects there; "
@@ -101,11 +96,7 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
-    """Check 3: warn about each implausible parameter of the model (docs/ranking.md section 6).
-
-    These are eta (fall of clicks with position), omega (gain from further links to an article), and s_q (how much
-    articles differ).
-    """
+    """Check 3: warn about each parameter of the model that has an implausible value (docs/ranking.md section 17)."""
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
         estimates["eta"] = analysis.effect_estimate(POSITION_ETA)[0]
@@ -120,11 +111,11 @@ def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
             )
 
 
-def check_selection_bias(observations: Observations, top_articles: Sequence[int]) -> Iterator[str]:
-    """Check 4: warn if all articles in `top_articles` were in the first fifth of their issues, or all in the last half.
-
-    `top_articles` are indices. Fewer than three articles are not checked.
-    """
+def check_selection_bias(
+    observations: Observations,
+    top_articles: Sequence[int],  # their indices
+) -> Iterator[str]:
+    """Check 4: warn if all top articles were in the first fifth of their issues, or all in the last half."""
     depth = observations.positions / last_positions(observations)[observations.issue_index]
     cells = [observations.article_index == article for article in top_articles]
     depths = [np.min(depth[inside]) for inside in cells]
@@ -150,10 +141,7 @@ _INTERVAL_TEXTS = {
 
 
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 5: warn if the 90 % intervals that the model predicts are too narrow or too wide.
-
-    The intervals are tested on articles that were in several issues.
-    """
+    """Check 5: warn if the 90 % intervals that the model predicts for click counts are too narrow or too wide."""
     inside = leave_one_out_coverage(observations, fit)
     if len(inside) < MIN_RERUN_CELLS:
         return
@@ -167,9 +155,9 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return for each tested click count 1 if the 90 % interval predicted from all others contains it, else 0.
+    """Predict each click count of a repeated article from all other counts.
 
-    Tested are counts of articles in several issues, if at least 5 clicks are predicted.
+    Return 1 for each count inside its 90 % interval, else 0.
     """
     # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
     # gives it the variance h/(1-l). The count is negative binomial around that mean.
@@ -178,7 +166,8 @@ def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
     mean = np.log(fit.mu) - leverage / (1 - leverage) * residual
     sd = np.sqrt(fit.predictor_variances / (1 - leverage))
     is_shown_again = np.bincount(observations.article_index)[observations.article_index] > 1
-    # clipping keeps the exponential finite; cells with a mean above e^30 clicks are left out
+    # Counts with less than 5 predicted clicks are left out, and those with more than e^30. Clipping keeps the
+    # exponential finite.
     is_predictable = (np.exp(np.clip(mean, -50, 30)) >= MIN_FITTED_CLICKS) & (mean < 30)
     cells = np.flatnonzero(is_shown_again & is_predictable)
     rng = np.random.default_rng(RANDOM_SEED)
@@ -207,10 +196,11 @@ def check_permutation(analysis: Analysis) -> Iterator[str]:
 
 
 def permuted_eta(analysis: Analysis) -> float:
-    """Shuffle the positions within each issue, fit the model again, and return the coefficient of the position effect.
+    """Return the position effect that is estimated after positions are shuffled within each issue.
 
-    The coefficient is eta in docs/ranking.md section 6. It is nan if the model cannot be fitted.
+    It is nan if the model cannot be fitted.
     """
+    # The effect is eta in docs/ranking.md section 6.
     rng, observations = np.random.default_rng(RANDOM_SEED), analysis.observations
     positions = observations.positions.copy()
     for issue in range(len(observations.issues)):

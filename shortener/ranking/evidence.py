@@ -22,16 +22,13 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
-    """Return the log of the marginal likelihood of a fitted model, up to a constant.
-
-    The constant is equal for all models of one click history. The value is Laplace's approximation (docs/ranking.md
-    section 8.1).
-    """
+    """Return a fitted model's log marginal likelihood, without a constant that all models of the same data share."""
     with np.errstate(all="ignore"):
         return _log_evidence(fit, design, observations)
 
 
 def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
+    # Laplace's approximation (docs/ranking.md section 8.1):
     # sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2)
     # - 1/2 log|S| - 1/2 sum log D + the log prior of each variance. beta has the prior variances v; D is the
     # diagonal of the Hessian for u, and S its Schur complement for beta.
@@ -42,7 +39,7 @@ def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float
     articles = (solution.u**2 / variances.appeal + math.log(variances.appeal)).sum()
     root_diagonal = np.abs(np.diag(solution.covariance_root))  # |S| = 1 / prod(root_diagonal)^2
     value = (
-        _log_likelihood(observations.clicks, fit.mu, variances.phi)
+        _negative_binomial_log_likelihood(observations.clicks, fit.mu, variances.phi)
         - (prior + articles) / 2
         + np.log(root_diagonal).sum()
         - np.log(solution.article_precision).sum() / 2
@@ -51,9 +48,8 @@ def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float
     return float(value)
 
 
-def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
-    """Return the negative-binomial log-likelihood of `clicks`, without the term that depends on the clicks alone."""
-    # Each count has the mean mu and the variance mu + phi mu^2.
+def _negative_binomial_log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
+    # Each count has the mean mu and the variance mu + phi mu^2. The term that depends on the clicks alone is left out.
     size = 1 / phi
     rising = math.fsum(math.lgamma(y + size) - math.lgamma(size) for y in clicks.tolist())
     return rising + float((clicks * np.log(mu / (mu + size)) - size * np.log1p(mu * phi)).sum())
@@ -74,10 +70,9 @@ def _log_prior_of_variances(fit: Fit, design: Design) -> float:
 
 
 def evidence_weights(log_evidences: Sequence[float]) -> list[float]:
-    """Return the weight (0 to 1) of each fitted model, in proportion to its marginal likelihood; the sum is 1.
-
-    `log_evidences` are the logarithms of these likelihoods (docs/ranking.md section 8.1).
-    """
+    """Return weights of fitted models that are proportional to their marginal likelihoods and add up to 1."""
+    # `log_evidences` are the results of `log_evidence` (docs/ranking.md section 8.1). Subtracting the highest prevents
+    # an overflow.
     highest = max(log_evidences)
     likelihoods = [math.exp(value - highest) for value in log_evidences]
     return [likelihood / math.fsum(likelihoods) for likelihood in likelihoods]

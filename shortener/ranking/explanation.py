@@ -1,7 +1,4 @@
-"""The figures of one article in the ranking, as products of factors (docs/ranking.md section 12).
-
-They are its appeal (clicks relative to an average article) and the clicks of an average article in its place.
-"""
+"""The figures of one article in the ranking, as products of factors (docs/ranking.md section 12)."""
 
 import math
 from collections.abc import Mapping
@@ -46,10 +43,7 @@ class Factor(Struct, frozen=True):
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One article in one issue: its observed count, and the count that an average article would have had there.
-
-    The count of an average article is `expected`. It is the product of `factors`.
-    """
+    """One article in one issue, with its observed count and the count of an average article in its place."""
 
     issue: str
     position: int | None
@@ -63,6 +57,7 @@ class ExplainedAppearance(Struct, frozen=True):
     fitted: float
     """`expected` times the appeal of the article."""
     factors: tuple[Factor, ...]
+    """The factors whose product is `expected`."""
 
 
 class Explanation(Struct, frozen=True):
@@ -101,8 +96,9 @@ OTHER_PICTURE = "other picture of the editors' order"
 
 def explain(
     history: History,
-    url: str,
+    url: str,  # normalized URL of the article
     *,
+    # the arguments of `rank` with the same names
     as_of: float,
     month: str | None = None,
     issue: str | None = None,
@@ -110,11 +106,7 @@ def explain(
     zone: tzinfo = UTC,
     background: bool = True,
 ) -> Explanation:
-    """Return an article's figures in the ranking as products of factors.
-
-    `url` is normalized; the other arguments are those of `rank`. Raises NotFound for an unranked article or unknown
-    issue, InputError for invalid input.
-    """
+    """Return an article's figures in the ranking as products of factors. Raises NotFound, InputError."""
     sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
         raise NotFound(f"no article with the target URL {url!r} is on the list", kind="article_not_ranked")
@@ -183,7 +175,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
     factors += [
         Factor("clicks per recipient", math.exp(level)),
         Factor("issue", math.exp(beta[design.first_issue_column + issue])),
-        *_effect_factors(design.effects, design.x[cell] * beta, APPEARANCE_EFFECTS),
+        *_factor_by_group(design.effects, design.x[cell] * beta, APPEARANCE_EFFECTS),
     ]
     return _complete_product(analysis, factors, float(analysis.posterior.cell_expected[cell]))
 
@@ -195,7 +187,7 @@ def _appeal_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
     design, beta, u = analysis.design, analysis.fit.solution.beta, analysis.fit.solution.u
     groups = {"sorting by the editors": (SORTING_EFFECTS[design.shape],), "signals": SIGNAL_EFFECTS}
     contributions = (design.t[article] - design.t.mean(axis=0)) * beta
-    factors = [*_effect_factors(design.effects, contributions, groups)]
+    factors = [*_factor_by_group(design.effects, contributions, groups)]
     if design.background:
         factors.append(Factor(BACKGROUND_LABEL, math.exp(analysis.background_scores[article])))
     factors.append(Factor("its own clicks", math.exp(u[article] - u.mean())))
@@ -209,15 +201,12 @@ def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -
     return (*factors, Factor(OTHER_PICTURE, total / math.prod(factor.times for factor in factors)))
 
 
-def _effect_factors(
+def _factor_by_group(
     effects: tuple[Effect, ...],
-    contributions: FloatArray,
+    contributions: FloatArray,  # on the log scale, in the order of `effects`
     groups: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Add up `contributions` within each group of coefficients; return the exponentials of the sums as factors.
-
-    `contributions` are on the log scale, in the order of `effects`. Groups that the model lacks are left out.
-    """
+    # Groups that the model lacks are left out.
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in groups.items()

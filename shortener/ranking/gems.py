@@ -1,6 +1,6 @@
-"""Two lists beside the ranking: hidden gems (good articles that few readers saw), and articles loved by few.
+"""Find hidden gems (good articles that few readers saw), and articles with few clicks but much applause.
 
-The latter have few clicks, but many readers applauded them elsewhere (docs/ranking.md section 11).
+The conditions are in docs/ranking.md section 11.
 """
 
 from collections.abc import Sequence
@@ -27,18 +27,14 @@ def top_decile_probability(posterior: Posterior) -> FloatArray:
 def find_hidden_gems(
     posterior: Posterior,
     *,
-    order: Sequence[int],
-    top_length: int,
+    order: Sequence[int],  # indices of the articles in the ranking, the best first
+    top_length: int,  # this many articles at the head of `order` are excluded
     max_gems: int,
-    upper_bounds: FloatArray,
+    upper_bounds: FloatArray,  # for each article, the upper end of its interval of appeal
     top_decile_probabilities: FloatArray,
     min_probability: float = MIN_GEM_PROBABILITY,
 ) -> list[int]:
-    """Return the indices of hidden gems: good articles that few readers saw at their position.
-
-    The first `top_length` of `order` are excluded. For each article, `upper_bounds` has the upper end of its
-    interval of appeal.
-    """
+    """Return the indices of hidden gems, which are good articles that few readers saw."""
     # docs/ranking.md section 11
     if not order:
         return []

@@ -1,6 +1,6 @@
-"""The input of the ranking: issues, articles with their clicks, arrival times of clicks, and signals.
+"""The input of the ranking: issues, articles, clicks with their arrival times, and counts from other platforms.
 
-Signals are counts from other platforms. Every value is a plain count or time (docs/ranking.md section 2).
+See docs/ranking.md section 2.
 """
 
 import math
@@ -35,13 +35,12 @@ class Issue(Struct, frozen=True):
     """
 
 
+# Elsewhere in the program a placement is a single link in an issue.
 class Placement(Struct, frozen=True):
-    """All links of one kind, such as title or image, to an article in an issue, with their total clicks.
-
-    Elsewhere in the program a placement is a single link in an issue.
-    """
+    """All links of one kind to an article in an issue, with their total clicks."""
 
     kind: str
+    """Kind of link, such as title or image."""
     clicks: int
     links: int = 1
 
@@ -88,17 +87,16 @@ class Signal(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """All data from which a ranking is computed. The order of the rows has no effect.
-
-    The keys of `titles` and `authors` are article URLs. An unknown title or author is missing or ''.
-    """
+    """All data from which a ranking is computed. The order of the rows has no effect."""
 
     issues: tuple[Issue, ...] = ()
     appearances: tuple[Appearance, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     signals: tuple[Signal, ...] = ()
     titles: dict[str, str] = {}
+    """Titles by article URL. An unknown title is missing or ''."""
     authors: dict[str, str] = {}
+    """Authors by article URL. An unknown author is missing or ''."""
 
 
 def common_unit(issues: Iterable[Issue]) -> Counted:

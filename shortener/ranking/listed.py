@@ -1,7 +1,4 @@
-"""The articles that a ranking shows, among all articles to which its model is fitted.
-
-For example, the ranking of one month is computed from the clicks of two years.
-"""
+"""The articles that a ranking shows, among all articles to which its model is fitted."""
 
 from collections.abc import Sequence
 
@@ -14,12 +11,10 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The articles that a ranking shows, and a mask that selects their data.
-
-    `observations` has the data of all articles to which the model is fitted, also of those that are not shown.
-    """
+    """The articles that a ranking shows, and a mask that selects their data."""
 
     observations: Observations
+    """The data of all articles to which the model is fitted, also of those that the ranking does not show."""
     articles: tuple[int, ...]
     """Indices of the articles that the ranking shows."""
     cells: npt.NDArray[np.bool_]
@@ -43,11 +38,12 @@ class ListedPart(Struct, frozen=True, eq=False):
         return self.observations.positions[self.cells]
 
 
-def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return the articles that a ranking shows, with a mask that selects their data in `observations`.
-
-    `articles` are their indices. `has_gems` says whether the ranking shows hidden gems (good articles that few readers
-    saw).
-    """
+def listed_part(
+    observations: Observations,
+    articles: Sequence[int],  # indices of the articles that the ranking shows
+    *,
+    has_gems: bool,  # whether it also shows hidden gems (good articles that few readers saw)
+) -> ListedPart:
+    """Return the articles that a ranking shows, with a mask that selects their data in `observations`."""
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

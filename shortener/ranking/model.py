@@ -65,28 +65,25 @@ def prior_of_variances(design: Design) -> Variances:
 
 
 class Fit(Struct, frozen=True, eq=False):
-    """The fitted model: its coefficients and article effects (`solution`), its variances, and the fitted clicks `mu`.
-
-    `mu`, `weights` and `predictor_variances` have one entry for each article in each issue.
-    """
+    """The fitted model: its coefficients, its variances, and the clicks that it predicts."""
 
     solution: Solution
+    """The coefficients and the article effects."""
     variances: Variances
     mu: FloatArray
+    """Fitted clicks of each article in each issue."""
     weights: FloatArray
-    """Weights of the least-squares problem (W in docs/ranking.md section 8)."""
+    """Weight of each entry of `mu` in the least-squares problem (W in docs/ranking.md section 8)."""
     predictor_variances: FloatArray
-    """Variances of the log of `mu` (h in docs/ranking.md section 8)."""
+    """Variance of the log of each entry of `mu` (h in docs/ranking.md section 8)."""
     iterations: int
     converged: bool
     """False if the last iteration still changed the log of the fitted clicks by more than `CONVERGED_STEP`."""
 
 
 def fit_model(design: Design, observations: Observations) -> Fit:
-    """Fit the model in at most 40 iterations of weighted least squares (docs/ranking.md section 8).
-
-    Each iteration also updates the variances. Raises LinAlgError or FloatingPointError if the fit fails.
-    """
+    """Fit the model by iterated weighted least squares. Raises LinAlgError or FloatingPointError if the fit fails."""
+    # docs/ranking.md section 8
     with np.errstate(all="ignore"):
         return _iterate(design, observations)
 
@@ -113,11 +110,12 @@ def require_finite(*arrays: FloatArray) -> None:
         raise FloatingPointError("the fit diverged (non-finite values)")
 
 
-def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks of each article in each issue, and the weights of these counts in the regression.
-
-    `linear_predictor` plus `design.offset` is the log of the fitted clicks. `phi` is the overdispersion of counts.
-    """
+def irls_weights(
+    design: Design,
+    linear_predictor: FloatArray,  # the log of the fitted clicks, without `design.offset`
+    phi: float,  # overdispersion of the counts
+) -> tuple[FloatArray, FloatArray]:
+    """Return the fitted clicks of each article in each issue, and the weights of these counts in the regression."""
     # docs/ranking.md section 8
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
@@ -130,10 +128,8 @@ def solve(
     working_response: FloatArray,
     variances: Variances,
 ) -> Solution:
-    """Solve the weighted least-squares problem of one iteration of the fit (docs/ranking.md section 8).
-
-    Raises LinAlgError if the matrix of the normal equations is not positive definite.
-    """
+    """Solve the weighted least-squares problem of one iteration of the fit. Raises LinAlgError."""
+    # docs/ranking.md section 8
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
     root_weights = np.sqrt(weights)[:, None]
@@ -146,24 +142,21 @@ def solve(
     s = scaled.T @ scaled + np.diag(precision) - scaled_h.T @ scaled_h
     r = h / d[:, None]
     right = scaled.T @ (root_weights[:, 0] * working_response) + precision * means - r.T @ wz
+    # Fails if `s` is not positive definite.
     root = invert_lower_triangle(np.asarray(np.linalg.cholesky(s), dtype=np.float64))
     beta = root.T @ (root @ right)
-    u_variances, h_variances = _solution_variances(design, observations, weights, root, d)
+    u_variances, h_variances = _article_and_predictor_variances(design, observations, weights, root, d)
     return Solution(beta, wz / d - r @ beta, root, d, r, u_variances, h_variances)
 
 
-def _solution_variances(
+def _article_and_predictor_variances(
     design: Design,
     observations: Observations,
     weights: FloatArray,
     covariance_root: FloatArray,
     article_precision: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the posterior variances of the article effects, and of the log of the fitted clicks.
-
-    `covariance_root` is a square root of the coefficients' covariance. `article_precision` has the effects' inverse
-    variances for known coefficients.
-    """
+    # Posterior variances of the article effects, and of the log of the fitted clicks:
     # var(u_a) and h_c of docs/ranking.md section 8:
     # 1/D_a + R_a V R_a' and 1/D_a + (x_c - R_a) V (x_c - R_a)', with V = L' L and R_a L' = sum W x L' / D_a,
     # where L is `covariance_root` and D is `article_precision`
@@ -208,14 +201,10 @@ def update_variances(
     design: Design,
     observations: Observations,
     solution: Solution,
-    linear_predictor: FloatArray,
-    current: Variances,
+    linear_predictor: FloatArray,  # the log of the fitted clicks, without `design.offset`
+    current: Variances,  # those with which `solution` was computed
 ) -> Variances:
-    """Return the variances for the next iteration of the fit.
-
-    `solution` was computed in this iteration with the variances `current`. `linear_predictor` plus `design.offset` is
-    the log of the fitted clicks.
-    """
+    """Return the variances for the next iteration of the fit."""
     # Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8)
     return Variances(
         appeal=_next_article_variance(solution, current.appeal),

@@ -42,9 +42,9 @@ class Observations(Struct, frozen=True, eq=False):
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Return for each article the sum of `values` over all issues that contain it.
+        """Add up `values` over all issues, separately for each article.
 
-        `values` is a vector with an entry, or a matrix with a row, for each article in each issue.
+        `values` has an entry or a row for each article in each issue.
         """
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 

@@ -1,6 +1,6 @@
-"""The order in which the ranking shows articles, with their intervals and probabilities (docs/ranking.md section 10).
+"""The order in which the ranking shows articles, with their intervals and probabilities.
 
-Hidden gems, which are good articles that few readers saw, are chosen here too.
+The method is in docs/ranking.md section 10.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 class Ordering(Struct, frozen=True, eq=False):
     """The order of the articles that the ranking shows, and the figures of all articles.
 
-    Each array has one entry per article, also for articles that the ranking does not show.
+    Each array has one entry per article.
     """
 
     order: list[int]
@@ -44,26 +44,21 @@ class Ordering(Struct, frozen=True, eq=False):
 
 
 def top_length(article_count: int, max_articles: int) -> int:
-    """Return how many articles at the head of the ranking are called the top list.
-
-    It is a fifth of `article_count`, but at least 3 and at most `max_articles`.
-    """
+    """Return how many articles at the head of the ranking are called the top list."""
+    # docs/ranking.md section 10
     return min(max_articles, max(MIN_TOP, article_count // TOP_SHARE), article_count)
 
 
 def order_articles(
     analysis: Analysis,
-    urls: set[str],
+    urls: set[str],  # the articles that the ranking shows
     *,
-    max_articles: int,
-    max_gems: int,
+    max_articles: int,  # limit of the top list
+    max_gems: int,  # limit of hidden gems (good articles that few readers saw)
     blend: Blend | None,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
-    """Sort the articles `urls` by appeal, or by the editors' weighted sum if `blend` is given.
-
-    Also choose the top list (at most `max_articles`) and the hidden gems, good articles that few readers saw.
-    """
+    """Sort articles by appeal (relative clicks), or by the editors' weighted sum if `blend` is given."""
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]
     k = top_length(len(listed), max_articles)

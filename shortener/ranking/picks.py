@@ -70,15 +70,14 @@ def select_picks(
     ranking: Ranking,
     *,
     decisions: Iterable[Decision] = (),
-    max_featured: int | None = None,
-    max_gems: int | None = None,
+    max_featured: int | None = None,  # with pinned articles; None: the length of the ranking's top list
+    max_gems: int | None = None,  # limit of good articles that few readers saw; None: all gems of the ranking
 ) -> Picks:
     """Select the recommended articles of the next issue from a ranking and the editors' decisions.
 
-    `max_featured` includes pinned articles; `max_gems` limits good articles that few readers saw. Raises InputError for
-    an invalid decision.
+    Raises InputError.
     """
-    decision_by_url = _latest_decisions(decisions)
+    decision_by_url = _latest_decision_by_url(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
     pinned, chosen = (
         [
@@ -103,15 +102,11 @@ def select_picks(
 _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pinned"), ("choose", "chosen"))
 
 
-def _latest_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return the latest decision about each article, by article URL. Raises InputError for an invalid decision.
-
-    The items are in the order in which these decisions were made.
-    """
+def _latest_decision_by_url(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
     latest: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
         _check_decision(decision)
-        latest.pop(decision.url, None)  # so that it moves to the end
+        latest.pop(decision.url, None)  # moves it to the end: the items are in the order of time
         latest[decision.url] = decision
     return latest
 
@@ -124,9 +119,9 @@ def _check_decision(decision: Decision) -> None:
 
 
 def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
-    """Return the recommended articles, with each of the two lists in the order of the URLs in `order`.
+    """Return the recommended articles, with both lists in the order of the URLs in `order`.
 
-    An article that is not in `order` is placed behind its predecessor in `picks`.
+    Other articles stay behind their predecessors.
     """
     return msgspec.structs.replace(
         picks, featured=_arrange(picks.featured, order), lesser_known=_arrange(picks.lesser_known, order)

@@ -45,12 +45,10 @@ class Inputs(Struct, frozen=True, eq=False):
 
 
 class WeightedFit(Struct, frozen=True, eq=False):
-    """A fitted model, with its weight (0 to 1) in the average of all fitted models.
-
-    Each model assumes another way in which editors order articles (`design.shape`).
-    """
+    """A fitted model, with its weight (0 to 1) in the average of all fitted models."""
 
     design: Design
+    """Its `shape` is the way in which the model assumes that editors order articles."""
     fit: Fit
     weight: float
 
@@ -64,10 +62,7 @@ class WeightedFit(Struct, frozen=True, eq=False):
 
 
 class Analysis(Inputs, frozen=True, eq=False):
-    """All estimates from one click history: at most two fitted models, and the averages of their estimates.
-
-    With known positions there are two models, for two assumptions about how editors order articles; otherwise one.
-    """
+    """All estimates from one click history: the fitted models, and the averages of their estimates."""
 
     design: Design
     """Matrices and priors of the regression in `fit`."""
@@ -78,7 +73,9 @@ class Analysis(Inputs, frozen=True, eq=False):
     fit_error: str | None
     """Why no model could be fitted, else None."""
     fits: tuple[WeightedFit, ...]
-    """The fitted models, one for each assumption about how editors order articles; the largest weight is first."""
+    """The fitted models, one for each assumption about how editors order articles; the largest weight is first.
+    Without known positions there is at most one.
+    """
     background_scores: FloatArray
     """For each article, what site, author and title words add to its log appeal in `fit`; the mean is 0."""
 
@@ -89,18 +86,20 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def eta_uncertainty_removed(self) -> float:
-        """Percentage by which the data reduced the prior variance of the position effect (docs/ranking.md section 15).
+        """Percentage by which the data reduced the prior variance of the position effect.
 
-        It is nan if no model could be fitted, or if no position is known.
+        It is nan without a fitted model or known positions.
         """
+        # docs/ranking.md section 15
         return 100 * (1 - self.eta_estimate[1] / POSITION_ETA.sd**2)
 
     @property
     def eta_estimate(self) -> tuple[float, float]:
         """Posterior mean and variance of the position effect, averaged over all models.
 
-        The effect is eta in docs/ranking.md section 6. Both values are nan without a fitted model or known positions.
+        Both are nan without a fitted model or known positions.
         """
+        # The effect is eta in docs/ranking.md section 6.
         if not self.fits:
             return math.nan, math.nan
         estimates = [(fit.weight, *fit.effect_estimate(POSITION_ETA)) for fit in self.fits]
@@ -111,7 +110,7 @@ class Analysis(Inputs, frozen=True, eq=False):
     def sorting_weights(self) -> dict[SortingShape, float]:
         """The weight (0 to 1) of each model of how editors order articles.
 
-        The result is empty if no model could be fitted, or if no position is known.
+        The dict is empty without a fitted model or known positions.
         """
         if not self.fits or not self.observations.has_positions:
             return {}
@@ -119,34 +118,39 @@ class Analysis(Inputs, frozen=True, eq=False):
         return {shape: weights.get(shape, 0.0) for shape in SORTING_SHAPES}
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of a coefficient in the fitted model with the largest weight.
+        """Return the posterior mean and variance of a coefficient in the model with the largest weight.
 
-        Both are nan if no model could be fitted, or if this model does not contain the coefficient.
+        Both are nan if the coefficient is missing.
         """
         return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
 
     def sorting_estimate(self) -> float:
-        """Return how strongly editors put better articles first: coefficient b in docs/ranking.md section 6.
+        """Return how strongly editors put better articles first, as a regression coefficient.
 
-        It is near 0 if they do not, and nan without a fitted model or known positions.
+        It is nan without a fitted model or known positions.
         """
+        # coefficient b in docs/ranking.md section 6
         return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
     def counted_for(self, urls: Iterable[str]) -> Counted:
-        """Return the unit in which the articles `urls` are counted: "visitors" or "clicks".
+        """Return the unit in which articles are counted: "visitors" or "clicks".
 
-        It is "visitors" if `Issue.counted` is "visitors" for every issue that contains one of these articles.
+        It is "visitors" if every issue with one of these articles counts visitors.
         """
         listed = set(urls)
         slugs = {row.issue for row in self.observations.appearances if row.url in listed}
         return common_unit(issue for issue in self.observations.issues if issue.slug in slugs)
 
 
-def analyse(history: History, *, as_of: float, background: bool = True) -> Analysis:
+def analyse(
+    history: History,  # with at least one article, and no issue sent after `as_of`
+    *,
+    as_of: float,  # epoch seconds
+    background: bool = True,  # whether authors, sites and title words are predictors
+) -> Analysis:
     """Fit the model to a click history, and return all estimates.
 
-    `history` must contain an article, and issues sorted by time, sent by `as_of` (epoch seconds). `background` adds
-    authors, sites and title words as predictors.
+    The issues of the history must be sorted by time.
     """
     observations = build_observations(history, as_of=as_of)
     urls = observations.urls
@@ -158,7 +162,7 @@ def analyse(history: History, *, as_of: float, background: bool = True) -> Analy
         build_background(urls, titles=history.titles, authors=history.authors) if background else (),
     )
     errors: list[str] = []
-    fits = list(_fit_shapes(inputs, errors))
+    fits = list(_fit_each_sorting_shape(inputs, errors))
     known = msgspec.structs.asdict(inputs)
     if not fits:
         design = prepare_design(inputs)
@@ -209,11 +213,13 @@ class Arrivals(Struct, frozen=True, eq=False):
         return None if share is None else 1 - share
 
 
-def estimate_arrivals(history: History, *, as_of: float, window: float | None) -> Arrivals:
-    """Estimate the share of each issue's clicks that has arrived at `as_of` (epoch seconds).
-
-    `window` is the number of months of history that are used, None for all. Raises InputError for an invalid history.
-    """
+def estimate_arrivals(
+    history: History,
+    *,
+    as_of: float,  # epoch seconds
+    window: float | None,  # so many months of history are used; None: all
+) -> Arrivals:
+    """Estimate the share of each issue's clicks that has arrived at `as_of`. Raises InputError."""
     sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
     if not urls:
         return Arrivals({}, None)
@@ -223,8 +229,10 @@ def estimate_arrivals(history: History, *, as_of: float, window: float | None) -
     return Arrivals({issue.slug: 1 - float(share) for issue, share in shares}, curve)
 
 
-def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Yield (design, fit, posterior, log marginal likelihood) for each model of how editors order articles."""
+def _fit_each_sorting_shape(
+    inputs: Inputs,
+    errors: list[str],  # the message of each failed fit is appended
+) -> Iterator[tuple[Design, Fit, Posterior, float]]:
     shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
     for shape in shapes:
         design = prepare_design(inputs, shape=shape)

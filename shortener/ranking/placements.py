@@ -1,6 +1,6 @@
-"""Placement weights: how much a link of each kind (title, image, "read more", …) is clicked.
+"""Weights that say how much a link of each kind (title, image, "read more", …) is clicked.
 
-They are estimated from articles with several links in an issue (docs/ranking.md section 5).
+The method is in docs/ranking.md section 5.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,12 @@ ITERATIONS = 50
 
 
 def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
-    """Estimate how much a link of each kind (title, image, …) is clicked, relative to title = 1 (docs/ranking.md
-    section 5).
-
-    The model is Luce's choice rule, fitted by a minorize-maximize algorithm.
-    """
+    """Estimate how much a link of each kind (title, image, …) is clicked, relative to a title link."""
+    # Luce's choice rule, fitted by a minorize-maximize algorithm (docs/ranking.md section 5)
     kinds = sorted({placement.kind for row in appearances for placement in row.placements} | {"title"})
     prior = np.array([PRIOR_WEIGHTS.get(kind, DEFAULT_WEIGHT) for kind in kinds])
     # In an appearance with two kinds of links or more, the effects of position, issue and article cancel out.
-    clicks, links = _tabulate_by_kind(appearances, kinds)
+    clicks, links = _clicks_and_links_by_kind(appearances, kinds)
     weights = prior / prior.sum()
     pseudo_clicks = PRIOR_PSEUDO_CLICKS * weights
     # w_k <- (sum y_ck + K s0_k) / (sum Y_c m_ck / sum_j w_j m_cj + K / sum w), where y_ck are the clicks on
@@ -40,11 +37,8 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
     return dict(zip(kinds, weights.tolist(), strict=True))
 
 
-def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return two matrices (appearances x kinds): clicks on links of each kind, and numbers of these links.
-
-    An appearance is an article in an issue. Those with only one kind of links are left out.
-    """
+def _clicks_and_links_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
+    # Appearances with only one kind of links are left out.
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]

@@ -1,6 +1,6 @@
-"""The estimates of each article from the fitted model: its score (log of its appeal) and the uncertainty of the score.
+"""How much each article is clicked according to the fitted model, and how uncertain that is.
 
-Probabilities, such as that of being in the best tenth, come from simulated scores.
+The method is in docs/ranking.md section 9.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """The estimates for all articles: how much they are clicked, compared with an average article in their place.
+    """Estimates of how much each article is clicked, compared with an average article in its place.
 
-    Arrays have one entry per article, unless their description names another shape.
+    Most arrays have one entry per article.
     """
 
     score: FloatArray
@@ -59,10 +59,11 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the mixture of the estimates of several fitted models, with the given weights (docs/ranking.md section 9).
+    """Return the weighted mixture of the estimates of several models that were fitted to the same data.
 
-    All models must be fitted to one history, and the weights must add up to 1.
+    The weights must add up to 1.
     """
+    # docs/ranking.md section 9:
     # score = sum w score_m, sd^2 = sum w (sd_m^2 + (score_m - score)^2), expected = sum w expected_m
     w = np.array(weights)[:, None]
     score = (w * [each.score for each in posteriors]).sum(axis=0)
@@ -97,11 +98,11 @@ def fallback_posterior(observations: Observations, design: Design) -> Posterior:
     return Posterior(score, sd, clicks, expected, draws, cell_expected)
 
 
-def top_k_probability(draws: FloatArray, k: int) -> FloatArray:
-    """Return for each article the share of the simulations in which its score is among the `k` highest.
-
-    `draws` is a matrix of simulated scores (simulations x articles).
-    """
+def top_k_probability(
+    draws: FloatArray,  # simulated scores (simulations x articles)
+    k: int,
+) -> FloatArray:
+    """Return for each article the share of simulations in which its score is among the `k` highest."""
     if k >= draws.shape[1]:
         return np.ones(draws.shape[1])
     top = np.argpartition(-draws, k - 1, axis=1)[:, :k]

@@ -31,6 +31,7 @@ def rank(
     history: History,
     *,
     as_of: float,  # epoch seconds; issues sent later are ignored
+    # at most one of `month`, `issue` and `since` is given
     month: str | None = None,  # only articles last shown in this month (YYYY-MM in `zone`)
     issue: str | None = None,  # only articles of this issue
     since: float | None = None,  # only articles last shown since this time (epoch seconds)
@@ -42,10 +43,9 @@ def rank(
     background: bool = True,  # whether the model also uses authors, sites and title words
     min_gem_probability: float = MIN_GEM_PROBABILITY,  # lowest probability of being in the best tenth
 ) -> Ranking:
-    """Rank articles by appeal: their clicks compared with those of an average article at their positions.
+    """Rank articles by their clicks, compared with those of an average article at their positions.
 
-    At most one of `month`, `issue` and `since` selects articles (docs/ranking.md section 1). Raises InputError,
-    NotFound.
+    Raises InputError, NotFound.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")

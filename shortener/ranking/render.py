@@ -49,11 +49,15 @@ class TemplateEntry(Struct, frozen=True):
     """From the ranking: "list" or "gem". By an editor: "pinned" or "chosen"."""
 
 
-def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks (recommended articles) as a section in Markdown. Raises InputError.
+def render_markdown(
+    picks: Picks,
+    *,
+    details: Iterable[ArticleDetails],
+    template: str | None = None,  # None: the bundled template
+) -> str:
+    """Return recommended articles as a section in Markdown. Raises InputError.
 
-    `template` is a Jinja template, by default the bundled one. Its variables `featured` and `lesser_known` are lists of
-    `TemplateEntry`.
+    The variables `featured` and `lesser_known` of the Jinja template are lists of `TemplateEntry`.
     """
     return _render_template(
         _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details

@@ -49,11 +49,16 @@ class Rerun(Struct, frozen=True):
 
 
 def suggest_reruns(
-    history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
+    history: History,
+    issue: str,
+    *,
+    as_of: float,  # epoch seconds
+    window: float | None,  # months
+    background: bool = True,
 ) -> tuple[Rerun, ...]:
-    """Suggest at most two articles of an issue to show again, to estimate the position effect better (best first).
+    """Return up to two articles of an issue to repeat at another position, to measure how positions affect clicks.
 
-    `window` is in months. Raises NotFound for an issue not sent by `as_of` (epoch seconds).
+    Raises InputError, NotFound.
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:
@@ -69,7 +74,7 @@ def suggest_reruns(
 def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
     root, eta = fit.solution.covariance_root, analysis.design.effects.index(POSITION_ETA)
     covariance = root.T @ root
-    candidates = list(_candidates(analysis, issue))
+    candidates = list(_possible_reruns(analysis, issue))
     for _ in range(MAX_SUGGESTIONS):
         options = [
             (_removed_variance(covariance, eta, *change), -article, -new_position, position, change)
@@ -87,11 +92,7 @@ def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
         candidates = [(a, p, new) for a, p, new in candidates if a != -article and new != -new_position]
 
 
-def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (article index, position, new position) for each way to show an article of `issue` again in the next issue.
-
-    The new position is at least twice or at most half the old one.
-    """
+def _possible_reruns(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
     observations = analysis.observations
     last = last_positions(observations)[issue]
     for cell in np.flatnonzero(observations.issue_index == issue):
@@ -104,21 +105,21 @@ def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]
         for knot in POSITION_KNOTS:
             ratio = max(knot, position) / min(knot, position)
             if knot <= last and ratio >= MIN_POSITION_RATIO:
-                yield article, position, knot
+                yield article, position, knot  # article index, old position, new position
 
 
 def information_change(
     analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how the inverse covariance of the coefficients changes if the next issue repeats an article.
+    """Return how the coefficients' inverse covariance changes if the next issue repeats an article.
 
-    The result is (rows, signs). The outer product of each row with itself is added, times the row's sign.
+    The result (rows, signs) means `rows.T @ diag(signs) @ rows`.
     """
-    # With rows B and signs s, B' diag(s) B is added. The next issue is assumed to be as large as `issue`.
+    # The next issue is assumed to be as large as `issue`.
     design = analysis.design
     row_indices = np.flatnonzero(analysis.observations.article_index == article)
     before, weights = design.x[row_indices], fit.weights[row_indices]
-    after = _rows_with_next_issue(analysis, issue, row_indices, new_position)
+    after = _design_rows_with_next_issue(analysis, issue, row_indices, new_position)
     weight = _weight_in_next_issue(analysis, fit, issue, article, after[-1])
     # docs/ranking.md section 21
     changes = [
@@ -133,23 +134,20 @@ def information_change(
 def _article_information(
     design_rows: FloatArray, weights: FloatArray, appeal_variance: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return one article's part of the inverse covariance of the coefficients, as (rows, signs).
-
-    It is the sum of the rows' outer products with themselves, each times the row's sign. `weights` are those of
-    `design_rows`.
-    """
-    # X' W X - h h' / D, with the rows X of the design matrix, their least-squares weights W, h = X' W and
-    # D = sum W + 1/s_q^2
+    # One article's part of the inverse covariance of the coefficients is X' W X - h h' / D, with the rows X of the
+    # design matrix, their least-squares weights W, h = X' W and D = sum W + 1/s_q^2 (docs/ranking.md section 21).
+    # It is returned as (rows, signs).
     h, d = weights @ design_rows, weights.sum() + 1 / appeal_variance
     rows = np.vstack([np.sqrt(weights)[:, None] * design_rows, h / np.sqrt(d)])
     return rows, np.append(np.ones(len(design_rows)), -1.0)
 
 
-def _rows_with_next_issue(analysis: Analysis, issue: int, row_indices: IntArray, new_position: int) -> FloatArray:
-    """Return an article's rows of the design matrix as if the next issue showed it at `new_position`.
-
-    The last row is for the next issue. `row_indices` are those of the article's rows so far.
-    """
+def _design_rows_with_next_issue(
+    analysis: Analysis,
+    issue: int,
+    row_indices: IntArray,  # of the article's rows so far
+    new_position: int,  # in the next issue, whose row is added at the end
+) -> FloatArray:
     design, observations = analysis.design, analysis.observations
     last = last_positions(observations)
     position, log_position = np.array([float(new_position)]), np.log([float(new_position)])
@@ -175,11 +173,14 @@ def _rows_with_next_issue(analysis: Analysis, issue: int, row_indices: IntArray,
     return rows
 
 
-def _weight_in_next_issue(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
-    """Return the weight that an article's clicks in the next issue would have in the regression.
-
-    A weight is the inverse variance of a log count. `row` is the design matrix's row for these clicks.
-    """
+def _weight_in_next_issue(
+    analysis: Analysis,
+    fit: Fit,
+    issue: int,
+    article: int,
+    row: FloatArray,  # row of the design matrix for the article in the next issue
+) -> float:
+    # The weight W is the inverse variance of a log count:
     # 1/W = 1/mu + phi + (s_q^2 + phi)/n, where mu is the expected final number of clicks. The last term is the
     # uncertainty of the new issue's effect, which its n articles determine.
     # The next issue is assumed to have as many recipients and articles as `issue`.
@@ -191,21 +192,14 @@ def _weight_in_next_issue(analysis: Analysis, fit: Fit, issue: int, article: int
 
 
 def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
-    """Return how much a coefficient's variance falls if the inverse of `covariance` changes.
-
-    To the inverse, the outer product of each row with itself is added, times the row's sign. `column` is the
-    coefficient's index.
-    """
-    # With rows B and signs s, the inverse grows by B' diag(s) B.
+    # By how much the variance of coefficient `column` falls if B' diag(s) B is added to the inverse of `covariance`,
+    # with rows B and signs s.
     g = rows @ covariance[:, column]
     return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
 
 
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
-    """Return the covariance matrix of the coefficients after a change of its inverse.
-
-    To the inverse, the outer product of each row with itself is added, times the row's sign (1 or -1).
-    """
+    """Return the covariance matrix after `rows.T @ diag(signs) @ rows` is added to its inverse."""
     # (V^-1 + B' diag(s) B)^-1 = V - V B' (diag(s) + B V B')^-1 B V (Woodbury identity), with rows B and signs s
     projected = rows @ covariance
     return np.asarray(covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected))

@@ -13,11 +13,9 @@ MIN_COUNT = 5
 
 
 def is_comparable(count: float | None, expected: float) -> bool:
-    """Return whether an article has enough clicks or visitors to be compared with an average one.
-
-    Its own `count`, or the `expected` count of the average article, must be at least `MIN_COUNT`.
-    """
-    # Of smaller counts the appeal is close to its prior, which is no finding (docs/ranking.md section 10).
+    """Return whether an article has enough clicks or visitors to be compared with an average one."""
+    # `expected` is the count of an average article. If both counts are smaller, the appeal is close to its prior, which
+    # is no finding (docs/ranking.md section 10).
     return max(count or 0, expected) >= MIN_COUNT
 
 

@@ -20,9 +20,9 @@ SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
 class ArticleFilter(Struct, frozen=True):
-    """Which articles the ranking shows: all of them, unless one of three fields selects some.
+    """Which articles the ranking shows: all, or those of a month, of an issue or since a time.
 
-    Raises InputError if more than one of `month`, `issue` and `since` is given, or for an invalid month.
+    Raises InputError if several are given.
     """
 
     month: str | None = None
@@ -41,11 +41,15 @@ class ArticleFilter(Struct, frozen=True):
             raise InputError(Message("month {month} is not a month; write it as 2021-04", month=repr(self.month)))
 
 
-def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
-    """Return the issues that can be ranked, and the URLs of the selected articles.
+def select_articles(
+    history: History,
+    article_filter: ArticleFilter,
+    *,
+    as_of: float,  # epoch seconds
+) -> tuple[History, set[str]]:
+    """Return the data of the issues that can be ranked, and the URLs of the selected articles.
 
-    Issues need clicks and an age of `MIN_AGE_HOURS` at `as_of` (epoch seconds). Raises InputError, NotFound for an
-    unsent issue.
+    Raises InputError, NotFound.
     """
     sent = select_sent(history, as_of=as_of)
     clicked = clicked_issues(sent)
@@ -64,11 +68,13 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
     return known, urls
 
 
-def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
-    """Return why the articles of a sent issue cannot be ranked yet, as a clause; '' if they can be ranked.
-
-    `clicked` are the slugs of the issues with clicks.
-    """
+def why_unranked(
+    issue: Issue,
+    *,
+    clicked: set[str],  # slugs of the issues with clicks
+    as_of: float,
+) -> str:
+    """Return a clause that says why the articles of a sent issue cannot be ranked yet; '' if they can be ranked."""
     if as_of - issue.sent_at < MIN_AGE_HOURS * HOUR_SECONDS:
         return Message("was sent less than an hour ago")
     return "" if issue.slug in clicked else Message("has no clicks yet")
@@ -132,10 +138,15 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
     return last_issues
 
 
-def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the part of a history from `months` before to `months` after the articles `urls` were last shown.
+def restrict_to_window(
+    history: History,
+    urls: set[str],
+    *,
+    months: float | None,  # None: the whole history
+) -> History:
+    """Return the history from `months` before to `months` after the articles `urls` were last shown.
 
-    If `urls` has all articles, the last `months` are returned. If `months` is None, everything is returned.
+    If `urls` has all articles, return the last `months`.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

@@ -20,14 +20,15 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Page views, completed reads and fans (readers who applauded) of each article on other platforms.
+    """Page views, completed reads and applause of each article on other platforms.
 
-    The arrays have one entry per article; nan if it is missing.
+    Missing entries are nan.
     """
 
     views: FloatArray
     reads: FloatArray
     fans: FloatArray
+    """Numbers of readers who applauded."""
     read_ratio: FloatArray
     """Reads per view, pulled towards the ratio of all articles by 20 pseudo-counts (docs/ranking.md section 14)."""
     fan_ratio: FloatArray
@@ -39,10 +40,8 @@ class SignalColumns(Struct, frozen=True, eq=False):
         return _overall_ratio(self.fans, self.reads)
 
     def fan_ratio_lower_bound(self) -> FloatArray:
-        """Return for each article the lower end of Wilson's 90 % interval of the share of its readers who applauded.
-
-        The share is fans divided by completed reads; nan if one of these is missing.
-        """
+        """Return for each article a lower bound of the share of readers who applauded; nan if a count is missing."""
+        # The lower end of Wilson's 90 % interval of fans per completed read (docs/ranking.md section 11).
         share, n = np.minimum(self.fans / np.maximum(self.reads, 1.0), 1.0), np.maximum(self.reads, 1.0)
         spread = Z90 * np.sqrt(share * (1 - share) / n + (Z90 / (2 * n)) ** 2)
         return np.asarray((share + Z90**2 / (2 * n) - spread) / (1 + Z90**2 / n))
@@ -87,7 +86,7 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return numerator / denominator for each article, at most 1, pulled towards the ratio of all articles."""
+    # Each ratio is pulled towards that of all articles (docs/ranking.md section 14).
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
@@ -112,9 +111,10 @@ class Blend(Struct, frozen=True):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """Return for each article the weighted sum of its score (log of the appeal), fan ratio and read ratio.
+        """Return for each article the weighted sum of appeal, applause and completed reads.
 
-        Each is first standardized over all articles; a missing value becomes 0.
+        Missing values count as average.
         """
+        # Each is standardized over all articles, so that the average is 0. `score` is the log of the appeal.
         scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
         return self.appeal * scores + self.fans * fans + self.reads * reads

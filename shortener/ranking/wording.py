@@ -46,10 +46,8 @@ def format_count(number: int, counted: Counted) -> str:
 
 
 def format_probability(probability: float) -> str:
-    """Format a probability as a whole percentage, at most "over 99%" and at least "under 1%".
-
-    It is estimated from 400 simulations, so values closer to 0 or 1 are not reliable.
-    """
+    """Format a probability as a whole percentage, or as "over 99%" or "under 1%"."""
+    # It is estimated from 400 simulations, so values closer to 0 or 1 are not reliable.
     if probability < 0.01:
         return Message("under 1%")
     return Message("over 99%") if probability > 0.99 else format_percent(probability)
@@ -70,17 +68,13 @@ def format_note(
     article: int,
     *,
     count: int,
-    expected: float,
+    expected: float,  # count of an average article
     counted: Counted,
-    bounds: tuple[float, float],
-    gem_probability: float | None,
+    bounds: tuple[float, float],  # 90 % interval of the appeal
+    gem_probability: float | None,  # None if the article is no hidden gem
     loved_by_few: bool,
 ) -> str:
-    """Return the text that explains an article's result.
-
-    `expected` is the count of an average article. `bounds` is the 90 % interval of appeal. `gem_probability` is None if
-    the article is no hidden gem.
-    """
+    """Return the text that explains an article's result to editors."""
     # docs/ranking.md section 15
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
@@ -205,10 +199,9 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
 
 
 def _describe_editors_order(analysis: Analysis) -> list[str]:
-    """Return one text about how editors order articles, in a list; an empty list if this is unknown."""
     weights = analysis.sorting_weights
     if not weights:
-        return []
+        return []  # the order is unknown
     # "Whole list": editors sort all articles, the best first. "Leads first": they only choose the best for the top.
     whole = round(100 * weights["normal"])
     return [Message("editors' order: {whole}% whole list, {leads}% leads first", whole=whole, leads=100 - whole)]

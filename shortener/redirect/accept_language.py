@@ -16,27 +16,26 @@ def choose_language(accept_language: str | None, available: Iterable[str]) -> st
     for tag in available:
         by_tag[tag.lower()] = tag
         by_tag.setdefault(tag.partition("-")[0].lower(), tag)
-    for requested in _requested_tags(accept_language or ""):
+    for requested in _tags_by_preference(accept_language or ""):
         match = by_tag.get(requested) or by_tag.get(requested.partition("-")[0])
         if match:
             return match
     return DEFAULT_LANGUAGE
 
 
-def _requested_tags(header: str) -> list[str]:
-    """Return the lower-case language tags, the most preferred first (RFC 9110, section 12.5.4)."""
+def _tags_by_preference(header: str) -> list[str]:
+    # RFC 9110, section 12.5.4
     weighted = []
     for item in header.lower().split(",", MAX_TAGS)[:MAX_TAGS]:
         tag, _, parameter = item.partition(";")
-        weight = _weight(parameter)
+        weight = _parse_weight(parameter)
         if weight > 0:
             weighted.append((weight, tag.strip()))
     return [tag for _, tag in sorted(weighted, key=lambda pair: -pair[0])]
 
 
-def _weight(parameter: str) -> float:
-    """Return the weight in a parameter such as ``q=0.8``; 1 if it is empty, 0 if it is invalid."""
-    name, _, value = parameter.partition("=")
+def _parse_weight(parameter: str) -> float:
+    name, _, value = parameter.partition("=")  # such as q=0.8
     if not name.strip():
         return 1.0
     try:

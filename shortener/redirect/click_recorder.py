@@ -47,9 +47,10 @@ _TRUNCATED_LENGTH = 64
 class ClickRecorder:
     """Writes the click log of one redirect worker.
 
-    Pass ``shared_keys=True`` if several machines use one store, so that all of them hash an address with the same key.
+    Set ``shared_keys`` if several machines use one store.
     """
 
+    # With shared keys, all machines hash an address with the same key.
     def __init__(self, config: Config, *, shared_keys: bool = False) -> None:
         self._respect_gpc = config.privacy.respect_gpc
         self._records_networks = config.privacy.addresses == "network"
@@ -66,11 +67,16 @@ class ClickRecorder:
         self._miss_second = 0
         self._misses_this_second = 0
 
-    def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
+    def record(
+        self,
+        line: ClickLine,
+        request: Request,
+        *,
+        counter: int,  # index of the counter to increment, such as REDIRECTS
+    ) -> bool:
         """Write a click to the click log, and count it; return whether it was written.
 
-        Data about the client is added to ``line``. ``counter`` is the index of the counter to increment, such as
-        REDIRECTS.
+        Data about the client is added to ``line``.
         """
         try:
             line.id = self._new_id()
@@ -98,7 +104,7 @@ class ClickRecorder:
         line.lang = language[:MAX_HEADER_LENGTH] if language else None
         line.h = logged
         # Without user agent and referrer if the reader opted out of tracking.
-        if ("sec-gpc" in logged or "dnt" in logged) and self._opts_out(headers, logged):
+        if ("sec-gpc" in logged or "dnt" in logged) and self._log_and_check_opt_out(headers, logged):
             return
         agent = get("user-agent")
         if agent is None:
@@ -108,8 +114,7 @@ class ClickRecorder:
         if referrer:
             line.ref = clean_referrer(referrer)
 
-    def _opts_out(self, headers: Headers, logged: dict[str, str]) -> bool:
-        """Return whether the reader opts out of tracking; add the headers that say so to ``logged``."""
+    def _log_and_check_opt_out(self, headers: Headers, logged: dict[str, str]) -> bool:
         for name in OPT_OUT_HEADERS:
             if name in logged:
                 logged[name] = ", ".join(headers.get_all(name))[:MAX_HEADER_LENGTH]
@@ -127,11 +132,15 @@ class ClickRecorder:
         if self._keys.is_local(line.ts):
             line.key = LOCAL_KEY
 
-    def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
-        """Count a request that was not redirected, and write it to the click log.
-
-        At most MAX_MISSES_PER_SECOND are written. ``now`` is in seconds since the UTC epoch.
-        """
+    def record_miss(
+        self,
+        *,
+        host: str,
+        code: str,
+        status: int,
+        now: float,  # seconds since the UTC epoch
+    ) -> None:
+        """Count a request that was not redirected, and write it to the click log."""
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1

@@ -19,10 +19,14 @@ class ClientIPResolver:
             (network.max_prefixlen // 8, int(network.netmask), int(network.network_address)) for network in networks
         ]
 
-    def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the client's address. Behind a trusted proxy, it is the last untrusted address in ``forwarded_for``.
+    def resolve(
+        self,
+        peer: str,  # address of the other end of the connection
+        forwarded_for: str | None,  # header X-Forwarded-For
+    ) -> str:
+        """Return the client's IP address.
 
-        ``peer`` is the other end of the connection, ``forwarded_for`` the header X-Forwarded-For.
+        Behind a trusted proxy, it is the last untrusted address in ``forwarded_for``.
         """
         if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer

@@ -58,10 +58,7 @@ class Link:
 
 
 class LinkCache:
-    """Looks up short links, and keeps them in the memory of one worker. It is thread-safe.
-
-    If the store cannot be read, outdated links are still used.
-    """
+    """Looks up short links, and keeps them in the memory of one worker. It is thread-safe."""
 
     def __init__(self, file: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = file
@@ -86,7 +83,7 @@ class LinkCache:
     def find(self, domain: str, code: str) -> Link | None:
         """Return the link with this domain and code; None if it does not exist or has no target yet.
 
-        Raises StoreUnavailable if the store cannot be read and the link is not cached.
+        Raises StoreUnavailable.
         """
         if self._shared_revision.values[0] != self._announced_revision or self._clock() >= self._next_check_at:
             self._invalidate_if_edited()
@@ -147,7 +144,6 @@ class LinkCache:
             return link
 
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a query, or None. Raises sqlite3.Error."""
         if self._connection is None and self._clock() < self._next_retry_at:
             # Raised at once, so that requests do not wait for the store.
             raise sqlite3.OperationalError("the store could not be read a moment ago")

@@ -1,6 +1,6 @@
-"""Configuration for an nginx server that answers short links in place of our server and writes the click log.
+"""Configuration for an nginx server that answers short links itself and writes the click log.
 
-nginx passes requests that it cannot answer to our server (docs/click-log.md, section 9).
+It is described in docs/click-log.md, section 9.
 """
 
 from collections.abc import Iterable, Iterator
@@ -110,12 +110,15 @@ def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Itera
             yield f'"{domain}/{code}" {_quote_value(target)};\n'
 
 
-def server_config(config: Config, *, map_path: Path, link_count: int, max_line_length: int, listen: str) -> str:
-    """Return a complete ``nginx.conf``. Raises ConfigError if nginx does not support a configured value.
-
-    ``map_path`` has ``link_count`` lines of at most ``max_line_length`` characters. ``listen`` is a value such as
-    ``80``.
-    """
+def server_config(
+    config: Config,
+    *,
+    map_path: Path,
+    link_count: int,  # number of lines of the map file
+    max_line_length: int,  # length of its longest line in characters
+    listen: str,  # such as "80"
+) -> str:
+    """Return a complete ``nginx.conf``. Raises ConfigError if nginx does not support a configured value."""
     if config.privacy.addresses == "none":
         raise ConfigError(
             'privacy.addresses = "none": nginx would log whole addresses, because only the collector has the key'
@@ -147,7 +150,6 @@ def server_config(config: Config, *, map_path: Path, link_count: int, max_line_l
 
 
 def _truncating_map(source: str, variable: str, max_length: int) -> str:
-    """Return an nginx ``map`` that sets ``variable`` to the first ``max_length`` characters of ``source``."""
     kept = f"{variable}_kept"
     return f"""    map ${source} ${variable} {{ default ""; "~^(?<{kept}>[ -~]{{1,{max_length}}})" ${kept}; }}\n"""
 

@@ -129,14 +129,14 @@ class Normalizer:
 def parse_path(path: str) -> ShortPath:
     """Parse the percent-decoded path of a short link: ``/<code>`` or ``/<code>/<n>``, perhaps with a final ``+``.
 
-    Characters that mail clients, chats and editors append are ignored, such as punctuation and mark-up.
+    Punctuation that mail clients append is ignored.
     """
     text = path[1:]
     if text[:1] == "-" or (text.partition("/")[0] in ROOT_PATHS and not _plain_path("/" + text.lstrip("/"))):
         return _PAGE
     if len(path) > MAX_PATH_LENGTH:
         return ShortPath(text.partition("/")[0], None)
-    text, query = _split_query(text.translate(_INVISIBLE).strip().lstrip("/"))
+    text, query = _split_glued_query(text.translate(_INVISIBLE).strip().lstrip("/"))
     text = _DELIMITER.split(text, maxsplit=1)[0]
     head, _, tail = text.partition("/")
     code, placement = strip_punctuation(head), strip_punctuation(tail.strip("/"))
@@ -177,8 +177,7 @@ def _is_token_key(field: str) -> bool:
     return name.removeprefix("?").removeprefix("amp;") == RECIPIENT_PARAMETER
 
 
-def _split_query(text: str) -> tuple[str, str]:
-    """Return (path, query string) of a path that contains a query string by mistake."""
+def _split_glued_query(text: str) -> tuple[str, str]:
     start = _GLUED_QUERY.search(text)
     if start is None:
         return text, ""

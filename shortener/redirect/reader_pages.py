@@ -1,6 +1,6 @@
 """Error pages that readers get if their link does not redirect.
 
-The server process for web pages renders them into a file; redirect workers read that file.
+Another process renders them into a file; redirect workers read that file.
 """
 
 import logging

@@ -33,9 +33,10 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 class Redirector:
     """Responds to requests for short links, and records clicks and misses (requests that are not redirected).
 
-    Set ``shared_keys`` if several machines use one store, so that they hash addresses with one key.
+    Set ``shared_keys`` if several machines use one store.
     """
 
+    # With shared keys, all machines hash an address with the same key.
     def __init__(self, config: Config, *, shared_keys: bool = False, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._normalize = Normalizer(config).normalize
@@ -46,14 +47,14 @@ class Redirector:
         self._recorder = ClickRecorder(config, shared_keys=shared_keys)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
-        """Respond to a request for a short link; return None if the caller must serve a page or link preview.
+        """Return the response to a request, or the status of an error page.
 
-        For an error page, return its status (404, 410, 503). Normalizes the request in place.
+        None means that a page or a link preview is requested.
         """
         path = request.path
         if request.host is None or path[:1] != "/":
             return _BAD_REQUEST
-        self._normalize(request)
+        self._normalize(request)  # in place
         code, domain = request.code, request.domain
         if not code or request.preview:
             return None
@@ -73,14 +74,13 @@ class Redirector:
             status = HTTPStatus.GONE if link else HTTPStatus.NOT_FOUND
             self._recorder.record_miss(host=domain.host, code=code, status=status, now=now)
             return status
-        response, counter = self._choose_response(request, link)
+        response, counter = self._response_and_counter(request, link)
         path, n = path[:MAX_HEADER_LENGTH], request.placement or None
         line = ClickLine(FORMAT_VERSION, "", round(now, 3), domain.host, code, path, n, method, response.status)
         recorded = self._recorder.record(line, request, counter=counter)
         return _RECORDING_FAILED if self._strict and not recorded else response
 
-    def _choose_response(self, request: Request, link: Link) -> tuple[Response, int]:
-        """Return the response, and the index of the counter to increment."""
+    def _response_and_counter(self, request: Request, link: Link) -> tuple[Response, int]:
         if (request.headers.get("sec-purpose") or "").startswith("prefetch"):
             # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES

@@ -91,12 +91,12 @@ def parse_environ(environ: Environ) -> Request:
     )
 
 
-def encode_query(query: str, *, encoding: str = "utf-8") -> str:
-    """Return a query string as ASCII (percent-encoded), without a fragment.
-
-    ``encoding`` is the encoding that the server used to decode the bytes of the query: Latin-1 for WSGI, UTF-8 for
-    RSGI.
-    """
+def encode_query(
+    query: str,
+    *,
+    encoding: str = "utf-8",  # with which the server decoded the bytes of the query: Latin-1 for WSGI, UTF-8 for RSGI
+) -> str:
+    """Return a query string as ASCII (percent-encoded), without a fragment."""
     if "#" in query:
         query = query.partition("#")[0]
     return query if query.isascii() else quote(query, safe=QUERY_SAFE, encoding=encoding, errors="replace")

@@ -1,7 +1,4 @@
-"""The audience of an issue: its human clicks by device, mail client, language, referrer and country.
-
-Sums by two properties at once, such as phones in Norway, are not stored.
-"""
+"""The audience of an issue: its human clicks by device, mail client, language, referrer and country."""
 
 import math
 import tomllib
@@ -33,18 +30,28 @@ class AudiencePart(Struct, frozen=True):
     share: float
 
 
-def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks on an issue by property (such as the country) and value (such as "DE").
+def build_audience(
+    store: Store,
+    issue_id: int,
+    *,
+    human: int,  # number of all human clicks
+) -> dict[str, tuple[AudiencePart, ...]]:
+    """Return the human clicks on an issue by country, browser, device and other properties.
 
-    The most clicked value is first. ``human`` is the number of all human clicks.
+    In each property, the most clicked value is first.
     """
+    # Sums by two properties at once, such as phones in Norway, are not stored.
     return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
 
 
-def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the human clicks in ``rows`` by property (such as the country) and value, the most clicked first.
+def fold_breakdown(
+    rows: Iterable[BreakdownRow],
+    *,
+    human: int,  # number of all human clicks; those missing in the rows get the value ''
+) -> dict[str, tuple[AudiencePart, ...]]:
+    """Return the human clicks in ``rows`` by country, browser, device and other properties.
 
-    ``human`` is the number of all human clicks. Clicks missing in ``rows`` get the value '' (unknown).
+    In each property, the most clicked value is first.
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
@@ -60,33 +67,46 @@ def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[AudiencePart, ...]
     )
 
 
-def usual_share(store: Store, earlier: Sequence[IssueSummary], dimension: str, value: str) -> Usual | None:
-    """Return the usual share (0 to 1) of clicks whose property ``dimension`` (such as "device") is ``value``.
+def usual_share(
+    store: Store,
+    earlier: Sequence[IssueSummary],  # each must have clicks
+    dimension: str,  # the property, such as "country"
+    value: str,
+) -> Usual | None:
+    """Return the usual share (0 to 1) of clicks with a value such as the country "NO".
 
-    The ``earlier`` issues show what is usual; each must have clicks. Returns None for fewer than four.
+    Returns None for fewer than four issues.
     """
     clicks = reports.clicks_by_issue(store, [issue.id for issue in earlier], dimension, value)
     return usual_range([clicks.get(issue.id, 0) / issue.clicks for issue in earlier])
 
 
-def judge_share(share: float, usual: Usual, *, clicks: int) -> Judgement:
-    """Return whether a share (0 to 1) of ``clicks`` clicks is "below" or "above" the usual range, or "usual".
+def judge_share(
+    share: float,
+    usual: Usual,
+    *,
+    clicks: int,  # number of clicks in which the share was counted
+) -> Judgement:
+    """Return whether a share (0 to 1) of clicks is "below", "above" or in the "usual" range.
 
-    A difference from the median that can be chance is "usual" too.
+    Differences that may be chance are "usual".
     """
     error = math.sqrt(usual.median * (1 - usual.median) / max(1, clicks))
     is_chance = abs(share - usual.median) <= NormalDist().inv_cdf(1 - SIGNIFICANCE / 2) * error
     return "usual" if is_chance else judge(share, usual)
 
 
-def significant_differences(clicks: Sequence[tuple[int, int]], totals: tuple[int, int]) -> list[float]:
-    """Compare two groups of readers by the share of their clicks that each article got.
+def significant_differences(
+    clicks: Sequence[tuple[int, int]],  # each group's clicks on each article
+    totals: tuple[int, int],  # all clicks of each group
+) -> list[float]:
+    """Return a z-score for each article: how much two groups of readers differ in clicking it.
 
-    Returns one z-score per article: positive if the first group's share is higher, 0 if the difference is not
-    significant.
+    A difference that is not significant gives 0.
     """
     if not clicks or not all(totals):
         return [0.0] * len(clicks)
+    # A score is positive if the article got a larger share of the first group's clicks.
     # The Bonferroni correction: docs/ranking.md, section 22.
     limit = NormalDist().inv_cdf(1 - SIGNIFICANCE / (2 * len(clicks)))
     scores = (_two_proportion_z_score(pair, totals) for pair in clicks)
@@ -109,11 +129,13 @@ class LinkClicks(Struct, frozen=True):
     clicks: int
 
 
-def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the human clicks with one value of a property, such as the country NO, for each link of an issue.
-
-    ``dimension`` is the property. ``value`` is a value as in ``AudiencePart``.
-    """
+def clicks_with_value(
+    store: Store,
+    issue_id: int,
+    dimension: str,  # the property, such as "country"
+    value: str,  # as in AudiencePart, such as "NO"
+) -> list[LinkClicks]:
+    """Return the human clicks from one country, one device or the like, for each link of an issue."""
     clicks: dict[tuple[str, str], int] = {}
     for row in reports.issue_breakdown_by_link(store, issue_id, dimension):
         if fold_value(dimension, row.value) == value:
@@ -121,11 +143,11 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
     return [LinkClicks(domain, code, count) for (domain, code), count in clicks.items()]
 
 
-def fold_value(dimension: str, value: str) -> str:
-    """Return the name of the mail client if ``value`` is a referrer that belongs to one, else ``value`` unchanged.
-
-    ``dimension`` is the property, such as ``referrer`` or ``country``.
-    """
+def fold_value(
+    dimension: str,  # the property of the value, such as "referrer"
+    value: str,
+) -> str:
+    """Return a mail client's name if ``value`` is a referrer of that client, else ``value``."""
     if dimension != "referrer" or not value:
         return value
     host = value.removeprefix("android-app://").lower()

@@ -33,9 +33,9 @@ class ExportedClick(Struct, frozen=True):
 def list_exported_clicks(
     store: Store, *, since: int | None, until: int | None, domains: Sequence[Domain]
 ) -> Generator[ExportedClick]:
-    """Yield the stored clicks with ``since`` <= time < ``until`` (seconds of the UTC epoch), the oldest first.
+    """Yield the clicks from ``since`` to just before ``until``, the oldest first.
 
-    None means no limit. ``domains`` are the configured domains.
+    Times are in seconds of the UTC epoch; None means no limit.
     """
     for row in export_clicks(store, since=since, until=until):
         yield _to_exported_click(row, domains)

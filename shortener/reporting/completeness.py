@@ -17,11 +17,14 @@ LATE_SECONDS = 60
 """Time in seconds after which missing clicks of a node are reported."""
 
 
-def add_completeness(quality: Quality, reader: Reader, *, as_of: int, hours: Sequence[datetime]) -> Quality:
-    """Return ``quality`` with its fields about redirect nodes filled in.
-
-    ``as_of`` is in seconds of the UTC epoch. ``hours`` are the first and the last hour with clicks, or empty.
-    """
+def add_completeness(
+    quality: Quality,
+    reader: Reader,
+    *,
+    as_of: int,  # the present time in seconds of the UTC epoch
+    hours: Sequence[datetime],  # the first and the last hour with clicks, or empty
+) -> Quality:
+    """Return a copy of ``quality`` with the fields about redirect nodes filled in."""
     state = nodes.completeness(reader)
     if state is not None:
         is_late = state.until is None or as_of - state.until > LATE_SECONDS

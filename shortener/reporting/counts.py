@@ -38,13 +38,11 @@ class ClicksByVerdict(Struct, frozen=True):
 
 
 class Totals(Struct, frozen=True):
-    """Clicks by verdict, and the number of visitors: people who clicked, each counted once on a UTC day.
-
-    ``visitors`` is None if too few of the human clicks have a visitor hash.
-    """
+    """Clicks by verdict, and the number of visitors (people who clicked)."""
 
     clicks: ClicksByVerdict
     visitors: int | None
+    """People who clicked, each counted once a UTC day; None if too few human clicks have a visitor hash."""
 
 
 class TimelineHour(Struct, frozen=True):
@@ -108,10 +106,14 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
     return ClicksByVerdict(human, bot, scanner, preview, prefetch)
 
 
-def build_timeline(rows: Iterable[PeriodClicks], *, zone: tzinfo) -> tuple[TimelineHour, ...]:
-    """Return the clicks by hour of the time zone ``zone``, without hours that have no clicks.
+def build_timeline(
+    rows: Iterable[PeriodClicks],  # each is for a quarter-hour or an hour
+    *,
+    zone: tzinfo,
+) -> tuple[TimelineHour, ...]:
+    """Return the clicks in each hour of a time zone, without hours that have no clicks.
 
-    The rows are in order of time; each is for a quarter-hour or an hour.
+    ``rows`` must be in order of time.
     """
     hours: list[list[int]] = []
     begin = end = 0
@@ -136,11 +138,12 @@ def has_visitors(rows: Iterable[ClickTotals]) -> bool:
     return are_visitors_known(sum(row.visitor_clicks for row in totals), human=sum(row.human for row in totals))
 
 
-def are_visitors_known(visitor_clicks: int, *, human: int) -> bool:
-    """Return whether enough of the ``human`` clicks have a visitor hash, so that the number of visitors is known.
-
-    ``visitor_clicks`` is the number of human clicks with a visitor hash.
-    """
+def are_visitors_known(
+    visitor_clicks: int,  # human clicks with a visitor hash
+    *,
+    human: int,  # all human clicks
+) -> bool:
+    """Return whether enough human clicks have a visitor hash to know the number of visitors."""
     return visitor_clicks >= MIN_VISITOR_SHARE * human
 
 
@@ -149,10 +152,14 @@ def click_rate(visitors: int | None, recipients: int | None) -> float | None:
     return visitors / recipients if recipients and visitors is not None else None
 
 
-def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return the human clicks by property (such as the country) and value (such as "DE").
+def build_breakdown(
+    values: Iterable[BreakdownRow],
+    *,
+    human: int,  # number of all human clicks
+) -> Breakdown:
+    """Return the human clicks by country, browser, device and other properties.
 
-    If a property's counts add up to less than ``human`` (all human clicks), the rest has the value '' (unknown).
+    Clicks missing in ``values`` get the value '' (unknown).
     """
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
@@ -161,10 +168,14 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
     return {dimension: _breakdown_parts(clicks[dimension], human=human) for dimension in DIMENSIONS}
 
 
-def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
-    """Return (value, clicks) for each value of a property such as the browser, the most clicked first.
+def order_values(
+    clicks: Mapping[str, int],  # by value of a property, such as the browser
+    *,
+    human: int,  # number of all human clicks
+) -> list[tuple[str, int]]:
+    """Return (value, clicks) for each value, the most clicked first.
 
-    If ``clicks`` add up to less than ``human`` (all human clicks), the rest has the value '' (unknown).
+    Human clicks missing in ``clicks`` get the value '' (unknown).
     """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})

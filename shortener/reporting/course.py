@@ -66,14 +66,13 @@ class Course(Struct, frozen=True):
 
 
 class CourseRequest(Struct, frozen=True):
-    """What the chart of an issue over time shows: visitors or clicks, and running totals or counts by hour.
-
-    ``compared`` is another issue that is shown for comparison.
-    """
+    """What the chart of an issue over time is to show."""
 
     counted: Counted = "visitors"
     pace: Pace = "total"
+    """Whether to show running totals or counts by hour."""
     compared: IssueSummary | None = None
+    """Another issue that is shown for comparison."""
 
 
 class UsualCourse(Struct, frozen=True):
@@ -87,15 +86,22 @@ class UsualCourse(Struct, frozen=True):
     def at(self, hours: float, pace: Pace) -> Usual | None:
         """Return the usual range of visitors or clicks in an issue's first ``hours`` hours.
 
-        With the pace "hourly", only the last of these hours counts. Returns None if there are too few earlier issues.
+        The pace "hourly" counts only the last of them.
         """
         return self.by_age[hours] if hours in self.by_age else _usual(self.totals, hours, pace)
 
 
-def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Return the visitors or clicks that earlier issues had at each age, and the usual range of these numbers.
+def load_usual_course(
+    store: Store,
+    issues: ComparedIssues,
+    *,
+    counted: Counted,
+    pace: Pace,
+    now: int,  # seconds of the UTC epoch
+) -> UsualCourse:
+    """Return how many visitors or clicks earlier issues had at each age.
 
-    Ages are hours after sending. ``now`` is in seconds of the UTC epoch.
+    Ages are in hours after sending.
     """
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
@@ -103,11 +109,17 @@ def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted,
 
 
 def build_course(
-    store: Store, issues: ComparedIssues, request: CourseRequest, *, usual: UsualCourse, arrivals: Arrivals, now: int
+    store: Store,
+    issues: ComparedIssues,
+    request: CourseRequest,
+    *,
+    usual: UsualCourse,
+    arrivals: Arrivals,  # the forecast follows its arrival curve
+    now: int,
 ) -> Course:
     """Return the chart of an issue's visitors or clicks over time, with a forecast after ``now``.
 
-    ``now`` is in seconds of the UTC epoch. The forecast follows the arrival curve in ``arrivals``.
+    ``now`` is in seconds of the UTC epoch.
     """
     own = issues.issue
     start = _start(store, own, now=now)
@@ -160,9 +172,9 @@ class _Totals(Struct):
         return None if exact is None else round(exact)
 
     def value(self, hours: float, pace: Pace) -> int | None:
-        """Return the visitors or clicks in the issue's first ``hours`` hours; None if the issue is younger.
+        """Return the visitors or clicks in the first ``hours`` hours; None for a younger issue.
 
-        With the pace "hourly", only the last of these hours counts.
+        The pace "hourly" counts only the last of them.
         """
         if pace == "total":
             return self.at(hours)

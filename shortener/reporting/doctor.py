@@ -28,10 +28,15 @@ MIN_FREE_BYTES = 500 * 1024 * 1024
 """Free disk space in bytes below which the check fails."""
 
 
-def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:
-    """Run all checks of the installation and return their results. ``now`` is in seconds of the UTC epoch.
+def examine(
+    config: Config,
+    *,
+    config_path: Path | None,  # the file from which ``config`` was loaded
+    now: float | None = None,  # seconds of the UTC epoch
+) -> list[Finding]:
+    """Run all checks of the installation, and return their results.
 
-    ``config_path`` is the file from which ``config`` was loaded, None for defaults.
+    Without a configuration file, ``config_path`` is None.
     """
     now = time.time() if now is None else now
     return [

@@ -1,6 +1,6 @@
-"""The forecast of how many clicks or visitors an issue will have in the end, and the usual range of earlier issues.
+"""The expected final number of an issue's clicks or visitors, and the usual range of earlier issues.
 
-The formulas are in docs/ranking.md section 22.
+The formulas are in docs/ranking.md, section 22.
 """
 
 import math
@@ -24,33 +24,34 @@ FORECAST_SHARES = (0.1, 0.93)
 
 
 class Forecast(Struct, frozen=True):
-    """The number of visitors or clicks that an issue is expected to have in the end.
-
-    ``low`` and ``high`` are the ends of the 90 % interval.
-    """
+    """The number of visitors or clicks that an issue is expected to have in the end."""
 
     expected: float
     low: float
+    """Lower end of the 90 % interval."""
     high: float
+    """Upper end of the 90 % interval."""
 
 
 class Usual(Struct, frozen=True):
-    """The usual range of a number, such as visitors, in earlier issues.
-
-    ``low`` is the 10th percentile and ``high`` the 90th. ``issues`` is the number of these earlier issues.
-    """
+    """The usual range of a figure of earlier issues, such as their visitors."""
 
     median: float
     low: float
+    """The 10th percentile."""
     high: float
+    """The 90th percentile."""
     issues: int
+    """Number of earlier issues from which the range was computed."""
 
 
-def forecast_count(count: int, share: float) -> Forecast | None:
-    """Forecast the final number of visitors or clicks after ``count`` so far.
+def forecast_count(
+    count: int,  # visitors or clicks so far
+    share: float,  # the usual share at the age of the issue
+) -> Forecast | None:
+    """Forecast the final number of visitors or clicks when ``share`` (0 to 1) of it has arrived.
 
-    Usually, ``share`` (0 to 1) of that number has arrived by now. Returns None if ``count`` is 0 or ``share`` is
-    outside ``FORECAST_SHARES``.
+    Returns None outside FORECAST_SHARES.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None
@@ -61,10 +62,12 @@ def forecast_count(count: int, share: float) -> Forecast | None:
     return Forecast(expected=expected, low=max(float(count), expected / width), high=expected * width)
 
 
-def usual_range(values: Sequence[float]) -> Usual | None:
-    """Return the usual range of ``values``: median, 10th and 90th percentile. None if there are too few values.
+def usual_range(
+    values: Sequence[float],  # one for each earlier issue
+) -> Usual | None:
+    """Return the median and the 10th and 90th percentile; None for fewer than four values.
 
-    ``values`` has one value for each earlier issue, the latest issue first.
+    The values are those of issues, the latest first.
     """
     if len(values) < MIN_USUAL_ISSUES:
         return None

@@ -22,7 +22,7 @@ def zone_abbreviation(local: datetime) -> str:
 def escape_csv(value: Any) -> Any:
     """Return a value as a CSV cell that no spreadsheet takes for a formula.
 
-    None becomes "". A time is written in ISO 8601. The items of a tuple are joined by spaces.
+    The items of a tuple are joined by spaces.
     """
     if value is None:
         return ""

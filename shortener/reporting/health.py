@@ -118,17 +118,22 @@ def _add_clicks_sent_by_nodes(backlog: Backlog, size: int, since: int | None, *,
     return Backlog(backlog.bytes + size, round(max(backlog.seconds, seconds), 1))
 
 
-def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
-    """Return how much of the click log is not in the store at ``now`` (seconds of the UTC epoch).
+def measure_backlog(
+    data: Path,
+    positions: dict[str, int],  # number of stored bytes of each log file, by segment id
+    *,
+    now: float,
+) -> Backlog:
+    """Return how much of the click log is not in the store yet.
 
-    ``positions`` has the number of stored bytes of each log file, by segment id.
+    ``now`` is in seconds of the UTC epoch.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
         position = max(positions.get(segment.id, 0), segment.header_bytes)
         if segment.size > position:
             uncollected += segment.size - position
-            oldest = min(oldest, _line_time(segment.path, position, now=now))
+            oldest = min(oldest, _click_time_at(segment.path, position, now=now))
     return Backlog(uncollected, round(max(0.0, now - oldest), 1))
 
 
@@ -136,8 +141,7 @@ class _TimedLine(Struct):
     ts: float
 
 
-def _line_time(path: Path, position: int, *, now: float) -> float:
-    """Return the time of the click in the log line at a byte offset, in seconds of the UTC epoch."""
+def _click_time_at(path: Path, position: int, *, now: float) -> float:
     try:
         with path.open("rb") as file:
             file.seek(position)

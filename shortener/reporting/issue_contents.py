@@ -14,27 +14,24 @@ from shortener.store.links import Link
 
 
 class PlacementContents(Struct, frozen=True):
-    """One use of a link in an issue: its number in document order, its kind (such as title) and its text.
-
-    In a mail, ``part`` is "html" or "text"; otherwise it is ''.
-    """
+    """One use of a link in an issue."""
 
     n: int
+    """Number of the use in document order."""
     kind: str
+    """Such as title."""
     text: str
     part: str = ""
+    """Part of a mail: html or text. '' if the issue is not a mail."""
 
 
 class LinkContents(Struct, frozen=True):
-    """A short link with its uses in the issue.
-
-    ``article`` is the URL of the article that the link belongs to, or None. ``trap`` marks a honeypot link, which
-    readers do not see.
-    """
+    """A short link of an issue, with each use of the link in this issue."""
 
     short_url: str
     target: str | None
     article: str | None
+    """URL of the article that the link belongs to, or None."""
     placements: tuple[PlacementContents, ...]
     trap: bool = False
     """Whether it is a honeypot link, which readers do not see."""
@@ -68,19 +65,18 @@ class ArticleContents(Struct, frozen=True):
 
 
 class IssueContents(Struct, frozen=True):
-    """Contents of an issue.
-
-    ``articles`` are ordered by position; other link targets are left out. ``links`` has every short link once. ``todo``
-    lists the short links that have no target yet.
-    """
+    """Contents of an issue: its articles and its short links."""
 
     slug: str
     title: str
     sent_at: datetime | None
     recipients: int | None
     articles: tuple[ArticleContents, ...]
+    """Articles in order of position. Other link targets are left out."""
     links: tuple[LinkContents, ...]
+    """Every short link once."""
     todo: tuple[str, ...]
+    """Short links that have no target yet."""
     format: str
     domain: str
     status: str = "draft"
@@ -88,10 +84,9 @@ class IssueContents(Struct, frozen=True):
 
 
 def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) -> IssueContents:
-    """Return the contents of the issue with this slug.
+    """Return the contents of the issue with this slug. Raises NotFound.
 
-    The field ``status`` is the status of the issue at the time ``now`` (seconds of the UTC epoch).
-    Raises NotFound if there is no such issue.
+    The status is given for the time ``now`` (seconds of the UTC epoch).
     """
     issue = issues.get(store, slug)
     stored_links = links.list_by_issue(store, issue.id)
@@ -133,9 +128,9 @@ def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) ->
 
 
 def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
-    """Return the link targets of an issue that are not articles: first those linked in running text, then others.
+    """Return the link targets of an issue that are not articles. Raises NotFound.
 
-    Raises NotFound if there is no issue with this slug.
+    Those linked in running text come first.
     """
     issue = issues.get(store, slug)
     short_urls = _short_urls(links.list_by_issue(store, issue.id), config=config)

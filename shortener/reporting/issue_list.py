@@ -42,10 +42,7 @@ class IssueListItem(Struct, frozen=True):
 
 
 class IssueRow(Struct, frozen=True):
-    """An issue with its numbers of articles, links, human clicks and visitors, for commands and the API.
-
-    ``visitors`` is None if too few of the clicks have a visitor hash.
-    """
+    """An issue with the numbers of its articles, links, human clicks and visitors."""
 
     slug: str
     title: str
@@ -55,6 +52,7 @@ class IssueRow(Struct, frozen=True):
     links: int
     clicks: int
     visitors: int | None
+    """None if too few of the clicks have a visitor hash."""
     status: str
 
 
@@ -77,12 +75,15 @@ def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueR
 
 
 def build_issue_list(
-    store: Store, *, remaining_shares: Mapping[str, float], now: int, with_course: bool = True
+    store: Store,
+    *,
+    remaining_shares: Mapping[str, float],  # share (0 to 1) of clicks still expected, by slug
+    now: int,
+    with_course: bool = True,  # whether to add the clicks over time
 ) -> tuple[IssueListItem, ...]:
-    """Return all issues except archived and removed ones, the latest first; ``now`` is in epoch seconds.
+    """Return all issues except archived and removed ones, the latest first.
 
-    ``remaining_shares`` has the share (0 to 1) of clicks still expected, by slug. ``with_course`` adds the clicks over
-    time.
+    ``now`` is in seconds of the UTC epoch.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []

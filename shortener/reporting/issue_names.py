@@ -18,9 +18,9 @@ class TitledIssue(Protocol):
 
 
 def name_issues(issues: Iterable[TitledIssue]) -> dict[str, str]:
-    """Return the name of each issue by slug: its title, or the slug if it has no title.
+    """Return a name for each issue, by slug: its title if it has one.
 
-    A title that several of ``issues`` have is followed by the slug in brackets.
+    If several have the same title, the slug is added.
     """
     listed = list(issues)
     counts = Counter(issue.title for issue in listed)

@@ -127,11 +127,16 @@ class IssueReport(Struct, frozen=True):
 
 
 def build_issue_report(
-    store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
+    store: Store,
+    slug: str,
+    *,
+    as_of: int,
+    domains: Sequence[Domain] = (),
+    zone: tzinfo = UTC,  # time zone of the timeline
 ) -> IssueReport:
     """Return the report of the issue with this slug. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. ``zone`` is the time zone of the timeline.
+    ``as_of`` is the present time in seconds of the UTC epoch.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -230,10 +235,11 @@ class _IssueReportBuilder:
         )
 
     def other_link_reports(self) -> tuple[OtherLinkReport, ...]:
-        """Return the reports of the links that belong to no article: first links in running text, then others.
+        """Return the reports of the links that belong to no article.
 
-        Each of the two groups is ordered by age, the oldest link first.
+        Links in running text come first.
         """
+        # Within the two groups, the oldest link is first.
         reports = [self._other_link_report(rows) for _, rows in sorted(self._totals_by_link.items())]
         return tuple(sorted(reports, key=_is_other))
 
@@ -282,11 +288,8 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unused_link_ids: set[int]
 ) -> list[_PlacementTotals]:
-    """Return the click counts of each use of a link in an issue, also of uses without clicks.
-
-    A link in ``unused_link_ids`` is not used in the issue, but has one entry too.
-    """
-    # The entry of an unused link has the placement number 0.
+    """Return the click counts of each use of a link in an issue."""
+    # Uses without clicks are included. The entry of an unused link has the placement number 0.
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}
     keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unused_link_ids})

@@ -15,11 +15,7 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 
 
 class LinkRecord(Struct, frozen=True, kw_only=True):
-    """A short link, with its click counts if requested.
-
-    ``status`` is active, todo (without a target), expired or retired. ``visitors`` is None if too few clicks have a
-    visitor hash.
-    """
+    """A short link, with its click counts if requested."""
 
     short_url: str
     domain: str
@@ -33,19 +29,27 @@ class LinkRecord(Struct, frozen=True, kw_only=True):
     position: int | None
     """Position of the article in the issue."""
     status: str
+    """active, todo (without a target), expired or retired."""
     clicks: int | UnsetType = UNSET
     """Human clicks."""
     visitors: int | UnsetType | None = UNSET
+    """None if too few clicks have a visitor hash."""
     forward: str | None
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
 
-def build_link_record(row: LinkDetails, *, config: Config, now: int, with_counts: bool = True) -> LinkRecord:
-    """Return a stored link as a record, with its status at ``now`` (seconds of the UTC epoch).
+def build_link_record(
+    row: LinkDetails,
+    *,
+    config: Config,
+    now: int,
+    with_counts: bool = True,  # whether to add the numbers of clicks and visitors
+) -> LinkRecord:
+    """Return what pages, commands and the API show of a link.
 
-    Without ``with_counts``, the numbers of clicks and visitors are left out.
+    The status is given for the time ``now`` (seconds of the UTC epoch).
     """
     return LinkRecord(
         short_url=build_short_url(row.domain, row.code, domains=config.domains),

@@ -27,20 +27,21 @@ from shortener.store.reports import ClickTotals, LinkPlacementRow
 
 
 class LinkPlacementCount(Struct, frozen=True):
-    """Human clicks on one use of a link in an issue.
-
-    ``issue`` is a slug, ``article`` the URL of the article. ``visitors`` is None if unknown. ``other`` is the number of
-    automated requests.
-    """
+    """Human clicks on one use of a link in an issue."""
 
     n: int
+    """Number of the use in document order."""
     kind: str
     text: str
     issue: str
+    """Slug of the issue."""
     article: str | None
+    """URL of the article, or None."""
     clicks: int
     visitors: int | None
+    """None if unknown."""
     other: int
+    """Number of automated requests."""
 
 
 class LinkEdit(Struct, frozen=True):
@@ -54,11 +55,7 @@ class LinkEdit(Struct, frozen=True):
 
 
 class LinkReport(Struct, frozen=True):
-    """Report of a link, with its uses in issues as ``placements``.
-
-    ``unplaced`` is the number of human clicks that belong to no known placement. ``settling`` is True while verdicts on
-    its clicks can still change.
-    """
+    """Report of a short link: its clicks, and its uses in issues."""
 
     short_url: str
     target: str | None
@@ -71,7 +68,9 @@ class LinkReport(Struct, frozen=True):
     position: int | None
     quality: Quality
     placements: tuple[LinkPlacementCount, ...]
+    """Uses of the link in issues."""
     unplaced: int
+    """Human clicks that belong to no known placement."""
     timeline: tuple[TimelineHour, ...]
     breakdown: Breakdown
     edits: tuple[LinkEdit, ...]
@@ -86,11 +85,17 @@ class LinkReport(Struct, frozen=True):
 
 
 def build_link_report(
-    store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
+    store: Store,
+    domain: str,
+    code: str,
+    *,
+    as_of: int,
+    domains: Sequence[Domain] = (),
+    zone: tzinfo = UTC,  # time zone of the timeline
 ) -> LinkReport:
     """Return the report of the link with this domain and code. Raises NotFound.
 
-    ``as_of`` is the present time in seconds of the UTC epoch. ``zone`` is the time zone of the timeline.
+    ``as_of`` is the present time in seconds of the UTC epoch.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)
@@ -153,11 +158,16 @@ def _link_edit(at: int, who: str, field: str, old: str | None, new: str | None) 
     return LinkEdit(to_datetime(at), who, field, old, new)
 
 
-def link_status(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
-    """Return the status of a link at ``now`` (seconds of the UTC epoch): active, retired, expired or todo (without a
-    target).
+def link_status(
+    status: str,  # the stored status: active or retired
+    *,
+    expires_at: int | None,
+    target: str | None,
+    now: int,
+) -> str:
+    """Return the status of a link: active, retired, expired or todo (without a target).
 
-    ``status`` is the stored status, active or retired.
+    Times are in seconds of the UTC epoch.
     """
     if status == "retired":
         return "retired"

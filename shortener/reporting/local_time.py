@@ -67,8 +67,8 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
 
 @lru_cache(maxsize=8192)
 def _hour_shift(utc_day: int, zone: tzinfo) -> int | None:
-    """Return the seconds by which a zone's UTC offset exceeds whole hours; None if they change during the day."""
-    # For example 1800 at +05:30, and 0 at +02:00.
+    """Return a zone's UTC offset modulo one hour, or None if it changes."""
+    # In seconds: for example 1800 at +05:30, and 0 at +02:00. It can change during the UTC day.
     shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
     return shifts.pop() if len(shifts) == 1 else None
 

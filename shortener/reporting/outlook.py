@@ -39,10 +39,8 @@ class Outlook(Struct, frozen=True):
 
     @property
     def judgement(self) -> Judgement | None:
-        """Whether the issue is above, within or below the usual range of earlier issues; None if that is unknown.
-
-        Click rates are compared if they are known, else the numbers of visitors or clicks.
-        """
+        """Whether the issue is above, within or below the usual range; None if that is unknown."""
+        # Click rates are compared if they are known, else the numbers of visitors or clicks.
         if self.rate is not None and self.usual_rate is not None:
             return judge(self.rate, self.usual_rate)
         return judge(self.count, self.usual_count) if self.usual_count is not None else None
@@ -109,16 +107,13 @@ def _round_to_three_digits(number: float) -> int:
 
 
 class ComparedIssues(Struct, frozen=True):
-    """An issue; the earlier issues that give its usual range; and all issues that can be chosen for comparison.
-
-    Both lists are in order of time, the latest issue first.
-    """
+    """An issue, and other issues with which it can be compared."""
 
     issue: IssueSummary
     earlier: tuple[IssueSummary, ...]
-    """Up to 12 issues sent before it, from which the usual range is computed."""
+    """Up to 12 issues sent before it, the latest first. The usual range is computed from them."""
     others: tuple[IssueSummary, ...]
-    """All issues that can be chosen for comparison."""
+    """All issues that can be chosen for comparison, the latest first."""
 
 
 def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
@@ -132,18 +127,30 @@ def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
     return ComparedIssues(issue, tuple(earlier)[:MAX_USUAL_ISSUES], tuple(others))
 
 
-def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Compare an issue with earlier ones, and forecast its final count; None if it is unsent or has no clicks.
+def build_outlook(
+    store: Store,
+    slug: str,
+    *,
+    remaining_share: float | None,  # share (0 to 1) of the final count that is still to come
+    now: int,  # seconds of the UTC epoch
+) -> Outlook | None:
+    """Compare an issue with earlier ones, and forecast its final count. Raises NotFound.
 
-    ``remaining_share`` (0 to 1) of the final count is expected after ``now`` (epoch seconds). Raises NotFound.
+    Returns None if the issue is unsent or has no clicks.
     """
     return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
 
 
-def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Compare an issue with earlier ones, and forecast its final count; None if it is unsent or has no clicks.
+def compare_issue(
+    store: Store,
+    found: ComparedIssues,
+    *,
+    remaining_share: float | None,  # share (0 to 1) of the final count that is still to come
+    now: int,  # seconds of the UTC epoch
+) -> Outlook | None:
+    """Compare an issue with earlier ones, and forecast its final count.
 
-    ``remaining_share`` (0 to 1) of the final count is expected after ``now`` (epoch seconds).
+    Returns None if the issue is unsent or has no clicks.
     """
     issue = found.issue
     if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
@@ -160,14 +167,19 @@ class UsualFigures(Struct, frozen=True):
     """Range of the share (0 to 1) of automated requests in all requests; None for fewer than four earlier issues."""
 
 
-def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
+def usual_figures(
+    store: Store,
+    found: ComparedIssues,
+    *,
+    now: int,  # seconds of the UTC epoch
+) -> UsualFigures:
     """Return the usual human clicks on earlier issues, and the usual share of automated requests.
 
-    Clicks are counted up to the age of ``found.issue`` at ``now`` (epoch seconds). Both are None if ``found.issue`` is
-    unsent.
+    Both are None for an unsent issue.
     """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
+    # Clicks on each earlier issue are counted up to the age that the issue has now.
     age = now - found.issue.sent_at
     ends = {each.id: each.sent_at + age for each in found.earlier if each.sent_at is not None}
     counts = {row.issue_id: row.clicks for row in issue_clicks.counts_until(store, ends)}
@@ -178,12 +190,15 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
 
 
 def build_outlooks(
-    store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
+    store: Store,
+    slugs: Collection[str],
+    *,
+    remaining_shares: Mapping[str, float],  # share (0 to 1) of each final count that is still to come, by slug
+    now: int,  # seconds of the UTC epoch
 ) -> dict[str, Outlook]:
-    """Compare issues with earlier ones, forecast their final counts, and return both by slug.
+    """Compare issues with earlier ones and forecast their final counts; return the results by slug.
 
-    ``remaining_shares`` has the part (0 to 1) of each final count still to come. Unsent and unclicked issues are left
-    out.
+    Unsent issues and issues without clicks are left out.
     """
     found = listings.list_issues(store, with_hidden=True)
     wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []

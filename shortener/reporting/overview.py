@@ -67,12 +67,14 @@ def latest_sent(issues: Sequence[IssueListItem]) -> list[IssueListItem]:
 
 
 def build_overview(
-    store: Store, issues: Sequence[IssueListItem], *, outlooks: Mapping[str, Outlook], config: Config, now: int
+    store: Store,
+    issues: Sequence[IssueListItem],
+    *,
+    outlooks: Mapping[str, Outlook],  # comparisons with earlier issues, by slug
+    config: Config,
+    now: int,
 ) -> Overview:
-    """Return the content of the overview page at ``now`` (seconds of the UTC epoch).
-
-    The keys of ``outlooks`` are slugs of issues. The values are comparisons with earlier issues.
-    """
+    """Return the content of the overview page at ``now`` (seconds of the UTC epoch)."""
     compared = tuple(
         RecentIssue(
             slug=issue.slug,
@@ -104,24 +106,26 @@ def _open_tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config
         for issue in issues
         if issue.status == "sent" and issue.recipients is None and issue.sent_at and issue.sent_at > recent
     ]
-    month = _clicked_month_to_pick(issues, zone=config.zone, now=now)
+    month = _month_to_pick_if_clicked(issues, zone=config.zone, now=now)
     if month and not draft_links.links_by_article(store, month):
         tasks.append(Task("picks", month=month))
     return tasks
 
 
-def month_to_pick(latest: datetime, *, zone: ZoneInfo, now: int) -> str:
-    """Return the month in which the latest issue was sent, such as 2026-11; '' if that was before last month.
-
-    Articles are recommended in their month or the next one. ``now`` is in epoch seconds.
-    """
+def month_to_pick(
+    latest: datetime,  # when the latest issue was sent
+    *,
+    zone: ZoneInfo,
+    now: int,  # seconds of the UTC epoch
+) -> str:
+    """Return the month whose articles can be recommended now, such as 2026-11; '' if there is none."""
+    # Articles are recommended in their month or the next one.
     last_month = datetime.fromtimestamp(now, UTC).astimezone(zone).replace(day=1) - timedelta(days=1)
     month = _month(latest, zone)
     return month if month >= last_month.strftime("%Y-%m") else ""
 
 
-def _clicked_month_to_pick(issues: Sequence[IssueListItem], *, zone: ZoneInfo, now: int) -> str:
-    """Return the month, such as 2026-11, whose clicked articles can be recommended now; '' if there is none."""
+def _month_to_pick_if_clicked(issues: Sequence[IssueListItem], *, zone: ZoneInfo, now: int) -> str:
     sent = [(issue.sent_at, issue.clicks) for issue in issues if issue.status == "sent" and issue.sent_at]
     if not sent:
         return ""

@@ -22,16 +22,17 @@ VERDICT_LABELS = {
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests that one rule classified as human or automated, and their share (0 to 1) of all requests.
-
-    ``reason`` is the name of the rule, and ``words`` describes it.
-    """
+    """Requests that one rule classified as human or automated."""
 
     reason: str
+    """Name of the rule."""
     verdict: str
     words: str
+    """Description of the rule."""
     clicks: int
+    """Number of these requests."""
     share: float
+    """Their share (0 to 1) of all requests."""
 
 
 class HumanRange(Struct, frozen=True):
@@ -46,9 +47,9 @@ class HumanRange(Struct, frozen=True):
 
 
 class LocalKeyDay(Struct, frozen=True):
-    """A UTC day on which a redirect node hashed visitors with its own key, not the shared one.
+    """A UTC day on which a redirect node used a key of its own to hash visitors.
 
-    A person who clicked at this node and another one may be counted twice on this day.
+    Some visitors may be counted twice.
     """
 
     node: str
@@ -79,11 +80,13 @@ class Quality(Struct, frozen=True):
     """Days on which visitors may be counted twice, because a redirect node hashed them with a key of its own."""
 
 
-def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
-    """Return how many of the requests counted in ``clicks`` are automated, by verdict and reason.
+def assess_quality(
+    clicks: ClicksByVerdict,
+    values: Iterable[BreakdownRow] = (),  # only rows with the dimension "reason" are used
+) -> Quality:
+    """Return how many of the requests in ``clicks`` are automated, by verdict and reason.
 
-    The reasons (classification rules) come from the rows of ``values`` with the dimension "reason"; other rows are
-    ignored.
+    Without ``values``, no reasons are given.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)

@@ -40,17 +40,16 @@ def rank_stored_articles(
     store: Store,
     *,
     config: Config,
-    as_of: int,
-    month: str | None = None,  # only articles that were last shown in this month
+    as_of: int,  # seconds of the UTC epoch
+    month: str | None = None,  # only articles that were last shown in this month (YYYY-MM)
     issue: str | None = None,  # only articles of the issue with this slug
-    since: int | None = None,  # only articles that were last shown since this time
+    since: int | None = None,  # only articles that were last shown since this time (seconds of the UTC epoch)
     top: int | None = None,  # number of top articles; None means the configured number
     gems: int | None = None,  # number of hidden gems; None means the configured number
 ) -> Ranking:
     """Rank all articles, or those that ``month``, ``issue`` or ``since`` selects.
 
-    Raises InputError for more than one of these filters or an invalid month, NotFound for an unknown or unsent issue.
-    Times are epoch seconds.
+    At most one of them may be given. Raises InputError, NotFound.
     """
     settings = config.ranking
     return rank(
@@ -72,14 +71,14 @@ def count_stored_articles(
     store: Store,
     *,
     config: Config,
-    as_of: int,
-    month: str | None = None,
-    issue: str | None = None,
-    since: int | None = None,
+    as_of: int,  # seconds of the UTC epoch
+    month: str | None = None,  # only articles that were last shown in this month (YYYY-MM)
+    issue: str | None = None,  # only articles of the issue with this slug
+    since: int | None = None,  # only articles that were last shown since this time (seconds of the UTC epoch)
 ) -> tuple[CountedArticle, ...]:
-    """Return all articles, or those that ``month``, ``issue`` or ``since`` selects, ordered by visitors or clicks.
+    """Return articles with their visitors or clicks, the most clicked first.
 
-    Raises InputError for more than one of these filters or an invalid month, NotFound for an unknown or unsent issue.
+    Give at most one of ``month``, ``issue`` and ``since``. Raises InputError, NotFound.
     """
     # This is fast, because the ranking model is not used.
     article_filter = ArticleFilter(month=month, issue=issue, zone=config.zone, since=since)
@@ -88,16 +87,16 @@ def count_stored_articles(
 
 def explain_article(
     store: Store,
-    url: str,
+    url: str,  # of the article, or a short link to it
     *,
     config: Config,
     as_of: int,
     month: str | None = None,
     issue: str | None = None,
 ) -> Explanation:
-    """Return the explanation of an article's figures in the ranking of all articles, of a month or of an issue.
+    """Explain an article's figures in the ranking of all articles, of a month or of an issue.
 
-    ``url`` may be a short link. Raises NotFound for an unranked article.
+    Raises NotFound for an unranked article.
     """
     known = load_history(store, as_of=as_of)
     article = resolve_article_url(store, known, url, config=config)
@@ -114,12 +113,16 @@ def explain_article(
 
 
 def compare_stored_issues(
-    store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
+    store: Store,
+    first: str,  # slug
+    second: str,  # slug
+    *,
+    as_of: int,  # seconds of the UTC epoch; both issues must have been sent
+    hours: float | None = None,  # at most the younger issue's age
 ) -> Comparison:
-    """Compare two issues (slugs) at an age of ``hours``, by default the younger issue's age.
+    """Compare two issues at the same age in hours, by default the younger issue's age.
 
-    Raises NotFound for an issue unsent at ``as_of`` (seconds of the UTC epoch), InputError if either is younger than
-    ``hours``.
+    Raises NotFound, InputError.
     """
     history = load_history(store, as_of=as_of)
     arrivals = load_issue_arrivals(store, history, (first, second), as_of=as_of)
@@ -149,7 +152,7 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 
 
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
-    """Return at most two articles of an issue that are worth showing again, and whether a later issue has shown them.
+    """Return at most two articles of an issue that are worth showing again.
 
     Issues sent after ``as_of`` (seconds of the UTC epoch) are ignored.
     """
@@ -218,10 +221,15 @@ def resolve_article_url(store: Store, loaded_history: History, text: str, *, con
     return target if target in urls else given
 
 
-def months_by_article(loaded_history: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
-    """Return for each article (by URL) the months (YYYY-MM) in which issues with the article were sent.
+def months_by_article(
+    loaded_history: History,
+    *,
+    as_of: int,  # seconds of the UTC epoch
+    config: Config,
+) -> dict[str, set[str]]:
+    """Return the months (YYYY-MM) in which issues with an article were sent, by the article's URL.
 
-    Months are in the site's time zone. Issues sent after ``as_of`` are left out.
+    Issues sent after ``as_of`` are left out.
     """
     months = {
         issue.slug: datetime.fromtimestamp(issue.sent_at, config.zone).strftime("%Y-%m")

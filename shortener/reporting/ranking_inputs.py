@@ -18,9 +18,9 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Visitors and human clicks of one issue, by (link id, placement number).
+    """Visitors and human clicks of an issue, in total and by (link id, placement number).
 
-    A placement is one use of a link. If visitors are unknown, all numbers are human clicks.
+    A placement is one use of a link.
     """
 
     has_visitors: bool
@@ -36,11 +36,7 @@ class _IssueCounts(Struct, frozen=True):
 
 
 def load_history(store: Store, *, as_of: int) -> History:
-    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch).
-
-    Issues whose visitors are unknown are counted in clicks. Signals (counts from other platforms) are always the
-    latest.
-    """
+    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch)."""
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
     # A draft has neither a sending time nor a human click.
@@ -78,6 +74,7 @@ def load_history(store: Store, *, as_of: int) -> History:
         ),
         appearances=tuple(appearances),
         arrivals=tuple(arrivals),
+        # Counts from other platforms are always the latest, whatever ``as_of`` is.
         signals=tuple(
             Signal(signal.url, signal.views, signal.reads, signal.fans) for signal in signals.list_all(store)
         ),
@@ -149,7 +146,6 @@ def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) 
 def _arrivals(
     store: Store, issue: IssueSummary, sent_at: int, counts: _IssueCounts, *, as_of: int
 ) -> Iterator[Arrival]:
-    """Yield the clicks of an issue after it was sent, by time."""
     periods = issue_clicks.human_clicks_by_period(
         store, issue.id, sent_at=sent_at, hourly_seconds=HOURLY_ARRIVAL_HOURS * HOUR_SECONDS, until=as_of
     )
@@ -165,9 +161,10 @@ def _arrivals(
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
     """Return the visitors or clicks of each issue by quarter-hour, with times in hours after sending.
 
-    Clicks on links that lead to no article are included. Clicks before sending count at hour 0.
+    Clicks before sending count at hour 0.
     """
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
+    # Clicks on links that lead to no article are included.
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))
     arrivals = []
     for row in rows:

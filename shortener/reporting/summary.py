@@ -102,15 +102,15 @@ class Summary(Struct, frozen=True):
 def build_summary(
     store: Store,
     *,
-    since: int | None = None,
-    until: int | None = None,
-    as_of: int,
+    since: int | None = None,  # None means no limit
+    until: int | None = None,  # None means no limit
+    as_of: int,  # the present time in seconds of the UTC epoch
     domains: Sequence[Domain] = (),
     zone: tzinfo = UTC,
 ) -> Summary:
-    """Return the report of the site from ``since`` to just before ``until``, widened to whole quarter-hours.
+    """Return the report of the site from ``since`` to just before ``until`` (seconds of the UTC epoch).
 
-    Times are epoch seconds; None means no limit. Raises InputError if ``since`` is not before ``until``.
+    Raises InputError.
     """
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)

@@ -24,12 +24,12 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Let the kernel close connections whose clients leave data unread for UNREAD_SECONDS (on Linux only).
+    """Let the kernel close connections whose clients leave data unread for UNREAD_SECONDS.
 
-    Returns False if this process does not listen on a port yet.
+    Return False if this process does not listen on a port yet.
     """
     listens = False
-    for each in _tcp_sockets():
+    for each in _duplicate_tcp_sockets():
         with contextlib.closing(each):
             # Connections inherit the option; those accepted before this moment get it here. A closed receive window
             # counts as not acknowledged.
@@ -40,7 +40,7 @@ def limit_unread_output() -> bool:
 
 def close_idle_connections() -> None:
     """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS (on Linux only)."""
-    for connection in _tcp_sockets():
+    for connection in _duplicate_tcp_sockets():
         with contextlib.closing(connection), contextlib.suppress(OSError, struct.error):
             if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 # Granian leaves two kinds of idle connections open: HTTP/2 over TLS, and those without a byte after the
@@ -52,16 +52,13 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Divert new clients to other workers, and wait until this process has accepted those in its queues (Linux only).
-
-    The wait takes at most QUEUE_SECONDS. After it, these clients get REQUEST_SECONDS to send their requests.
-    """
+    """Divert new clients to other workers, and wait until this process has accepted its waiting clients."""
     # The kernel resets queued connections when the process ends. A client whose packets are dropped repeats its attempt
     # after a second, and then reaches another worker.
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
     program = struct.pack("HP", 1, ctypes.addressof(drop_all))
     until = time.monotonic() + QUEUE_SECONDS
-    for listening in _listening_sockets():
+    for listening in _duplicate_listening_sockets():
         with contextlib.closing(listening), contextlib.suppress(OSError, struct.error):
             listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
             while _accept_queue_length(listening) and time.monotonic() < until:
@@ -70,17 +67,16 @@ async def empty_accept_queues() -> None:
     await asyncio.sleep(REQUEST_SECONDS)
 
 
-def _listening_sockets() -> Iterator[socket.socket]:
-    """Yield duplicates of the TCP sockets on which this process listens. The caller closes them."""
-    for candidate in _tcp_sockets():
+def _duplicate_listening_sockets() -> Iterator[socket.socket]:
+    for candidate in _duplicate_tcp_sockets():
         if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             yield candidate
         else:
             candidate.close()
 
 
-def _tcp_sockets() -> Iterator[socket.socket]:
-    """Yield duplicates of the TCP sockets of this process. The caller closes them."""
+def _duplicate_tcp_sockets() -> Iterator[socket.socket]:
+    # Only Linux has this directory. The caller closes each duplicate.
     with contextlib.suppress(FileNotFoundError):
         for entry in list(Path("/proc/self/fd").iterdir()):
             with contextlib.suppress(OSError):

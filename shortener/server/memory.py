@@ -21,23 +21,29 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 class MemoryWatch:
-    """Decides whether a worker process must be replaced because it keeps too much memory after a flood of requests.
+    """Decides whether a worker process keeps too much memory after a flood of requests.
 
-    Create it when the process starts, with the current time in monotonic seconds.
+    Create it when the process starts.
     """
 
-    def __init__(self, *, now: float) -> None:
+    def __init__(
+        self,
+        *,
+        now: float,  # monotonic seconds
+    ) -> None:
         self._started_at = now
         self._first = 0.0
         self._baseline = 0.0
         self._excess_since: float | None = None
 
-    def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
-        """Return whether the process has kept too much memory for too long.
-
-        ``resident`` is its memory in bytes; ``in_use`` returns the bytes that connections and caches may need. ``now``
-        is in monotonic seconds.
-        """
+    def should_replace(
+        self,
+        resident: int,  # bytes of memory that the process has
+        *,
+        in_use: Callable[[], int],  # returns the bytes that connections and caches may need
+        now: float,  # monotonic seconds
+    ) -> bool:
+        """Return whether the process has kept too much memory for too long."""
         if not self._first:
             self._first = self._baseline = resident
         excess = resident - GROWTH * self._baseline

@@ -21,10 +21,8 @@ INTERVAL_SECONDS = 1.0
 
 
 def run(task: Task) -> None:
-    """Serve the pages of a redirect node (a server for redirects only) until SIGTERM.
-
-    Worker processes receive all requests, and relay those for pages to this process.
-    """
+    """Serve the pages of a redirect node (a server for redirects only) until SIGTERM."""
+    # Worker processes receive all requests, and relay those for pages to this process.
     app = build_node_app(task.config)
     publish_reader_pages(app)
     app.extensions["config"].on_change = partial(publish_again, app)

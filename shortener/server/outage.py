@@ -13,12 +13,15 @@ log = logging.getLogger(__name__)
 
 
 class OutageLog:
-    """Logs that the database cannot be reached, at most once a minute, and later that it is back.
+    """Logs that the database cannot be reached, and later that it is back.
 
-    All threads of a process share an instance. Error messages end with ``consequence``, the effect on users.
+    All threads of a process share an instance.
     """
 
-    def __init__(self, consequence: str) -> None:
+    def __init__(
+        self,
+        consequence: str,  # the effect on users, at the end of each error message
+    ) -> None:
         self._consequence = consequence
         self._lock = threading.Lock()
         self._failing: set[int] = set()

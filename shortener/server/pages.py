@@ -1,6 +1,6 @@
-"""The pages process, which computes editor pages, previews and exports.
+"""The process that computes editor pages, previews and exports.
 
-Redirect workers pass it the browsers' requests through a Unix socket. It uses the WSGI server waitress.
+Redirect workers relay the requests of browsers to it through a Unix socket.
 """
 
 import logging

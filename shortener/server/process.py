@@ -25,15 +25,13 @@ so too, and has the pages and the collector. With ``serve`` the collector reads 
 
 
 class Task(Struct):
-    """The data that a child process receives from the supervisor.
-
-    ``parent`` is the process id of the supervisor. ``listening`` is the file descriptor of the socket on which to
-    listen; -1 if there is none.
-    """
+    """The data that a child process receives from the supervisor."""
 
     config: Config
     parent: int
+    """Process id of the supervisor."""
     listening: int = -1
+    """File descriptor of the socket on which to listen; -1 if there is none."""
     role: MachineRole = "serve"
 
 

@@ -90,11 +90,16 @@ class Relay:
         self._anonymous = Uploads(limit=ANONYMOUS_BYTES, client_limit=ANONYMOUS_CLIENT_BYTES)
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
-    async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Relay a request to the process that computes pages, and send the page to the client.
+    async def respond(
+        self,
+        request: Request,
+        protocol: Any,
+        *,
+        close: bool,  # whether the connection ends after the page
+    ) -> Response | None:
+        """Get the requested page from another process, and send it to the client.
 
-        Return a response if the caller must still send one, otherwise None. ``close`` ends the connection after the
-        page.
+        Return a response that the caller must send instead, or None.
         """
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
@@ -164,7 +169,6 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the body of a request, or a response with an error for the client."""
         if "transfer-encoding" in request.headers:
             return await self._read_chunked_body(protocol, upload, uploads)
         length = _body_length(request)

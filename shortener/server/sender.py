@@ -1,8 +1,9 @@
-"""The process that sends this machine's click log to the store, and copies links and settings from there.
+"""The process that sends this machine's click log to the store.
 
-It runs on redirect nodes, and on centres (nodes that also serve pages and collect clicks).
+It also copies links and settings from the store.
 """
 
+# It runs on redirect nodes, and on centres (nodes that also serve pages and collect clicks).
 import logging
 import random
 import time

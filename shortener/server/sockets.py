@@ -16,9 +16,9 @@ POLL_SECONDS = 0.01
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the port, so that our workers can listen on it together.
+    """Return a socket bound to a port on which several workers will listen.
 
-    Raises AlreadyRunning if another program listens on the port.
+    Raises AlreadyRunning if another program listens there.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reserved = socket.socket(family, socket.SOCK_STREAM)

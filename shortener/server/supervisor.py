@@ -136,8 +136,7 @@ class Supervisor:
     def serve(self) -> None:
         """Start the child processes, and keep them running until SIGTERM or SIGINT.
 
-        Raises AlreadyRunning if the port or data directory is in use, ConfigError for an unusable certificate,
-        StoreError for an unusable data directory.
+        Raises AlreadyRunning, ConfigError, StoreError.
         """
         with self._resources:
             try:

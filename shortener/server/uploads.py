@@ -1,4 +1,4 @@
-"""Limits on the memory that request bodies take in a worker, for each client and for all clients together.
+"""Limits on the memory that request bodies take in a worker process.
 
 Signed-in users and other clients have separate limits.
 """
@@ -29,12 +29,14 @@ class Upload:
 
 
 class Uploads:
-    """Limits the memory for request bodies from one group of clients: signed-in users, or all others.
+    """Limits the memory for request bodies of a group of clients, such as all signed-in users."""
 
-    ``limit`` is in bytes and applies to the group. ``client_limit`` applies to each client.
-    """
-
-    def __init__(self, *, limit: int, client_limit: int) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int,  # bytes for the group
+        client_limit: int,  # bytes for each client
+    ) -> None:
         self._limit = limit
         self.client_limit = client_limit
         """Largest body that is held."""
@@ -43,12 +45,12 @@ class Uploads:
         self.size = 0
 
     @contextmanager
-    def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
-        """Yield an ``Upload`` for ``add``, which counts the bytes of a request's body towards the memory limits.
-
-        Counting ends with ``release`` or the ``with`` block. ``deadline`` can cancel the request if a limit is
-        exceeded.
-        """
+    def hold(
+        self,
+        client: str,
+        deadline: asyncio.Timeout,  # moved to cancel the request if a limit is exceeded
+    ) -> Iterator[Upload]:
+        """Yield an object with which ``add`` counts the memory of a request's body, until the ``with`` block ends."""
         upload = Upload(client, deadline)
         self._uploads[upload] = None
         try:
@@ -57,10 +59,7 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Count ``size`` more bytes of memory for a body, and cancel the oldest requests while a limit is exceeded.
-
-        The limits are those of its client, and of all clients together.
-        """
+        """Count ``size`` more bytes of a body. While a memory limit is exceeded, the oldest requests are cancelled."""
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet
         upload.size += size
@@ -74,10 +73,7 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Subtract a body's bytes from those that count towards the memory limits. A second call does nothing.
-
-        Call it when the body has been passed on, or when its request has ended.
-        """
+        """Stop counting a body's bytes towards the memory limits. A second call does nothing."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

@@ -205,11 +205,17 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
     return accounts.find_invitation(store, _hash_token(token), now=now)
 
 
-def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set the invited user's password, end that user's sessions, and return the user.
+def accept_invitation(
+    store: Store,
+    token: str,
+    *,
+    name: str,  # used only for the first admin, who has no account yet
+    password: str,
+    now: int,
+) -> User:
+    """Set the password that an invited user has chosen, and return the user.
 
-    ``name`` is only used for the first admin, who has no account before. Raises InputError for an invalid invitation,
-    password or name.
+    Raises InputError for an invalid invitation, password or name.
     """
     hashed = hash_password(password)
     with store.transaction():

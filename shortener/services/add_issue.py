@@ -73,9 +73,9 @@ class AddResult(Struct, frozen=True):
 
 
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
-    """Add an issue, or update the one with this slug, in one transaction. Unchanged input changes nothing.
+    """Add an issue, or update the stored issue with the same slug.
 
-    Raises InputError, Conflict, and Doubtful for unlikely values that the request does not confirm.
+    Raises InputError, Conflict, and Doubtful for unlikely values.
     """
     parsed = parse_request(request, config=config)
     with store.transaction():
@@ -95,10 +95,9 @@ def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Parse the stored document of an issue again with the rules of the installed program version, and store the
-    result.
+    """Parse the stored document of an issue again, then store and return the result.
 
-    Corrections by editors and short URLs are kept. With ``dry_run`` nothing is stored. Raises NotFound.
+    Corrections by editors are kept. Raises NotFound.
     """
     with nullcontext() if dry_run else store.transaction():
         issue = issues.get(store, slug)
@@ -117,6 +116,7 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
             parse_request(request, config=config),
             found_tag=newsletter.strip_recipient_tags(output, hosts=hosts)[1],
         )
+        # Another version of the program may have read the document differently. Short URLs stay.
         plan = make_plan(store, parsed, config=config, now=now, reread=True)
         if not dry_run:
             apply_plan(store, plan, config=config, now=now)
@@ -144,16 +144,13 @@ def removed_issue_error(slug: str) -> InputError:
 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
-    """Return what adding the requested issue would store. Raises InputError, Conflict.
-
-    The plan says whether anything changes. With ``reread``, it always says yes, because a new program version may read
-    documents differently.
-    """
+    """Return what adding the parsed issue would store. Raises InputError, Conflict."""
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
         raise removed_issue_error(parsed.slug)
     codes = _unused_codes(store, domain, config)
+    # With ``reread``, the plan always says that something changes.
     return plan_issue(parsed, existing, domain=domain, codes=codes, config=config, reread=reread)
 
 

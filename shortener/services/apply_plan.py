@@ -12,9 +12,9 @@ from shortener.store.webhooks import record_event
 
 
 def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> int:
-    """Store the changes that were planned for an issue, and return the issue's id.
+    """Store the planned changes of an issue; return the issue's id.
 
-    Call it in the transaction in which the plan was made. Raises Conflict if another process has taken a new code.
+    Call it in the transaction in which the plan was made. Raises Conflict.
     """
     with store.transaction():
         # Articles and decisions are moved to the new target before the articles are saved.
@@ -95,6 +95,7 @@ def _save_article(store: Store, issue_id: int, article: PlannedArticle) -> int:
 def _save_link(store: Store, issue_id: int, link: PlannedLink, article_ids: list[int], *, now: int) -> int:
     link_id = link.link_id
     if link_id is None:
+        # Raises Conflict if another process has taken the code since it was planned.
         link_id = links.add(store, *link.key, target=link.target, title=link.title, now=now)
     if link.article is not None:
         article_id = article_ids[link.article]

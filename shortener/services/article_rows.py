@@ -10,12 +10,10 @@ from shortener.services.edit import ArticleEdit
 
 
 def reading_order(
-    targets: Sequence[ArticleContents], place: Callable[[ArticleContents], int]
+    targets: Sequence[ArticleContents],
+    place: Callable[[ArticleContents], int],  # returns a sort key: where a target is in the document
 ) -> tuple[ArticleContents, ...]:
-    """Return the articles and other link targets of an issue in reading order.
-
-    ``place`` returns a sort key: where an article or other target is in the document.
-    """
+    """Return the articles and other link targets of an issue in reading order."""
     # Articles are ordered by position. Another target comes after the article that precedes it in the document.
     before: tuple[int, int] = (0, 0)
     keyed = []
@@ -29,10 +27,13 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
     return keyed[0]
 
 
-def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
-    """Return one edit for each article or other link target of an issue that an editor changed in a form.
+def find_corrections(
+    shown: Iterable[ArticleContents],  # the values in the form before the change
+    submitted: Iterable[ArticleEdit],
+) -> tuple[ArticleEdit, ...]:
+    """Return an edit for each link target that an editor changed in a form.
 
-    An edit contains only the values that differ from the ``shown`` ones.
+    An edit holds only the changed values.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]
@@ -61,11 +62,14 @@ def _moved_up(edit: ArticleEdit, removed: Sequence[int]) -> ArticleEdit:
 
 
 def merge_corrections(
-    earlier: Iterable[ArticleEdit], new: Iterable[ArticleEdit], *, shown: Mapping[str, ArticleContents]
+    earlier: Iterable[ArticleEdit],
+    new: Iterable[ArticleEdit],
+    *,
+    shown: Mapping[str, ArticleContents],  # by URL; earlier edits of other targets are left out
 ) -> tuple[ArticleEdit, ...]:
-    """Merge earlier and new edits, and return one edit for each article or other link target of an issue.
+    """Return one edit for each link target, merged from earlier and new edits.
 
-    New values override earlier ones. Earlier edits of URLs not in ``shown`` are left out.
+    New values override earlier ones.
     """
     new = tuple(new)
     removed = [shown[edit.url].position or 0 for edit in new if edit.role not in (None, "article")]

@@ -1,6 +1,6 @@
-"""Rendering of templates that editors have written, in a child process with limits on processor time and memory.
+"""Rendering of templates that editors have written, in a child process with limited processor time and memory.
 
-A template can loop forever, and Python cannot stop it in the same process.
+A template could loop forever.
 """
 
 import sys
@@ -37,6 +37,7 @@ def render_custom_template(request: TemplateRequest) -> str:
 
     Raises InputError if the template fails or exceeds the limits.
     """
+    # Python cannot stop an endless loop in its own process.
     content = msgspec.json.encode(request, enc_hook=message_text)
     try:
         status, output = run_limited("shortener.services.custom_template", content, cpu_seconds=CPU_SECONDS)
@@ -56,9 +57,9 @@ def render_custom_template(request: TemplateRequest) -> str:
 
 
 def main() -> int:
-    """Read a ``TemplateRequest`` from standard input, and write the rendered section to standard output.
+    """Render the template in a ``TemplateRequest`` from standard input, and write the result to standard output.
 
-    Return the exit status. If it is INVALID_TEMPLATE_STATUS, the output is the error message.
+    Return the exit status.
     """
     limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=TemplateRequest)
@@ -66,6 +67,7 @@ def main() -> int:
     try:
         text, status = render_picks(request.picks, details=request.details, template=request.template), 0
     except InputError as error:
+        # The parent process shows this output to the editor.
         text, status = str(error), INVALID_TEMPLATE_STATUS
     sys.stdout.buffer.write(text.encode())
     return status

@@ -1,6 +1,6 @@
-"""Check whether a domain of short links leads to this installation, by a request over the public internet.
+"""Check by an HTTP request whether a domain leads to this installation.
 
-The request contains a random text (nonce), which only this installation can sign.
+Only this installation can sign the random text in the request.
 """
 
 import hmac
@@ -41,11 +41,12 @@ class DomainStatus(Struct, frozen=True):
 
 
 def installation_secret(config: Config, *, session_secret: str) -> str:
-    """Return the secret for answering domain checks. It is equal on all machines of an installation.
+    """Return the secret for answering domain checks.
 
-    If the store is not on PostgreSQL, the secret is ``session_secret``.
+    All machines of an installation have the same secret.
     """
-    # With PostgreSQL it is the random id of the store, which each redirect node has in its copy of the links.
+    # With PostgreSQL it is the random id of the store, which each redirect node has in its copy of the links. With
+    # SQLite there is only one machine.
     if config.storage.url:
         with suppress(StoreError), closing(open_links_copy(config.data_directory)) as copy:
             if store_id := copy.meta(STORE_ID_KEY):

@@ -100,13 +100,12 @@ def build_draft(
     *,
     config: Config,
     as_of: int,
-    top: int | None = None,
-    gems: int | None = None,
+    top: int | None = None,  # largest number of featured articles; None for the month's setting
+    gems: int | None = None,  # largest number of good articles that few readers saw; None for the month's setting
 ) -> Draft:
-    """Return a draft of a month's recommended articles, without storing it.
+    """Return a draft of a month's recommended articles.
 
-    ``top`` and ``gems`` override the limits of the two lists. Raises InputError for an invalid month, NotFound for one
-    without articles.
+    Raises InputError for an invalid month, NotFound for a month without articles.
     """
     decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
@@ -163,11 +162,13 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
     return msgspec.structs.replace(draft, details=details)
 
 
-def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
-    """Return the recommended articles as a section of an issue. Raises InputError.
-
-    ``template`` is the text of a template. None means the one that editors have written, or else a bundled one.
-    """
+def render_section(
+    draft: Draft,
+    output_format: Literal["markdown", "html"],
+    *,
+    template: str | None = None,  # its text; None for the editors' own template, or else a bundled one
+) -> str:
+    """Return a draft's recommended articles as a section of a newsletter issue. Raises InputError."""
     template = draft.own_templates.get(output_format) if template is None else template
     if template is not None:
         return render_custom_template(template_request(draft, output_format, template))
@@ -176,11 +177,14 @@ def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, 
     return render_picks(draft.picks, details=draft.details.values(), template=bundled)
 
 
-def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
-    """Return a copy of the draft for a preview, with the URL ``link`` for each article without a short link.
-
-    With ``replace``, all articles have the URL ``link``, and all images have the URL ``image``.
-    """
+def with_placeholder_links(
+    draft: Draft,
+    link: str,  # the placeholder
+    *,
+    image: str | None = None,  # placeholder for images, used with ``replace``
+    replace: bool = False,  # whether all short links and images are replaced
+) -> Draft:
+    """Return a copy of a draft with a placeholder URL for each missing short link."""
     details = {
         url: msgspec.structs.replace(
             each,
@@ -215,18 +219,17 @@ def report_draft(draft: Draft) -> DraftReport:
 def decide(
     store: Store,
     month: str,
-    url: str,
+    url: str,  # canonical URL or short URL
     *,
     action: Action,
-    reason: str | None,
+    reason: str | None,  # not empty; None if none was given
     who: str,
     config: Config,
     now: int,
 ) -> Decision:
-    """Store and return an editor's decision about an article of a month.
+    """Store and return an editor's decision about recommending an article in a month.
 
-    ``url`` may be a short URL. Raises NotFound if the month lacks the article, InputError for an empty ``reason`` (None
-    is allowed).
+    Raises InputError, and NotFound for an article of another month.
     """
     decisions.check_month(month)
     if reason is not None and not reason.strip():
@@ -253,11 +256,15 @@ def report_month_decision(decision: Decision) -> MonthDecision:
     )
 
 
-def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Delete and return the editor's decision about an article in ``month``. Raises NotFound.
-
-    If ``month`` is None, the only decision about the article is deleted. Raises InputError if there are several.
-    """
+def undo_decision(
+    store: Store,
+    url: str,
+    *,
+    config: Config,
+    now: int,
+    month: str | None = None,  # None for the only decision about the article
+) -> Decision:
+    """Delete and return an editor's decision about recommending an article in a month. Raises NotFound, InputError."""
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:
         months = [decision.month for decision in decisions.list_by_article(store, article)]

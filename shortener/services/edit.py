@@ -28,14 +28,14 @@ def correct_issue(
     slug: str,
     *,
     now: int,
-    title: str | None = None,
-    sent_at: int | UnsetType | None = UNSET,
-    recipients: int | UnsetType | None = UNSET,
+    title: str | None = None,  # None leaves it unchanged
+    sent_at: int | UnsetType | None = UNSET,  # seconds of the UTC epoch; None for unknown
+    recipients: int | UnsetType | None = UNSET,  # None for unknown
     confirmed: bool = False,
 ) -> None:
-    """Change fields of an issue. Raises NotFound, InputError, and Doubtful for unlikely values unless ``confirmed``.
+    """Change the given fields of an issue.
 
-    UNSET leaves a field unchanged, and None removes its value. A title cannot be removed: None leaves it unchanged.
+    Raises NotFound, InputError, and Doubtful for unlikely values that are not confirmed.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -94,11 +94,17 @@ def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
     }
 
 
-def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
-    """Give a field of a link the value that it had before its last edit.
-
-    ``at`` is the time of that edit (seconds of the UTC epoch). Raises Conflict if the field was edited again.
-    """
+def revert_edit(
+    store: Store,
+    link: Link,
+    field: str,
+    *,
+    at: int,  # time of the edit in seconds of the UTC epoch
+    config: Config,
+    who: str,
+    now: int,
+) -> None:
+    """Undo an edit of a link's field. Raises Conflict if the field has been edited since."""
     with store.transaction():
         edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
         if edit is None or edit["at"] != at:
@@ -113,9 +119,9 @@ def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config
 def mark_honeypot(
     store: Store, slug: str, url: str, *, config: Config, who: str, now: int, is_honeypot: bool = True
 ) -> Link:
-    """Mark a link of an issue as a honeypot link, or unmark it, and return the changed link. Raises NotFound.
+    """Mark or unmark a link of an issue as a honeypot, which readers do not see.
 
-    Readers do not see a honeypot link.
+    Return the changed link. Raises NotFound.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -147,20 +153,16 @@ def _article_id_of_link(store: Store, issue: Issue, link: Link) -> int | None:
 def correct_article(
     store: Store,
     slug: str,
-    url: str,
+    url: str,  # short URL or target of the article
     *,
     config: Config,
-    title: str | None = None,
+    title: str | None = None,  # None leaves a field unchanged
     author: str | None = None,
     summary: str | None = None,
-    position: int | None = None,
-    is_article: bool | None = None,
+    position: int | None = None,  # from 1
+    is_article: bool | None = None,  # False removes the article from the ranking
 ) -> Article:
-    """Correct the given fields of the article with this short URL or target, and return the changed article.
-
-    None leaves a field unchanged. ``is_article=False`` removes the article from the ranking. Raises NotFound,
-    InputError.
-    """
+    """Correct the given fields of an article, and return the changed article. Raises NotFound, InputError."""
     with store.transaction():
         issue = issues.get(store, slug)
         article = _find_article(store, issue, url, config)
@@ -173,7 +175,7 @@ def correct_article(
                 raise InputError(Message("{url}: a link that is no article cannot have a position", url=url))
             _correct_position(store, issue, article, None)
         elif position is not None or (is_article and article.position is None):
-            offsets = {} if position else _first_offsets(store, issue)
+            offsets = {} if position else _first_offset_by_article(store, issue)
             _correct_position(store, issue, article, position or _position_in_document(store, issue, article, offsets))
         return _reload_article(store, issue, article)
 
@@ -181,7 +183,7 @@ def correct_article(
 class ArticleEdit(Struct, frozen=True):
     """New values for an article or other link target of an issue.
 
-    None leaves a field unchanged, except that it removes the position. UNSET leaves the position unchanged.
+    None leaves a text or role unchanged.
     """
 
     url: str
@@ -220,11 +222,15 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
         _correct_positions(store, issue, {id: moves[id] for id in moves if moves[id] != positions[id]})
 
 
-def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
-    """Change the role of link targets of an issue, and return these targets. The role is article, inline or other.
-
-    ``urls`` are short URLs or targets. Raises NotFound, InputError.
-    """
+def set_roles(
+    store: Store,
+    slug: str,
+    urls: Sequence[str],  # short URLs or targets
+    *,
+    role: str,  # "article", "inline" (in running text) or "other"
+    config: Config,
+) -> list[Article]:
+    """Give link targets of an issue another role, and return these targets. Raises NotFound, InputError."""
     if role not in ROLES:
         raise InputError(Message("{role}: unknown role; expected one of {names}", role=role, names=", ".join(ROLES)))
     if not urls:
@@ -232,14 +238,14 @@ def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config
     changed = []
     with store.transaction():
         issue = issues.get(store, slug)
-        offsets = _first_offsets(store, issue) if role == "article" else {}
+        offsets = _first_offset_by_article(store, issue) if role == "article" else {}
         for url in urls:
             article = _find_article(store, issue, url, config)
             position = None
             if role == "article":
                 position = article.position or _position_in_document(store, issue, article, offsets)
             if position != article.position:
-                _set_positions(store, issue, {article.id: position})
+                _move_articles(store, issue, {article.id: position})
             issues.correct_article(store, _reload_article(store, issue, article), "role", role)
             changed.append(_reload_article(store, issue, article))
     return changed
@@ -267,11 +273,7 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
     )
 
 
-def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return a dict from article id to a number, which is smaller the earlier the article is in the document.
-
-    The key None stands for links that belong to no article.
-    """
+def _first_offset_by_article(store: Store, issue: Issue) -> dict[int | None, int]:
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)
     codes = links.codes_by_id(store, {placement.link_id for placement in placements})
@@ -279,7 +281,7 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
     # A mail in base64 has no readable short URLs. Placement numbers then replace all offsets; they can be in another
     # order after an edit of the document.
     is_found = all(place >= 0 for place in places)
-    offsets: dict[int | None, int] = {}
+    offsets: dict[int | None, int] = {}  # by article id; None for links that belong to no article
     for placement, place in zip(placements, places, strict=True):
         offset = place if is_found else placement.n
         offsets[placement.article_id] = min(offset, offsets.get(placement.article_id, offset))
@@ -291,7 +293,7 @@ def _correct_position(store: Store, issue: Issue, article: Article, position: in
 
 
 def _correct_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    _set_positions(store, issue, positions)
+    _move_articles(store, issue, positions)
     # Corrections by editors stay if the issue is added again.
     for article in issues.list_articles(store, issue.id):
         if article.id in positions:
@@ -300,11 +302,11 @@ def _correct_positions(store: Store, issue: Issue, positions: Mapping[int, int |
             issues.correct_article(store, moved, "role", moved.role)
 
 
-def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
-    """Move articles of an issue to new positions (from 1), and renumber its other articles.
-
-    ``positions`` has the new positions by article id. None means that the link target is no article any more.
-    """
+def _move_articles(
+    store: Store,
+    issue: Issue,
+    positions: Mapping[int, int | None],  # from 1, by article id; None for a target that is no article any more
+) -> None:
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)

@@ -27,10 +27,7 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
-    """Return the (host, code) under which a short link is stored.
-
-    The host is in lower case. The code is in lower case unless the domain has case-sensitive codes.
-    """
+    """Return the (host, code) under which a short link is stored."""
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()
 
@@ -41,13 +38,13 @@ def add_link(
     *,
     config: Config,
     now: int,
-    host: str | None = None,
-    code: str | None = None,
+    host: str | None = None,  # None for the first domain
+    code: str | None = None,  # None for a random code
     title: str = "",
     forward: str | None = None,
-    expires_at: int | None = None,
+    expires_at: int | None = None,  # seconds of the UTC epoch
 ) -> Link:
-    """Create and return a short link that belongs to no issue. Without ``code`` its code is generated.
+    """Create and return a short link that belongs to no issue.
 
     Raises InputError, and Conflict for a code that is taken.
     """

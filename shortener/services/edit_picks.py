@@ -1,6 +1,6 @@
-"""Edits of a month's draft of recommended articles (picks): numbers of articles, texts, order and template.
+"""Editing of a month's recommended articles: their number, texts, order and template.
 
-The structs here hold the values before or after an edit, so that the edit can be undone.
+The structs hold values that are needed to undo an edit.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class MonthSettings(Struct, frozen=True, tag="picks settings"):
 
 
 class MonthText(Struct, frozen=True, tag="pick text"):
-    """A copy of the texts that editors have changed for a recommended article.
+    """A copy of the texts of a recommended article.
 
     It was made before or after an edit, so that the edit can be undone.
     """
@@ -122,9 +122,9 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
 
 
 def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str) -> PickText:
-    """Return the texts of a recommended article, with None for each text that equals the article's own.
+    """Return the texts that an editor has entered, with None for each text that equals the article's own.
 
-    Raises FieldError for an empty title or a text that is too long.
+    Raises FieldError.
     """
     texts = {name: " ".join(text.split()) for name, text in (("title", title), ("byline", byline), ("blurb", blurb))}
     for name, text in texts.items():
@@ -138,19 +138,32 @@ def changed_text(store: Store, url: str, *, title: str, byline: str, blurb: str)
     return PickText(**changed)
 
 
-def move(store: Store, month: str, selection: Picks, url: str, *, position: int) -> None:
-    """Move a recommended article within its list (featured or lesser-known), and store the new order for the month.
+def move(
+    store: Store,
+    month: str,
+    selection: Picks,
+    url: str,
+    *,
+    position: int,  # from 1
+) -> None:
+    """Move a recommended article to another position of its list, and store the new order.
 
-    ``position`` counts from 1. Raises FieldError if neither list contains ``url``.
+    Raises FieldError for an article that is not recommended.
     """
     picks_edits.save_order(store, month, moved_order(selection, url, position=position))
 
 
-def moved_order(selection: Picks, url: str, *, position: int) -> tuple[str, ...]:
-    """Return the URLs of all recommended articles after moving ``url`` within its list to ``position`` (from 1).
+def moved_order(
+    selection: Picks,
+    url: str,
+    *,
+    position: int,  # from 1
+) -> tuple[str, ...]:
+    """Return the URLs of all recommended articles after moving one article within its list.
 
-    There are two lists: featured articles, then lesser-known ones. Raises FieldError if neither contains ``url``.
+    Raises FieldError for an article that is not recommended.
     """
+    # Featured articles come first.
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)
     if moved is None:
@@ -170,10 +183,9 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
 
 
 def check_template(sample: TemplateRequest) -> None:
-    """Check a template that editors have written by rendering ``sample``.
+    """Check an editor's template by rendering a sample with it. Raises InputError, FieldError.
 
-    Call it outside a transaction, because it can take seconds. Raises InputError, or FieldError if the template is too
-    long.
+    Call this outside a transaction, because rendering can take seconds.
     """
     check_template_size(sample.template)
     if sample.template.strip():

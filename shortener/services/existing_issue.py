@@ -35,7 +35,7 @@ def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, confi
         recurring=issues.recurring_urls(
             store, domain=host, format=parsed.document.format, except_issue_id=issue_id, now=now
         ),
-        output_of=None if issue else _find_by_output(store, parsed, short_links, config),
+        output_of=None if issue else _find_slug_by_output(store, parsed, short_links, config),
     )
 
 
@@ -49,22 +49,17 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 
 
 def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
-    """Return the slug of the stored issue to which the document in the request belongs; None if there is none.
-
-    The document may have the original links or the short links of the issue.
-    """
+    """Return the slug of the stored issue to which a document belongs; None for a new document."""
+    # The document has either the original links or the short links of the issue.
     source, is_mail = parsed.request.source, parsed.document.format == "eml"
     same = issues.find_by_source(store, stored_form(source) if is_mail else source)
-    return same or _find_by_output(store, parsed, _stored_short_links(store, parsed, config), config)
+    return same or _find_slug_by_output(store, parsed, _stored_short_links(store, parsed, config), config)
 
 
-def _find_by_output(
+def _find_slug_by_output(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Check whether the document in the request is the output of a stored issue: its text with short links.
-
-    Return the slug of that issue, or None. The output may have been edited meanwhile.
-    """
+    # The output of an issue is its text with short links, which may have been edited meanwhile.
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

@@ -1,6 +1,6 @@
-"""The history of changes that users made on pages, and their undoing.
+"""Recording and undoing of changes that users make on pages.
 
-Each change is stored with the values before and after it, and can be undone until these values change again.
+A change can be undone until the same values change again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -75,7 +75,7 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
 
 
 class MonthDecision(Struct, frozen=True, tag="decision"):
-    """A copy of an editor's decision about an article in a month.
+    """A copy of an editor's decision about an article.
 
     It was made before or after an edit, so that the edit can be undone.
     """
@@ -260,12 +260,15 @@ class Recorder:
 
 @contextmanager
 def recorded(
-    store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
+    store: Store,
+    state: Callable[[], State],  # reads the values that the block can change
+    *,
+    page: str,  # in whose history the change is listed
+    summary: str,  # describes the change in this history
+    who: str,
+    now: int,
 ) -> Iterator[Recorder]:
-    """Run the ``with`` block in a transaction. If ``state()`` differs afterwards, record a change that can be undone.
-
-    The yielded Recorder then has the change's id. ``summary`` describes the change in the history of ``page``.
-    """
+    """Run the ``with`` block in a transaction, and record its changes so that they can be undone."""
     recorder = Recorder()
     with store.transaction():
         before = state()
@@ -277,10 +280,16 @@ def recorded(
             )
 
 
-def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
-    """Undo a change: store the earlier values again. ``who`` is the user who undoes the change.
+def undo(
+    store: Store,
+    change: PageChange,
+    *,
+    who: str,  # the user who undoes the change
+    now: int,
+) -> None:
+    """Undo a change that a user made on a page.
 
-    Raises Conflict if the values were changed again, InputError if no admin would be left.
+    Raises Conflict if the values have changed since, InputError if no admin would remain.
     """
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
     with store.transaction():
@@ -297,11 +306,12 @@ def list_changes(store: Store, page: str) -> list[PageChange]:
     return page_changes.list_latest(store, page, limit=MAX_LISTED_CHANGES)
 
 
-def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
-    """Return the last changes of editors' decisions about an article, the latest first.
-
-    Only changes that were made on one of ``pages`` are found. A page is a key such as "month/2026-11".
-    """
+def list_decision_changes(
+    store: Store,
+    url: str,
+    pages: Iterable[str],  # where the changes were made: keys such as "month/2026-11"
+) -> list[PageChange]:
+    """Return the last changes of editors' decisions about an article, the latest first."""
     changes = (change for page in pages for change in page_changes.list_latest(store, page, limit=MAX_READ_CHANGES))
     concerned = [change for change in changes if _is_decision_about(msgspec.json.decode(change.after, type=State), url)]
     return sorted(concerned, key=lambda change: -change.id)[:MAX_LISTED_CHANGES]

@@ -23,10 +23,9 @@ class SlotTimeout(Exception):
 
 
 class HostThrottle:
-    """Limits requests to one at a time for each host, and caches results. All link checks of a process share one
-    throttle.
+    """Limits link checks to one request at a time for each host, and caches results.
 
-    ``host_interval`` is the pause after a request in seconds. ``clock`` returns monotonic seconds.
+    All checks of a process share an instance.
     """
 
     def __init__(
@@ -41,10 +40,15 @@ class HostThrottle:
         self._answer_cache: dict[str, tuple[int, float]] = {}
 
     @contextmanager
-    def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait for the exclusive right to send a request to the host or address ``key``.
+    def slot(
+        self,
+        key: str,  # of a host name or an IP address
+        *,
+        deadline: float,  # seconds of the throttle's clock
+    ) -> Iterator[None]:
+        """Wait for the exclusive right to send a request to a host.
 
-        Raises SlotTimeout if the wait would end after ``deadline``, in seconds of the throttle's clock.
+        Raises SlotTimeout if the wait would exceed the deadline.
         """
         with self._condition:
             while (wait := self._seconds_until_free(key)) > 0:

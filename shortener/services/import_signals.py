@@ -43,12 +43,13 @@ class ParsedSignals(Struct, frozen=True):
     """(Line number, error message) of each invalid row."""
 
 
-def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config) -> ParsedSignals:
-    """Parse counts from another platform, without storing them.
-
-    A row is a line number and its cells by column name: url, id, title, views, reads, fans. Missing or empty cells are
-    unknown.
-    """
+def read_signals(
+    store: Store,
+    rows: Iterable[tuple[int, Mapping[str, str]]],  # (line number, cells by column name)
+    *,
+    config: Config,
+) -> ParsedSignals:
+    """Parse rows of article counts (views, reads, fans) from another platform."""
     articles = _ArticleIndex(store, config)
     signals_by_url: dict[str, tuple[int, Signal]] = {}
     unmatched: list[str] = []
@@ -83,14 +84,12 @@ class _ArticleIndex:
                 self._urls_by_medium_id.setdefault(medium_id, set()).add(article.url)
 
     def find_urls(self, row: Mapping[str, str]) -> list[str]:
-        """Return all URLs of the article that a row identifies; empty for an unknown article. Raises InputError.
-
-        Only a Medium story can have several URLs, because issues may link to the story by different URLs.
-        """
+        """Return all URLs of the article that a row identifies; empty for an unknown article. Raises InputError."""
         if raw_url := row.get("url", ""):
             url = self._resolve_url(raw_url)
             if url in self._urls:
                 return [url]
+            # Issues may link to one Medium story by different URLs.
             if urls := self._urls_by_medium_id.get(_medium_id(url)):
                 return sorted(urls)
         if urls := self._urls_by_medium_id.get(row.get("id", "").lower()):

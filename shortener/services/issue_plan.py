@@ -17,14 +17,14 @@ Targets = Mapping[ShortLinkKey, str]
 
 
 class LeftAloneLink(Struct, frozen=True):
-    """A link whose URL is not replaced: its line in the document, its URL (``text``), and the reason.
-
-    The reason is a clause, such as "it is a relative URL".
-    """
+    """A link in a document whose URL is not replaced by a short URL."""
 
     line: int
+    """Number of the line, from 1."""
     text: str
+    """The URL of the link."""
     reason: str
+    """A clause, such as "it is a relative URL"."""
 
 
 class AddRequest(Struct, frozen=True):
@@ -125,10 +125,7 @@ class PlannedPlacement(Struct, frozen=True):
 
 
 class Occurrence(Struct):
-    """A link in the document, with the short link that replaces it.
-
-    ``placement_number`` is the number at the end of the short URL, such as 4 in ``/7pk3e/4``.
-    """
+    """A link in the document, with the short link that replaces it."""
 
     link: DocumentLink
     target_key: str | None = None
@@ -136,7 +133,9 @@ class Occurrence(Struct):
     short_link_key: ShortLinkKey | None = None
     """The key of the short link, if the document already contained the short URL."""
     placement_number: int = 0
+    """Number at the end of the short URL, such as 4 in ``/7pk3e/4``; 0 for none."""
     planned_link: int | None = None
+    """Index in the plan's list of links; None if the link is not replaced."""
     honeypot: bool = False
 
 

@@ -6,11 +6,14 @@ from shortener.store import Store, issues, links
 from shortener.store.issues import Article, Issue
 
 
-def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> None:
-    """Hide a sent issue from lists and comparisons; with ``undo`` show it again.
-
-    Its links still redirect. Raises NotFound, and InputError for an issue that was not sent.
-    """
+def archive_issue(
+    store: Store,
+    slug: str,
+    *,
+    now: int,
+    undo: bool = False,  # whether to show the issue again
+) -> None:
+    """Hide a sent issue from lists and comparisons. Its links still redirect. Raises NotFound, InputError."""
     with store.transaction():
         issue = issues.get(store, slug)
         if not undo and issues.status(issue, now=now) not in ("sent", "archived"):
@@ -21,9 +24,9 @@ def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> N
 
 
 def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
-    """Remove a draft and retire its links. It can be restored for ``issues.REMOVED_DAYS`` days.
+    """Remove a draft and retire its links. Raises NotFound, InputError.
 
-    Raises NotFound, and InputError for an issue that was sent or is scheduled.
+    The draft can be restored for ``issues.REMOVED_DAYS`` days.
     """
     with store.transaction():
         issue = issues.get(store, slug)

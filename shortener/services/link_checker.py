@@ -73,14 +73,10 @@ def check_links(
     resolver: Resolver = resolve_host,
     is_allowed: Callable[[str], bool] = is_public_address,
     ports: dict[str, int] = DEFAULT_PORTS,
-    timeout_seconds: float = TOTAL_TIMEOUT_SECONDS,
-    results: dict[str, LinkStatus] | None = None,
+    timeout_seconds: float = TOTAL_TIMEOUT_SECONDS,  # for all targets together
+    results: dict[str, LinkStatus] | None = None,  # receives each result, by target, as soon as it is known
 ) -> tuple[LinkStatus, ...]:
-    """Check whether each target answers, and return the results in the same order.
-
-    It takes about ``timeout_seconds`` at most. Each result is also added to ``results``, by target, as soon as it is
-    known.
-    """
+    """Check whether each target URL answers, and return the results in the same order."""
     targets = list(targets)
     checker = LinkChecker(user_agent, throttle, resolver, is_allowed, ports, time.monotonic() + timeout_seconds)
     results = {} if results is None else results

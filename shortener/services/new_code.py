@@ -25,9 +25,9 @@ def _is_reserved(code: str, *, config: Config) -> bool:
 
 
 def new_unused_code(store: Store, domain: Domain, *, config: Config) -> str:
-    """Return a random code that no link of the domain has. Raises CodeRefused if no code is free.
+    """Return a random code that no short link of the domain has.
 
-    Call it inside the transaction that stores the link.
+    Call it in the transaction that stores the link. Raises CodeRefused.
     """
 
     def is_taken(code: str) -> bool:

@@ -107,12 +107,16 @@ class UnfinishedUpload(Struct, frozen=True):
 
 
 def add_upload(
-    store: Store, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, who: str, now: int
+    store: Store,
+    source: bytes,
+    *,
+    name: str,
+    targets: Mapping[str, str],  # by short URL that the text already contains
+    config: Config,
+    who: str,
+    now: int,
 ) -> int:
-    """Store a text for review and return the id of the upload. Raises InputError if the text is not an issue.
-
-    ``targets`` maps short URLs that the text already contains to their targets.
-    """
+    """Store the text of a newsletter issue for review, and return the id of the upload. Raises InputError."""
     choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=bounded_targets(targets))
     with store.transaction():
         upload_id = uploads.add(store, who=who, name=name, source=source, choices=encode_choices(choices), now=now)
@@ -144,10 +148,7 @@ def _save_size(store: Store, upload_id: int, *, config: Config, now: int) -> Non
 
 
 def with_size(choices: Choices, review: Review) -> Choices:
-    """Return a copy of the editor's ``choices`` that also says how many articles and links the uploaded text has.
-
-    The numbers come from ``review``, which has the contents of the text.
-    """
+    """Return ``choices`` with the numbers of articles and links that were found in the uploaded text."""
     return replace(choices, articles=review.contents.articles, links=len(review.contents.issue.links))
 
 
@@ -290,10 +291,7 @@ def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) 
 
 
 def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> AddResult:
-    """Create or update the issue of a reviewed upload, and delete the uploaded text.
-
-    Raises NotFound if this was done already, FieldError if it is undecided whether to update an existing issue.
-    """
+    """Create or update the issue of a reviewed upload. Raises FieldError, and NotFound if this was done already."""
     with store.transaction():
         upload = uploads.get(store, upload.id)
         if upload.issue_slug is not None:
@@ -302,5 +300,6 @@ def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> A
         if review.known_issue is not None and not review.known:
             raise FieldError(Message("say first whether to update this issue or to make a new one"), field="known")
         result = add_or_update_issue(store, review.request, config=config, now=now)
+        # This also deletes the uploaded text.
         uploads.mark_created(store, upload.id, result.slug, now=now)
         return result

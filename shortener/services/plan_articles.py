@@ -26,8 +26,8 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
     new = [target for target in extracted.articles if target.key not in stored_urls]
     # A new URL replaces a stored one that the document no longer contains, if both have the same title or link text,
     # and no other target has it. The stored URL must have one short link, which belongs to this issue only.
-    gone_by_signature = _unique_by_signature({article.url: _stored_texts(article, existing) for article in gone})
-    new_by_signature = _unique_by_signature({target.key: _texts(target) for target in new})
+    gone_by_signature = _urls_by_unique_signature({article.url: _stored_texts(article, existing) for article in gone})
+    new_by_signature = _urls_by_unique_signature({target.key: _texts(target) for target in new})
     replaced_urls: dict[str, str] = {}
     for signature, key in new_by_signature.items():
         old = gone_by_signature.get(signature)
@@ -57,8 +57,9 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
     return [article.title, *texts]
 
 
-def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return a dict from normalized text to its URL, without texts that several URLs have."""
+def _urls_by_unique_signature(
+    texts: Mapping[str, Iterable[str]],  # by URL
+) -> dict[str, str]:
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
         for value in values:
@@ -71,14 +72,10 @@ def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
 def plan_articles(
     extracted: ExtractedIssue,
     existing: ExistingIssue,
-    replaced_urls: Mapping[str, str],
+    replaced_urls: Mapping[str, str],  # stored URL by the new URL that replaces it
     corrections: Sequence[ArticleEdit],
 ) -> list[PlannedArticle]:
-    """Return all link targets of the document in document order, with editors' corrections applied.
-
-    Articles have a position (from 1); other targets have None. ``replaced_urls`` maps new URLs to the stored URLs
-    that they replace.
-    """
+    """Return all link targets of a document in document order, with the corrections of editors applied."""
     stored = {article.url: article for article in existing.articles}
     planned = [
         _plan_article(target, stored.get(target.key) or stored.get(replaced_urls.get(target.key, "")))

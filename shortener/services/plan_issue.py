@@ -39,15 +39,11 @@ def plan_issue(
     existing: ExistingIssue,
     *,
     domain: Domain,
-    codes: Iterator[str],
+    codes: Iterator[str],  # unused short-link codes of ``domain``
     config: Config,
-    reread: bool = False,
+    reread: bool = False,  # whether the plan counts as changed even if it equals the stored issue
 ) -> IssuePlan:
-    """Return what adding an issue will store, without storing it. Raises InputError, Conflict.
-
-    ``codes`` yields unused short-link codes of ``domain``. With ``reread``, the plan counts as changed even if it
-    equals the stored issue.
-    """
+    """Return what adding an issue will store, without storing it. Raises InputError, Conflict."""
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
         raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
@@ -220,7 +216,7 @@ def _write_document(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return the document with short URLs, and the HTML of the invisible link that was inserted ('' if none)."""
+    """Return (document with short URLs, HTML of an inserted hidden link)."""
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]

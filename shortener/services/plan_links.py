@@ -39,10 +39,9 @@ def _shorten(url: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, given_targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
-    """Find the target of each link in a document.
+    """Find the target of each link in a document. Raises Conflict.
 
-    Return (all links, links excluded by configuration, other links that keep their URL). Raises Conflict if
-    ``given_targets`` contradicts the stored target of a short link.
+    Return (all links, excluded links, other links that keep their URL).
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -115,12 +114,13 @@ def _placement_number_in_url(url: str) -> int:
 
 
 def find_first_targets(
-    occurrences: Sequence[Occurrence], existing: ExistingIssue, given_targets: Targets, *, config: Config
+    occurrences: Sequence[Occurrence],
+    existing: ExistingIssue,
+    given_targets: Targets,  # entered by an editor
+    *,
+    config: Config,
 ) -> dict[str, str]:
-    """Return a dict from target to short URL, for short links whose stored target was unknown until now.
-
-    ``given_targets`` has the targets that an editor has entered.
-    """
+    """Return a dict from target to short URL, for short links that had no target until now."""
     found: dict[str, str] = {}
     for occurrence in occurrences:
         key = occurrence.short_link_key
@@ -133,19 +133,18 @@ def find_first_targets(
 
 
 def plan_links(
-    occurrences: Sequence[Occurrence],
+    occurrences: Sequence[Occurrence],  # the links of the document
     articles: Sequence[PlannedArticle],
     article_by_link: Mapping[int, int],
-    replaced_urls: Mapping[str, str],
+    replaced_urls: Mapping[str, str],  # stored URL by the new URL that replaces it
     existing: ExistingIssue,
     given_targets: Targets,
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return the short links for a document.
+    """Return the short links that a document needs.
 
-    ``occurrences`` are the document's links; ``planned_link`` of each is set to an index in the result.
-    ``replaced_urls`` maps new target URLs to the stored URLs that they replace.
+    This sets ``planned_link`` of each occurrence to an index in the list.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -206,12 +205,9 @@ def number_placements(
     occurrences: Sequence[Occurrence],
     planned: Sequence[PlannedLink],
     existing: ExistingIssue,
-    twins: Mapping[int, int],
+    twins: Mapping[int, int],  # index of each Outlook-only link to that of the equal link for other mail programs
 ) -> None:
-    """Set the number at the end of each short URL, such as 4 in ``/7pk3e/4``.
-
-    ``twins`` maps the index of each Outlook-only link to the index of the equal link for other mail programs.
-    """
+    """Set the number at the end of each short URL, such as 4 in ``/7pk3e/4``."""
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
     # A number that the URL in the document already has is kept.
@@ -251,12 +247,13 @@ def _number_remaining(placed: Sequence[Occurrence], elsewhere: Sequence[frozense
 
 
 def short_urls(
-    occurrences: Sequence[Occurrence], planned: Sequence[PlannedLink], *, config: Config, with_numbers: bool
+    occurrences: Sequence[Occurrence],
+    planned: Sequence[PlannedLink],
+    *,
+    config: Config,
+    with_numbers: bool,  # whether URLs end with the placement number, as in ``/7pk3e/4``
 ) -> Iterator[tuple[int, str]]:
-    """Yield (index of the link in the document, short URL) for every link whose URL is replaced.
-
-    With ``with_numbers``, each short URL ends with its placement number, as in ``/7pk3e/4``.
-    """
+    """Yield (index of the link in the document, short URL) for every link whose URL is replaced."""
     for occurrence in occurrences:
         if occurrence.planned_link is None:
             continue

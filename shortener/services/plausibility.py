@@ -10,11 +10,15 @@ MAX_SCHEDULED_DAYS = 31
 """Days ahead to which an issue can be scheduled without a question."""
 
 
-def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, recipients: int | None, now: int) -> None:
-    """Raise Doubtful if new values of an issue are unlikely. ``issue`` is the stored issue, None for a new one.
-
-    Times are in seconds of the UTC epoch. A value of None means unknown.
-    """
+def check_details(
+    store: Store,
+    issue: Issue | None,  # as stored; None for a new issue
+    *,
+    sent_at: int | None,  # seconds of the UTC epoch; None for unknown
+    recipients: int | None,  # None for unknown
+    now: int,
+) -> None:
+    """Raise Doubtful if an issue's new sending time or number of recipients is unlikely."""
     # Values that are stored already are not checked again.
     doubts: dict[str, str] = {}
     if sent_at is not None and (issue is None or sent_at != issue.sent_at):

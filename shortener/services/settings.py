@@ -15,12 +15,15 @@ def current_config(store: Reader, config: Config) -> Config:
 
 
 def find_changes(
-    store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
+    store: Store,
+    texts: Mapping[str, str],  # the submitted values by key
+    *,
+    config: Config,  # without the stored settings
+    confirmed: bool = False,  # whether the time zone may change
 ) -> dict[str, str | None]:
-    """Return the changed settings among the submitted ``texts``, by key; None means the default value.
+    """Return the changed settings among the submitted ones, by key. None means the default value.
 
-    ``config`` must not include stored settings. Raises FieldError, and Doubtful for a changed time zone that is not
-    ``confirmed``.
+    Raises FieldError, Doubtful.
     """
     present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
     # A key that the configuration file or the environment sets is skipped. An empty text means the default.

@@ -1,6 +1,6 @@
-"""Tokens of the JSON API: creating, finding and revoking them, and what each may do.
+"""Access tokens of the JSON API.
 
-A token never has more rights than the role that its owner has now.
+A token never has more rights than its owner's present role.
 """
 
 import hashlib
@@ -73,17 +73,17 @@ class CreatedToken(Struct, frozen=True):
 
 def add_token(
     store: Store,
-    owner: str,
-    name: str,
+    owner: str,  # name of the user
+    name: str,  # of the token
     *,
     scopes: Iterable[str],
-    expires_at: int | None,
+    expires_at: int | None,  # seconds of the UTC epoch; None for never
     now: int,
-    hexadecimal: bool = False,
+    hexadecimal: bool = False,  # for clients that limit the length of a token
 ) -> CreatedToken:
-    """Create a token for the user ``owner``. Raises InputError, NotFound for an unknown user, Conflict for a used name.
+    """Create an API token for a user.
 
-    ``expires_at`` is in epoch seconds, None for never. ``hexadecimal`` selects a text of HEX_LENGTH hexadecimal digits.
+    Raises InputError, NotFound for an unknown user, Conflict for a name that is in use.
     """
     name = check_name(name)
     chosen = parse_scopes(scopes)
@@ -160,10 +160,7 @@ def scopes_for_role(role: Role) -> dict[Scope, str]:
 
 
 def end_of_day(day: date, *, zone: ZoneInfo) -> int:
-    """Return the end of a day in a time zone, in seconds of the UTC epoch.
-
-    Raises OverflowError for the last day that a date can have.
-    """
+    """Return the end of a day in a time zone, in seconds of the UTC epoch. Raises OverflowError for ``date.max``."""
     next_day = day + timedelta(days=1)
     return int(datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone).timestamp())
 

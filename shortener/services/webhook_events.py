@@ -105,7 +105,7 @@ def record_milestones(store: Store, *, config: Config, now: int) -> None:
     due = [
         (issue, age)
         for issue in issues.list_sent_between(store, oldest, now)
-        if (age := _due_milestone(issue, now=now)) and age > store.meta(_milestone_key(issue))
+        if (age := _reached_milestone_hours(issue, now=now)) and age > store.meta(_milestone_key(issue))
     ]
     # All clicks before the milestone have to be classified.
     watermark = find_watermark(store, config=config, now=now) if due else 0
@@ -121,11 +121,10 @@ def _milestone_key(issue: Issue) -> str:
     return f"webhook_milestone:{issue.id}"
 
 
-def _due_milestone(issue: Issue, *, now: int) -> int:
-    """Return the latest milestone that an issue has recently reached, in hours after sending; 0 if there is none."""
+def _reached_milestone_hours(issue: Issue, *, now: int) -> int:
     seconds = now - (issue.sent_at or now)
     passed = (age for age in MILESTONE_HOURS if 0 <= seconds - age * HOUR_SECONDS < MILESTONE_GRACE_SECONDS)
-    return max(passed, default=0)
+    return max(passed, default=0)  # 0 for none
 
 
 def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int) -> dict[str, Any]:

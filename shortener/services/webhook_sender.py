@@ -1,7 +1,6 @@
-"""Sending of recorded events to the endpoints of webhooks, with retries.
+"""Sending of recorded events to webhooks, with retries.
 
-The sender is a thread of the web server or collector. If a data directory has several senders, only one sends at a
-time.
+Only one sender of a data directory sends at a time.
 """
 
 import contextlib
@@ -127,7 +126,7 @@ class WebhookSender:
         """Send messages until ``stop()`` returns true. Wait while another process sends them."""
         while not stop():
             try:
-                with _lock(self._config) as lock_fd, contextlib.ExitStack() as stack:
+                with _sender_lock(self._config) as lock_fd, contextlib.ExitStack() as stack:
                     if lock_fd is not None:
                         store = open_store(self._config.data_directory, url=self._config.storage.url, create=False)
                         stack.callback(store.close)
@@ -274,9 +273,8 @@ def _classify_response(response: HTTPResponse) -> Attempt:
 
 
 @contextlib.contextmanager
-def _lock(config: Config) -> Iterator[int | None]:
-    """Hold the sender's lock in the ``with`` block; yield its file descriptor, or None if another process holds it."""
-    fd = open_locked(config.data_directory / LOCK_FILE)
+def _sender_lock(config: Config) -> Iterator[int | None]:
+    fd = open_locked(config.data_directory / LOCK_FILE)  # None if another process sends
     try:
         yield fd
     finally:

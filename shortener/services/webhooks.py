@@ -106,7 +106,7 @@ def summarize(webhook: Webhook, *, now: int) -> WebhookSummary:
         url=webhook.url,
         events=tuple(event_type for event_type in EVENT_TYPES if event_type in chosen),
         enabled=webhook.disabled_at is None,
-        disabled_reason=_as_message(webhook.disabled_reason) if webhook.disabled_reason else None,
+        disabled_reason=_message_from_stored_text(webhook.disabled_reason) if webhook.disabled_reason else None,
         created_at=to_datetime(webhook.created_at),
         old_secret_until=to_datetime(webhook.old_secret_until) if now < webhook.old_secret_until else None,
     )
@@ -125,14 +125,21 @@ def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
         tried_at=to_datetime_or_none(delivery.tried_at),
         next_at=to_datetime(delivery.next_at) if delivery.state == "waiting" else None,
         http_status=delivery.http_status,
-        message=_as_message(delivery.message),
+        message=_message_from_stored_text(delivery.message),
     )
 
 
-def add_webhook(store: Store, url: str, *, events: Iterable[str] = (), config: Config, now: int) -> Webhook:
-    """Add an endpoint for events of these types and return it. Empty ``events`` means all types.
+def add_webhook(
+    store: Store,
+    url: str,
+    *,
+    events: Iterable[str] = (),  # empty for all types
+    config: Config,
+    now: int,
+) -> Webhook:
+    """Add a webhook for events of the given types, and return it.
 
-    Raises InputError for a URL or type that is not allowed, Conflict if there are too many endpoints.
+    Raises InputError, and Conflict if there are too many webhooks.
     """
     url, event_types = validate_url(url, config=config), _join_event_types(events)
     with store.transaction():
@@ -183,8 +190,7 @@ def webhook_disabled(reason: str) -> Message:
     return Message("the webhook was disabled: {reason}", reason=reason)
 
 
-def _as_message(text: str) -> str:
-    """Return a stored error text as a translatable message, or unchanged if its wording is unknown."""
+def _message_from_stored_text(text: str) -> str:
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
         return attempts_failed(int(failed[1]))
@@ -193,7 +199,8 @@ def _as_message(text: str) -> str:
         return no_answer_within(float(late[1]))
     reason = text.removeprefix(str(webhook_disabled("")))
     if reason != text:
-        return webhook_disabled(_as_message(reason))
+        return webhook_disabled(_message_from_stored_text(reason))
+    # A text of unknown wording is shown without translation.
     return next((message for message in _STORED_MESSAGES if message == text), text)
 
 

@@ -13,19 +13,17 @@ Role = Literal["viewer", "editor", "admin"]
 
 
 class User(Struct, frozen=True):
-    """A user of the editor pages. Times are seconds of the UTC epoch.
-
-    ``password_hash`` is '' until the user has chosen a password. ``language`` is a language tag; '' means the language
-    of the browser.
-    """
+    """A user of the editor pages. Times are seconds of the UTC epoch."""
 
     id: int
     name: str
     role: Role
     password_hash: str
+    """'' until the user has chosen a password."""
     created_at: int
     updated_at: int
     language: str
+    """Language tag; '' means the language of the browser."""
 
 
 class Session(Struct, frozen=True):

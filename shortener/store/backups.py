@@ -13,11 +13,15 @@ from shortener.store.sqlite import SqliteConnection, store_error
 from shortener.store.write_ahead_log import random_number
 
 
-def back_up(store: Store, destination: Path, *, now: int) -> int:
-    """Write a checked copy of the store; return its size in bytes.
+def back_up(
+    store: Store,
+    destination: Path,  # a file that does not exist yet, or a directory
+    *,
+    now: int,
+) -> int:
+    """Copy an SQLite store to a new file, and return the size of the file in bytes.
 
-    ``destination`` is a new file or a directory. Raises InputError for a bad destination or a PostgreSQL store,
-    StoreError for a damaged copy.
+    Raises InputError, StoreError.
     """
     if not isinstance(store.connection, SqliteConnection):
         raise InputError("the store is a PostgreSQL database; back it up with its own tools, such as pg_dump")

@@ -38,16 +38,14 @@ class Visit(Struct, gc=False):
 
 
 class Click(Visit, gc=False):
-    """A stored click with all its fields. Unknown values are None or ''.
-
-    ``evidence`` is a bitmask of the signs by which the click was classified as human or automated.
-    """
+    """A stored click with all its fields. Unknown values are None or ''."""
 
     method: str
     status: int
     reason: str
     rules_version: int
     evidence: int
+    """Bitmask of the signs by which the click was classified as human or automated."""
     net: str | None
     addr: str | None
     recipient_token: str | None
@@ -89,13 +87,11 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A short link with its issues. ``issue_id`` is the issue to which the link belongs, None if there is none.
-
-    Other issues can contain the link too.
-    """
+    """A short link with the issues that contain it."""
 
     link_id: int
     issue_id: int | None
+    """Issue to which the link belongs; None if there is none. Other issues can contain the link too."""
     issues_by_placement: dict[int, int]
     """Placement number ``n`` → issue id."""
     honeypot: bool = False
@@ -122,9 +118,9 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_first_visits: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return the human clicks of each (UTC day, visitor) in ``minimum_first_visits``, keyed by sequence number.
+    """Return the human clicks of given visitors on given days, by sequence number.
 
-    The mapping's value is the lowest accepted ``first_visits`` of a click: 0 accepts all clicks, 1 only first visits.
+    In ``minimum_first_visits``, 0 selects all clicks, 1 only first visits.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -181,10 +177,13 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
     return int(headers_id)
 
 
-def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add to the stored numbers of misses, which are requests answered with 404 or 410.
+def add_misses(
+    store: Store,
+    misses: dict[tuple[int, str, str, int], int],  # a quarter-hour is given in seconds of the UTC epoch
+) -> None:
+    """Add to the stored numbers of requests that were answered with 404 or 410.
 
-    ``misses`` maps (quarter-hour in seconds of the UTC epoch, domain, code, status) to the number to add.
+    A key of ``misses`` is (quarter-hour, domain, code, status).
     """
     codes_by_day = {day: _missed_codes(store, day) for day in {_utc_day(key[0]) for key in misses}}
     for (quarter_hour, domain, code, status), requests in misses.items():
@@ -247,9 +246,9 @@ def oldest_unclassified_time(store: Store) -> int | None:
 
 
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
-    """Delete at most ``limit`` clicks that are older than ``before``, and return how many were deleted.
+    """Delete at most ``limit`` clicks older than ``before``, and return how many were deleted.
 
-    ``before`` is the beginning of a UTC day in seconds of the UTC epoch. Click counts do not change.
+    ``before`` is midnight UTC in epoch seconds.
     """
     with store.transaction():
         sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"

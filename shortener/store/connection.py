@@ -41,14 +41,11 @@ class Cursor(Protocol):
 
 
 class Connection(ABC):
-    """A connection to the store, used by one thread at a time. Methods that fail raise StoreError.
-
-    Outside of a transaction each statement is committed by itself.
-    """
+    """A connection to the store, used by one thread at a time. Methods that fail raise StoreError."""
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
-        """Run one statement and return its result."""
+        """Run one statement and return its result. Outside of a transaction, the statement is committed at once."""
 
     @abstractmethod
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
@@ -67,17 +64,24 @@ class Connection(ABC):
         """Insert many rows, each with the values of ``columns``."""
 
     @abstractmethod
-    def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Update many rows of a table, each found by its value in the column ``key``.
-
-        Each item of ``rows`` has the new values of ``columns``, and then the value of ``key``.
-        """
+    def update_rows(
+        self,
+        table: str,
+        columns: Sequence[str],
+        key: str,
+        rows: Iterable[Sequence[Any]],  # each has the new values of ``columns``, then the value of ``key``
+    ) -> None:
+        """Update many rows of a table, each found by its value in the column ``key``."""
 
     @abstractmethod
-    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers, which can be negative, to rows of a table of click counts; delete rows without clicks.
+    def add_sums(
+        self,
+        rollup: Rollup,
+        sums: Mapping[Any, Sequence[int]],  # by the key of a row, a number for each of ``rollup.sum_columns``
+    ) -> None:
+        """Add positive or negative numbers to the rows of a table of click counts.
 
-        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``.
+        Rows that are left without clicks are deleted.
         """
 
     @property
@@ -86,11 +90,14 @@ class Connection(ABC):
         """Whether a transaction is open."""
 
     @abstractmethod
-    def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction; by default it takes the write lock, so that only one process writes.
+    def begin(
+        self,
+        *,
+        locked: bool = True,  # False: only rows that no other process changes may be written
+    ) -> None:
+        """Begin a transaction. Unless ``locked`` is false, it holds the write lock of the store.
 
-        Callers with ``locked=False`` may write only rows that no other process changes. Raises StoreBusy after the busy
-        timeout.
+        Raises StoreBusy after a timeout.
         """
 
     @abstractmethod

@@ -26,15 +26,19 @@ class CopiedTable(Struct, frozen=True):
     rows: int
 
 
-def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], None]) -> list[CopiedTable]:
-    """Copy all rows of a store to the PostgreSQL database at ``url``.
+def copy_store(
+    source: Store,
+    url: str,
+    *,
+    on_progress: Callable[[str, int], None],  # called with the name of a table and its number of copied rows
+) -> list[CopiedTable]:
+    """Copy all rows of a store to an empty PostgreSQL database, and return the copied tables.
 
-    ``on_progress`` gets a table name and its number of copied rows. Raises InputError unless the database is empty,
-    StoreError for an incomplete copy.
+    Raises InputError, StoreError.
     """
     # The transaction of the source keeps other processes from writing to it meanwhile.
     with closing(_open_empty_target(source.data, url)) as target, source.transaction(), target.transaction():
-        types = _column_types(target)
+        types = _types_by_table_and_column(target)
         copied = []
         for table in _sort_by_foreign_keys(target, types):
             if table == "meta":
@@ -61,8 +65,8 @@ def _is_empty(reader: Reader, table: str) -> bool:
     return reader.value(f"select 1 from {table} limit 1") is None  # noqa: S608
 
 
-def _column_types(target: Reader) -> dict[str, dict[str, str]]:
-    """Return the types as ``{table: {column: type}}``, with columns in the order of the table."""
+def _types_by_table_and_column(target: Reader) -> dict[str, dict[str, str]]:
+    # Columns keep the order of their table, because the first one is the key.
     types: dict[str, dict[str, str]] = {}
     for table, column, kind in target.execute(
         "select table_name, column_name, data_type from information_schema.columns "
@@ -86,7 +90,7 @@ def _sort_by_foreign_keys(target: Reader, names: Iterable[str]) -> Iterator[str]
 def _copy_table(
     source: Store, target: Store, table: str, types: Mapping[str, str], *, on_progress: Callable[[str, int], None]
 ) -> int:
-    """Copy a table, and return its number of rows. Raises StoreError if rows are missing."""
+    """Copy a table, and return its number of rows."""
     columns = [name for name in types if name != "revision"]
     measured = [0] * (len(columns) + 1)
     batch: list[list[Any]] = []

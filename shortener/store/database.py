@@ -103,10 +103,11 @@ class Store(Reader):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the ``with`` block in a write transaction, or as part of an open one. On any error, roll back.
+        """Run the ``with`` block in a write transaction, and roll back on any error.
 
-        Raises StoreBusy if the write lock is not free within the busy timeout.
+        Raises StoreBusy if another process writes for too long.
         """
+        # The block becomes part of a transaction that is already open.
         if self.connection.in_transaction:
             yield
             return
@@ -147,9 +148,9 @@ class Store(Reader):
 def open_store(
     data: Path, *, url: str = "", create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
 ) -> Store:
-    """Open the store in ``data``, or in PostgreSQL at ``url``; create or migrate it if needed.
+    """Open the store in ``data``, or in the PostgreSQL database at ``url``.
 
-    Raises StoreError if the store is unusable or must not be created, SchemaTooNew if a newer version wrote it.
+    A store is created or migrated if needed. Raises StoreError, SchemaTooNew.
     """
     if url:
         return open_database(
@@ -225,12 +226,11 @@ def open_database(
     url: str,
     create: bool = True,
     busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
-    beside_click_log: bool = True,
+    beside_click_log: bool = True,  # False: if ``data`` has a click log, an empty database is an error (a lost store)
 ) -> Store:
-    """Open the PostgreSQL store at ``url``; create or migrate it if needed. Raises StoreError, SchemaTooNew.
+    """Open the store in the PostgreSQL database at ``url``.
 
-    If ``beside_click_log`` is false, an empty database is refused when ``data`` has a click log, because a store was
-    lost.
+    A store is created or migrated if needed. Raises StoreError, SchemaTooNew.
     """
     prepare_directory(data)
     store: Store = _import_postgres_store().open_store(
@@ -251,10 +251,7 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
 
 
 def open_links_copy(data: Path) -> Store:
-    """Open the SQLite file to which the links and settings of a store on PostgreSQL are copied, for reading only.
-
-    Raises StoreError if the file is missing or cannot be read.
-    """
+    """Open the local copy of the links and settings of a PostgreSQL store, for reading only. Raises StoreError."""
     return Store(_open_read_only(data / LINKS_COPY_FILE_NAME), data=data)
 
 
@@ -283,9 +280,9 @@ def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
 
 
 def connection_options(url: str) -> dict[str, str]:
-    """Return the options in the URL of a PostgreSQL database, such as ``host``, by name.
+    """Return the options in the URL of a PostgreSQL database, as in ``{"host": "localhost"}``.
 
-    Raises StoreError if the URL is not valid or the driver of PostgreSQL is not installed.
+    Raises StoreError.
     """
     options: dict[str, str] = _import_postgres_store().connection_options(url)
     return options

@@ -38,10 +38,19 @@ class Decision(Struct, frozen=True):
 _COLUMNS = column_list(Decision)
 
 
-def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
-    """Store an editor's decision about an article, in place of an earlier one for that month.
+def decide(
+    store: Store,
+    month: str,
+    url: str,  # canonical; the caller checks that an issue of the month contains it
+    *,
+    action: Action,
+    reason: str,
+    who: str,
+    now: int,
+) -> Decision:
+    """Store and return an editor's decision about an article in a month.
 
-    The caller checks that an issue of the month contains the canonical ``url``. Raises InputError for invalid values.
+    An earlier decision is replaced. Raises InputError.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)
@@ -90,11 +99,12 @@ def delete(store: Store, month: str, url: str) -> Decision:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move editors' decisions about an article to its new URL, if no issue uses the old URL any more.
+    """Move editors' decisions about an article from its old URL to its new URL.
 
-    If both URLs have a decision in a month, the later decision is kept.
+    Nothing changes while an issue uses the old URL.
     """
     with store.transaction():
+        # If both URLs have a decision in a month, the later decision is kept.
         store.execute(
             """
             delete from decisions where url = :new and not exists (select 1 from articles where url = :old) and exists

@@ -22,10 +22,8 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move an article's short links in drafts of recommended articles to the article's new URL.
-
-    In a month in which the new URL already has a short link, that link is kept.
-    """
+    """In drafts of recommended articles, move short links from an article's old URL to its new URL."""
+    # In a month in which the new URL already has a short link, that link is kept.
     store.execute(
         """
         update draft_links set url = :new where url = :old

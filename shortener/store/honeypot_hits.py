@@ -12,10 +12,7 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 
 
 class HoneypotHit(NamedTuple):
-    """A group of similar clicks on links that readers do not see, in one quarter-hour.
-
-    All clicks of the group have equal values of ``addr``, ``net``, ``agent_id``, ``reason`` and ``evidence``.
-    """
+    """A group of similar clicks on honeypots (links hidden from readers) in one quarter-hour."""
 
     addr: str
     """'' if unknown."""
@@ -33,23 +30,23 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the hits of honeypots (hidden links) from ``since`` to ``until`` (epoch milliseconds).
+    """Return groups of clicks on honeypots (hidden links) that came from an address or network in ``values``.
 
-    This time is extended to whole quarter-hours. A hit is a group of similar clicks from an address or network in
-    ``values``.
+    ``since`` and ``until`` are epoch milliseconds.
     """
     sql = f"""
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
         where quarter_hour between :first and :last and (addr in :values or net in :values)
     """  # noqa: S608
-    periods = {"first": _quarter_hour(since), "last": _quarter_hour(until)}
+    # The time is extended to whole quarter-hours.
+    periods = {"first": _quarter_hour_start_seconds(since), "last": _quarter_hour_start_seconds(until)}
     return [HoneypotHit._make(row) for row in store.execute(sql, {"values": list(values), **periods})]
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on honeypots (links hidden from readers) that came from an address or network in ``values``.
+    """Return the clicks on honeypots (hidden links) that came from an address or network in ``values``.
 
-    Only clicks from ``since`` to just before ``until`` (milliseconds of the UTC epoch) are returned.
+    ``since`` and ``until`` are epoch milliseconds.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -58,23 +55,34 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
     return store.execute(sql, {"values": list(values), "since": since, "until": until}).fetchall()
 
 
-def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
+def record(
+    store: Store,
+    *,
+    first_seq: int,
+    last_seq: int,
+    machine_mask: int,  # the bits of ``evidence`` that mark a click as automated
+) -> None:
     """Add clicks on honeypots (links hidden from readers) to the table of hits.
 
-    Only clicks with sequence numbers ``first_seq`` to ``last_seq`` are added. ``machine_mask`` has the bits of
-    ``evidence`` that mark a click as automated.
+    ``first_seq`` and ``last_seq`` are sequence numbers of clicks.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert_hits(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
-def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Compute the hits of honeypots (hidden links) from ``first_at`` to ``last_at`` (epoch milliseconds) again.
+def record_again(
+    store: Store,
+    *,
+    first_at: int,
+    last_at: int,
+    machine_mask: int,  # the bits of ``evidence`` that mark a click as automated
+) -> None:
+    """Compute the honeypot hits (clicks on hidden links) of a period again.
 
-    This time is extended to whole quarter-hours. ``machine_mask`` has the bits of ``evidence`` that mark a click as
-    automated.
+    ``first_at`` and ``last_at`` are epoch milliseconds.
     """
-    first, last = _quarter_hour(first_at), _quarter_hour(last_at)
+    # The period is extended to whole quarter-hours.
+    first, last = _quarter_hour_start_seconds(first_at), _quarter_hour_start_seconds(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
     condition = f"""
         link_id in ({_HONEYPOT_LINKS}) and ts >= ? and ts < ?
@@ -104,6 +112,5 @@ def _insert_hits(store: Store, condition: str, bounds: tuple[int, int], machine_
     store.execute(sql, bounds)
 
 
-def _quarter_hour(milliseconds: int) -> int:
-    """Return when the quarter-hour of a time begins, in seconds of the UTC epoch."""
+def _quarter_hour_start_seconds(milliseconds: int) -> int:
     return milliseconds // _QUARTER_HOUR_MS * QUARTER_HOUR_SECONDS

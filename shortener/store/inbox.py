@@ -11,13 +11,12 @@ MAX_PART_BYTES = 256 * 1024
 
 
 class SentPosition(Struct, frozen=True):
-    """How much of a click-log file a redirect node has sent. ``position`` is in bytes.
-
-    ``finished`` means that the file was sent whole and is no longer written.
-    """
+    """How much of a click-log file a redirect node has sent."""
 
     position: int
+    """Number of bytes that were sent."""
     finished: bool
+    """Whether the file was sent whole and is no longer written."""
 
 
 class ReceivedSegment(Struct, frozen=True):
@@ -45,13 +44,12 @@ def send(
     file_name: str,
     start: int,
     finished: bool,
-    recorded_after: int,
+    recorded_after: int,  # earliest possible time of the part's clicks in seconds of the UTC epoch; 0 if unknown
     now: int,
 ) -> bool:
     """Store the next part of a redirect node's click-log file.
 
-    Return False, storing nothing, unless earlier parts end at byte ``start``. ``recorded_after`` is the earliest
-    possible time of the part's clicks (epoch seconds; 0 if unknown).
+    Return False if the earlier parts do not end at byte ``start``.
     """
     # The part is stored in the transaction that also moves the file's position, so each byte arrives exactly once.
     connection = reader.connection
@@ -105,11 +103,14 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
     return [ReceivedSegment(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
 
-def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
-    """Return a redirect node's click-log file from byte ``position`` on, as far as it is stored without a gap.
-
-    The argument ``parts`` limits how many of the file's stored pieces are read.
-    """
+def read_bytes(
+    store: Store,
+    segment_id: str,
+    *,
+    position: int,
+    parts: int,  # maximum number of stored parts that are read
+) -> bytes:
+    """Return the stored bytes of a redirect node's click-log file from ``position`` on, up to the first gap."""
     rows = store.execute(
         "select position, body from inbox where segment_id = ? and position + length(body) > ? "
         "order by position limit ?",
@@ -144,9 +145,9 @@ def delete_read(store: Store, segment_ids: Collection[str] | None = None) -> Non
 
 
 def backlog(reader: Reader) -> tuple[int, int | None]:
-    """Return (bytes, since) of clicks that redirect nodes have sent but the collector has not stored yet.
+    """Return (bytes, earliest time) of the unprocessed clicks from redirect nodes.
 
-    ``since`` is the earliest possible time of these clicks, in seconds of the UTC epoch; None if unknown.
+    The time is in epoch seconds; None if unknown.
     """
     # A new node does not know how old the first clicks that it sends are. It sends 0 as their time, which is ignored.
     sql = "select coalesce(sum(length(body)), 0), min(nullif(recorded_after, 0)) from inbox"

@@ -1,7 +1,4 @@
-"""SQL for the ranking of articles and the comparison of issues.
-
-The queries return human clicks by time or by placement (one use of a link in an issue), and the positions of articles.
-"""
+"""SQL for the ranking of articles and the comparison of issues: human clicks, and positions of articles."""
 
 from collections.abc import Mapping
 
@@ -34,7 +31,7 @@ class HumanClicks(Struct, frozen=True):
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     """Return the human clicks on every use of a link in every issue.
 
-    Only clicks in hours that began by ``until`` (seconds of the UTC epoch) are counted.
+    Hours that begin after ``until`` (epoch seconds) do not count.
     """
     # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
@@ -51,9 +48,9 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
-    """Return the beginning of the first hour with a human click on an issue; None if there is none.
+    """Return when the first hour with a human click on an issue began, in epoch seconds.
 
-    Only hours that began by ``until`` are searched. Times are seconds of the UTC epoch.
+    Return None if there is none by ``until``.
     """
     sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
@@ -61,21 +58,17 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
 
 
 class ClicksBefore(Struct, frozen=True):
-    """Numbers of human clicks on an issue: over all time, and before a given time.
-
-    ``visitors`` is the number of visitors over all time, None if too few clicks have a visitor hash.
-    """
+    """Numbers of human clicks on an issue: over all time, and before a given time."""
 
     total: int
     before: int
     visitors: int | None
+    """Number of visitors over all time; None if too few clicks have a visitor hash."""
 
 
 def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefore:
-    """Return the numbers of human clicks on an issue over all time and before ``time`` (seconds of the UTC epoch).
-
-    Only quarter-hours that have ended by ``time`` count as before it.
-    """
+    """Return the numbers of human clicks on an issue over all time and before ``time`` (epoch seconds)."""
+    # Only quarter-hours that have ended by ``time`` count as before it.
     sql = f"""
         select coalesce(sum(human), 0), coalesce(sum(human) filter (where quarter_hour <= ?), 0),
                case when {HAS_VISITORS} then coalesce(sum(issue_visitors), 0) end
@@ -94,9 +87,9 @@ class QuarterHourClicks(Struct, frozen=True):
 
 
 def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
-    """Return the human clicks on issues by quarter-hour, ordered by issue and time.
+    """Return the human clicks on issues until given times, by quarter-hour.
 
-    ``ends`` maps the id of each issue to a time (seconds of the UTC epoch); only earlier quarter-hours are returned.
+    ``ends`` maps an issue id to a time in epoch seconds.
     """
     sql = """
         select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
@@ -115,12 +108,14 @@ class LinkStepClicks(Struct, frozen=True):
 
 
 def human_clicks_by_link_and_step(
-    store: Store, issue_id: int, *, start: int, seconds: int, steps: int
+    store: Store,
+    issue_id: int,
+    *,
+    start: int,  # of the first period, in seconds of the UTC epoch
+    seconds: int,  # length of a period
+    steps: int,  # number of periods
 ) -> list[LinkStepClicks]:
-    """Return the human clicks on each link of an issue in each of ``steps`` periods.
-
-    Each period is ``seconds`` long. The first begins at ``start`` (seconds of the UTC epoch).
-    """
+    """Return the human clicks on each link of an issue in each of several periods of equal length."""
     # A quarter-hour counts for the period in which it begins; the one that contains ``start`` counts for the first
     # period.
     sql = f"""
@@ -149,9 +144,9 @@ class CountsUntil(Struct, frozen=True):
 
 
 def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
-    """Return the human clicks and visitors of each issue until a given time. Issues without clicks are left out.
+    """Return the human clicks and visitors of each issue until a given time.
 
-    ``ends`` maps the id of each issue to this time (seconds of the UTC epoch).
+    ``ends`` maps an issue id to a time in epoch seconds.
     """
     # Sums of integers do not depend on the order of rows, as sums of fractions do.
     # The clicks of a quarter-hour are assumed to be spread evenly over it.
@@ -171,24 +166,28 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
 
 
 class HumanClicksBetween(Struct, frozen=True):
-    """Human clicks on an issue from ``first_hour`` to ``last_hour``, both included.
-
-    An hour is given by its beginning in seconds of the UTC epoch. ``link_visitors`` counts a visitor once a day for
-    each link.
-    """
+    """Human clicks on an issue from ``first_hour`` to ``last_hour``, both included."""
 
     first_hour: int
+    """Beginning of the hour, in seconds of the UTC epoch."""
     last_hour: int
+    """Beginning of the hour, in seconds of the UTC epoch."""
     clicks: int
     link_visitors: int
+    """Number of visitors, who count once a day for each link."""
 
 
 def human_clicks_by_period(
-    store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
+    store: Store,
+    issue_id: int,
+    *,
+    sent_at: int,
+    hourly_seconds: int,
+    until: int,  # seconds of the UTC epoch; hours that begin later are left out
 ) -> list[HumanClicksBetween]:
-    """Return human clicks on an issue by hour; later than ``hourly_seconds`` after ``sent_at``, by 24 hours.
+    """Return the human clicks on an issue, first by hour and later by 24 hours.
 
-    Hours that begin after ``until`` are left out. Times are seconds of the UTC epoch.
+    The longer periods begin ``hourly_seconds`` after ``sent_at`` (epoch seconds).
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -213,11 +212,9 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return placements (uses of a link in an issue) with their articles, ordered by issue, link and number.
-
-    A link with an article has a further row, with number 0, for clicks of unknown placement.
-    """
-    # Link targets without a position are not articles.
+    """Return all placements (uses of a link in an issue) with their articles."""
+    # Link targets without a position are not articles. A link with an article has a further row, with number 0, for
+    # clicks of unknown placement.
     sql = """
         with ranked as (
             select articles.id from articles join issues on issues.id = issue_id

@@ -41,14 +41,12 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """A link target of one issue. Articles have a ``position`` from 1 to N, other targets have None.
-
-    ``corrected_fields`` has the names of the fields that an editor has corrected, separated by spaces.
-    """
+    """A link target of one issue. A target with a ``position`` is an article."""
 
     id: int
     url: str
     position: int | None
+    """Place among the articles of the issue, from 1; None for other targets."""
     title: str
     author: str
     summary: str
@@ -135,10 +133,8 @@ def status(issue: HasStatus, *, now: int) -> IssueStatus:
 
 
 def purge_removed(store: Store, *, now: int) -> int:
-    """Delete drafts that editors removed more than ``REMOVED_DAYS`` days ago, and return the number of deleted drafts.
-
-    The retired links of these drafts are kept, so that their codes are not given out again.
-    """
+    """Delete the drafts that editors removed more than ``REMOVED_DAYS`` days ago, and return how many."""
+    # The retired links of these drafts are kept, so that their codes are not given out again.
     before = now - REMOVED_DAYS * DAY_SECONDS
     return store.execute("delete from issues where removed_at < ?", (before,)).rowcount
 
@@ -232,11 +228,8 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
 
 
 def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
-    """Return targets in more than half of the last eight sent issues of a domain and format.
-
-    Left out are ``except_issue_id`` and targets that an editor made an article. Below three issues, nothing is
-    returned.
-    """
+    """Return the URLs that more than half of the latest issues of a domain and format contain."""
+    # Eight issues are read, and at least three are needed. Targets that an editor made an article are left out.
     sql = """
         with recent as (
             select id from issues where domain = ? and format = ? and id <> ? and sent_at <= ? and removed_at is null
@@ -263,9 +256,9 @@ def find_by_output(store: Store, output: bytes) -> str | None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of a link's article from ``old_url`` to ``new_url``, in every issue that contains the link.
+    """Change the URL of a link's article in every issue that contains the link.
 
-    An issue that already has an article with ``new_url`` is not changed.
+    An issue that already has ``new_url`` is not changed.
     """
     store.execute(
         """
@@ -292,7 +285,7 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
     """Replace all placements (uses of links) of an issue.
 
-    An article left without a placement is deleted, or only loses its position if a link still belongs to it.
+    Articles without a placement are deleted, unless a link belongs to them.
     """
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.connection.execute_many(

@@ -17,9 +17,9 @@ _NOW_MS = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def take(store: Store, name: str, *, holder: str, seconds: float) -> int | None:
-    """Take a lease for ``seconds``, or return None if another process holds it.
+    """Take a lease, and return its epoch: how often the lease was taken so far.
 
-    The result is the lease's epoch, a number that grows each time the lease is taken.
+    Return None if another process holds the lease.
     """
     # Unlike the insertion, this does not wait for open transactions of the holder.
     if current_holder(store, name) not in {None, holder}:
@@ -71,7 +71,7 @@ def release(store: Store, name: str, *, holder: str) -> None:
 class Lease:
     """A lease that this process holds until ``release`` is called.
 
-    Each transaction of the store renews the lease, and raises LeaseLost if another process has taken it.
+    A transaction raises LeaseLost if another process has taken the lease.
     """
 
     def __init__(self, store: Store, name: str, *, holder: str, epoch: int) -> None:
@@ -80,14 +80,15 @@ class Lease:
         self._holder = holder
         self._epoch = epoch
         self._renewed_at = time.monotonic()
-        store.check_transaction = self._renew
+        store.check_transaction = self._renew  # each transaction renews the lease
 
     @classmethod
     def take(cls, store: Store, name: str, *, holder: str) -> "Lease | None":
-        """Take a lease for the process named ``holder``; return None if another process holds the lease.
+        """Take a lease, or return None if another process holds it.
 
-        The lease of an earlier process named ``holder`` is taken over, so that process must have ended.
+        A lease of an earlier process with the name ``holder`` is taken over.
         """
+        # The earlier process must have ended, so that only one holds the lease.
         epoch = take(store, name, holder=holder, seconds=LEASE_SECONDS)
         return None if epoch is None else cls(store, name, holder=holder, epoch=epoch)
 

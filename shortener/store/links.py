@@ -83,7 +83,7 @@ def add(
     domain: str,
     code: str,
     *,
-    target: str | None,
+    target: str | None,  # canonical URL; None if unknown
     now: int,
     title: str = "",
     issue_id: int | None = None,
@@ -92,9 +92,9 @@ def add(
     forward: str | None = None,
     expires_at: int | None = None,
 ) -> int:
-    """Add a link and return its id. ``target`` is a canonical URL, or None if unknown.
+    """Add a link and return its id. Call this inside a transaction.
 
-    Call it inside a transaction. Raises Conflict if the code is taken.
+    Raises Conflict if the code is taken.
     """
     row = store.execute(
         """
@@ -126,13 +126,12 @@ def update_field(store: Store, link: Link, field: LinkField, value: str | int | 
             "insert into edits (link_id, at, who, field, old, new) values (?, ?, ?, ?, ?, ?)",
             (link.id, now, who, field, _text(old), _text(value)),
         )
-        record_event(store, *_edit_event(link, field, old, value, who=who), now=now)
+        record_event(store, *_event_type_and_data(link, field, old, value, who=who), now=now)
 
 
-def _edit_event(
+def _event_type_and_data(
     link: Link, field: LinkField, old: str | int | None, new: str | int | None, *, who: str
 ) -> tuple[str, dict[str, Any]]:
-    """Return (type, data) of the webhook event that reports an edited link."""
     event: dict[str, Any] = {"domain": link.domain, "code": link.code, "by": who}
     if field == "status" and new == "retired":
         return "link.retired", event | {"target": link.target, "title": link.title}

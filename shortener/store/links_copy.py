@@ -42,10 +42,13 @@ _SAVE_META = "insert or replace into meta (name, value) values (?, ?)"
 log = logging.getLogger(__name__)
 
 
-def update_copy(reader: Reader, data: Path) -> int:
-    """Copy the links that were edited since the last call to the local file in the directory ``data``.
+def update_copy(
+    reader: Reader,
+    data: Path,  # directory of the copy
+) -> int:
+    """Bring the local copy of the links up to date, and return the revision number of the copy.
 
-    Return the revision number of the last edit that the copy contains. Raises StoreError.
+    Raises StoreError.
     """
     path = data / LINKS_COPY_FILE_NAME
     try:
@@ -83,7 +86,7 @@ def _update(reader: Reader, path: Path) -> int:
             copy.execute("delete from links")
             after = -1
         if after < revision:
-            for batch in _changed_links(reader, after):
+            for batch in _batches_of_changed_links(reader, after):
                 copy.executemany(_SAVE_LINK, batch)
             copy.execute("delete from settings")
             copy.executemany("insert into settings (name, value) values (?, ?)", settings.read(reader).items())
@@ -92,8 +95,7 @@ def _update(reader: Reader, path: Path) -> int:
         return revision
 
 
-def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield batches of links that were edited after ``revision``, in the order of their last edit."""
+def _batches_of_changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
     last = (revision, 1 << 62)
     while True:
         rows = reader.execute(

@@ -1,7 +1,4 @@
-"""SQL for lists of links and of issues, with their clicks and visitors.
-
-Numbers are read from tables of click counts, so the time of a list does not depend on the number of clicks.
-"""
+"""SQL for lists of links and of issues, with their clicks and visitors."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -26,6 +23,7 @@ _LAST_CLICKED_HOUR = """
     (select hour from clicks_by_link_hour as hours where hours.link_id = counted.link_id and human > 0
      order by hour desc limit 1)
 """
+# Numbers are read from tables of click counts, so the time of a list does not depend on the number of clicks.
 _COUNTS: dict[LinkSort, str] = {
     "clicks": "select link_id, sum(human) as value from totals_by_placement group by link_id",
     "visitors": "select link_id, sum(link_visitors) as value from totals_by_placement group by link_id",
@@ -159,11 +157,16 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 
 
 def search_links_after(
-    store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
+    store: Store,
+    link_filter: LinkFilter,
+    *,
+    now: int,
+    limit: int,
+    after: Sequence[str | int] | None,  # sort key of the link before the page; None in the first call
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return (links, sort key) for the next ``limit`` links that match a filter.
+    """Return (links, after) of one page of the links that match a filter.
 
-    The sort key is the ``after`` of the next call, or None if no links follow. In the first call, ``after`` is None.
+    Pass ``after`` to the next call; None means no more links.
     """
     where, values = _where_clause(link_filter, now)
     # Keyset pagination: links that are created between two calls do not cause others to be repeated or left out.
@@ -205,12 +208,9 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of one page of links, ordered by ``sort``.
-
-    Return None if the page may contain links without clicks or visitors.
-    """
+    """Return the ids of a page of links; None if too few have clicks."""
     # Reading the table of click counts alone is four times as fast as joining it to all links. Links without clicks are
-    # not in this table.
+    # not in this table, and belong among those whose value is 0.
     sql = f"""
         select link_id, value from ({_COUNTS[sort]}) as counts
         order by coalesce(value, 0) desc, link_id desc limit ? offset ?
@@ -220,9 +220,9 @@ def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) 
 
 
 def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
-    """Return the hour of the last human click on each link, by link id. Links without clicks are left out.
+    """Return the hour of the last human click on links, by link id.
 
-    An hour is given by its beginning in seconds of the UTC epoch.
+    An hour is given by its beginning in epoch seconds.
     """
     sql = f"""
         select link_id, {_LAST_CLICKED_HOUR} from (select id as link_id from links where id in :ids) as counted
@@ -259,10 +259,7 @@ def _where_clause(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, Any
 
 
 class IssueSummary(Struct, frozen=True):
-    """An issue with its numbers of articles, links, human clicks, visitors and automated clicks.
-
-    ``visitors`` is None if too few human clicks have a visitor hash. Times are seconds of the UTC epoch.
-    """
+    """An issue with its numbers of links, clicks and visitors. Times are seconds of the UTC epoch."""
 
     id: int
     slug: str
@@ -274,8 +271,11 @@ class IssueSummary(Struct, frozen=True):
     links: int
     links_without_target: int
     clicks: int
+    """Number of human clicks."""
     visitors: int | None
+    """None if too few human clicks have a visitor hash."""
     automated: int
+    """Number of automated clicks."""
     archived_at: int | None = None
     removed_at: int | None = None
 
@@ -318,10 +318,8 @@ class HourlyClicks(Struct, frozen=True):
 
 
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
-    """Return the human clicks on issues until ``hours`` hours after sending, ordered by issue and hour.
-
-    Without a sending time, the first hour with a click takes its place. Hours without clicks are left out.
-    """
+    """Return the human clicks on issues by hour, until ``hours`` hours after an issue was sent."""
+    # The first hour with a click stands in for an unknown sending time.
     sql = """
         select issues.id, hour, human
         from issues cross join clicks_by_issue_hour
@@ -334,13 +332,15 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
 
 
 class StoreRevision(Struct, frozen=True):
-    """Two counters: ``rollups`` grows with every change of click counts, ``links`` with every edit of a link.
+    """Two counters that grow with changes in the store.
 
     A cached report is outdated when one of them has changed.
     """
 
     rollups: int
+    """Grows with every change of click counts."""
     links: int
+    """Grows with every edit of a link."""
 
 
 def store_revision(store: Store) -> StoreRevision:

@@ -78,14 +78,11 @@ def advance_position(
     file_name: str,
     node: str,
     new_position: SegmentPosition,
-    lines: int,
-    skips: Sequence[tuple[int, str]],
+    lines: int,  # number of new lines
+    skips: Sequence[tuple[int, str]],  # (byte offset, reason) of each damaged line
     now: int,
 ) -> None:
-    """Store how far a file of the click log was read, and its new damaged lines.
-
-    ``lines`` is the number of new lines. ``skips`` has (byte offset, reason) of each damaged line.
-    """
+    """Store how far a file of the click log was read, and which new lines are damaged."""
     store.execute(
         """
         insert into segments (id, name, node, position, lines, skipped, in_long_line, finished_at, updated_at)

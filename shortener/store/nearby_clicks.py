@@ -1,7 +1,6 @@
 """SQL to classify clicks as human or automated.
 
-It reads clicks near in time, stored HTTP requests, and the progress of classification. ``seq`` is a click's sequence
-number; clicks stored later have higher ones.
+``seq`` is a click's sequence number; clicks stored later have higher ones.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,17 +21,17 @@ NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, s
 
 
 class StoredRequest(NamedTuple):
-    """The fields of a stored click that the classification rules read. ``ts`` is milliseconds of the UTC epoch.
-
-    ``agent_id`` and ``headers_id`` are the ids of the user agent and of the headers.
-    """
+    """The fields of a stored click that the classification rules read."""
 
     seq: int
     ts: int
+    """Milliseconds of the UTC epoch."""
     domain: str
     method: str
     agent_id: int | None
+    """Id of the user agent."""
     headers_id: int | None
+    """Id of the request headers."""
     language: str
     net: str | None
     referrer: str
@@ -47,9 +46,9 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks of an issue that were stored after the click ``seq``, in the order of storing.
+    """Return the clicks of an issue that were stored after the click ``seq``.
 
-    Clicks of other issues are included if their ``evidence`` has a bit of ``evidence_mask``.
+    Clicks whose ``evidence`` has a bit of ``evidence_mask`` are included too.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -59,12 +58,11 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks without a recipient token from ``since`` to just before ``until`` (milliseconds of the UTC
-    epoch).
+    """Return the clicks without a recipient token from ``since`` to just before ``until`` (epoch milliseconds).
 
-    If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of this time range.
+    At most MAX_NEARBY_CLICKS are returned.
     """
-    return _nearest_clicks(store, "recipient_token is null", {}, since, until)
+    return _clicks_nearest_to_middle(store, "recipient_token is null", {}, since, until)
 
 
 def clicks_by_value(
@@ -72,17 +70,16 @@ def clicks_by_value(
     column_name: Literal["addr", "recipient_token"],
     values: Iterable[str],
     *,
-    hour: int,
+    hour: int,  # hours since 1970
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return at most MAX_NEARBY_CLICKS clicks with one of ``values`` in the column ``column_name``.
+    """Return the clicks of one hour with one of ``values`` in the column ``column_name``.
 
-    Each click is in the hour ``hour`` (counted from 1970), and from ``since`` to just before ``until`` (milliseconds of
-    the UTC epoch).
+    ``since`` and ``until`` (epoch milliseconds) limit the time further.
     """
     condition = f"ts / 3600000 = :hour and {column_name} in :values"
-    return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
+    return _clicks_nearest_to_middle(store, condition, {"hour": hour, "values": list(values)}, since, until)
 
 
 def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
@@ -93,15 +90,13 @@ def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, u
     return store.execute(sql, {"since": since, "until": until, "networks": list(networks)}).fetchall()
 
 
-def _nearest_clicks(
+def _clicks_nearest_to_middle(
     store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
-    """Return at most MAX_NEARBY_CLICKS clicks that meet an SQL condition, those nearest to the middle of the time
-    range.
-    """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
     values = values | {"since": since, "until": until}
     rows = store.execute(sql, values).fetchmany(MAX_NEARBY_CLICKS + 1)
+    # Of too many clicks, those nearest to the middle of the time range are returned.
     if len(rows) > MAX_NEARBY_CLICKS:
         values |= {"middle": (since + until) // 2, "limit": MAX_NEARBY_CLICKS}
         rows = store.execute(f"{sql} order by abs(ts - :middle) limit :limit", values).fetchall()
@@ -178,17 +173,18 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Queue the clicks of an issue for reclassification by the collector.
+    """Queue the clicks of an issue for reclassification.
 
-    Call it when the sending time or the honeypot link (one that readers do not see) of the issue changes.
+    Call this when the sending time or the hidden link (honeypot) of the issue changes.
     """
     store.set_meta(f"{RECLASSIFY_PREFIX}{issue_id}", 0)
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return how far the reclassification of each queued issue has progressed, by issue id.
+    """Return the progress of the reclassification of queued issues, by issue id.
 
-    The progress is the sequence number of the last click that was classified again, 0 at first.
+    The progress is the sequence number of the last reclassified click.
     """
+    # The progress is 0 at first.
     rows = store.execute("select name, value from meta where name like ?", (RECLASSIFY_PREFIX + "%",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -1,7 +1,4 @@
-"""SQL for redirect nodes, the machines that answer short links.
-
-Nodes report their state, and send the clicks that they have recorded. All times are seconds of the UTC epoch.
-"""
+"""SQL for redirect nodes, the machines that answer short links. All times are seconds of the UTC epoch."""
 
 from msgspec import Struct
 
@@ -86,10 +83,8 @@ def remove(store: Store, name: str, *, now: int) -> None:
 
 
 def report(reader: Reader, node: Node) -> bool:
-    """Store what a redirect node reports of itself. Return False if the node was removed.
-
-    ``role``, ``added_at`` and ``heard_at`` are not taken from ``node``. The store has to be on PostgreSQL.
-    """
+    """Store what a redirect node reports of itself. Return False if the node was removed."""
+    # ``heard_at`` is the time of PostgreSQL, on which the store has to be.
     fields = ("version", "sent_until", "links_revision", "backlog_bytes", "unrecorded", "disk_free")
     changes = ", ".join(f"{name} = ?" for name in fields)
     cursor = reader.execute(
@@ -101,10 +96,8 @@ def report(reader: Reader, node: Node) -> bool:
 
 
 def completeness(reader: Reader) -> Completeness | None:
-    """Return until when the stored clicks of all redirect nodes are complete; None if the store has no nodes.
-
-    Clicks that the collector has not read yet count as missing.
-    """
+    """Return until when the clicks of all redirect nodes are complete; None if the store has no nodes."""
+    # Clicks in the inbox, which the collector has not read yet, count as missing.
     row = reader.execute(
         """
         select name, heard_at, until from (
@@ -122,19 +115,20 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record on which days redirect nodes had no shared key for visitor hashes, so that visitors may be counted twice.
+    """Record on which days redirect nodes had no shared key for visitor hashes.
 
     ``days`` has pairs (node, UTC days since 1970).
     """
+    # On these days, visitors may be counted twice.
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
     )
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return on which days redirect nodes had no shared key for visitor hashes, so that visitors may be counted twice.
+    """Return on which days redirect nodes had no shared key for visitor hashes.
 
-    The result has pairs (node, UTC days since 1970), ordered by day.
+    The result has pairs (node, UTC days since 1970).
     """
     sql = "select node, day from local_key_days where day between ? and ? order by day, node"
     return list(reader.execute(sql, (first_day, last_day)).fetchall())

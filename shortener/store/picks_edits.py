@@ -1,7 +1,4 @@
-"""SQL for what editors change in the draft of a month's recommended articles.
-
-They can change how many articles there are, the texts and the order of the articles, and the template.
-"""
+"""SQL for what editors change in the draft of a month's recommended articles."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -85,9 +82,9 @@ def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
 
 
 def template_name(store: Store, month: str) -> TemplateName:
-    """Return the name of the template for the recommended articles of a month.
+    """Return the name of the template for a month's recommended articles.
 
-    It is the latest one that editors chose for this or an earlier month, or else "cards".
+    If none was chosen, the latest choice for an earlier month applies.
     """
     name: TemplateName | None = store.value(
         "select template from picks_settings where month <= ? and template is not null order by month desc limit 1",
@@ -103,9 +100,9 @@ def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
 
 
 def save_text(store: Store, month: str, url: str, text: PickText) -> None:
-    """Store the texts that replace an article's own title, byline or blurb among one month's recommended articles.
+    """Store an editor's texts for an article in one month's recommended articles.
 
-    If all three are None, the stored texts are deleted.
+    An empty ``PickText()`` deletes the stored texts.
     """
     store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
     if text != PickText():
@@ -147,10 +144,11 @@ def save_template(store: Store, section_format: SectionFormat, template: OwnTemp
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     """Move texts and positions that editors chose for an article to its new URL.
 
-    In months where the new URL has its own, these are kept. Nothing changes while an issue uses the old URL.
+    Nothing changes while an issue uses the old URL.
     """
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return
+    # In a month in which the new URL has its own text or position, that one is kept.
     for table in ("picks_texts", "picks_order"):
         store.execute(
             f"""

@@ -1,7 +1,4 @@
-"""The PostgreSQL engine of the store: translation of statements to PostgreSQL, and transactions.
-
-Only this module and ``postgres_driver`` import psycopg. They are loaded only if the store is on PostgreSQL.
-"""
+"""The PostgreSQL engine of the store: translation of statements to PostgreSQL, and transactions."""
 
 import re
 import select
@@ -20,6 +17,8 @@ from shortener.store.postgres_driver import REPEATABLE, NoAnswer, complete_url, 
 from shortener.store.rollup_tables import Rollup
 from shortener.store.sql_text import json_array
 
+# Only this module and ``postgres_driver`` import psycopg. They are loaded only if the store is on PostgreSQL.
+
 ATTEMPTS = 3
 """Number of times that a statement is tried which can be repeated."""
 STREAM_ROWS = 5_000
@@ -37,12 +36,11 @@ _PAIRS = (
 
 @lru_cache(2048)
 def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """Translate a statement to PostgreSQL, where parameters are $1, $2 and so on.
+    """Translate a statement to PostgreSQL.
 
-    Return (SQL, names, pairs). ``names[0]`` is the name of $1; ``pairs`` has the names of parameters that are lists of
-    integer pairs.
+    Return (SQL, names of all parameters, names of the parameters that are lists of pairs).
     """
-    names: list[str] = []
+    names: list[str] = []  # the first name is that of $1
     pairs: set[str] = set()
     marks = 0
 
@@ -86,14 +84,15 @@ def _adapt_value(value: Any) -> Any:
 
 
 class PostgresConnection(Connection):
-    """A connection to a PostgreSQL database. Outside of a transaction, a lost connection is opened again.
-
-    It is closed if the server is silent for ``answer_seconds``; 0 means no limit. It receives notifications of
-    ``channel``.
-    """
+    """A connection to a PostgreSQL database. Outside of a transaction, a lost connection is opened again."""
 
     def __init__(
-        self, url: str, *, busy_timeout_seconds: float, answer_seconds: float = 0.0, channel: str = ""
+        self,
+        url: str,
+        *,
+        busy_timeout_seconds: float,
+        answer_seconds: float = 0.0,  # silence of the server after which the connection is closed; 0 means no limit
+        channel: str = "",  # channel whose notifications the connection receives
     ) -> None:
         self._url = complete_url(url)
         self._answer_seconds = answer_seconds
@@ -172,16 +171,20 @@ class PostgresConnection(Connection):
     def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
         """Update many rows of a table, each found by its value in the column ``key``."""
         changes = ", ".join(f"{column} = new.{column}" for column in columns)
-        source = self._unnest(table, (*columns, key))
+        source = self._arrays_as_table(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
-    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers, which can be negative, to rows of a table of click counts; delete rows without clicks.
+    def add_sums(
+        self,
+        rollup: Rollup,
+        sums: Mapping[Any, Sequence[int]],  # by the key of a row, a number for each of ``rollup.sum_columns``
+    ) -> None:
+        """Add positive or negative numbers to the rows of a table of click counts.
 
-        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``.
+        Rows that are left without clicks are deleted.
         """
         table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
-        source = self._unnest(table, keys + columns)
+        source = self._arrays_as_table(table, keys + columns)
         names = ", ".join(keys + columns)
         target = ", ".join(keys)
         added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns)
@@ -211,8 +214,8 @@ class PostgresConnection(Connection):
             self._column_types[table] = {name: "int8" if kind == "bigint" else kind for name, kind in rows}
         return self._column_types[table]
 
-    def _unnest(self, table: str, columns: Sequence[str]) -> str:
-        """Return SQL that reads one array per column as a table, such as ``unnest($1::int8[]) as new(id)``."""
+    def _arrays_as_table(self, table: str, columns: Sequence[str]) -> str:
+        # For example: unnest($1::int8[], $2::text[]) as new(id, title)
         types = self._types_by_column(table)
         arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
         return f"unnest({arrays}) as new({', '.join(columns)})"
@@ -231,9 +234,9 @@ class PostgresConnection(Connection):
         return self._in_transaction
 
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction. With ``locked`` it takes the write lock, so that only one process writes at a time.
+        """Begin a transaction. Unless ``locked`` is false, it holds the write lock of the store.
 
-        Raises StoreBusy if another process holds the lock for longer than the busy timeout.
+        Raises StoreBusy after a timeout.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
         # Only two transactions run without the lock: the first one, which creates the schema with the lock, and the one

@@ -91,15 +91,12 @@ class _LimitedConnection(psycopg.Connection[Any]):
         if not self.answer_seconds:
             return super().wait(gen, *args, **kwargs)
         try:
-            return super().wait(self._limit(gen), *args, **kwargs)
+            return super().wait(self._limit_silence(gen), *args, **kwargs)
         except NoAnswer:
             self.pgconn.finish()
             raise
 
-    def _limit(self, operation: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run an operation of psycopg, and return its result. Raises NoAnswer if the server is silent for
-        ``answer_seconds``.
-        """
+    def _limit_silence(self, operation: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         try:
             wanted = next(operation)
             silent_since = time.monotonic()
@@ -116,9 +113,9 @@ class _LimitedConnection(psycopg.Connection[Any]):
 
 
 def connect(url: str, *, answer_seconds: float) -> psycopg.Connection[Any]:
-    """Open a connection on which each statement is committed by itself. Raises StoreError.
+    """Open an autocommit connection to PostgreSQL. Raises StoreError.
 
-    The connection is closed if the server does not answer for ``answer_seconds``; 0 means no limit.
+    The connection is closed after ``answer_seconds`` without an answer; 0 means no limit.
     """
     try:
         connection = _LimitedConnection.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)

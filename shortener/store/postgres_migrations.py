@@ -1,8 +1,4 @@
-"""Creation of the schema on PostgreSQL, and its migrations.
-
-A new store begins with the schema of ``migrations/postgres_base.py``. Later migrations are those of SQLite, with
-translated types and table options.
-"""
+"""Creation of the schema on PostgreSQL, and its migrations."""
 
 import re
 import secrets
@@ -20,6 +16,8 @@ from shortener.store.postgres import PostgresConnection
 
 MIN_VERSION = 150_000
 """Oldest version of PostgreSQL that is supported, as its number: 15.0."""
+# A new store begins with the schema of ``migrations/postgres_base.py``. Later migrations are those of SQLite, with
+# translated types and table options.
 _TRANSLATIONS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -72,10 +70,7 @@ def is_empty(connection: PostgresConnection) -> bool:
 
 
 def migrate(connection: PostgresConnection) -> None:
-    """Create the schema, or apply the migrations that the store lacks.
-
-    Raises SchemaTooNew if a newer version wrote the store, and StoreError if the server is too old.
-    """
+    """Create the schema of a store on PostgreSQL, or bring it up to date. Raises SchemaTooNew, StoreError."""
     version = connection.postgres.info.server_version
     if version < MIN_VERSION:
         raise StoreError(f"the store: PostgreSQL {version // 10_000} is too old; use {MIN_VERSION // 10_000} or later")

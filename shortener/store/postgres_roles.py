@@ -33,10 +33,11 @@ def database_name(store: Store) -> str:
 
 
 def create(store: Store, node: str) -> tuple[str, str]:
-    """Create the database role of a redirect node, or give it a new password. Return (name, password).
+    """Create the database role of a redirect node, and return (name, password) of the role.
 
-    Call it inside a transaction. Raises StoreError if the user of the store may not create roles.
+    An existing role gets a new password. Raises StoreError.
     """
+    # Called inside a transaction, so that no role is left without its rights.
     if not store.value("select rolcreaterole or rolsuper from pg_roles where rolname = current_user"):
         raise StoreError("the user of the database may not create roles", kind="role_creation_refused")
     role, password = role_name(store, node), secrets.token_urlsafe(24)

@@ -25,12 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class PostgresStore(Store):
-    """A store on PostgreSQL. After an edit of links, the links are also copied to a file on this machine.
-
-    This machine redirects from this file (an SQLite database), even while PostgreSQL cannot be reached.
-    """
+    """A store on PostgreSQL. Its links are also copied to a local file, from which this machine redirects."""
 
     def _publish_links(self) -> None:
+        # With the file, this machine redirects even while PostgreSQL cannot be reached.
         try:
             if self.meta("links_revision") != self._shared_revision.values[0]:
                 self.copy_links()
@@ -83,11 +81,12 @@ def open_reader(url: str) -> Reader:
     return _open_reader(Reader, PostgresConnection(url, busy_timeout_seconds=READER_TIMEOUT_SECONDS))
 
 
-def open_node_reader(url: str, *, channel: str = "") -> NodeReader:
-    """Open a redirect node's connection to the store. Raises StoreError if the store cannot be read.
-
-    If ``channel`` is given, the connection receives the notifications on this channel.
-    """
+def open_node_reader(
+    url: str,
+    *,
+    channel: str = "",  # channel whose notifications the connection receives
+) -> NodeReader:
+    """Open a redirect node's connection to the store. Raises StoreError."""
     connection = PostgresConnection(
         url, busy_timeout_seconds=READER_TIMEOUT_SECONDS, answer_seconds=ANSWER_SECONDS, channel=channel
     )

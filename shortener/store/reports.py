@@ -1,7 +1,4 @@
-"""SQL for reports: sums from the rollups (tables of click counts), and the export of single clicks.
-
-Only the export reads single clicks, so the time of a report does not grow with their number.
-"""
+"""SQL for reports from the tables of click counts, and for the export of single clicks."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -89,8 +86,7 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
     """Return the click counts of each issue from ``since`` to just before ``until``.
 
-    Issue 0 stands for links without an issue. Both times begin a quarter-hour (seconds of the UTC epoch); None means no
-    limit.
+    Both times (epoch seconds) begin a quarter-hour; None means no limit.
     """
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
@@ -102,22 +98,21 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Human clicks and visitors of one link. ``visitor_clicks`` is the number of the clicks with a visitor hash.
-
-    ``issue_id`` is 0 for a link without an issue.
-    """
+    """Human clicks and visitors of one link."""
 
     link_id: int
     issue_id: int
+    """0 for a link without an issue, and for a sum over all issues."""
     clicks: int
     visitor_clicks: int
+    """Number of the clicks with a visitor hash."""
     visitors: int
 
 
 def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
-    """Return the human clicks on a link since ``since`` (seconds of the UTC epoch), summed over all issues.
+    """Return the human clicks on a link since a time, over all issues.
 
-    A quarter-hour that began before ``since`` is left out.
+    A quarter-hour that began before ``since`` (epoch seconds) is left out.
     """
     sql = """
         select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
@@ -128,9 +123,9 @@ def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
-    """Return the ``limit`` links that have the most human clicks from ``since`` to just before ``until``.
+    """Return the ``limit`` links with the most human clicks in a period.
 
-    Both times are beginnings of quarter-hours in seconds of the UTC epoch; None means no limit.
+    ``since`` and ``until`` (epoch seconds) begin a quarter-hour; None means no limit.
     """
     rows, bounds = signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
     sql = f"""
@@ -147,11 +142,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return (SQL, parameters) of a subquery with click counts from ``since`` to just before ``until`` (epoch seconds).
+    """Return (SQL, parameters) of a subquery with click counts of a period.
 
-    Sum a count as ``sum(sign * count)``: rows with sign -1 subtract the parts of days outside this time.
+    Sum a count as ``sum(sign * count)``, because some rows are subtracted.
     """
-    # Both times begin a quarter-hour; None means no limit.
+    # Both times (seconds of the UTC epoch) begin a quarter-hour; None means no limit.
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
     begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
@@ -205,9 +200,9 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return when the first clicked quarter-hour begins and the last one ends (epoch seconds); None without clicks.
+    """Return (begin, end) of the time with clicks, in epoch seconds; None without clicks.
 
-    Clicks on the issue or the link count; without an id, all clicks count.
+    If no id is given, all clicks count.
     """
     table, column, value = "clicks_of_site", "1", 1
     if issue_id is not None:
@@ -236,10 +231,7 @@ def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[Peri
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one issue by dimension (such as browser) and value (such as Firefox).
-
-    Within a dimension, the value with the most clicks is first.
-    """
+    """Return the clicks on one issue by dimension (such as browser) and value (such as Firefox)."""
     sql = """
         select dimension, value, clicks from breakdown_by_issue where issue_id = ?
         order by dimension, clicks desc, value
@@ -283,10 +275,7 @@ def issue_breakdown_by_link(store: Store, issue_id: int, dimension: str) -> list
 
 
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one link by dimension (such as browser) and value (such as Firefox).
-
-    Within a dimension, the value with the most clicks is first.
-    """
+    """Return the clicks on one link by dimension (such as browser) and value (such as Firefox)."""
     sql = """
         select dimension, value, sum(clicks) as clicks from breakdown_by_link where link_id = ?
         group by dimension, value order by dimension, clicks desc, value
@@ -306,11 +295,11 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the ``limit`` codes with the most requests answered with 404 or 410.
+    """Return the ``limit`` codes that were most often answered with 404 or 410.
 
-    Times are from ``since`` to just before ``until`` (epoch seconds). The code '' sums up all codes beyond a day's
-    first MAX_MISSED_CODES_PER_DAY.
+    ``since`` and ``until`` are epoch seconds; None means no limit.
     """
+    # The code '' sums up all codes beyond the first MAX_MISSED_CODES_PER_DAY of a day.
     where, bounds = _time_where_clause("quarter_hour", since, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
@@ -320,16 +309,15 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
 
 
 class ClickRow(Struct, frozen=True):
-    """One exported click. ``ts`` is milliseconds of the UTC epoch.
-
-    ``n`` is the number of the clicked placement (one use of the link in an issue), 0 if unknown.
-    """
+    """One click in the export of single clicks."""
 
     id: str
     ts: int
+    """Milliseconds of the UTC epoch."""
     domain: str
     code: str
     n: int
+    """Number of the clicked placement (one use of the link in an issue); 0 if unknown."""
     verdict: str
     reason: str
     rules_version: int

@@ -22,16 +22,15 @@ PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 
 
 class Rollup(Struct, frozen=True):
-    """A table of click counts. A coarse table contains sums of the rows of ``source``.
-
-    A row is deleted if its values in all ``click_columns`` are 0.
-    """
+    """A table of click counts: its name, the columns of its key, and the columns of its numbers."""
 
     table: str
     key_columns: tuple[str, ...]
     sum_columns: tuple[str, ...] = SUM_COLUMNS
     click_columns: tuple[str, ...] = VERDICTS
+    """A row is deleted if all of these columns are 0."""
     source: "Rollup | None" = None
+    """Detailed table whose rows this coarse table sums up; None for a detailed table."""
 
 
 # Migrations create the tables, so a change here needs a migration too. ``clicks_by_link`` and ``breakdown_by_link`` are
@@ -76,9 +75,9 @@ def recompute_statements() -> Iterator[str]:
 
 
 def add_statement(rollup: Rollup) -> str:
-    """Return SQL that adds numbers to a row of click counts, or inserts the row.
+    """Return SQL that adds numbers to a row of click counts.
 
-    Its parameters are the key, the numbers, and the numbers again. A sum never falls below 0.
+    Its parameters are the key, the numbers, and the numbers again.
     """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.

@@ -24,11 +24,8 @@ LinkBreakdownSums = dict[tuple[int, str, str, int, int], int]
 
 
 def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add numbers to all tables of click counts; delete rows left without clicks.
-
-    Each mapping has the numbers for the table of its name; other tables are sums of these two. Negative numbers
-    subtract.
-    """
+    """Add numbers to all tables of click counts. Negative numbers subtract."""
+    # Each mapping has the numbers for the table of its name. The other tables are sums of these two.
     fine: dict[str, SumsByKey] = {
         CLICKS_BY_LINK.table: clicks_by_link,
         BREAKDOWN_BY_LINK.table: {key: (clicks,) for key, clicks in breakdown_by_link.items()},

@@ -20,9 +20,9 @@ class FoundArticle(Struct, frozen=True):
 
 
 def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list[FoundArticle]:
-    """Return at most ``limit`` articles that have every word in title, author or URL, the latest issues first.
+    """Return at most ``limit`` articles that contain every word, the latest issues first.
 
-    Articles of removed issues, and links that are not articles, are left out.
+    Title, author and URL are searched.
     """
     where, values = _all_words_condition(words)
     sql = f"""

@@ -27,19 +27,18 @@ class ArticleTitle(Struct, frozen=True):
 
 
 def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
-    """Add or update the numbers of views, reads and fans of articles, and return how many articles changed.
+    """Store numbers of views, reads and fans of articles, and return how many articles changed.
 
-    A number that is None leaves the stored number as it is.
+    None leaves a stored number unchanged.
     """
     changed = 0
     with store.transaction():
         for signal in signals:
-            changed += _save(store, signal, now=now)
+            changed += _save_and_count_changes(store, signal, now=now)
     return changed
 
 
-def _save(store: Store, signal: Signal, *, now: int) -> int:
-    """Return 1 if the stored numbers of the article changed, else 0."""
+def _save_and_count_changes(store: Store, signal: Signal, *, now: int) -> int:
     values = {"url": signal.url, "views": signal.views, "reads": signal.reads, "fans": signal.fans, "now": now}
     if store.value("select 1 from signals where url = ?", (signal.url,)) is None:
         sql = "insert into signals (url, views, reads, fans, updated_at) values (:url, :views, :reads, :fans, :now)"

@@ -66,10 +66,8 @@ class _Cursor(sqlite3.Cursor):
 
 @lru_cache(1024)
 def _expand_lists(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Replace the list parameters ``in :name`` and ``pairs(:name)`` (a table of integer pairs) by SQL for SQLite.
-
-    Return (SQL, names of these parameters). Their values have to be passed as JSON arrays.
-    """
+    """Translate the list parameters of a statement; return (SQL, names of these parameters)."""
+    # The values of these parameters have to be passed as JSON arrays.
     names = tuple(match[match.lastgroup or 0] for match in LIST_PARAMETER.finditer(sql))
 
     def expansion(match: re.Match[str]) -> str:
@@ -131,10 +129,14 @@ class SqliteConnection(Connection):
         changes = ", ".join(f"{column} = ?" for column in columns)
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
-    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
-        """Add numbers, which can be negative, to rows of a table of click counts; delete rows without clicks.
+    def add_sums(
+        self,
+        rollup: Rollup,
+        sums: Mapping[Any, Sequence[int]],  # by the key of a row, a number for each of ``rollup.sum_columns``
+    ) -> None:
+        """Add positive or negative numbers to the rows of a table of click counts.
 
-        ``sums`` maps the key of a row to one number for each of ``rollup.sum_columns``.
+        Rows that are left without clicks are deleted.
         """
         self.execute_many(add_statement(rollup), ((*key, *row, *row) for key, row in sums.items() if any(row)))
         self.execute_many(delete_empty_statement(rollup), [key for key, row in sums.items() if min(row) < 0])

@@ -1,7 +1,4 @@
-"""SQL for tokens of the JSON API, and for stored answers to requests with an idempotency key.
-
-Tokens are stored only as hashes, so a stolen copy of the store contains no usable token.
-"""
+"""SQL for tokens of the JSON API, and for stored answers to requests with an idempotency key."""
 
 from typing import Any, Literal, get_args
 
@@ -77,15 +74,16 @@ def add(
     *,
     name: str,
     token_hash: str,
-    start: str,
+    start: str,  # first characters of the token
     scopes: tuple[Scope, ...],
     expires_at: int | None,
     now: int,
 ) -> Token:
-    """Store a new token of a user, and return it. Raises Conflict if the user has a token of this name.
+    """Store a new API token of a user, and return the token.
 
-    ``start`` is the beginning of the token's text, ``token_hash`` the hash of the text.
+    Raises Conflict if the user has a token of this name.
     """
+    # Tokens are stored only as hashes, so a stolen copy of the store contains no usable token.
     row = store.execute(
         """
         insert into tokens (user_id, name, token_hash, start, scopes, created_at, expires_at)

@@ -78,7 +78,7 @@ def list_unfinished(store: Store, *, limit: int) -> list[UploadSummary]:
 def update(store: Store, upload: Upload, *, name: str, source: bytes, choices: bytes, now: int) -> None:
     """Replace the name, the text and the choices of an upload.
 
-    Raises Conflict if the stored upload is newer than ``upload``, or if an issue was created from the upload.
+    Raises Conflict if the upload was changed meanwhile.
     """
     cursor = store.execute(
         """

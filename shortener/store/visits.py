@@ -53,16 +53,16 @@ def count_by_issue(store: Store) -> list[IssueVisits]:
 
 
 class VisitFilter(Struct, frozen=True):
-    """Which clicks to return. A click has to match all fields; None matches any click. ``issue`` is a slug.
-
-    ``since`` and ``until`` are seconds of the UTC epoch, both included.
-    """
+    """A filter for clicks. A click has to match all fields; None matches any click."""
 
     link_id: int | None = None
     issue: str | None = None
+    """Slug."""
     domain: str | None = None
     since: int | None = None
+    """Earliest time, in seconds of the UTC epoch."""
     until: int | None = None
+    """Latest time, in seconds of the UTC epoch."""
     human_only: bool = False
 
 

@@ -1,7 +1,4 @@
-"""SQL for webhooks: endpoints, events, and the delivery of each event to each endpoint.
-
-An event is stored in the transaction of the change that it reports, so that neither exists without the other.
-"""
+"""SQL for webhooks: endpoints, events, and the delivery of each event to each endpoint."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -21,16 +18,15 @@ DeliveryState = Literal["waiting", "sent", "failed"]
 
 
 class Webhook(Struct, frozen=True):
-    """An endpoint that receives events. ``events`` are the types that it receives, separated by spaces; '' means all.
-
-    Until ``old_secret_until``, messages are also signed with ``old_secret``. Times are seconds of the UTC epoch.
-    """
+    """An endpoint that receives events. Times are seconds of the UTC epoch."""
 
     id: int
     url: str
     events: str
+    """Types that the endpoint receives, separated by spaces; '' means all."""
     secret: str
     old_secret: str
+    """Secret with which messages are also signed until ``old_secret_until``."""
     old_secret_until: int
     disabled_at: int | None
     disabled_reason: str
@@ -142,6 +138,7 @@ def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now:
 
     Call it inside the transaction of the change that the event reports.
     """
+    # Then neither the change nor the event exists without the other.
     if is_subscribed(store, event_type):
         event_id = _add_event(store, event_type, data, now=now)
         store.execute(
@@ -292,9 +289,9 @@ class NewClicks(Struct, frozen=True):
 
 
 def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClicks]:
-    """Return the numbers of new clicks by link and issue, the most clicked links first.
+    """Return the numbers of clicks between two sequence numbers, by link and issue.
 
-    New clicks are those with a sequence number above ``after_seq`` and up to ``until_seq``.
+    ``until_seq`` is included, ``after_seq`` is not.
     """
     sql = """
         select links.domain, code, slug, human, total - human from (
@@ -319,9 +316,9 @@ class IssueRequests(Struct, frozen=True):
 
 
 def issue_requests(store: Store, *, since: int) -> list[IssueRequests]:
-    """Return the numbers of requests for the links of each issue from ``since`` on.
+    """Return the numbers of requests for the links of each issue since a time.
 
-    ``since`` is the beginning of a quarter-hour in seconds of the UTC epoch.
+    ``since`` (epoch seconds) begins a quarter-hour.
     """
     sql = """
         select issues.id, slug, sum(human), sum(bot), sum(scanner), sum(preview), sum(prefetch)

@@ -1,6 +1,6 @@
 """Check whether SQLite's write-ahead log (WAL) belongs to the store file beside it.
 
-A WAL of another store file is renamed. It can be put back when its own store file has returned.
+A WAL of another store file is set aside.
 """
 
 import contextlib
@@ -59,9 +59,9 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Give the store file a random number (``user_version``), so that no older write-ahead log belongs to it.
+    """Give the store file a new random number.
 
-    A log belongs to a file if it contains the file's number or the next one.
+    An older write-ahead log then no longer belongs to the file.
     """
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
@@ -76,11 +76,12 @@ def wal_path(store: Path) -> Path:
     return resolved.with_name(resolved.name + "-wal")
 
 
-def relation(store: Path, *, wal: Path | None = None) -> Relation:
-    """Return whether a write-ahead log (WAL) belongs to a store file; by default, the one beside it. Raises OSError.
-
-    The result is UNKNOWN if the WAL is missing, changing, or otherwise not comparable.
-    """
+def relation(
+    store: Path,
+    *,
+    wal: Path | None = None,  # None: the WAL beside the store file
+) -> Relation:
+    """Return whether a write-ahead log (WAL) belongs to a store file. Raises OSError."""
     wal = wal or wal_path(store)
     before = _read_headers(store, wal)
     found = _compare(before[0], wal)
@@ -123,7 +124,7 @@ def logs_set_aside(store: Path) -> list[Path]:
 def put_back(store: Path, aside: Path) -> None:
     """Put back and apply a write-ahead log that was set aside. After an error, the store is unchanged.
 
-    Raises InputError for a missing or unfit file, StoreBusy if the store is used, StoreError if unreadable.
+    Raises InputError, StoreBusy, StoreError.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -187,7 +188,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
     except FileNotFoundError:
         return Relation.UNKNOWN
     with file:
-        copies = _header_copies(file)
+        copies = _header_copies_in_wal(file)
         if next(copies, None) is None:
             return Relation.UNKNOWN  # it has no pages
         if not header or (header.startswith(SQLITE_MAGIC) and header[18:20] == b"\1\1"):
@@ -206,11 +207,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
         return Relation.OWN if own else Relation.FOREIGN
 
 
-def _header_copies(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the copies of the store file's header in a write-ahead log, the oldest first.
-
-    Yield b"" before them if the log contains any page, because a log can have pages but no copy.
-    """
+def _header_copies_in_wal(file: BinaryIO) -> Iterator[bytes]:
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return
@@ -231,11 +228,12 @@ def _number(header: bytes) -> int:
     return int.from_bytes(header[USER_VERSION_OFFSET : USER_VERSION_OFFSET + 4], signed=True)
 
 
-def _checkpoint(store: Path, *, check: bool = False) -> str:
-    """Write the write-ahead log into the store file, and return "ok". Raises StoreError.
-
-    With ``check``, also check the file's integrity, and return the first problem or SQLite's error instead of raising.
-    """
+def _checkpoint(
+    store: Path,
+    *,
+    check: bool = False,  # also check the integrity of the file; errors are returned instead of raised
+) -> str:
+    """Apply the WAL to the store file, and return "ok" or a problem."""
     try:
         # The last connection to a store writes the WAL into the file, and removes the WAL, when it is closed.
         with contextlib.closing(sqlite3.connect(store.resolve(), isolation_level=None)) as conn:

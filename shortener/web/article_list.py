@@ -124,10 +124,7 @@ def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
-    """Return the rows that match both the newsletter section and the search text in ``filters``.
-
-    A row matches the search text if each word occurs in the article's title, author or URL.
-    """
+    """Return the rows that match both the newsletter section and the search text in ``filters``."""
     words = filters.search.casefold().split()
     return [
         row
@@ -137,11 +134,13 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
     ]
 
 
-def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
+def group_rows(
+    rows: Sequence[ArticleRow],
+    counted: str,  # what sorting by the column ``visitors`` compares: ``visitors`` or ``clicks``
+) -> tuple[TableOrder, list[RowGroup]]:
     """Return the sort order from the query string, and the rows in this order.
 
-    Sorting by result puts the rows in groups such as clear winners. Sorting by ``visitors`` compares clicks if
-    ``counted`` is ``clicks``.
+    Rows that are not sorted by result are one group.
     """
     order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
     if order.key != "typical":
@@ -159,11 +158,11 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
     return order, groups
 
 
-def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
-    """Return the groups of one page of the list, each with only its rows on that page.
-
-    Groups without rows on the page are left out. ``page`` counts from 1.
-    """
+def cut_page(
+    groups: Iterable[RowGroup],
+    page: int,  # counted from 1
+) -> list[RowGroup]:
+    """Return the groups on one page of the list, each with only its rows on that page."""
     start, shown = (page - 1) * PAGE_SIZE, []
     for group in groups:
         rows = group.rows[max(start, 0) : max(start + PAGE_SIZE, 0)]

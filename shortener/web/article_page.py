@@ -72,10 +72,14 @@ class ArticlePage(Struct, frozen=True):
         return self.typical is not None and is_comparable(count, self.typical)
 
 
-def load_article(url: str, *, wait: bool) -> ArticlePage:
-    """Return the content of the page about the article with this canonical URL. Raises NotFound.
+def load_article(
+    url: str,  # canonical URL of the article
+    *,
+    wait: bool,
+) -> ArticlePage:
+    """Return the content of the page about one article.
 
-    Without ``wait``, figures that are not in the cache yet are None.
+    Without ``wait``, figures that are not computed yet are None. Raises NotFound.
     """
     shown = articles.list_appearances(store(), url)
     if not shown:

@@ -46,10 +46,7 @@ class Cache:
         self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """Return the cached value of ``key``; compute and cache it if it is missing or outdated.
-
-        A value is outdated if it has expired, or if a link was edited since its computation.
-        """
+        """Return the cached value of ``key``; compute it first if it is missing or outdated."""
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
@@ -64,9 +61,9 @@ class Cache:
         return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
-        """Return the cached value of ``key``; None while a thread computes a missing or outdated one.
+        """Return the cached value of ``key``.
 
-        A value is outdated if it has expired, or if a link was edited since its computation.
+        If it is missing or outdated, return None and compute it in a background thread.
         """
         revision = listings.store_revision(store)
         with self._lock:
@@ -102,7 +99,7 @@ class Cache:
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
-        """Start a thread that computes the value of ``key``, unless one runs. The caller must hold the lock."""
+        # The caller holds the lock.
         if key in self._pending:
             return
         self._pending.add(key)
@@ -129,9 +126,9 @@ class Cache:
 
     @contextmanager
     def keep(self, store: Store) -> Iterator[None]:
-        """Run the ``with`` block in a transaction, without invalidating cached values when the block edits links.
+        """Run the ``with`` block in a transaction that does not invalidate cached values.
 
-        The caller must ensure that no cached value depends on the edited links.
+        Edit only links on which no cached value depends.
         """
         with store.transaction():
             before = listings.store_revision(store)
@@ -154,10 +151,13 @@ def init_app(app: Flask) -> None:
     app.extensions["cache"] = Cache(app.extensions["connection_pool"])
 
 
-def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
-    """Return the cached value of ``key``; if there is none, compute and cache it.
+def get_or_compute(
+    key: Hashable,
+    compute: Callable[[Store], Value],  # can run in a background thread
+) -> Value:
+    """Return the cached value of ``key``; compute it first if it is missing or outdated.
 
-    ``compute`` gets a store connection. It must not use the current request, because it can run in a background thread.
+    ``compute`` must not use the current request.
     """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)
@@ -177,10 +177,11 @@ def missing_keys(keys: Iterable[Hashable]) -> list[Hashable]:
 
 @contextmanager
 def keep_cache() -> Iterator[None]:
-    """Run the ``with`` block in a transaction, without invalidating cached values when the block edits links.
+    """Run the ``with`` block in a transaction that does not invalidate cached values.
 
-    The caller may edit only links that belong to no issue, because no cached value depends on them.
+    Edit only links that belong to no issue.
     """
+    # No cached value depends on such links.
     cache: Cache = current_app.extensions["cache"]
     with cache.keep(store()):
         yield

@@ -1,6 +1,6 @@
 """Charts that the server draws as SVG: lines, areas, dots and bars.
 
-A chart is as wide as the HTML element around it. ``static/charts.js`` adds a crosshair that shows values.
+The script ``charts.js`` adds a crosshair that shows values.
 """
 
 import math
@@ -44,17 +44,17 @@ class Area(Struct, frozen=True):
 
 
 class Dot(Struct, frozen=True):
-    """A dot with the tooltip ``title``. If ``url`` is set, the dot is a link.
-
-    ``style`` is a CSS class in charts.css. ``width`` is the clickable width in units of the horizontal axis.
-    """
+    """A dot in a chart, with a link if ``url`` is set."""
 
     x: float
     y: float
     title: str
+    """Tooltip of the dot."""
     url: str = ""
     style: str = "own"
+    """CSS class in charts.css."""
     width: float = 0.0
+    """Width of the area in which a click opens the link, in units of the horizontal axis."""
 
 
 class Tick(Struct, frozen=True):
@@ -69,34 +69,31 @@ class Tick(Struct, frozen=True):
 
 
 class Hover(Struct, frozen=True):
-    """What the crosshair shows at the point ``x`` of the horizontal axis.
-
-    ``texts`` are the values as text, one for each name in ``Chart.names``. ``values`` are the heights at which dots
-    are shown.
-    """
+    """What the crosshair of a chart shows at the point ``x`` of the horizontal axis."""
 
     x: float
     title: str
     texts: Sequence[str]
+    """Values as text, one for each name in ``Chart.names``."""
     values: Sequence[float | None] = ()
+    """Heights at which the crosshair shows dots; None for no dot."""
 
 
 class Chart(Struct, frozen=True):
-    """A chart whose horizontal axis goes from ``x_min`` to ``x_max``.
-
-    ``bars`` are (begin, end, value). ``label`` describes the chart to screen readers. ``names`` are the names of the
-    values that the crosshair shows.
-    """
+    """A chart whose horizontal axis goes from ``x_min`` to ``x_max``."""
 
     label: str
+    """Description of the chart for screen readers."""
     x_max: float
     x_min: float = 0.0
     lines: Sequence[Line] = ()
     areas: Sequence[Area] = ()
     bars: Sequence[Range] = ()
+    """Bars as (begin, end, value). A bar begins and ends at points of the horizontal axis."""
     dots: Sequence[Dot] = ()
     ticks: Sequence[Tick] = ()
     names: Sequence[str] = ()
+    """Names of the values that the crosshair shows."""
     hover: Sequence[Hover] = ()
     format_y: Callable[[float], str] = format_number
     whole: bool = True
@@ -165,19 +162,17 @@ class _Drawing:
     def _axis_width(self) -> int:
         return 12 + 7 * max(len(self._chart.format_y(value)) for value in self._grid)
 
-    def _x(self, x: float) -> float:
-        """Convert a value on the horizontal axis to a position in percent of the plot's width."""
+    def _x_percent(self, x: float) -> float:
         span = self._chart.x_max - self._chart.x_min
         return round(100 * (x - self._chart.x_min) / span, 2) if span else 50.0
 
-    def _inner_y(self, value: float) -> float:
-        """Convert a value on the vertical axis to a position in pixels below the upper edge of the plot."""
+    def _y_below_top(self, value: float) -> float:
         lowest, highest = self._grid[0], self._grid[-1]
         shown = min(max(value, lowest), highest)
         return round(self._inner_height * (highest - shown) / (highest - lowest), 1)
 
     def _y(self, value: float) -> float:
-        return TOP + self._inner_y(value)
+        return TOP + self._y_below_top(value)
 
     def _grid_line(self, value: float) -> Markup:
         return Markup('<line class="{}" x2="100%" y1="{y}" y2="{y}"/>').format(
@@ -191,13 +186,13 @@ class _Drawing:
 
     def _mark(self, tick: Tick) -> Markup:
         return Markup('<line class="mark" x1="{x}%" x2="{x}%" y1="{}" y2="{}"><title>{}</title></line>').format(
-            TOP, self._chart.height - BOTTOM, tick.text, x=self._x(tick.x)
+            TOP, self._chart.height - BOTTOM, tick.text, x=self._x_percent(tick.x)
         )
 
     def _tick(self, tick: Tick) -> Markup:
         if tick.is_mark:
             return Markup("")
-        x = self._x(tick.x)
+        x = self._x_percent(tick.x)
         minor = Markup(' class="minor"') if tick.is_minor else ""
         return Markup('<text{} x="{}%" y="{}" text-anchor="{}">{}</text>').format(
             minor, x, self._chart.height - 8, _text_anchor(x), tick.text
@@ -209,7 +204,7 @@ class _Drawing:
             lower = [(x, low) for x, low, _ in reversed(area.ranges)]
             yield Markup('<path class="{}" d="{}z"/>').format(area.style, self._path([*upper, *lower]))
         for begin, end, value in self._chart.bars:
-            left, right, top = 10 * self._x(begin), 10 * self._x(end), self._inner_y(value)
+            left, right, top = 10 * self._x_percent(begin), 10 * self._x_percent(end), self._y_below_top(value)
             yield Markup('<rect class="bar-own" x="{}" y="{}" width="{}" height="{}"/>').format(
                 round(left, 1), top, round(max(1.0, BAR_WIDTH * (right - left)), 1), round(self._inner_height - top, 1)
             )
@@ -217,15 +212,15 @@ class _Drawing:
             yield Markup('<path class="{}" d="{}"/>').format(line.style, self._path(line.points))
 
     def _path(self, points: Sequence[Point]) -> str:
-        return "M" + "L".join(f"{10 * self._x(x):.1f} {self._inner_y(y):.1f}" for x, y in points)
+        return "M" + "L".join(f"{10 * self._x_percent(x):.1f} {self._y_below_top(y):.1f}" for x, y in points)
 
     def _dot(self, dot: Dot) -> Markup:
         circle = Markup('<circle class="dot {}" cx="{}%" cy="{}" r="5"><title>{}</title></circle>').format(
-            dot.style, self._x(dot.x), self._y(dot.y), dot.title
+            dot.style, self._x_percent(dot.x), self._y(dot.y), dot.title
         )
         if not dot.url:
             return circle
-        left, right = self._x(dot.x - dot.width / 2), self._x(dot.x + dot.width / 2)
+        left, right = self._x_percent(dot.x - dot.width / 2), self._x_percent(dot.x + dot.width / 2)
         return Markup('<a href="{}" aria-label="{}"><rect class="hit" x="{}%" width="{}%" height="{}"/>{}</a>').format(
             dot.url, dot.title, left, round(right - left, 2), self._chart.height, circle
         )
@@ -238,8 +233,8 @@ class _Drawing:
         placed: list[tuple[float, float]] = []
         lowest = self._chart.height - BOTTOM - 5
         for index, (line_y, line) in enumerate(ends):
-            percent = self._x(line.points[-1][0])
-            has_upper = any(abs(self._x(other.points[-1][0]) - percent) < 30 for _, other in ends[index + 1 :])
+            percent = self._x_percent(line.points[-1][0])
+            has_upper = any(abs(self._x_percent(other.points[-1][0]) - percent) < 30 for _, other in ends[index + 1 :])
             # If another label is near, the lowest label is written below its line if there is room, the others above.
             has_room_below = line_y + 16 <= lowest
             y = line_y + 16 if has_upper and has_room_below and not placed else line_y - 8
@@ -257,7 +252,7 @@ class _Drawing:
     def _hover(self) -> Markup:
         rows = [
             [
-                self._x(row.x),
+                self._x_percent(row.x),
                 plain_text(row.title),
                 [plain_text(text) for text in row.texts],
                 [None if value is None else self._y(value) for value in row.values],

@@ -76,10 +76,7 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Compare an article with a typical one: return "above", "usual" or "below".
-
-    Return "unknown" if ``result`` is None or has too few visitors or clicks for a comparison.
-    """
+    """Compare an article with a typical one: return "above", "usual", "below" or "unknown"."""
     return result_tone(result) if result and result.is_comparable else "unknown"
 
 
@@ -131,10 +128,9 @@ def _badge_id(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return a badge (small label) for each short link.
+    """Return a badge (small label) for each short link in an issue.
 
-    For the measure ``share``, it shows the link's share of clicks. For ``typical``, it compares the linked article with
-    a typical one; other links get none.
+    With the measure ``typical``, only links to articles get badges.
     """
     items = articles_and_links(report)
     most = max((each.clicks for item in items for each in item.placements), default=0)

@@ -44,11 +44,12 @@ class TableOrder(Struct, frozen=True):
     key: str
     descending: bool
 
-    def sort(self, rows: Iterable[Row], values: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
-        """Return the rows sorted by the column; rows without a value are last.
-
-        ``values`` maps the key of each column to a function. The function returns the value of a row in that column.
-        """
+    def sort(
+        self,
+        rows: Iterable[Row],
+        values: Mapping[str, Callable[[Row], Any]],  # by key of a column: returns the value of a row in this column
+    ) -> list[Row]:
+        """Return the rows sorted by the column; rows without a value are last."""
         value = values[self.key]
         all_rows = list(rows)
         known = [row for row in all_rows if value(row) is not None]
@@ -83,17 +84,18 @@ def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
 
 
 class TablePage(Struct, frozen=True):
-    """One page of a long table. ``page`` is from 1 to ``pages``.
-
-    ``first`` and ``last`` are the numbers of the page's first and last row in the whole table, counted from 1.
-    """
+    """One page of a long table."""
 
     rows: Sequence[Any]
     page: int
+    """Number of the page, from 1 to ``pages``."""
     pages: int
     first: int
+    """Number of the page's first row in the whole table, counted from 1."""
     last: int
+    """Number of the page's last row in the whole table, counted from 1."""
     total: int
+    """Number of rows on all pages."""
 
 
 def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
@@ -135,11 +137,13 @@ def issue_heading(slug: str) -> IssueHeading:
     )
 
 
-def value_bar(value: float | None, typical: float | None, most: float, tone: str) -> Markup:
-    """Return an SVG bar of the length ``value`` with a mark at ``typical``, on a scale from 0 to ``most``.
-
-    ``tone`` is the CSS class of the bar.
-    """
+def value_bar(
+    value: float | None,
+    typical: float | None,
+    most: float,  # value of a bar of full length
+    tone: str,  # CSS class of the bar
+) -> Markup:
+    """Return an SVG bar of the length ``value`` with a mark at ``typical``."""
     width = _percentage(value or 0, most)
     tick = Markup("")
     if typical is not None:
@@ -157,15 +161,15 @@ def _percentage(value: float, most: float) -> float:
 
 
 class StackPart(Protocol):
-    """A part of a stacked bar.
-
-    ``verdict`` is the CSS class that colors the part. ``share`` is its length as a share of the bar, from 0 to 1.
-    """
+    """A part of a stacked bar."""
 
     @property
-    def verdict(self) -> str: ...
+    def verdict(self) -> str:
+        """CSS class that colors the part."""
+
     @property
-    def share(self) -> float: ...
+    def share(self) -> float:
+        """Length of the part as a share of the bar, from 0 to 1."""
 
 
 def stacked_bar(parts: Iterable[StackPart]) -> Markup:
@@ -180,10 +184,15 @@ def stacked_bar(parts: Iterable[StackPart]) -> Markup:
     ).format(Markup("").join(rects))
 
 
-def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
-    """Return an SVG chart of a ratio such as 1.8: a dot at ``middle`` on a line from ``low`` to ``high``.
+def interval_glyph(
+    low: float,
+    middle: float,
+    high: float,
+    tone: str,  # CSS class
+) -> Markup:
+    """Return a small SVG chart: a dot at ``middle`` on a line from ``low`` to ``high``.
 
-    The scale is logarithmic, from 1/4 to 4. ``tone`` is a CSS class.
+    The three values are ratios such as 1.8.
     """
     ticks = Markup("").join(
         Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
@@ -206,7 +215,7 @@ def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
 
 
 def _ratio_to_x(ratio: float) -> float:
-    """Return the position of a ratio in the chart of ``interval_glyph``, in pixels from the left."""
+    # The scale is logarithmic, from 1/4 to 4.
     doublings = math.log2(ratio) if ratio > 0 else -MAX_DOUBLINGS
     half = INTERVAL_WIDTH / 2
     return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)

@@ -193,10 +193,7 @@ def current_user() -> User:
 
 
 def role_required(role: Role) -> Callable[[View], View]:
-    """Return a decorator for views that only users with ``role`` or a higher role may use.
-
-    Without a signed-in user, pages redirect to the sign-in form; other requests get 401. A lower role gets 403.
-    """
+    """Return a decorator for views that only users with ``role`` or a higher role may use."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)

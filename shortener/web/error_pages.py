@@ -64,12 +64,12 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 """Longest time for reading a refused request body."""
 
 
-def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
-    """Register the error handlers of an app.
-
-    ``other_handlers`` maps the beginning of a path, such as ``/-/api/``, to an error handler. Errors at other paths are
-    handled by ``handle_error``.
-    """
+def init_app(
+    app: Flask,
+    *,
+    other_handlers: Mapping[str, ErrorHandler],  # by beginning of the path, such as ``/-/api/``
+) -> None:
+    """Let ``handle_error`` handle the errors of an app, except at the paths of ``other_handlers``."""
 
     def handle(error: Exception) -> ResponseReturnValue:
         handler = next((other_handlers[prefix] for prefix in other_handlers if request.path.startswith(prefix)), None)
@@ -137,13 +137,12 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
     else:
         template = _TEMPLATES.get(status, "errors/error.html")
     # A browser that opens the address of a form gets 405: for its user there is no such page.
-    title, text = _describe_status(404 if status == _STATUS_OF_UNKNOWN_METHOD else status)
+    title, text = _title_and_text(404 if status == _STATUS_OF_UNKNOWN_METHOD else status)
     values = {"status": status, "title": title, "message": sentence(message) if message else text}
     return render_template(template, back=previous_page(), **values), status
 
 
-def _describe_status(status: int) -> tuple[str, str]:
-    """Return (title, default message) of an error page."""
+def _title_and_text(status: int) -> tuple[str, str]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             return _("One moment, please"), _(

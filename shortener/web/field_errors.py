@@ -57,13 +57,11 @@ class Form:
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
 
     def message(self, field: str, id: str | None = None) -> Markup:
-        """Return the error at a field as a paragraph, with a checkbox if the user can confirm the value.
-
-        Return '' if the field has no error.
-        """
+        """Return the error at a field as an HTML paragraph; '' if the field has no error."""
         if self._error is None or self._error.field != field:
             return Markup("")
         g.form_error_shown = True
+        # With the checkbox, the user confirms an unlikely value.
         confirmation = _CONFIRMATION.format(_("This is right, save it")) if self._error.can_confirm else ""
         return (
             Markup('<p class="error" id="{}-error" role="alert">{}</p>').format(id or field, self._error.message)
@@ -71,11 +69,12 @@ class Form:
         )
 
 
-def find_form(name: str, /, **identity: object) -> Form:
-    """Return the form with this name. Templates call this function ``form``.
-
-    If several forms on the page have this name, ``identity`` has the field values that identify one of them.
-    """
+def find_form(
+    name: str,
+    /,
+    **identity: object,  # values of fields that identify one of several forms with this name
+) -> Form:
+    """Return the form with this name. Templates call this function ``form``."""
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
         return Form(None)
@@ -107,12 +106,14 @@ def show_error(form: str, field: str, message: str, *, can_confirm: bool = False
     g.form_error = FormError(form, field, sentence(message), can_confirm)
 
 
-def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
-    """Show ``error`` at a form field on the next rendered page; return the page's HTTP status.
-
-    A FieldError's own field overrides ``field``. ``message`` replaces the text of ``error``. Any StoreError except
-    StoreBusy is raised again.
-    """
+def refuse(
+    form: str,
+    field: str,  # not used if ``error`` is a FieldError, which has its own field
+    error: ShortenerError,
+    *,
+    message: str | None = None,  # text to show instead of that of ``error``
+) -> int:
+    """Show ``error`` at a form field on the next rendered page; return the page's HTTP status. Raises StoreError."""
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
     field = error.field if isinstance(error, FieldError) else field
@@ -121,11 +122,13 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
     return http_status(error)
 
 
-def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
-    """Return a decorator that shows the page of a form again if the form's view raises a ShortenerError.
-
-    ``page`` is called with the view's arguments. An error other than a FieldError is shown at ``field``.
-    """
+def form_view(
+    form: str,
+    field: str,  # where an error other than a FieldError is shown
+    *,
+    page: Callable[..., str],  # called with the arguments of the view
+) -> Callable[[View], View]:
+    """Return a decorator that shows the page of a form again if the form's view raises a ShortenerError."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)

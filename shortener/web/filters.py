@@ -109,10 +109,11 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
 def result_tone(result: RankedArticle | None) -> Judgement:
     """Compare an article with a typical one: return "above", "usual" or "below".
 
-    The answer is "above" or "below" only if the typical result is outside the 90 % interval of the article's result.
+    Return "usual" if the difference can be chance or is unknown.
     """
     if result is None:
         return "usual"
+    # A difference can be chance if the typical result is inside the 90 % interval of the article's result.
     return _TONES[article_group(result)]
 
 

@@ -68,11 +68,13 @@ def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum
     return min(max(int(text), minimum), maximum)
 
 
-def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | None:
-    """Return the local time in a field as seconds of the UTC epoch; None if the field is empty.
-
-    ``zone`` is the time zone of the field. Raises FieldError for an invalid time.
-    """
+def read_local_time(
+    fields: FormFields,
+    name: str,
+    *,
+    zone: ZoneInfo,  # of a time without an offset
+) -> int | None:
+    """Return the local time in a field as seconds of the UTC epoch; None if the field is empty. Raises FieldError."""
     text = read_text(fields, name, max_length=40)
     if not text:
         return None
@@ -89,10 +91,14 @@ def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | N
     return int((local_time if local_time.tzinfo else local_time.replace(tzinfo=zone)).astimezone(UTC).timestamp())
 
 
-def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
-    """Return an editor's changes to an article from the fields of a form. A missing field means no change.
+def read_article_edit(
+    fields: FormFields,
+    *,
+    suffix: str = "",  # end of each field name, if the form has several articles
+) -> ArticleEdit:
+    """Return an editor's changes to an article from the fields of a form.
 
-    ``suffix`` is appended to each field name, for forms with several articles. Raises FieldError.
+    A missing field means no change. Raises FieldError.
     """
 
     def read_if_sent(name: str, max_length: int) -> str | None:
@@ -124,11 +130,11 @@ def _read_role(fields: FormFields, name: str) -> Role | None:
     return None
 
 
-def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> list[ArticleEdit]:
-    """Return an editor's changes to articles and links of an issue, from the table in ``article_rows.html``.
-
-    ``rows`` are all articles and links of the issue in reading order. Raises FieldError.
-    """
+def read_article_rows(
+    fields: FormFields,  # of the table in ``article_rows.html``
+    rows: Sequence[ArticleContents],  # all articles and links of the issue in reading order
+) -> list[ArticleEdit]:
+    """Return an editor's changes to the articles and links of an issue from the fields of a form. Raises FieldError."""
     edits = [read_article_edit(fields, suffix=f"-{n}") for n in range(ROWS_PER_PAGE) if f"url-{n}" in fields]
     action, selected = fields.get("action", ""), set(fields.getlist("selected"))
     if action not in {*ROLES, "greeting"}:

@@ -12,12 +12,13 @@ from shortener.web.filters import format_number, format_plain_datetime, plain_te
 from shortener.web.languages import gettext as _
 
 
-def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[float, str]] = ()) -> Chart:
-    """Return the chart of an issue's visitors or clicks over time.
-
-    ``compared`` is the title of another issue in the chart. ``edits`` are changes of link targets, as (hours since
-    sending, description).
-    """
+def build_chart(
+    course: Course,
+    *,
+    compared: str = "",  # title of another issue in the chart
+    edits: Iterable[tuple[float, str]] = (),  # changes of link targets, as (hours since sending, description)
+) -> Chart:
+    """Return the chart of an issue's visitors or clicks over time."""
     points = course.points
     usual = [(point.hours, point.usual) for point in points if point.usual]
     expected = [(point.hours, point.forecast) for point in points if point.forecast]

@@ -352,12 +352,11 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the name of the element that replaces ``name``; None if its tags are removed."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 
 def _scale_to_frame(width: int) -> str:
-    """Return a style element that shrinks a design of ``width`` pixels if the frame is narrower."""
+    """Return a style element that shrinks wide designs to the width of the frame."""
     if width < MIN_SCALED_WIDTH:
         return ""
     steps = (
@@ -368,10 +367,7 @@ def _scale_to_frame(width: int) -> str:
 
 
 def _removed_depth_changes(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return how each tag of a removed element changes the nesting depth: ``{token index: 1 or -1}``.
-
-    Tags without a partner are left out.
-    """
+    # By index of a token: 1 for the start tag of a removed element, -1 for its end tag.
     changes: dict[int, int] = {}
     open_tags: defaultdict[bytes, list[int]] = defaultdict(list)
     for number, token in enumerate(tokens):

@@ -39,12 +39,10 @@ class CountedTitle(Protocol):
 
 
 def describe_most(articles: Sequence[CountedTitle], *, counted: Counted) -> Markup | str:
-    """Return a sentence that names the articles with the highest counts; '' if no count is clearly the highest.
-
-    The sentence names at most two articles, and at most half of all.
-    """
+    """Return a sentence that names the articles with the highest counts; '' if no count is clearly the highest."""
     counts = {each.title: getattr(each, counted) or 0 for each in articles if each.title}
     order = sorted(counts, key=lambda title: -counts[title])
+    # At most half of the articles are named.
     number = min(MAX_NAMED_ARTICLES, len(order) // 2)
     # An article is not named if another one that has as many is not.
     next_count = max(MIN_COUNT - 1, counts[order[number]]) if order else 0
@@ -68,10 +66,8 @@ def _cut(title: str) -> str:
 
 
 def describe_counted(articles: Sequence[CountedArticle]) -> Markup | str:
-    """Return a sentence that names the articles with the most visitors; '' if no count is clearly the highest.
-
-    It names those with the most clicks if the visitors of any article are unknown.
-    """
+    """Return a sentence about the articles with the most visitors or clicks; '' if no count is clearly the highest."""
+    # If the visitors of any article are unknown, clicks are compared.
     is_by_visitors = all(each.visitors is not None for each in articles)
     return describe_most(articles, counted="visitors" if is_by_visitors else "clicks")
 
@@ -118,10 +114,7 @@ def is_settled(outlook: Outlook) -> bool:
 
 
 def describe_comparison(outlook: Outlook) -> str:
-    """Return a few words that compare an issue with earlier issues; '' if no comparison is possible.
-
-    The words compare the click rate, or the count if the rate is unknown.
-    """
+    """Return a few words that compare an issue with earlier issues; '' if no comparison is possible."""
     if outlook.judgement is None:
         return ""
     if outlook.rate is not None and outlook.usual_rate is not None:

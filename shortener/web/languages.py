@@ -165,7 +165,7 @@ class Translations(gettext_files.NullTranslations):
 
 
 def _is_usable(message: CatalogueMessage) -> bool:
-    """Return whether a translation is complete and has only placeholders of the English text."""
+    # A placeholder that the English text lacks would have no value.
     english = message.id if isinstance(message.id, str) else message.id[-1]
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
     try:
@@ -266,10 +266,11 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a value as plain text: a message in the language of the page, or markup without HTML escapes.
+    """Return a message as text in the language of the page, or markup without HTML escapes.
 
-    Raises NotImplementedError for other values, as JSON encoders require.
+    Raises NotImplementedError for other values.
     """
+    # A hook of a JSON encoder must raise this error for a value that it cannot encode.
     return value.unescape() if isinstance(value, Markup) else message_text(translate(value))
 
 

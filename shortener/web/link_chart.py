@@ -66,8 +66,12 @@ def _chart(rows: Sequence[PeriodCount], *, is_daily: bool) -> Chart:
     )
 
 
-def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool, offset: float) -> list[Tick]:
-    """Return the labels of the horizontal axis. ``offset`` is the time from a bar's start to its middle, in seconds."""
+def _ticks(
+    rows: Sequence[PeriodCount],
+    *,
+    is_daily: bool,
+    offset: float,  # seconds from the start of a bar to its middle
+) -> list[Tick]:
     distance = max(1.0, (rows[-1].start - rows[0].start) / MAX_TICKS)
     ticks: list[Tick] = []
     day = ""

@@ -24,11 +24,12 @@ class LinkChange(Struct, frozen=True):
     """Time of the change in seconds of the UTC epoch, for reverting it; None if it cannot be reverted."""
 
 
-def describe_edits(edits: tuple[LinkEdit, ...], *, revertible: Container[tuple[str, int]]) -> list[LinkChange]:
-    """Return the changes of a link in words, the latest first.
-
-    ``revertible`` has (field, time in seconds of the UTC epoch) of each change that can be reverted.
-    """
+def describe_edits(
+    edits: tuple[LinkEdit, ...],
+    *,
+    revertible: Container[tuple[str, int]],  # (field, seconds of the UTC epoch) of changes that can be reverted
+) -> list[LinkChange]:
+    """Return the changes of a link in words, the latest first."""
     return [
         LinkChange(
             edit.at,
@@ -77,22 +78,22 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return a description of each possible value of a link's field ``forward``, by value.
+    """Return ``{value: description}`` for a link's field ``forward``.
 
-    The field says what happens to the query string of a click. '' means that the link follows the site's setting.
+    The field says what happens to the query string of a click.
     """
     modes = {
         "merge": _("passed on to the destination, whose own values stay"),
         "override": _("passed on to the destination, replacing its own values"),
         "drop": _("not passed on"),
     }
+    # With the value '', the link follows the site's setting.
     return {"": _("as for all links: {mode}", mode=modes[config().redirect.forward]), **modes}
 
 
-def forward_result(forward: str | None) -> str:
-    """Return in few words what happens to the query string of a click, such as "passed on".
-
-    ``forward`` is the setting of the link; None or '' stands for the site's setting.
-    """
+def forward_result(
+    forward: str | None,  # setting of the link; None or '' for the site's setting
+) -> str:
+    """Return in few words what happens to the query string of a click, such as "passed on"."""
     mode = forward or config().redirect.forward
     return _("passed on") if mode == "merge" else forward_modes()[mode]

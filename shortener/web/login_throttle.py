@@ -54,17 +54,14 @@ class LoginThrottle:
                 self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Reset the number of failures that clients in the network of ``address`` had with this account.
-
-        From now on, failures in other networks do not limit attempts for this account from this network.
-        """
+        """Reset the count of failed attempts for this account in the network of ``address``."""
         pair = _hashed_key("pair", account, client_network(address))
         with self._lock:
             self._failures.pop(pair, None)
+            # From now on, failures in other networks do not limit attempts for this account from this network.
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return (key of a failure count, limit) for each limit that applies to an attempt."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [

@@ -15,9 +15,9 @@ from shortener.web.ranking_cache import cached_draft, prepare
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft of recommended articles, message) for the month in the request (default: the latest).
+    """Return (month, draft of recommended articles, message) for the requested or latest month.
 
-    If the draft is None, the message says why, or is '' while ``find`` computes the draft. Raises InputError.
+    Without a draft, the message may say why. Raises InputError.
     """
     month = request.values.get("month", "")
     if month:
@@ -25,6 +25,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
     message = ""
     for candidate in [month] if month else sent_months():
         try:
+            # While ``find`` computes the draft, it returns None.
             return candidate, find(candidate), ""
         except NotFound as error:
             message = message or error_message(error)
@@ -33,10 +34,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
 
 
 def prepare_newest_month() -> None:
-    """Start threads that compute cached results: for the newest issue, the month of this issue, and all articles.
-
-    The first pages after sign-in call this function, so that other pages open faster.
-    """
+    """Compute results for the newest issue and its month in background threads, so that other pages open faster."""
     sent = articles.list_sent_issues(store(), now=now())
     if sent:
         prepare(sent[0].slug, article_list.month_of(sent[0].sent_at))

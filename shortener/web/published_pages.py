@@ -8,9 +8,9 @@ from shortener.redirect.responses import Response
 
 
 def publish_reader_pages(app: Flask) -> None:
-    """Write the error pages for readers, in every language, to the file that redirect workers read.
+    """Write the error pages for readers to the file that redirect workers read.
 
-    Call this again after a change of settings, because the texts depend on them. Raises OSError.
+    Call this again after a change of settings. Raises OSError.
     """
     pages = {
         tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}

@@ -104,10 +104,7 @@ def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
 
 
 def prepare(slug: str, month: str) -> None:
-    """Start threads that compute the cached results for all articles, for the issue ``slug`` and for ``month``.
-
-    Results that are in the cache are not computed again.
-    """
+    """Start threads that compute the results of an issue, a month and all articles, unless they are cached."""
     starts: dict[Hashable, Callable[[], object]] = {
         ("ranking", ALL_ARTICLES): ranking_if_ready,
         ("results", slug): partial(article_results, slug),
@@ -161,8 +158,7 @@ def draft_if_ready(month: str) -> Draft | None:
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return how the ranking of a month (YYYY-MM) computes an article's figures.
 
-    ``cells`` (the article's appearances in issues) is empty if the ranking does not contain the article. Without
-    ``wait``, return None during the computation.
+    Without ``wait``, return None during the computation.
     """
     app_config = config()
 
@@ -170,6 +166,7 @@ def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
         try:
             return explain_article(store, url, config=app_config, as_of=int(time.time()), month=month)
         except NotFound:
+            # The ranking does not contain the article. ``cells``, its appearances in issues, is empty.
             return Explanation(url, "", 1.0, 1.0, 1.0, "visitors", None, None, 0.0, (), (), "")
 
     return (get_or_compute if wait else get_if_ready)(("explanation", url, month), compute)

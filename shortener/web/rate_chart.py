@@ -38,10 +38,7 @@ class RateChart(Struct, frozen=True):
 
 
 def build_rate_chart(overview: Overview) -> RateChart | None:
-    """Return the chart of the latest issues' click rates, or of their visitors if most rates are unknown.
-
-    Return None if fewer than two of these values are known.
-    """
+    """Return the chart of the latest issues' click rates or visitors; None if fewer than two values are known."""
     rates = shows_rates(overview)
     issues = overview.issues[::-1]
     points = [_point(x, issue, rates=rates) for x, issue in enumerate(issues)]
@@ -52,7 +49,7 @@ def build_rate_chart(overview: Overview) -> RateChart | None:
     last = len(points) - 1
     width = max(0.5, LABEL_ROOM * len(points)) if usual else 0.5
     step = math.ceil(len(points) / MAX_TICKS)
-    bounds, cut_off = _scale(points, usual)
+    bounds, cut_off = _bounds_and_cut_off(points, usual)
     chart = Chart(
         label=_("The last issues, oldest first. The table below has the figures."),
         x_min=-0.5,
@@ -93,8 +90,7 @@ def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
     return _Point(x, issue, issue.rate if rates else issue.visitors, _forecast(issue, rates=rates))
 
 
-def _scale(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
-    """Return the range of the vertical axis, and the points outside of it."""
+def _bounds_and_cut_off(points: Sequence[_Point], usual: Usual | None) -> tuple[tuple[float, float], list[_Point]]:
     values = [point.value for point in points if point.value is not None]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
     # A value is outside only if it is an outlier by Tukey's rule (Exploratory Data Analysis, 1977), and also either

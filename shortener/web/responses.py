@@ -57,14 +57,13 @@ def own_path(url: str | None) -> str | None:
 
 
 class Notice(Struct, frozen=True):
-    """A message on the next page, with a button that undoes the edit if ``undo_url`` is set.
-
-    ``undo_fields`` are the form fields that the button submits. Keep the text short, because a cookie contains it.
-    """
+    """A message on the next page, with a button that undoes the edit if ``undo_url`` is set."""
 
     text: str
+    """Text of the message. Keep it short, because a cookie contains it."""
     undo_url: str = ""
     undo_fields: Mapping[str, str] = {}
+    """Form fields that the button submits."""
     is_error: bool = False
 
 

@@ -72,12 +72,13 @@ class ArticleTable(Struct, frozen=True):
 
 
 def build_table(
-    report: IssueReport, results: Mapping[str, RankedArticle], *, issue_id: int, start: int
+    report: IssueReport,
+    results: Mapping[str, RankedArticle],  # the articles' entries in the ranking, by URL
+    *,
+    issue_id: int,
+    start: int,  # when the issue was sent or first clicked, in seconds of the UTC epoch
 ) -> ArticleTable:
-    """Return the table of articles of an issue. ``results`` has the articles' entries in the ranking, by URL.
-
-    ``start`` is when the issue was sent or first clicked (seconds of the UTC epoch).
-    """
+    """Return the table of the articles of an issue."""
     counts_visitors = report.totals.visitors is not None
     order = read_order(COLUMNS, default="-typical" if results else "-visitors")
     domains = config().domains
@@ -138,11 +139,15 @@ def _groups(rows: Sequence[ArticleRow], order: TableOrder, *, counts_visitors: b
     return tuple(group for group in (*groups, others) if group.rows)
 
 
-def _clicks_by_step(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
-    """Return ``{short URL: {step: clicks}}``. Steps without clicks are left out.
-
-    Steps are periods of ``SPARKLINE_STEP_HOURS`` hours. Step 0 begins at ``start`` (seconds of the UTC epoch).
-    """
+def _clicks_by_step(
+    store: Store,
+    issue_id: int,
+    *,
+    start: int,  # when step 0 begins, in seconds of the UTC epoch
+    domains: Sequence[Domain],
+) -> dict[str, dict[int, int]]:
+    """Return ``{short URL: {step: clicks}}``; each step is a period of several hours."""
+    # Steps without clicks are left out.
     sparks: dict[str, dict[int, int]] = {}
     for row in issue_clicks.human_clicks_by_link_and_step(
         store,

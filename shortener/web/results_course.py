@@ -1,7 +1,4 @@
-"""The visitors or clicks of an issue over time: a chart, a table and CSV rows.
-
-The results page also shows changes of link targets, as marks in the chart and as a list.
-"""
+"""The visitors or clicks of an issue over time: a chart, a table and CSV rows."""
 
 import time
 from collections.abc import Sequence
@@ -40,14 +37,13 @@ CSV_COLUMNS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """A change of a link's target.
-
-    ``at`` is the time of the change in seconds of the UTC epoch. ``hours`` is the age of the issue at that time.
-    """
+    """A change of a link's target."""
 
     hours: float
+    """Age of the issue at the time of the change, in hours."""
     short_url: str
     at: int
+    """Time of the change in seconds of the UTC epoch."""
     who: str
     new: str | None
 
@@ -84,10 +80,7 @@ def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
 
 
 def read_course(issues: ComparedIssues, arrived: Arrivals) -> Course:
-    """Return the visitors or clicks of an issue over time, as the query string specifies.
-
-    ``?count=clicks`` counts clicks, ``?pace=hourly`` gives counts by hour, and ``?with=<slug>`` adds another issue.
-    """
+    """Return the visitors or clicks of an issue over time, as the query string specifies."""
     pace: Pace = "hourly" if request.args.get("pace") == "hourly" else "total"
     counts_clicks = request.args.get("count") == "clicks" or issues.issue.visitors is None
     counted: Counted = "clicks" if counts_clicks else "visitors"

@@ -16,15 +16,12 @@ from shortener.web.languages import gettext as _
 
 
 class Figure(Struct, frozen=True):
-    """A number with its label, a note, and a comparison with earlier issues.
-
-    ``live`` is the key of the number in the JSON at ``/-/issues/<slug>/live``. An open page uses this JSON to update
-    its numbers.
-    """
+    """A number with its label, a note, and a comparison with earlier issues."""
 
     label: str
     value: str
     live: str
+    """Key of the number in the JSON at ``/-/issues/<slug>/live``, with which an open page updates its numbers."""
     tone: Judgement = "usual"
     comparison: str = ""
     note: str = ""

@@ -32,10 +32,8 @@ class ReasonRow(Struct, frozen=True):
 
 
 def completeness_text(quality: Quality) -> str:
-    """Return sentences about missing clicks and about visitors that may be counted twice; '' without either.
-
-    Clicks are missing until redirect nodes have sent them to the central store.
-    """
+    """Return warnings about missing clicks and about visitors that may be counted twice; '' if there are none."""
+    # Clicks are missing until redirect nodes have sent them to the central store.
     sentences = describe_completeness(
         quality,
         format_time=lambda time: format_plain_datetime(int(time.timestamp())),
@@ -44,11 +42,12 @@ def completeness_text(quality: Quality) -> str:
     return current_language().sentence_space.join(translated_text(sentence) for sentence in sentences)
 
 
-def store_completeness_text(store: Store, *, as_of: int) -> str:
-    """Return a sentence about the clicks that redirect nodes have not yet sent to the central store; '' if none.
-
-    ``as_of`` is the present time in seconds of the UTC epoch.
-    """
+def store_completeness_text(
+    store: Store,
+    *,
+    as_of: int,  # the present time in seconds of the UTC epoch
+) -> str:
+    """Return a warning about clicks that redirect nodes have not sent to the central store; '' if there are none."""
     return completeness_text(add_completeness(assess_quality(ClicksByVerdict()), store, as_of=as_of, hours=()))
 
 

@@ -1,7 +1,6 @@
-"""Check of an uploaded document: a child process parses it, with limits on processor time and memory.
+"""Check of an uploaded document: a child process parses it, with limits on processor time and memory."""
 
-Crafted markup can make a parser run forever. Python cannot stop a thread that matches a regular expression.
-"""
+# Crafted markup can make a parser run forever. Python cannot stop a thread that matches a regular expression.
 
 import os
 import sys
@@ -25,10 +24,14 @@ PROCESS_NICENESS = 10
 _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 
 
-def check_in_sandbox(source: bytes, *, name: str) -> None:
-    """Check that a child process can parse a document within limits of processor time and memory.
+def check_in_sandbox(
+    source: bytes,
+    *,
+    name: str,  # file name; '' for pasted text
+) -> None:
+    """Check that a child process can parse a document in limited time and memory.
 
-    ``name`` is the file name, '' for pasted text. Raises DocumentTooLarge, or UnreadableDocument if the check fails.
+    Raises DocumentTooLarge, UnreadableDocument.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
@@ -54,10 +57,6 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
 
 
 def _parse_in_process(source: bytes, name: str) -> bool:
-    """Parse the document in a child process, and return whether this succeeded.
-
-    Raises LimitExceeded if it takes too long.
-    """
     content = name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source
     status, _ = run_limited("shortener.web.sandbox", content, cpu_seconds=CPU_SECONDS)
     return status == 0
@@ -73,7 +72,7 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    """Parse a document with every parser that the pages need, to see whether one fails."""
+    # These are all parsers that the pages need.
     document_format = newsletter.detect_format(name, source)
     # The pages report a document that is not a valid issue.
     with suppress(InputError):

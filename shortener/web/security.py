@@ -62,9 +62,9 @@ class FlashSession(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Add security headers to an app's responses; refuse unknown hosts, and unsafe requests from other websites.
+    """Add security headers to an app's responses.
 
-    An unknown host gets 404, an unsafe request (such as POST) 403. APIs accept requests from other websites.
+    Also refuse requests to unknown hosts, and unsafe requests (such as POST) from other websites.
     """
     schemes = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
@@ -77,6 +77,7 @@ def init_app(app: Flask, *, config: Config) -> None:
             abort(404)
 
     def check_origin() -> None:
+        # APIs accept requests from other websites.
         if request.method not in SAFE_METHODS and uses_cookies(request.path) and not _is_same_origin(request):
             abort(403, Message("The form was sent from another website. Open the page here and fill it in again."))
 
@@ -107,8 +108,7 @@ def uses_cookies(path: str) -> bool:
 
 
 def _is_same_origin(http_request: Request) -> bool:
-    """Return whether a request comes from one of our own pages, by headers that other websites cannot forge."""
-    # See the Fetch Metadata and Fetch standards.
+    # Other websites cannot forge these headers (Fetch Metadata and Fetch standards).
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"

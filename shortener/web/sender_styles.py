@@ -1,7 +1,4 @@
-"""Filter for the CSS in an issue. It keeps properties for layout and color whose values do not load anything.
-
-A rule inside ``@media`` is kept only if the media query matches a wide screen.
-"""
+"""Filter for the CSS in an issue. It keeps properties for layout and color whose values do not load anything."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -57,13 +54,12 @@ _WIDTH = re.compile(r"(?:^|;)(min-|max-|)width:([0-9]{1,5})(?:\.[0-9]+)?px")
 
 
 class StyleFilter:
-    """Filter for the CSS in an issue's style attributes and elements, up to MAX_TOTAL_LENGTH characters.
+    """Filter for the CSS in an issue's style attributes and elements."""
 
-    ``element_of`` returns an element's new name in the sanitized issue. If it is None, selectors with this element are
-    dropped.
-    """
-
-    def __init__(self, element_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        element_of: Callable[[str], str | None],  # new name of an element; None drops the selectors with this element
+    ) -> None:
         self._element_of = element_of
         self._attributes: dict[str, str] = {}
         self._remaining_length = MAX_TOTAL_LENGTH
@@ -85,10 +81,6 @@ class StyleFilter:
         return "".join(self._rules(nodes, depth=0))
 
     def _accept(self, text: str, max_length: int) -> bool:
-        """Count the length of ``text`` towards MAX_TOTAL_LENGTH; return whether the text can be kept.
-
-        Return False if it is longer than ``max_length`` or the rest of the total, or contains a very long number.
-        """
         if len(text) > min(max_length, self._remaining_length):
             self.is_cut = True
             return False
@@ -133,7 +125,6 @@ class StyleFilter:
         return "".join(parts).strip()
 
     def _allowed_selector_part(self, token: Node, before: str) -> str | None:
-        """Return one token as text; None if it is not allowed after the character ``before``."""
         if token.type == "whitespace" and before not in {".", ":"}:
             return " "
         if token.type == "literal" and token.value in {".", ">", "+", "~", "*", ":"}:
@@ -193,7 +184,6 @@ def _without_urls(tokens: Sequence[Node]) -> list[Node]:
 
 
 def _allowed_value(tokens: Iterable[Node], *, has_strings: bool = False, depth: int = 0) -> str | None:
-    """Return the value of a CSS property as text; None if a token is not allowed."""
     parts = []
     for token in tokens:
         part = _allowed_value_part(token, has_strings=has_strings, depth=depth)

@@ -43,10 +43,7 @@ class Submission(Struct, frozen=True):
 
 
 def read_submission() -> Submission | None:
-    """Return the newsletter document and the targets of short links that a form submitted.
-
-    The document is a file or pasted text; targets are in CSV files. Return None if both are missing. Raises FieldError.
-    """
+    """Return the newsletter document and the link targets in a form; None if both are missing. Raises FieldError."""
     documents: list[tuple[str, bytes]] = []
     targets: dict[str, str] = {}
     for name, content in _uploaded_files("file"):
@@ -128,12 +125,11 @@ def read_targets(content: bytes, *, field: str) -> dict[str, str]:
     with errors_at(field):
         if len(content) > MAX_TARGETS_BYTES:
             raise InputError(Message("this file of destinations is larger than 1 MB; split it"))
-        found = parse_targets(list(_csv_rows(content)), config=config())
+        found = parse_targets(list(_numbered_targets(content)), config=config())
     return {build_short_url(*key, domains=config().domains): target for key, target in found.items()}
 
 
-def _csv_rows(content: bytes) -> Iterator[tuple[int, str, str]]:
-    """Yield (line number, short URL, target). Raises InputError."""
+def _numbered_targets(content: bytes) -> Iterator[tuple[int, str, str]]:
     try:
         text = content.decode("utf-8-sig")
         for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):
@@ -149,12 +145,10 @@ def _csv_rows(content: bytes) -> Iterator[tuple[int, str, str]]:
 
 
 def read_target_fields() -> dict[str, str]:
-    """Return ``{short URL: target}`` as entered in a form; an empty field gives ''.
-
-    For each number N, the field ``todo-N`` has the short URL, and ``target-N`` has its target. Raises FieldError.
-    """
+    """Return ``{short URL: target}`` as entered in a form; an empty field gives ''. Raises FieldError."""
     targets: dict[str, str] = {}
     for number in range(MAX_TARGET_FIELDS):
+        # The field ``todo-N`` has the short URL for the target in the field ``target-N``.
         short_url = request.form.get(f"todo-{number}", "")[:500]
         target = read_text(request.form, f"target-{number}", max_length=10_000)
         if short_url:

@@ -32,7 +32,7 @@ Body = TypeVar("Body")
 
 @blueprint.before_request
 def _check_request() -> Response | None:
-    """Respond to a CORS preflight request; check the token of any other request."""
+    # A CORS preflight request has no token.
     if request.method == "OPTIONS":
         response = Response(status=204)
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE, OPTIONS"

@@ -56,10 +56,7 @@ def list_short_urls() -> Response:
 
 
 def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is_reversed: bool) -> list[LinkDetails]:
-    """Return the links on one page of a list of ``total`` links.
-
-    With ``is_reversed``, the pages count from the end of the list: the first page has its last links.
-    """
+    # With ``is_reversed``, the first page has the last links of the list.
     limit = max(0, min(page.size, total - page.offset))
     if not limit:
         return []
@@ -107,15 +104,14 @@ def _create_or_find(body: NewShortUrl) -> Link:
             expires_at=expires_at,
         )
     except Conflict:
-        return _reuse_slug(body)
+        return _existing_link_or_raise(body)
     except CodeRefused:
         raise invalid_data("customSlug") from None
     except InputError:
         raise invalid_data("longUrl") from None
 
 
-def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the active link with this slug and target if the request permits it; otherwise raise ShlinkError."""
+def _existing_link_or_raise(body: NewShortUrl) -> Link:
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
     if body.find_if_exists and link is not None and link.status == "active" and link.target == body.long_url:

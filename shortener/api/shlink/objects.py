@@ -147,11 +147,11 @@ def format_time(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def parse_time(text: str, element: str) -> int:
-    """Return a time in ISO 8601 as seconds of the UTC epoch. A time without an offset is taken as UTC.
-
-    ``element`` is the name of the field for the error. Raises ShlinkError.
-    """
+def parse_time(
+    text: str,
+    element: str,  # name of the field, for the error
+) -> int:
+    """Return a time in ISO 8601 as seconds of the UTC epoch. A time without an offset is UTC. Raises ShlinkError."""
     try:
         # A "+" that was not percent-encoded in a query string arrives as a space.
         moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())

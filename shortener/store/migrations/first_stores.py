@@ -20,10 +20,7 @@ from hourly group by 1, 2, 3;
 
 
 def complete_first_tables(db: Database) -> None:
-    """Create each table and index of the first migration that does not exist in ``db`` yet.
-
-    If the table ``totals`` is new, it is filled with sums of the table ``hourly``.
-    """
+    """Create each table and index of the first migration that ``db`` does not have yet."""
     # Early versions had a first migration that created fewer tables and indexes.
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):

@@ -1,7 +1,4 @@
-"""Columns for the role of a link target, for the part of a mail, and for the archiving and removal of an issue.
-
-Issues can also have the formats eml and mjml.
-"""
+"""New columns: the role of a link target, the part of a mail, and when an issue was archived or removed."""
 
 from sqlite_utils import Database
 

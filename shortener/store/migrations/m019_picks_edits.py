@@ -1,7 +1,4 @@
-"""Tables of what editors change in the draft of a month's recommended articles.
-
-An editor's decision to pin, exclude or choose an article needs no reason any more.
-"""
+"""Tables of what editors change in the draft of a month's recommended articles."""
 
 from sqlite_utils import Database
 
@@ -46,8 +43,5 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables of what editors change in a month's recommended articles, and of templates that they write.
-
-    Also allow an empty reason in the table ``decisions``.
-    """
+    """Create the tables for editors' changes to recommended articles, and allow decisions without a reason."""
     run_script(db, SCRIPT)

@@ -1,12 +1,10 @@
-"""Tables of redirect nodes, the machines that answer short links.
-
-A store on SQLite has no nodes. The tables exist there too, so that both engines have one schema.
-"""
+"""Tables of redirect nodes, the machines that answer short links."""
 
 from sqlite_utils import Database
 
 from shortener.store.migrations.script import run_script
 
+# A store on SQLite has no nodes. The tables exist there too, so that both engines have one schema.
 SCRIPT = """
 create table nodes (
     name text primary key,

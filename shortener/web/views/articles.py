@@ -55,16 +55,14 @@ MAX_NAME_LENGTH = 80
 
 
 class _Listing(Struct, frozen=True):
-    """Content of the page with the list of articles: a ranking, or a message if there is no ranking to show.
-
-    While the ranking is computed, ``ranking`` is None and ``message`` is ''.
-    """
+    """Content of the page with the list of articles: a ranking, or a message if there is no ranking to show."""
 
     filters: ArticleFilterValues
     key: RankingKey
     sent: list[SentIssue]
     ranking: Ranking | None = None
     message: str = ""
+    """Why there is no ranking to show; '' while the ranking is computed."""
     status: int = 200
 
 
@@ -152,7 +150,6 @@ def _render_listing(listing: _Listing) -> str:
 
 
 def _picks_month(listing: _Listing) -> str:
-    """Return the month (YYYY-MM) for the link to the picks (recommended articles); '' if there is none."""
     slug = listing.filters.issue
     months = article_list.months_of(issue for issue in listing.sent if slug in {"", issue.slug})
     return listing.key.month or next(iter(months), "")

@@ -86,10 +86,9 @@ class ArticleShare(Struct, frozen=True):
 
     @property
     def tone(self) -> Judgement:
-        """How the article's share of clicks differs between readers who match the filter and all others.
+        """Comparison of the article's share of clicks between readers who match the filter and other readers.
 
-        It is clearly higher ("above") or lower ("below") among matching readers; "usual" means that a difference can be
-        chance.
+        "usual" means that the difference can be chance.
         """
         return "above" if self.difference > 0 else "below" if self.difference < 0 else "usual"
 
@@ -99,7 +98,7 @@ class ArticleShare(Struct, frozen=True):
 def show_audience(slug: str) -> str:
     """Show the clicks of an issue by device, country and other properties.
 
-    With a filter such as ?device=phone, the page also shows the matching clicks on each article.
+    A filter such as ?device=phone adds the matching clicks on each article.
     """
     report = load_report(slug)
     issue_id = issues.get(store(), slug).id
@@ -192,13 +191,10 @@ def _linked_panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], ch
 def build_panels(
     audience: Mapping[str, Sequence[AudiencePart]],
     *,
-    address: Callable[[str, str], str] | None = None,
+    address: Callable[[str, str], str] | None = None,  # URL for a property and its value; None for bars without links
     chosen: Filter | None = None,
 ) -> list[Panel]:
-    """Return a bar chart of the clicks for each property that has known values.
-
-    ``address`` returns the URL of the page filtered by a property and its value. Without it, bars are not links.
-    """
+    """Return a bar chart of the clicks for each property that has known values."""
     titles = _titles()
     return [
         Panel(

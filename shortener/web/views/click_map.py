@@ -50,7 +50,6 @@ def _chosen_measure() -> clickmap.Measure:
 
 
 def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
-    """Return the ranked articles of an issue by URL; None while they are computed."""
     return article_results(report.slug) if report.totals.clicks.human else {}
 
 

@@ -43,7 +43,6 @@ def undo() -> BaseResponse:
 
 
 def _page_url(page_key: str) -> str:
-    """Return the URL of the page that a key such as ``month/2026-11`` stands for."""
     if page_key.startswith(ISSUE_PAGES):
         return url_for("setup.show_setup", slug=page_key.removeprefix(ISSUE_PAGES))
     if page_key.startswith(MONTH_PAGES):
@@ -52,11 +51,13 @@ def _page_url(page_key: str) -> str:
     return url_for(endpoints.get(page_key, "accounts.users"))
 
 
-def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
-    """Return a notice with a button that undoes a change, or without a button if ``change_id`` is None.
-
-    ``next_url`` is shown after undoing, by default the page of the change.
-    """
+def undoable(
+    text: str,
+    change_id: int | None,
+    *,
+    next_url: str = "",  # page after undoing; '' for the page of the change
+) -> Notice:
+    """Return a notice with a button that undoes a change, or without a button if ``change_id`` is None."""
     if change_id is None:
         return Notice(text)
     fields = {"change": str(change_id)} | ({"next": next_url} if next_url else {})

@@ -155,10 +155,7 @@ def _for_copying(draft: Draft) -> Draft:
 @blueprint.post("/picks/preview")
 @role_required("editor")
 def preview_edits() -> Response:
-    """Return the section of recommended articles as JSON, with the unsaved edits from the page's forms.
-
-    If the request's field ``form`` is ``email``, the section is an HTML preview; otherwise it is text to copy.
-    """
+    """Return the section of recommended articles as JSON, with the unsaved edits from the page's forms."""
     form = _requested_form()
     draft = require_draft()
     try:

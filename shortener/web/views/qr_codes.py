@@ -36,7 +36,6 @@ def qr_png(host: str, code: str) -> Response:
 
 
 def _qr_scale() -> int:
-    """Return the requested size of a square of the code, in pixels."""
     minimum, maximum = QR_SCALE_RANGE
     return read_clamped_integer(request.args, "scale", minimum=minimum, maximum=maximum, default=8)
 

@@ -113,9 +113,9 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return a breakdown, such as clicks by browser, as table rows.
+    """Return a breakdown, such as clicks by browser, as rows (dimension, value, clicks, share of clicks).
 
-    A row is (dimension, value, clicks, share of clicks from 0 to 1). The value '' means unknown.
+    The value '' means unknown.
     """
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))

@@ -33,10 +33,7 @@ class FoundIssue(Struct, frozen=True):
 
 
 class FoundArticle(Struct, frozen=True):
-    """An article that has each word of the search in its title, author or URL.
-
-    Both counts are None if no issue with the article is in the ranking yet.
-    """
+    """An article that has each word of the search in its title, author or URL."""
 
     url: str
     title: str
@@ -46,9 +43,9 @@ class FoundArticle(Struct, frozen=True):
     position: int | None
     """Position of the article in this latest issue."""
     visitors: int | None
-    """Sum over the issues in the ranking; None if clicks are counted instead."""
+    """Sum over the issues in the ranking; None if there are none, or if clicks are counted instead."""
     clicks: int | None
-    """Sum over the issues in the ranking; None if visitors are counted instead."""
+    """Sum over the issues in the ranking; None if there are none, or if visitors are counted instead."""
 
 
 class FoundPage(Struct, frozen=True):
@@ -63,10 +60,7 @@ class FoundPage(Struct, frozen=True):
 
 
 class SearchResults(Struct, frozen=True):
-    """The first results of each kind (issues, articles, links, pages) of the search for ``query``.
-
-    ``totals`` has the number of all results by kind. ``has_more`` names the kinds that have more results.
-    """
+    """The first results of a search, by kind: issues, articles, links and pages."""
 
     query: str
     issues: tuple[FoundIssue, ...] = ()
@@ -74,7 +68,9 @@ class SearchResults(Struct, frozen=True):
     links: tuple[LinkRecord, ...] = ()
     pages: tuple[FoundPage, ...] = ()
     has_more: tuple[str, ...] = ()
+    """Kinds, except pages, of which there are more results."""
     totals: dict[str, int] = {}
+    """Number of all results by kind."""
 
     @property
     def is_empty(self) -> bool:

@@ -72,7 +72,7 @@ def _privacy_texts_by_language() -> dict[str, str]:
 
 
 def _explain_lock(origin: str) -> str:
-    """Return why a setting is locked. ``origin`` is the configuration file or environment variable with the setting."""
+    # ``origin`` names the environment variable or the configuration file that has the setting.
     if origin.startswith(ENVIRONMENT_PREFIX):
         return _("Fixed in the environment of the server. Only the person who runs the server can change it.")
     return _("Fixed in the configuration file of the server. Only the person who runs the server can change it.")

@@ -35,10 +35,7 @@ def create_token() -> str:
 
 
 def _read_expiry() -> int | None:
-    """Read a token's last valid day from the form, and return the end of this day in seconds of the UTC epoch.
-
-    Return None for an empty field. Raises FieldError.
-    """
+    # A token is valid until the end of the entered day.
     text = read_text(request.form, "expires", max_length=20)
     if not text:
         return None
