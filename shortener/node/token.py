@@ -84,7 +84,14 @@ def database_url(
         rest |= {"port": own_port} if own_port else {}
     elif not host:
         ports = own_port.split(",")
-        pairs = enumerate(own_host.split(","))
+        pairs = enumerate(map(_in_brackets, own_host.split(",")))
         host = ",".join(f"{name}:{ports[min(at, len(ports) - 1)]}".removesuffix(":") for at, name in pairs)
+    else:
+        host = ",".join(map(_in_brackets, host.split(",")))
     query = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
     return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{host}/{quote(database, safe='')}{query}"
+
+
+def _in_brackets(host: str) -> str:
+    # In a URL, only brackets tell an IPv6 address from a port.
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
