@@ -95,7 +95,7 @@ def detect_quick_links(
 def detect_coverage(
     clicks: SortedClicks,  # all of one reader in one issue
 ) -> list[int]:  # rule 19
-    """Return one value per click: COVERAGE if the reader opened 80 % of the links within 2 minutes, else 0."""
+    """Return one value per click: COVERAGE for clicks on 80 % of the links (5 or more) within 2 minutes, else 0."""
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
         return [0] * len(clicks)

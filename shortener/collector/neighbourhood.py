@@ -73,7 +73,7 @@ def load_near_new(
     to_classify: Mapping[int, NearbyClick],  # by sequence number
     context: RuleContext,
 ) -> Neighbourhood:
-    """Load the stored clicks that are near unclassified clicks in time and origin."""
+    """Load the stored clicks near ``to_classify``, which are compared with other clicks for the first time."""
     earlier_hits = [*_load_earlier_honeypot_hits(store, to_classify.values())] if context.honeypot_link_ids else []
     # Clicks around earlier hits are not loaded: they got their evidence when those hits were classified.
     loaded = [

@@ -21,9 +21,9 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 
 
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
-    """Return a bitmask for each human click, by sequence number.
+    """Return a bitmask for each human click with visitor hash, by sequence number.
 
-    FIRST_ON_LINK marks a visitor's first click of the day on a link.
+    FIRST_ON_LINK marks a visitor's first click on a link per day.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_seqs: dict[VisitorDay, int] = {}

@@ -66,7 +66,10 @@ def links_of_list_items(
     lines: list[Line],
     title_lines: dict[int, int],  # heading level by the index of a line with the title of an article
 ) -> set[int]:
-    """Return the index of the first link of each list item. Items in or below the title of an article are left out."""
+    """Return the index of each list item's first link that can lead to an article.
+
+    Items in or below article titles are left out.
+    """
     # If most paragraphs begin with a link, they count as list items.
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()

@@ -129,7 +129,7 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Map each link that only Outlook shows to a link with an equal URL for other mail programs.
+    """Map links that only Outlook shows to links with an equal URL for other mail programs, if there are any.
 
     Links are given by index.
     """

@@ -41,7 +41,7 @@ _READ_AS = {
 def decode_declared(data: bytes, *, charset: str) -> tuple[str, str] | None:
     """Decode bytes; return (text, Python's name of the encoding).
 
-    Return None if decoding fails or encoding again would change the bytes.
+    Return None for unknown or unsafe charsets, or if encoding again would change the bytes.
     """
     name = _codec_name(charset)
     if name is None or name in _UNSAFE_CHARSETS:

@@ -165,7 +165,7 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
     There is one function for each position in `POSITION_KNOTS`.
     """
-    # A function is 1 at its knot and falls linearly to 0 at the neighbouring knots; after the last knot it stays 1.
+    # A function is 1 at its knot and falls linearly to 0 at the neighbouring knots; after its knot, the last stays 1.
     knots = np.log(POSITION_KNOTS)
     return [np.interp(log_position, knots, values) for values in np.eye(len(POSITION_KNOTS))]
 

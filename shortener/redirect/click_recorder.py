@@ -140,7 +140,7 @@ class ClickRecorder:
         status: int,
         now: float,  # seconds since the UTC epoch
     ) -> None:
-        """Count a request that was not redirected, and write it to the click log."""
+        """Count a request that was not redirected. At most MAX_MISSES_PER_SECOND are also written to the click log."""
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1

@@ -47,11 +47,11 @@ class Usual(Struct, frozen=True):
 
 def forecast_count(
     count: int,  # visitors or clicks so far
-    share: float,  # the usual share at the age of the issue
+    share: float,  # the usual share (0 to 1) at the age of the issue
 ) -> Forecast | None:
-    """Forecast the final number of visitors or clicks when ``share`` (0 to 1) of it has arrived.
+    """Forecast the final number of visitors or clicks when ``share`` of it has arrived.
 
-    Returns None outside FORECAST_SHARES.
+    Returns None if ``count`` is 0, or outside FORECAST_SHARES.
     """
     if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
         return None
@@ -63,12 +63,9 @@ def forecast_count(
 
 
 def usual_range(
-    values: Sequence[float],  # one for each earlier issue
+    values: Sequence[float],  # one for each earlier issue, the latest first
 ) -> Usual | None:
-    """Return the median and the 10th and 90th percentile; None for fewer than four values.
-
-    The values are those of issues, the latest first.
-    """
+    """Return the median and the 10th and 90th percentile of the latest 12 values; None for fewer than four values."""
     if len(values) < MIN_USUAL_ISSUES:
         return None
     latest = values[:MAX_USUAL_ISSUES]

@@ -216,7 +216,7 @@ def _write_document(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return (document with short URLs, HTML of an inserted hidden link)."""
+    """Return (document with short URLs, HTML of the hidden link that was inserted or '')."""
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]

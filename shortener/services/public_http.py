@@ -138,7 +138,7 @@ def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
 
 
 def _read_head(connection: socket.socket, limit: _Deadline) -> tuple[int, dict[str, str], bytes]:
-    """Return (status, headers, first bytes of the body) of a response."""
+    """Return (status, headers, first bytes of the body) of a response. Raises HTTPException, OSError."""
     received, total = b"", 0
     while total <= MAX_HEAD_BYTES:
         head, end, rest = received.partition(b"\r\n\r\n" if b"\r\n\r\n" in received else b"\n\n")

@@ -208,7 +208,7 @@ def _order_by(link_filter: LinkFilter) -> str:
 
 
 def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of a page of links; None if too few have clicks."""
+    """Return the ids of a page of links, the highest value first; None if some may have no clicks or visitors."""
     # Reading the table of click counts alone is four times as fast as joining it to all links. Links without clicks are
     # not in this table, and belong among those whose value is 0.
     sql = f"""

@@ -46,9 +46,9 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return the clicks of an issue that were stored after the click ``seq``.
+    """Return an issue's clicks that were stored after the click ``seq``.
 
-    Clicks whose ``evidence`` has a bit of ``evidence_mask`` are included too.
+    Other issues' clicks are included if their ``evidence`` has a bit of ``evidence_mask``.
     """
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -74,7 +74,7 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return the clicks of one hour with one of ``values`` in the column ``column_name``.
+    """Return at most MAX_NEARBY_CLICKS clicks of one hour with one of ``values`` in ``column_name``.
 
     ``since`` and ``until`` (epoch milliseconds) limit the time further.
     """

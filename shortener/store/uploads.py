@@ -21,7 +21,7 @@ class UploadSummary(Struct, frozen=True):
     created_at: int
     updated_at: int
     revision: int
-    """Number that grows with each change."""
+    """Number that grows each time an editor changes the upload."""
     who: str
     name: str
     """File name; '' if the text was pasted."""
@@ -78,7 +78,7 @@ def list_unfinished(store: Store, *, limit: int) -> list[UploadSummary]:
 def update(store: Store, upload: Upload, *, name: str, source: bytes, choices: bytes, now: int) -> None:
     """Replace the name, the text and the choices of an upload.
 
-    Raises Conflict if the upload was changed meanwhile.
+    Raises Conflict if the upload was changed or became an issue meanwhile.
     """
     cursor = store.execute(
         """
