@@ -23,6 +23,7 @@ _QUERY_SAFE = "%!$&'()*+,/:;=?@[]|"
 _FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@[]|"
 
 _PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces often copied with a URL
+_HEADER_SPACES = " \t"
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # RFC 3986, appendix B, for http(s). ASCII, because IGNORECASE would match U+017F as the s of https.
 _URL_PATTERN = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
@@ -133,19 +134,19 @@ def strip_port(host: str) -> str:
 
 def normalize_host_header(value: str) -> str:
     """Return the value of a Host header in one spelling: ``Example.COM.:443`` gives ``example.com``."""
-    host = value.strip().lower()
+    host = value.strip(_HEADER_SPACES).lower()
     name, colon, port = host.rpartition(":")
     if not colon or not port.isascii() or (port and not port.isdigit()):
         name, port = host, ""
     bracketed = name[:1] == "[" and name[-1:] == "]"
     if ":" in name and not bracketed:
         return host
-    port = port.lstrip("0")
+    name, port = name.rstrip(_HEADER_SPACES), port.lstrip("0")
     if bracketed:
         with contextlib.suppress(ValueError):
             address = ipaddress.IPv6Address(name[1:-1])
             name = str(address.ipv4_mapped) if address.ipv4_mapped else f"[{address.compressed}]"
-    elif not name.endswith(".."):
+    elif not name.endswith(("..", " .", "\t.")):
         name = name.removesuffix(".")
     return name if port in {"", "80", "443"} else f"{name}:{port}"
 

@@ -350,6 +350,8 @@ GRAMMAR = st.lists(
 
 @given(host=GRAMMAR, path=GRAMMAR, query=GRAMMAR, forwarded=GRAMMAR, peer=st.sampled_from(["10.0.0.1", "::1", ""]))
 @example(host="[", path="//", query="&_c", forwarded=",", peer="::1")
+@example(host=".\xa0.", path="", query="", forwarded="", peer="10.0.0.1")
+@example(host="a .:80", path="", query="", forwarded="", peer="10.0.0.1")
 @settings(max_examples=100, deadline=None)
 def test_no_request_is_too_odd(host: str, path: str, query: str, forwarded: str, peer: str) -> None:
     """Any request is normalized without an error, and twice as once; no token is left in the query of a short link."""
