@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
+from hypothesis import settings
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlite_utils import Database
@@ -29,6 +30,10 @@ from shortener.store.sqlite import SqliteConnection
 from shortener.store.write_ahead_log import set_aside_foreign
 from shortener.web import sandbox
 from tests.postgres import PostgresServer, has_unnamed_subquery, start_postgres
+
+# Each run tries the same examples, so that a failure belongs to a change. tests/benchmarks/fuzz tries others each time.
+settings.register_profile("suite", derandomize=True)
+settings.load_profile("suite")
 
 SENT = 1_714_550_400
 """2024-05-01T08:00Z: on the hour, and past for whoever runs the tests."""
