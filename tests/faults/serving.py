@@ -248,10 +248,14 @@ class Server:
         """Return the process ids of one kind."""
         return [pid for pid, each in self.members().items() if each == kind]
 
+    def child(self, kind: str) -> int:
+        """Return the id of the only process of one kind, as soon as it runs."""
+        wait(lambda: len(self.children(kind)) == 1, what=f"one {kind}")
+        return self.children(kind)[0]
+
     def freeze_collector(self) -> int:
         """Pause the collector while it has no transaction, which would lock the store; return its process id."""
-        wait(lambda: self.children("collector"), what="the collector")
-        (collector,) = self.children("collector")
+        collector = self.child("collector")
         with contextlib.closing(sqlite3.connect(self.data / "store.db", timeout=20, isolation_level=None)) as db:
             db.execute("begin immediate")
             freeze(collector)

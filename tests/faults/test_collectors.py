@@ -67,7 +67,7 @@ def four_collectors_count_each_click_once(server: Server) -> None:
         for number in range(150):
             server.click(f"c{number}")
             if number == 75:
-                (victim,) = server.children("collector")
+                victim = server.child("collector")
                 os.kill(victim, signal.SIGKILL)
         wait(lambda: server.stored() == len(before) + 150, what="the clicks' way into the store")
     finally:

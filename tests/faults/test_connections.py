@@ -31,7 +31,7 @@ def test_slow_connections_hold_nobody_up(server: Server, begin: bytes) -> None:
     """While 1,200 connections never finish their request, other readers are served, and all are closed at the end."""
     if allow_files(2000) < 1500:
         pytest.skip("this process may not open enough files")
-    (worker,) = server.children("worker")
+    worker = server.child("worker")
     before = open_files(worker)
     quiet = probe(server, requests=50, pause=0.002)
     with crowd(server, 1200, begin=begin) as slow:

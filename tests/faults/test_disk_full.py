@@ -145,7 +145,7 @@ def a_read_only_log_is_a_full_one(server: Server, disk: Path) -> None:
 
 def replace_worker(server: Server) -> None:
     """Kill the worker, and wait until the next one answers."""
-    (worker,) = server.children("worker")
+    worker = server.child("worker")
     os.kill(worker, signal.SIGKILL)
     wait(lambda: server.children("worker") not in ([], [worker]) and server.answers())
 

@@ -36,7 +36,7 @@ def test_few_open_files_and_little_memory(tmp_path: Path, prlimit: str) -> None:
 def few_open_files(server: Server) -> None:
     """Many connections use up the 64 open files of a worker; once they end, requests are served again."""
     server.click("before")
-    (worker,) = server.children("worker")
+    worker = server.child("worker")
     with crowd(server, 200, begin=b"GET /abcde HTTP/1.1\r\nX-A: "):
         time.sleep(1.0)
         assert open_files(worker) <= 64
@@ -48,7 +48,7 @@ def few_open_files(server: Server) -> None:
 
 def a_worker_that_may_use_no_more_memory_is_started_again(server: Server) -> None:
     """A worker without free memory responds, or ends and is replaced; no answered click is lost."""
-    (worker,) = server.children("worker")
+    worker = server.child("worker")
     used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
     resource.prlimit(worker, resource.RLIMIT_AS, (used + (1 << 20),) * 2)
     answered = []
@@ -93,7 +93,7 @@ def test_a_lost_secret_costs_sessions_and_no_click(tmp_path: Path) -> None:
         assert secrets
         for path in secrets:
             path.unlink()
-        (pages,) = server.children("pages")
+        pages = server.child("pages")
         os.kill(pages, signal.SIGKILL)
         wait(lambda: server.children("pages") not in ([], [pages]) and server.is_healthy(), what="the pages' return")
         for path, content in secrets.items():

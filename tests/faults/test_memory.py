@@ -15,8 +15,8 @@ FLAT_MB = 4.0
 def test_a_flood_does_not_fill_a_worker(tmp_path: Path) -> None:
     """Random codes, hosts, queries, user agents, referrers and header names do not increase a worker's memory."""
     with serving(Server(tmp_path, pages=False)) as server:
-        (worker,) = server.children("worker")
-        (collector,) = server.children("collector")
+        worker = server.child("worker")
+        collector = server.child("collector")
         os.kill(collector, signal.SIGSTOP)  # what the worker keeps does not depend on it
         server.send(server.request("/-/health"), silence=0.2)  # the first page loads what relays pages
         server.click("next")

@@ -46,7 +46,7 @@ def test_other_programs_use_the_store(server: Server, tmp_path: Path) -> None:
 
 def a_locked_store_only_delays(server: Server) -> None:
     """While another program locks the store, readers are redirected, the collector waits, and no click is lost."""
-    (collector,) = server.children("collector")
+    collector = server.child("collector")
     with contextlib.closing(sqlite3.connect(server.data / "store.db", isolation_level=None)) as db:
         db.execute("begin exclusive")
         begun, worked = time.monotonic(), cpu_seconds(collector)
