@@ -31,7 +31,7 @@ from shortener.store.write_ahead_log import set_aside_foreign
 from shortener.web import sandbox
 from tests.postgres import PostgresServer, has_unnamed_subquery, start_postgres
 
-# Each run tries the same examples, so that a failure belongs to a change. tests/benchmarks/fuzz tries others each time.
+# Each run tries the same examples, so that a failure belongs to a change. Others: pytest --hypothesis-profile=default
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
