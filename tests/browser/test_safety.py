@@ -347,7 +347,9 @@ def without_times(value: Any) -> Any:
 def test_undo_of_every_destructive_act(
     watched: "WatchedPage", without_script: "WatchedPage", link: str, name: str
 ) -> None:
-    """An act is undone from its toast, without script from its notice, and later from the history of the page."""
+    """An act is undone from its toast, on pages edited in place also without script from its notice, and later from
+    the history of the page.
+    """
     path, act, state_path, history = ACTS[name]
     before = state_of(watched, state_path, link)
     sources = [(watched, "toast"), (without_script, "notice"), (without_script, "history")]
@@ -369,18 +371,19 @@ def test_undo_of_every_destructive_act(
     assert not watched.problems
 
 
-def test_what_was_entered_survives_the_end_of_the_session(watched: "WatchedPage") -> None:
+def test_what_was_entered_survives_the_end_of_the_session(sessions: "Sessions") -> None:
     """An edit in place without a session shows the page to sign in; loaded again afterwards, it sends the edit."""
-    page = watched.page
-    page.goto(watched.base + PICKS)
-    page.locator("[data-in-place]").first.wait_for(state="attached")  # the ranking is computed first
-    cookies = page.context.cookies()
-    page.context.clear_cookies()
-    submit(".pick form[action$=text]", title="A title of many words")(page)
-    page.locator("h1:text('Please sign in')").wait_for()
-    page.context.add_cookies(cookies)  # type: ignore[arg-type]
-    page.reload()
-    assert page.locator(".pick h3").first.text_content() == "A title of many words"
+    with sessions.open("admin") as watched:
+        page = watched.page
+        page.goto(watched.base + PICKS)
+        page.locator("[data-in-place]").first.wait_for(state="attached")  # the ranking is computed first
+        cookies = page.context.cookies()
+        page.context.clear_cookies()
+        submit(".pick form[action$=text]", title="A title of many words")(page)
+        page.locator("h1:text('Please sign in')").wait_for()
+        page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        page.reload()
+        assert page.locator(".pick h3").first.text_content() == "A title of many words"
 
 
 def wait_for_state(watched: "WatchedPage", path: str, link: str, expected: Any) -> None:

@@ -86,7 +86,7 @@ def test_the_ranking_has_evidence_and_gems(demonstration: tuple[Path, str]) -> N
 
 
 def test_the_readme_has_the_printed_figures(demonstration: tuple[Path, str]) -> None:
-    """Each demonstration counts the same clicks and visitors, and the README has the sentence about them."""
+    """The README has the sentence about clicks and visitors that the demonstration prints."""
     sentences = [line for line in README.read_text("utf-8").splitlines() if " visitors; " in line]
     assert len(sentences) == 1
     assert sentences[0] in demonstration[1].splitlines()

@@ -1,7 +1,5 @@
 """Limits of parsing: refused sources, running time of hostile input, and detection of the format."""
 
-import time
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -9,12 +7,7 @@ import pytest
 from shortener.errors import InputError
 from shortener.newsletter import MAX_ISSUE_BYTES, Format, detect_format, extract_articles, parse, rewrite
 from shortener.newsletter.builder import MAX_LINKS
-
-SIZE_RATIO = 16
-MAX_TIME_RATIO = 64.0
-"""Most CPU time for SIZE_RATIO times the input; time that grows with the square would be 256 times as much."""
-ATTEMPTS = 3
-"""Measurements of one time, of which the shortest counts, because other processes only lengthen them."""
+from tests.growth import SIZE_RATIO, grows_with_length
 
 LINK = "[a](https://example.org/a)\n"
 REFUSED: dict[str, tuple[bytes, str]] = {
@@ -94,19 +87,6 @@ HOSTILE: dict[str, tuple[Format, str]] = {
         f"<a href='https://a.bc/'>{'view read unsubscribe ' * 30_000}</a>",
     ),
 }
-
-
-def cpu_seconds(work: Callable[[bytes], object], source: bytes) -> float:
-    """Return the CPU time of a call."""
-    start = time.process_time()
-    work(source)
-    return time.process_time() - start
-
-
-def grows_with_length(work: Callable[[bytes], object], source: bytes, *, small: bytes) -> bool:
-    """Return whether the time for a source is at most MAX_TIME_RATIO times that for a smaller one."""
-    limit = MAX_TIME_RATIO * min(cpu_seconds(work, small) for _ in range(ATTEMPTS))
-    return any(cpu_seconds(work, source) < limit for _ in range(ATTEMPTS))
 
 
 def read_or_refuse(format: Format, source: bytes) -> None:

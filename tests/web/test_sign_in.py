@@ -399,7 +399,9 @@ def test_number_of_failure_counts_is_bounded(clock: Clock, monkeypatch: pytest.M
     """A flood of names and addresses keeps at most MAX_ENTRIES counts, the latest ones."""
     monkeypatch.setattr(login_throttle, "MAX_ENTRIES", 200)
     throttle = LoginThrottle(clock)
-    for number in range(300):
+    count_allowed_failures(throttle, [("user 0", "10.0.0.1")] * MAX_FAILURES_PER_PAIR)
+    assert throttle.retry_after("user 0", "10.0.0.1") > 0
+    for number in range(1, 300):
         throttle.record_failure(f"user {number}", f"10.{number % 250}.{number // 250 % 250}.1")
     assert len(throttle._failures) == 200
     assert throttle.retry_after("user 0", "10.0.0.1") == 0
