@@ -10,13 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from shortener.cli import main
 from shortener.services import accounts, tokens
 from shortener.store import open_store
 from tests.api.test_issues import SEED
-from tests.faults.serving import Server, serving
+from tests.faults.serving import Server, isolated_runner, serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 RATE_LIMIT = 5
@@ -60,7 +59,7 @@ def test_the_session_of_the_guide(tmp_path: Path) -> None:
         assert re.match(r"line \d+: ", left_alone)
         found = json.loads("{" + report)
         assert (found["slug"], found["clicks"], len(found["articles"])) == ("2026-11", 0, 8)
-        by_command = CliRunner().invoke(main, ["--config", str(server.config), "issue", "export", "2026-11"])
+        by_command = isolated_runner().invoke(main, ["--config", str(server.config), "issue", "export", "2026-11"])
         assert (tmp_path / "issue.out.md").read_bytes() == by_command.stdout_bytes
         answers = [status_of(f"{api}/me", Authorization=f"Bearer {token}") for _ in range(RATE_LIMIT - 1)]
         assert [status for status, _ in answers] == [200] * (RATE_LIMIT - 2) + [429]

@@ -19,6 +19,11 @@ def mount(*words: str) -> None:
         pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
 
 
+def remount(path: Path, options: str) -> None:
+    """Change the options of a mounted file system; in contrast to ``mount``, a failure fails the test."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(path)], check=True)
+
+
 def unmount(path: Path) -> None:
     """Unmount a file system, also while files on it are open."""
     subprocess.run(["umount", "-l", str(path)], check=True)

@@ -43,7 +43,8 @@ class CheapChild(supervisor.Child):
             self._command = [sys.executable, "-I", "-S", "-c", IDLE, "shortener.server", kind, str(os.getpid())]
 
 supervisor.Child = CheapChild
-supervisor.Supervisor._announce_ready = lambda self: None  # it would ask the pages
+assert hasattr(supervisor.Supervisor, "_announce_when_ready")
+supervisor.Supervisor._announce_when_ready = lambda self: None  # it would ask the pages
 main()
 """
 """A ``shortener`` whose server has an idle process in place of the pages, which take half the work of a start."""
@@ -66,6 +67,11 @@ def freeze(pid: int) -> None:
     wait(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="a pause")
 
 
+def isolated_runner() -> CliRunner:
+    """Return a runner of commands without the ``SHORTENER_`` variables of the test's environment."""
+    return CliRunner(env={name: None for name in os.environ if name.startswith("SHORTENER_")})
+
+
 class Server:
     """A ``shortener serve`` process; ``prefix`` is put before the command, for example that of a tracer.
 
@@ -74,7 +80,6 @@ class Server:
     """
 
     role = "serve"
-    has_pages = True
 
     def __init__(
         self,
@@ -147,7 +152,7 @@ class Server:
 
     def call(self, *words: str) -> str:
         """Run a command that succeeds in the process of the test, which costs less, and return its output."""
-        done = CliRunner().invoke(main, ["--config", str(self.config), *words])
+        done = isolated_runner().invoke(main, ["--config", str(self.config), *words])
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -194,10 +199,10 @@ class Server:
             return self.get(method="POST").startswith(b"HTTP/1.1 405")
         return False
 
-    def wait_for_start(self) -> None:
-        """Return when the start is over: its last step invites the first admin."""
+    def wait_for_start(self, *, number: int = 1) -> None:
+        """Return when the start of this number is over: the last step of each start invites the first admin."""
         wait(
-            lambda: self.value("select count(*) from invitations"),
+            lambda: self.value("select count(*) from invitations") == number,
             seconds=START_SECONDS,
             what="the end of the start",
         )
@@ -313,9 +318,13 @@ class Server:
         wait(lambda: self.value(f"select count(*) from clicks where referrer like '%/{tag}'"), what=tag)
         return self.stored()
 
-    def tags(self) -> list[str]:
-        """Return the tags given to ``click`` of all exported clicks."""
-        lines = self.call("clicks", "export").splitlines()
+    def tags(self, *, in_process: bool = True) -> list[str]:
+        """Return the tags given to ``click`` of all exported clicks.
+
+        An export ``in_process`` costs less, but keeps the store open in the process of the test, and so its disk.
+        """
+        export = self.call if in_process else self.run
+        lines = export("clicks", "export").splitlines()
         return sorted(json.loads(line)["referrer"].rpartition("/")[2] for line in lines if line[:1] == "{")
 
     def check(self) -> None:

@@ -158,7 +158,7 @@ def test_segments_go_by_the_time_that_passes(tmp_path: Path, clock: Clock, step:
 def test_a_running_server_outlives_steps_of_its_clock(tmp_path: Path) -> None:
     """After steps of a week back and a year ahead, no click is lost or doubled, no process ends, and keys expire."""
     clock = ServerClock(tmp_path)
-    server = Server(tmp_path, environment=clock.environment, pages=False)
+    server = Server(tmp_path, environment=clock.environment)
     with serving(server):
         server.click("first")
         wait(server.stored)
@@ -170,6 +170,7 @@ def test_a_running_server_outlives_steps_of_its_clock(tmp_path: Path) -> None:
                 server.click(tag := f"s{number}-{each}")
                 tags.append(tag)
             wait(lambda tags=tags: server.stored() == len(tags), what="the clicks' way into the store")  # type: ignore[misc]
+        wait(server.is_healthy)
         assert set(server.members()) >= members
         keys = {path.name for path in (server.data / "keys").iterdir()}
         assert len(keys) >= 4  # one for each day that the clock showed

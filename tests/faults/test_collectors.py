@@ -108,3 +108,6 @@ def stale_locks_keep_nobody_out(server: Server) -> None:
     server.start()
     assert server.stored_after("after-the-kill") == before + 1
     server.stop()
+    server.check()
+    tags = server.tags()
+    assert len(tags) == len(set(tags))

@@ -1,5 +1,6 @@
 """Full, inode-less and read-only disks for the click log and the store of a running server."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,8 +14,11 @@ from shortener.clicklog import writer
 from shortener.clicklog.reader import ClickLog
 from shortener.clicklog.writer import SegmentWriter
 from shortener.shared_memory import read_totals
-from tests.faults.mounts import fill, memory_disk, mount
+from tests.faults.mounts import fill, memory_disk, remount
 from tests.faults.serving import Server, needs_proc, serving, wait
+
+SPARE_INODES = 100
+"""Inodes beyond those in use that the log's disk has while it may run out of them."""
 
 
 @pytest.fixture
@@ -77,17 +81,18 @@ def click_until(server: Server, prefix: str, *, recorded: bool) -> None:
     raise AssertionError
 
 
-def account_for(server: Server) -> None:
-    """Assert that every redirect is stored once or counted as unrecorded, and no line is damaged."""
+def account_for(server: Server) -> list[str]:
+    """Assert that every redirect is stored once or counted as unrecorded, and no line is damaged; return the tags."""
     counted = read_totals(server.data)
     assert server.health()["unrecorded"] == counted["unrecorded"] > 0
     server.stop()
     server.check()
-    tags = server.tags()
+    tags = server.tags(in_process=False)
     assert len(tags) == len(set(tags)) == counted["redirects"] - counted["unrecorded"]
     assert server.value("select coalesce(sum(skipped), 0) from segments") == server.value(
         "select count(*) from skips where reason = 'torn'"
     )
+    return tags
 
 
 @needs_proc
@@ -103,12 +108,12 @@ def test_disks_without_room(tmp_path: Path) -> None:
         wait(server.stored)
         server.wait_for_start()
         readers_go_on_while_the_log_has_no_space(server, log_disk)
-        mount("-o", "remount,size=4m", str(log_disk))
+        remount(log_disk, "size=4m")
         readers_go_on_while_the_log_has_no_inodes(server, log_disk)
         a_read_only_log_is_a_full_one(server, log_disk)
         a_full_store_only_delays(server, disk)
-        account_for(server)
-        assert {"before", "after-space", "after-inodes", "after-read-only", "full0"} <= set(server.tags())
+        tags = account_for(server)
+        assert {"before", "after-space", "after-inodes", "after-read-only", "full0"} <= set(tags)
 
 
 def readers_go_on_while_the_log_has_no_space(server: Server, disk: Path) -> None:
@@ -124,21 +129,37 @@ def readers_go_on_while_the_log_has_no_space(server: Server, disk: Path) -> None
 
 def readers_go_on_while_the_log_has_no_inodes(server: Server, disk: Path) -> None:
     """While the log's disk has no free inodes for a new worker's segment, unrecorded clicks are counted."""
-    used = os.statvfs(disk).f_files - os.statvfs(disk).f_ffree
-    mount("-o", f"remount,nr_inodes={used}", str(disk))
-    replace_worker(server)  # its segment is open still; a new one cannot be made
+    replace_worker(server)  # the previous one has a segment; this one makes its own at its first click
+    said = len(server.said())
+    status = os.statvfs(disk)
+    remount(disk, f"nr_inodes={status.f_files - status.f_ffree + SPARE_INODES}")
+    ballast = use_up_inodes(disk)
     click_until(server, "no-inodes", recorded=False)
-    mount("-o", f"remount,nr_inodes={used + 100}", str(disk))
+    assert "No space" in server.said()[said:]
+    for path in ballast:
+        path.unlink()
     click_until(server, "inodes", recorded=True)
     server.click("after-inodes")
+
+
+def use_up_inodes(disk: Path) -> list[Path]:
+    """Create empty files until the file system has no inode left, and return them."""
+    made: list[Path] = []
+    with contextlib.suppress(OSError):
+        for number in range(2 * SPARE_INODES):
+            path = disk / f"ballast{number}"
+            path.touch()
+            made.append(path)
+    assert len(made) < 2 * SPARE_INODES, "there are inodes left"
+    return made
 
 
 def a_read_only_log_is_a_full_one(server: Server, disk: Path) -> None:
     """While the log's file system is read-only, readers are redirected; afterwards clicks are recorded again."""
     replace_worker(server)  # it holds a file open for writing, and so the mount
-    mount("-o", "remount,ro", str(disk))
+    remount(disk, "ro")
     click_until(server, "read-only", recorded=False)
-    mount("-o", "remount,rw", str(disk))
+    remount(disk, "rw")
     click_until(server, "writable", recorded=True)
     server.click("after-read-only")
 
@@ -170,7 +191,7 @@ def test_a_read_only_data_directory_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with memory_disk(data, "size=4m") as disk:
         server = Server(tmp_path)
-        mount("-o", "remount,ro", str(disk))
+        remount(disk, "ro")
         said = server.run("serve", status=1)
         assert "Error:" in said
         assert str(data) in said

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from shortener.cli import main
 from shortener.collector import other_collector
@@ -20,6 +19,7 @@ from shortener.config import Config, Domain, Storage
 from shortener.errors import StoreError
 from shortener.store import links, open_store
 from tests.faults.mounts import fill, memory_disk
+from tests.faults.serving import isolated_runner
 
 ISSUE = "# May\n\n### [Whales](https://a.example/whales)\n\nBy Ada\n"
 
@@ -38,14 +38,15 @@ class Installation:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command and return its result."""
         command = [sys.executable, "-m", "shortener", "--config", str(self.config), *words]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")}
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
         return subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=self.directory, timeout=120, env=environment
         )
 
     def call(self, *words: str) -> str:
         """Run a command in the process of the test, which costs less, and return its output."""
-        done = CliRunner().invoke(main, ["--config", str(self.config), *words])
+        done = isolated_runner().invoke(main, ["--config", str(self.config), *words])
         assert done.exit_code == 0, done.output
         return done.stdout
 

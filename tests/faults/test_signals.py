@@ -32,6 +32,9 @@ def test_signals_to_a_running_server(server: Server) -> None:
     asking_twice_to_stop_stops_once(server, signal.SIGINT)
     server.start()
     asking_twice_to_stop_stops_once(server, signal.SIGTERM)
+    server.check()
+    tags = server.tags()
+    assert len(tags) == len(set(tags))
 
 
 def connections_of_a_frozen_worker_wait(server: Server) -> None:
@@ -62,7 +65,8 @@ def a_frozen_server_goes_on_where_it_was(server: Server) -> None:
         for pid in members:
             os.kill(pid, signal.SIGCONT)
         assert client.recv(4096).startswith(b"HTTP/1.1 302")
-    assert server.stored_after("after-the-pause") == before + 2
+    server.click("after-the-pause")
+    wait(lambda: server.stored() == before + 2, what="the clicks' way into the store")
     assert server.tags().count("meanwhile") == 1
 
 

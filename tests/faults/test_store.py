@@ -152,10 +152,13 @@ def is_missed_and_not_made_anew(server: Server, elsewhere: Path) -> None:
     server.check()
 
 
-def test_the_store_is_replaced(server: Server, tmp_path: Path) -> None:
+def test_the_store_is_replaced(tmp_path: Path) -> None:
     """A store file that is replaced or damaged while the server runs, and the server's next start."""
-    an_old_backup_put_in_place_while_serving(server, tmp_path / "old.db")
-    garbage_in_the_first_page_stops_the_collector_not_the_readers(server, tmp_path / "backup.db")
+    with serving(Server(tmp_path), pages=True) as server:
+        store_first_click(server)
+        server.wait_for_start()
+        an_old_backup_put_in_place_while_serving(server, tmp_path / "old.db")
+        garbage_in_the_first_page_stops_the_collector_not_the_readers(server, tmp_path / "backup.db")
 
 
 def an_old_backup_put_in_place_while_serving(server: Server, backup: Path) -> None:
@@ -171,6 +174,7 @@ def an_old_backup_put_in_place_while_serving(server: Server, backup: Path) -> No
     server.end()
     server.start()
     wait(lambda: server.stored() == 6, what="the replay")
+    server.wait_for_start(number=2)
     server.check()
 
 

@@ -1,4 +1,4 @@
-"""Webhooks of a running server: its pages' process sends what changes record, also after it was killed."""
+"""Webhooks of a running pages process: it sends what changes record, also after it was killed."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def deliveries(store: Store, webhook_id: int) -> list[Delivery]:
 
 @contextlib.contextmanager
 def running_pages(data: Path) -> Iterator[None]:
-    """Run the pages' process of a server, and kill it at the end of the block."""
+    """Run the pages process of a server, and kill it at the end of the block."""
     config = Config(storage=Storage(data=str(data)))
     command = [sys.executable, "-m", "shortener.server", "pages"]
     with closing(listen_unix(pages_socket_path(data))) as listening:
@@ -42,8 +42,8 @@ def running_pages(data: Path) -> Iterator[None]:
         process.wait()
 
 
-def test_a_running_server_sends_events(tmp_path: Path) -> None:
-    """An event is sent soon after its commit. If the server was killed before, the next one sends it."""
+def test_a_running_pages_process_sends_events(tmp_path: Path) -> None:
+    """An event is sent soon after its commit. If the pages process was killed before, the next one sends it."""
     data = tmp_path / "data"
     with closing(open_store(data)) as store:
         # The name has no address, so each attempt fails: that it was made is what counts here.
@@ -51,7 +51,7 @@ def test_a_running_server_sends_events(tmp_path: Path) -> None:
         with running_pages(data):
             with store.transaction():
                 links.add(store, "go.example", "one", target=None, now=1)
-            wait(lambda: deliveries(store, webhook.id)[0].attempts, seconds=60, what="the attempt of a running server")
+            wait(lambda: deliveries(store, webhook.id)[0].attempts, seconds=60, what="the attempt of a running process")
         with store.transaction():
             links.add(store, "go.example", "two", target=None, now=1)
         assert deliveries(store, webhook.id)[0].attempts == 0
