@@ -80,6 +80,7 @@ class Server:
     """
 
     role = "serve"
+    has_pages = True
 
     def __init__(
         self,
