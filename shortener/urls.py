@@ -23,7 +23,7 @@ _QUERY_SAFE = "%!$&'()*+,/:;=?@[]|"
 _FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@[]|"
 
 _PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces often copied with a URL
-_HEADER_SPACES = " \t"
+_HEADER_SPACES = " \t"  # around the value of a header: RFC 9110, section 5.6.3
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # RFC 3986, appendix B, for http(s). ASCII, because IGNORECASE would match U+017F as the s of https.
 _URL_PATTERN = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)

@@ -21,8 +21,8 @@ REF_TEMPLATE = "#/components/schemas/{name}"
 _DESCRIPTION = """Issues, short links, reports, ranking and picks of a newsletter.
 
 Send a token in the header `Authorization: Bearer <token>`. Errors are problem details (RFC 9457) with a remedy; their
-`type` never changes. Times are ISO 8601 in UTC. Unknown fields of a body are refused, and so are
-unknown parameters of operations that have parameters."""
+`type` never changes. Times are ISO 8601 in UTC. Unknown fields of a body are refused, and so are unknown
+parameters of operations that have parameters."""
 _HEADERS = {
     "ETag": "Entity tag of the object, for If-Match and If-None-Match.",
     "Location": "Address of the new object.",

@@ -77,7 +77,7 @@ class Miss(Struct, frozen=True):
 
     domain: str
     code: str
-    """'' stands for all unknown codes beyond the first 1,000 of a UTC day."""
+    """'' for all unknown codes beyond the first 1,000 of a UTC day."""
     status: int
     """404 (code unknown or without a target URL) or 410 (link retired or expired)."""
     requests: int

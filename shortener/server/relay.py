@@ -227,7 +227,7 @@ class Relay:
             return _STARTING
 
     async def _relay_request(self, request: Request, body: bytes) -> Any:
-        await self.open_session()
+        # The callers have opened the session, because their except clauses need aiohttp.
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
             url += "?" + quote(request.query, safe=QUERY_SAFE)

@@ -319,7 +319,7 @@ class HourlyClicks(Struct, frozen=True):
 
 def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
     """Return the human clicks on issues by hour, until ``hours`` hours after an issue was sent."""
-    # The first hour with a click stands in for an unknown sending time.
+    # If the sending time is unknown, the first hour with a click is used instead.
     sql = """
         select issues.id, hour, human
         from issues cross join clicks_by_issue_hour

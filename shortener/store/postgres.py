@@ -174,11 +174,7 @@ class PostgresConnection(Connection):
         source = self._arrays_as_table(table, (*columns, key))
         self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
 
-    def add_sums(
-        self,
-        rollup: Rollup,
-        sums: Mapping[Any, Sequence[int]],  # by the key of a row, a number for each of ``rollup.sum_columns``
-    ) -> None:
+    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
         """Add positive or negative numbers to the rows of a table of click counts.
 
         Rows that are left without clicks are deleted.

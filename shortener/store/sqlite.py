@@ -129,11 +129,7 @@ class SqliteConnection(Connection):
         changes = ", ".join(f"{column} = ?" for column in columns)
         self.execute_many(f"update {table} set {changes} where {key} = ?", rows)  # noqa: S608
 
-    def add_sums(
-        self,
-        rollup: Rollup,
-        sums: Mapping[Any, Sequence[int]],  # by the key of a row, a number for each of ``rollup.sum_columns``
-    ) -> None:
+    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
         """Add positive or negative numbers to the rows of a table of click counts.
 
         Rows that are left without clicks are deleted.
